@@ -1,0 +1,39 @@
+// block_map: which block holds which 4 KiB of a file: a page table under the
+// 16 slots of the inode (format.h, Inode).
+#pragma once
+
+#include "base/result.h"
+#include "libpmemfile/journal/call.h"
+
+namespace pmemfile {
+
+// A run of blocks of the file: `count` file blocks from `index` on lie at
+// consecutive pool blocks from `block` on; block 0: a hole.
+struct MappedRun {
+    uint64_t index = 0;
+    BlockNumber block = 0;
+    uint64_t count = 0;
+};
+
+// The run that begins at file block `index`, at most `limit` blocks long. For
+// readers under a ReadSection or a lock: never follows a pointer out of range
+// (such a one reads as a hole and valid() will fail).
+MappedRun map_lookup(const Pool &pool, const Inode &inode, uint64_t index, uint64_t limit);
+
+// Builds the changes that a call makes to one file's map. Works on `inode`, a
+// private copy of the inode that the caller stores in the same record.
+// Set pointers of file blocks [index, index + run.count) to the run, growing the tree as
+// needed. Replaced blocks are freed in the same record. The caller owns run's
+// allocation. At most one set per record may grow the height.
+// Errors: ENOSPC, ENOBUFS (record full: commit what fits, go on), EFBIG.
+base::Status map_set(Call &call, Inode &inode, uint64_t index, BlockRun run);
+
+// Frees blocks at and beyond file block `first` from the end downwards, as many
+// as fit in one record; updates `inode`. Returns true when none is left.
+base::Result<bool> map_truncate_step(Call &call, Inode &inode, uint64_t first);
+
+// Calls `visit` for each block that hangs on the map (data and nodes), for the
+// checker: visit(context, block, file_index or -1 for a node). A false stops.
+bool map_visit(const Pool &pool, const Inode &inode, bool (*visit)(void *, BlockNumber, int64_t), void *context);
+
+} // namespace pmemfile

@@ -1,0 +1,57 @@
+// data: the bytes of a file: read, write, truncate, and where they lie for mmap.
+#pragma once
+
+#include "base/result.h"
+#include "libpmemfile/file/block_map.h"
+#include "libpmemfile/journal/call.h"
+
+#include <span>
+#include <sys/uio.h>
+
+namespace pmemfile {
+
+// The largest write that is one atomic step whatever the state of the pool.
+// Larger ones are split into steps of at least this size, each atomic.
+constexpr size_t atomic_write_bytes = 64 * 1024;
+// The largest file: 16 slots over max_map_height levels would allow more; loff_t does not.
+constexpr uint64_t file_max_bytes = INT64_MAX & ~(block_size_bytes - 1);
+
+// Application buffers of one call (an iovec array already copied from application memory).
+struct UserBuffers {
+    const struct iovec *vectors = nullptr;
+    unsigned count = 0;
+};
+
+// Copies up to the sum of the buffers' lengths from `offset_bytes` on. Returns
+// bytes read, 0 at or beyond the end. EFAULT, EUCLEAN. Takes no lock.
+base::Result<size_t> data_read(Thread &thread, InodeNumber inode, uint64_t offset_bytes, const UserBuffers &buffers);
+
+// Writes all buffers at `offset_bytes`, or at the end of file when `append`
+// (then `*offset_bytes` says where it went). Takes and gives back the inode's lock; each step
+// atomic and durable. Clears set-id bits as write(2) says, sets mtime and ctime.
+// Returns bytes written (short only when space ran out part way). `size_limit_bytes`: RLIMIT_FSIZE.
+// EFAULT, ENOSPC, EFBIG, EROFS, EIO.
+base::Result<size_t> data_write(Thread &thread, InodeNumber inode, uint64_t *offset_bytes, const UserBuffers &buffers,
+                                bool append, uint64_t size_limit_bytes = UINT64_MAX);
+
+// Sets the size; bytes beyond are gone, new ones read as zeros. Takes the lock.
+base::Status data_truncate(Thread &thread, InodeNumber inode, uint64_t size_bytes);
+
+// fallocate mode 0 and FALLOC_FL_KEEP_SIZE (allocates zeroed blocks) and
+// FALLOC_FL_PUNCH_HOLE|KEEP_SIZE, FALLOC_FL_ZERO_RANGE; others EOPNOTSUPP.
+base::Status data_allocate(Thread &thread, InodeNumber inode, int mode, uint64_t offset_bytes, uint64_t length_bytes);
+
+// SEEK_DATA / SEEK_HOLE from `offset_bytes`: ENXIO beyond the end.
+base::Result<uint64_t> data_seek(Thread &thread, InodeNumber inode, uint64_t offset_bytes, bool want_hole);
+
+// Makes blocks [first, first + count) of the file exist as whole pool blocks (inline
+// content moves out, holes are filled with zeros; only up to the end of the file's last block), so
+// that they can be mapped shared. Takes the lock.
+base::Status data_materialise(Thread &thread, InodeNumber inode, uint64_t first_block, uint64_t block_count);
+
+// Frees everything that hangs on an inode whose last name and last reference
+// are gone, then the inode itself and its orphan slot; in steps. The call holds the inode's lock,
+// and it may hold changes of the caller which go into the first record.
+base::Status data_free_inode(Call &call, InodeNumber inode);
+
+} // namespace pmemfile

@@ -1,0 +1,293 @@
+// format: every byte of the layout on the media.
+//
+//   libpmemobj pool file (offsets are bytes from the start of the pool file)
+//   ┌────────────┬──────────────┬──────────────── slab 0 ───────────────┬─ slab 1 … ─┐
+//   │ pmemobj's  │ root object: │ superblock │ tables │ rings │ groups  │  groups    │
+//   │ own header │ ContainerRoot│ (2 MiB-aligned start)                 │            │
+//   └────────────┴──────────────┴───────────────────────────────────────┴────────────┘
+//
+// A *block number* is the number of a 4 KiB page of the pool file, so that a
+// block number times 4096 is both the offset in the file (for mmap) and the
+// offset from where the pool is mapped. All numbers are little endian.
+// docs/format.md tells the same in words.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace pmemfile {
+
+using PoolOffset = uint64_t;  // bytes from the start of the pool file; 0 is "none"
+using BlockNumber = uint64_t; // PoolOffset / block_size_bytes; 0 is "none" (a hole)
+using InodeNumber = uint64_t; // PoolOffset of the inode / inode_size_bytes; 0 is "none"
+using Lsn = uint64_t;         // log sequence number; 0 is "before all records"
+
+constexpr uint64_t block_size_bytes = 4096;
+constexpr uint64_t inode_size_bytes = 256;
+constexpr uint64_t inodes_per_block = block_size_bytes / inode_size_bytes;
+constexpr uint64_t cache_line_bytes = 64;
+constexpr uint32_t format_version = 1;
+constexpr unsigned name_max_bytes = 255;
+constexpr const char container_layout[] = "pmemfile-1"; // libpmemobj's layout name
+
+// ------------------------------------------------------------------ container
+
+constexpr uint64_t container_magic = 0x31424f464d504350; // "PCPMFOB1"
+constexpr unsigned max_slabs = 1024;
+
+// One huge allocation of libpmemobj, of which the block-aligned inside is ours.
+struct SlabExtent {
+    uint64_t first_block; // aligned to 2 MiB
+    uint64_t block_count;
+};
+
+// libpmemobj's root object: where our slabs are. Written once by mkfs.
+struct ContainerRoot {
+    uint64_t magic;
+    uint64_t checksum; // XXH3-64 of all that follows
+    uint64_t slab_count;
+    uint64_t reserved;
+    SlabExtent slabs[max_slabs];
+};
+static_assert(sizeof(ContainerRoot) == 32 + 16 * max_slabs);
+
+// ----------------------------------------------------------------- superblock
+
+constexpr uint64_t superblock_magic = 0x31534c4946454d50; // "PMEFILS1"
+
+// Feature bits: a program that does not know a bit of `compatible` goes on, of
+// `read_only_compatible` may only read, of `incompatible` must refuse.
+struct Features {
+    uint32_t compatible;
+    uint32_t read_only_compatible;
+    uint32_t incompatible;
+    uint32_t reserved;
+};
+
+// First block of slab 0. The first 512 bytes are written by mkfs and are
+// covered by `checksum`; each later line is changed alone.
+struct Superblock {
+    uint64_t magic;
+    uint64_t checksum; // XXH3-64 of bytes 16..511
+    uint32_t version;
+    uint32_t block_size_log2; // 12
+    Features features;
+    uint8_t uuid[16];
+    char label[64]; // NUL-padded
+    int64_t created_ns;
+    uint64_t pool_size_bytes;    // size of the pool file at mkfs
+    uint64_t journal_nonce;      // random; seeds the checksum of every record and each directory's hash
+    uint64_t group_count;        // allocation groups
+    uint64_t group_table_block;  // GroupDescriptor[group_count]
+    uint64_t group_table_blocks; // its length
+    uint64_t orphan_table_block; // OrphanSlot[orphan_slots]
+    uint64_t orphan_slots;
+    uint64_t ring_table_block; // RingHeader[ring_count]
+    uint64_t ring_count;
+    uint64_t ring_first_block; // rings stand one behind the other
+    uint64_t ring_size_bytes;  // of each; a power of two
+    InodeNumber root_inode;
+    uint8_t reserved0[288];
+
+    // byte 512: attach state, stored and fenced by the first process to attach.
+    uint64_t attach_generation; // one more at each first attach
+    uint64_t runtime_nonce;     // of the runtime segment that serves this attach
+    uint8_t reserved1[48];
+
+    // byte 576: the journal's watermark: every record with LSN <= watermark is
+    // wholly at its home location and is not replayed.
+    Lsn watermark;
+    uint8_t reserved2[56];
+
+    // byte 640: state flags, see superblock_state_*.
+    uint64_t state;
+    uint8_t reserved3[56];
+    uint8_t reserved4[block_size_bytes - 704];
+};
+static_assert(sizeof(Superblock) == block_size_bytes);
+static_assert(offsetof(Superblock, attach_generation) == 512);
+static_assert(offsetof(Superblock, watermark) == 576);
+static_assert(offsetof(Superblock, state) == 640);
+constexpr size_t superblock_checked_bytes = 512;
+constexpr uint64_t superblock_state_failed = 1; // a write error was seen: read-only until fsck
+
+// ---------------------------------------------------------- allocation groups
+
+constexpr uint64_t max_blocks_per_group = 32768; // 128 MiB: one block of bitmap
+
+// A run of blocks with its own bitmaps at its start:
+//   [block bitmap][inode-block bitmap][inode masks ...][blocks to hand out ...]
+// Bits are numbered from the group's first block; the metadata blocks' own bits
+// are set. Bit b of the block bitmap: the block is in use. Bit b of the
+// inode-block bitmap: it holds inodes. Inode mask b (16 bits): which of them
+// are in use. Little-endian 64-bit words, bit 0 lowest.
+struct GroupDescriptor {
+    uint64_t first_block;
+    uint32_t block_count;     // <= max_blocks_per_group, metadata included
+    uint32_t metadata_blocks; // 2 + ceil(block_count * 2 / 4096)
+    uint64_t reserved;
+    uint64_t checksum; // XXH3-64 of the bytes before, seeded with the group's index
+};
+static_assert(sizeof(GroupDescriptor) == 32);
+
+// An inode that has work left over after a crash: it has no name and is (or
+// was) open, or the blocks beyond its size are being freed. 0 = free slot.
+struct OrphanSlot {
+    InodeNumber inode;
+};
+
+// -------------------------------------------------------------------- journal
+
+// One line a ring: where the chain of records that may be live begins.
+struct RingHeader {
+    uint64_t start_position;
+    uint8_t reserved[56];
+};
+static_assert(sizeof(RingHeader) == cache_line_bytes);
+
+constexpr uint32_t max_record_bytes = 16 * 1024; // ring_size_bytes is at least 4 times this
+
+// A record stands at offset `position % ring_size_bytes` of its ring, always
+// on a cache line, and may wrap around the ring's end. Positions only grow.
+struct RecordHeader {
+    uint64_t checksum; // XXH3-64 of the record behind this field, seeded with nonce ^ hash(ring)
+    Lsn lsn;
+    uint64_t position;
+    uint32_t length_bytes; // header and changes, rounded up to 64
+    uint32_t change_count;
+};
+static_assert(sizeof(RecordHeader) == 32);
+
+enum class ChangeKind : uint8_t {
+    store = 1,            // `length` bytes follow: copy them to `target` (a pool offset)
+    zero = 2,             // zero `length` bytes at `target`
+    fill_pointers = 3,    // `length` 64-bit words at `target`: value, value + stride, ...; value and stride follow
+    take_blocks = 4,      // set `length` bits of the block bitmap from block `target` on
+    free_blocks = 5,      // clear them; earlier changes to these blocks are void
+    take_inode_block = 6, // block `target` becomes an inode block (both bitmaps)
+    free_inode_block = 7, // and is given back; earlier changes to it are void
+    take_inode = 8,       // set the mask bit of inode `target`
+    free_inode = 9,       // clear it
+};
+
+// Header of one change; a payload padded to 8 bytes may follow.
+struct Change {
+    ChangeKind kind;
+    uint8_t reserved[3];
+    uint32_t length;
+    uint64_t target;
+};
+static_assert(sizeof(Change) == 16);
+
+// Payload of fill_pointers.
+struct PointerFill {
+    uint64_t first_value;
+    uint64_t stride; // 1 for a run of blocks, 0 for the same value again
+};
+static_assert(sizeof(PointerFill) == 16);
+
+// --------------------------------------------------------------------- inodes
+
+constexpr uint32_t inode_magic = 0x31444e49; // "IND1"
+constexpr unsigned inode_slots = 16;         // block pointers inside the inode
+constexpr unsigned inline_max_bytes = inode_slots * 8;
+constexpr unsigned max_map_height = 5;
+
+// A block pointer: 0 is a hole, else flags and a block number.
+constexpr uint64_t pointer_block_mask = (uint64_t{1} << 48) - 1;
+constexpr uint64_t pointer_unwritten = uint64_t{1} << 62; // reserved: allocated, reads as zeros
+constexpr uint64_t pointer_huge = uint64_t{1} << 63;      // reserved: 2 MiB run in place of a node
+constexpr unsigned pointers_per_node = 512;
+
+enum InodeFlags : uint16_t {
+    inode_inline = 1,     // content (file or symlink) is in `content.bytes`, no blocks
+    inode_truncating = 2, // blocks beyond the size are still to be freed; in the orphan table
+};
+
+// Line 0 holds what almost every change touches. The block map is a page table
+// (`height` levels of nodes under the 16 slots):
+//   height 0: slot i points to data block i
+//   height h: slot i covers 512^h blocks, through h levels of nodes
+// For a directory the same slots are the top of its hash trie (DirectoryLeaf).
+struct Inode {
+    uint64_t size_bytes;  // a directory's: its leaves times 4096
+    uint64_t block_count; // 4 KiB blocks that hang on it: data, nodes, leaves
+    int64_t mtime_ns;     // since the epoch
+    int64_t ctime_ns;
+    uint32_t mode; // S_IFMT and permission bits
+    uint32_t uid;
+    uint32_t gid;
+    uint32_t link_count;
+    uint32_t magic;
+    uint32_t generation; // one more each time the inode is used again
+    uint16_t flags;
+    uint8_t height;
+    uint8_t reserved0;
+    uint32_t orphan_slot; // index in the orphan table + 1; 0 = in none
+
+    int64_t atime_ns;
+    int64_t btime_ns;     // birth
+    uint64_t device;      // st_rdev of a device node
+    InodeNumber parent;   // directories: `..`; the root is its own parent
+    uint64_t name_hash;   // directories: hash of its name in the parent
+    uint64_t entry_count; // directories: live entries, without . and ..
+    uint64_t reserved1;
+    uint64_t xattr_block; // reserved, 0
+
+    union Content {
+        uint64_t slots[inode_slots];
+        unsigned char bytes[inline_max_bytes];
+    } content;
+};
+static_assert(sizeof(Inode) == inode_size_bytes);
+static_assert(offsetof(Inode, atime_ns) == 64);
+static_assert(offsetof(Inode, content) == 128);
+
+// A node of the block map or of a directory's trie.
+struct MapNode {
+    uint64_t pointers[pointers_per_node];
+};
+static_assert(sizeof(MapNode) == block_size_bytes);
+
+// ---------------------------------------------------------------- directories
+
+// A directory is a trie over the 64-bit hash of the names, most significant
+// bits first: the inode's 16 slots take the first 4 bits (all 16 point to one
+// leaf in a small directory), each node below takes 9 more. A leaf of depth d
+// holds all names that share the first d bits; every pointer whose bits begin
+// with them points to it. A full leaf splits: depth + 1, one new leaf.
+// No leaf yet: all slots 0.
+constexpr uint32_t leaf_magic = 0x3146454c; // "LEF1"
+constexpr unsigned trie_root_bits = 4;
+constexpr unsigned trie_node_bits = 9;
+
+struct DirectorySlot {
+    uint32_t tag;    // low 32 bits of the name's hash
+    uint16_t offset; // of the DirectoryEntry in the leaf, bytes; 0 = free slot
+    uint8_t length;  // of the name, bytes
+    uint8_t type;    // DT_*
+};
+static_assert(sizeof(DirectorySlot) == 8);
+
+struct DirectoryEntry {
+    InodeNumber inode;
+    uint64_t hash;
+    char name[]; // `length` bytes, padded to 8
+};
+static_assert(sizeof(DirectoryEntry) == 16);
+
+// [header 32][slots up ...→      ←... entries down]
+// A slot whose entry's hash does not begin with the leaf's prefix is dead (left
+// over from a split) and is treated as free.
+struct DirectoryLeaf {
+    uint32_t magic;
+    uint16_t depth;      // bits of the hash shared by all entries
+    uint16_t slot_count; // slots in use or once used
+    uint64_t prefix;     // these bits, left-aligned, the rest 0
+    InodeNumber directory;
+    uint64_t reserved;
+    DirectorySlot slots[]; // entries' heap fills the rest from the end down
+};
+static_assert(sizeof(DirectoryLeaf) == 32);
+
+} // namespace pmemfile

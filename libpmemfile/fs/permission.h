@@ -1,0 +1,19 @@
+// permission: who may do what (path_resolution(7), capabilities(7)).
+#pragma once
+
+#include "base/result.h"
+#include "libpmemfile/runtime/thread.h"
+
+namespace pmemfile {
+
+enum Access : unsigned { may_execute = 1, may_write = 2, may_read = 4 }; // as R_OK, W_OK, X_OK
+
+// EACCES unless the thread's credentials (fsuid, or the real ids) allow `access`.
+base::Status permission_check(const Thread &thread, const Inode &inode, unsigned access, bool real_ids = false);
+// EPERM unless the caller owns the inode or has CAP_FOWNER.
+base::Status permission_owner(const Thread &thread, const Inode &inode);
+// May the entry of `victim` be removed from `directory`: write + search, and the sticky bit.
+base::Status permission_delete(const Thread &thread, const Inode &directory, const Inode &victim);
+bool has_group(const Thread &thread, gid_t gid);
+
+} // namespace pmemfile

@@ -1,0 +1,46 @@
+// walk: from a path to an inode (path_resolution(7)).
+#pragma once
+
+#include "base/result.h"
+#include "libpmemfile/runtime/thread.h"
+
+#include <string_view>
+
+namespace pmemfile {
+
+// An errno of our own: the path left the pool (an absolute symlink, or `..`
+// above the root, in a pool that is mounted somewhere). What is left of it is in
+// Thread::escape_path: absolute, or relative to the directory that holds the
+// mount point (then it begins with ".."). Only when WalkFlags allow it.
+constexpr int path_escapes = 5000;
+
+enum WalkFlags : unsigned {
+    walk_follow_last = 1, // a symlink as last component is followed
+    walk_may_escape = 2,  // mounted: see path_escapes; else the root is its own parent and absolute links begin at it
+    walk_create = 4,      // the last component may be missing (its parent may not)
+    walk_no_symlinks = 8, // openat2 RESOLVE_NO_SYMLINKS: ELOOP
+    walk_beneath = 16,    // RESOLVE_BENEATH: EXDEV when it would leave the start
+    walk_in_root = 32,    // RESOLVE_IN_ROOT: the start is the root
+    walk_real_ids = 64,   // access(2): search permission by real uid and gid
+};
+
+// Where a path leads.
+struct WalkResult {
+    InodeNumber parent = 0;       // directory of the last component
+    std::string_view name;        // last component, in a scratch buffer of the thread; "." or ".." possible
+    InodeNumber inode = 0;        // 0: not there (only with walk_create)
+    uint8_t type = 0;             // DT_* of inode
+    bool wants_directory = false; // the path ended in a slash
+};
+
+// Walks `path` from directory `start` (an absolute path: from the root). Checks search
+// permission on the way. The result was true at some instant; callers that
+// change something lock and look again. ENOENT, ENOTDIR, EACCES, ELOOP,
+// ENAMETOOLONG, EUCLEAN, path_escapes.
+base::Result<WalkResult> walk(Thread &thread, InodeNumber start, std::string_view path, unsigned flags);
+
+// The absolute path of a directory inside the pool ("/" for the root), into `buffer`;
+// returns its length without NUL. ENOENT when it was removed, ERANGE.
+base::Result<size_t> directory_path(Thread &thread, InodeNumber directory, char *buffer, size_t size_bytes);
+
+} // namespace pmemfile

@@ -1,0 +1,43 @@
+// advisory_lock: fcntl record locks, open-file-description locks and flock,
+// among all processes of a pool (fcntl(2), flock(2), POSIX.1-2017 fcntl).
+#pragma once
+
+#include "base/result.h"
+#include "libpmemfile/runtime/open_file.h"
+#include "libpmemfile/runtime/thread.h"
+
+#include <fcntl.h>
+
+namespace pmemfile {
+
+enum class LockFamily : uint32_t { posix = 0, description = 1, flock = 2 };
+
+// Who owns a lock: the process (posix) or the open file description.
+struct LockOwner {
+    LockFamily family = LockFamily::posix;
+    OpenFileId description = 0; // for description and flock
+    uint32_t pid = 0;           // told by F_GETLK
+};
+
+// Byte range, inclusive; last_byte INT64_MAX is "to the end of the file".
+struct LockRange {
+    int64_t first_byte = 0;
+    int64_t last_byte = INT64_MAX;
+};
+
+// Sets (F_RDLCK, F_WRLCK) or clears (F_UNLCK) a lock, splitting and merging the
+// owner's ranges as fcntl does. `wait`: sleeps until possible; `interrupted`
+// is asked every 10 ms and makes it return EINTR (may be null).
+// EAGAIN (conflict, no wait), ENOLCK (table full), EDEADLK (posix, wait, a cycle), EINTR.
+base::Status advisory_lock_set(Thread &thread, InodeNumber inode, const LockOwner &owner, short type, LockRange range,
+                               bool wait, bool (*interrupted)());
+// F_GETLK: the first lock that conflicts; type F_UNLCK if none.
+base::Status advisory_lock_get(Thread &thread, InodeNumber inode, const LockOwner &owner, struct flock *lock,
+                               LockRange range);
+// close(2) of any descriptor of the file: this process's POSIX locks on it go.
+void advisory_lock_drop_posix(Thread &thread, InodeNumber inode);
+// The end of a description: its locks go.
+void advisory_lock_drop_description(Thread &thread, OpenFileId id);
+void advisory_lock_drop_process(Thread &thread, uint64_t incarnation);
+
+} // namespace pmemfile

@@ -1,0 +1,26 @@
+// mapping_pin: which inodes are mapped into some process's memory. While a
+// pin lives, blocks that any call frees are not used again (hazard 6), and an
+// inode without a name stays.
+#pragma once
+
+#include "base/result.h"
+#include "libpmemfile/runtime/thread.h"
+
+namespace pmemfile {
+
+// Pins `inode` for this process. `writable_shared`: stores may come through
+// the mapping, so data of the file must not travel in records any more; the
+// caller holds the inode's stripe and has raised the watermark (journal/watermark.h).
+// Returns the pin's index. ENOMEM when the table is full.
+base::Result<uint32_t> mapping_pin_add(Thread &thread, InodeNumber inode, bool writable_shared);
+// Removes a pin of this process; returns the inode if no pin and no open file
+// refers to it any more (see open_file_unreference), else 0.
+InodeNumber mapping_pin_remove(Thread &thread, uint32_t pin);
+// Copies this process's parent's pins (fork). `from` is the parent's slot.
+base::Status mapping_pin_inherit(Thread &thread, uint32_t from);
+// True when a shared writable mapping of `inode` lives. Its stripe is held or
+// the caller re-checks under it.
+bool is_mapped_writable(Thread &thread, InodeNumber inode);
+void mapping_pin_drop_process(Thread &thread, uint64_t incarnation, void (*ended)(Thread &, InodeNumber));
+
+} // namespace pmemfile

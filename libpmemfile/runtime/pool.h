@@ -1,0 +1,55 @@
+// pool: one attached pool as one process sees it: the mapping, the superblock,
+// the runtime segment, and checked access to what lies in it.
+#pragma once
+
+#include "base/result.h"
+#include "libpmemfile/format/format.h"
+#include "libpmemfile/persist/persist.h"
+#include "libpmemfile/runtime/segment.h"
+
+#include <cstdint>
+
+namespace pmemfile {
+
+// All members are set by attach (fs/attach.h) and then constant, so any thread
+// may use a Pool. One Pool per pool and process; `fork` copies it and the child
+// re-registers itself (fs/attach.h).
+struct Pool {
+    Persist persist;
+    int pool_descriptor = -1;     // holds the shared flock; kept open over exec
+    int liveness_descriptor = -1; // runtime file, own open description: holds this process's liveness lock
+    Segment *segment = nullptr;   // the runtime segment, mapped shared
+    PoolOffset superblock_offset = 0;
+    uint32_t process_slot = 0;
+    bool read_only = false;
+
+    const Superblock &superblock() const {
+        return *at<Superblock>(superblock_offset);
+    }
+
+    // Unchecked address of a pool offset.
+    template <typename T> const T *at(PoolOffset offset) const {
+        return reinterpret_cast<const T *>(persist.base() + offset);
+    }
+    const std::byte *block(BlockNumber block) const {
+        return persist.base() + block * block_size_bytes;
+    }
+    uint64_t block_limit() const {
+        return persist.size_bytes() / block_size_bytes;
+    }
+    // True when `block` may be followed: a lock-free reader may have loaded
+    // garbage (hazard 17), a damaged pool may hold it.
+    bool block_in_range(BlockNumber block) const {
+        return block != 0 && block < block_limit();
+    }
+    // Checked: null when the number does not lead to something that looks like
+    // an inode (out of range, or no inode magic there).
+    const Inode *inode(InodeNumber number) const {
+        if (!block_in_range(number / inodes_per_block))
+            return nullptr;
+        const Inode *inode = at<Inode>(number * inode_size_bytes);
+        return inode->magic == inode_magic ? inode : nullptr;
+    }
+};
+
+} // namespace pmemfile

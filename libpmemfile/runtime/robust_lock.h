@@ -1,0 +1,29 @@
+// robust_lock: locks in the runtime segment that outlive their holder.
+//
+// A lock word names the thread slot that holds it. Who waits looks now and
+// then whether that slot's process still lives (liveness.h); if not, it
+// settles the dead thread's call (journal/settle.h, called through
+// `settle_thread_hook`), which frees all of the dead thread's locks.
+#pragma once
+
+#include "base/result.h"
+#include "libpmemfile/runtime/segment.h"
+#include "libpmemfile/runtime/thread.h"
+
+namespace pmemfile {
+
+// Takes the lock; waits as long as it takes (spins, then sleeps in slices of
+// 1 ms so that a dead holder is met soon). Not recursive. The lock is entered in
+// the thread's held list before it is taken. Any order is the caller's duty:
+// rename_lock, then stripes by index, then group locks, then ring locks.
+void robust_lock(Thread &thread, RobustLock &lock);
+// Takes it if it is free.
+bool robust_try_lock(Thread &thread, RobustLock &lock);
+void robust_unlock(Thread &thread, RobustLock &lock);
+// True when this thread holds it.
+bool robust_holds(const Thread &thread, const RobustLock &lock);
+
+// Set once by the journal floor: settles the call of dead thread slot `slot`.
+extern void (*settle_thread_hook)(Thread &thread, uint32_t slot);
+
+} // namespace pmemfile

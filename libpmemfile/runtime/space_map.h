@@ -1,0 +1,56 @@
+// space_map: the volatile copies of the allocation groups' bitmaps.
+//
+// A set bit means: in use on the media, or claimed by a call under way, or
+// freed but held back (quarantined). A claim is entered in the thread's slot
+// first, under the group's lock, so that it can be undone when the thread is
+// killed. What to claim is the space floor's business (space/allocator.h).
+#pragma once
+
+#include "base/result.h"
+#include "libpmemfile/runtime/thread.h"
+
+namespace pmemfile {
+
+// A run of blocks.
+struct BlockRun {
+    BlockNumber first = 0;
+    uint32_t count = 0;
+};
+
+// The group that holds `block`, or group_count if none does. Metadata blocks
+// of a group belong to it.
+uint64_t group_of_block(const Pool &pool, BlockNumber block);
+const GroupDescriptor &group_descriptor(const Pool &pool, uint64_t group);
+
+// Loads the volatile copies of a group from the media if need be. Group lock held.
+void space_map_load(Thread &thread, uint64_t group);
+
+// Claims up to `want` consecutive free blocks in `group`, the longest run found
+// near its hint, aligned to `want` rounded to a power of two where a run of
+// 512 is asked for. count 0 when the group is full. ENOBUFS when the thread's claim list is full.
+base::Result<BlockRun> space_map_claim_blocks(Thread &thread, uint64_t group, uint32_t want);
+// Claims one inode in an existing inode block of the group; 0 when none has room.
+base::Result<InodeNumber> space_map_claim_inode(Thread &thread, uint64_t group);
+
+// After commit and home stores: freed things become claimable, unless a
+// mapping lives in the pool: then they are quarantined until none does.
+void space_map_release_blocks(Thread &thread, BlockNumber first, uint32_t count);
+void space_map_release_inode(Thread &thread, InodeNumber inode);
+// After commit and home stores: makes `block` an inode block for claimers.
+void space_map_add_inode_block(Thread &thread, BlockNumber block);
+void space_map_remove_inode_block(Thread &thread, BlockNumber block);
+
+// Undoes all claims in the slot `slot` (this thread's own after a failed call,
+// or a dead thread's). Clears the claim list.
+void space_map_undo_claims(Thread &thread, uint32_t slot);
+// Forgets the claim list of this thread: they are committed.
+void space_map_keep_claims(Thread &thread);
+
+// Rebuilds the quarantined groups' copies: media bits or live claims. Called
+// when the last mapping pin is gone and when space runs out.
+void space_map_reconcile(Thread &thread);
+
+// Free blocks in the pool (loads all groups).
+uint64_t space_map_free_blocks(Thread &thread);
+
+} // namespace pmemfile

@@ -1,0 +1,66 @@
+// thread: one thread's place in one pool: its slot in the runtime segment and
+// the buffers its calls work in. Passed to every function of the engine.
+#pragma once
+
+#include "base/result.h"
+#include "libpmemfile/format/format.h"
+#include "libpmemfile/runtime/pool.h"
+
+#include <cstdint>
+#include <sys/types.h>
+
+namespace pmemfile {
+
+constexpr unsigned max_groups_of_user = 64;
+constexpr unsigned path_max_bytes = 4096; // PATH_MAX, with the NUL
+
+// Capabilities that permission checks look at (bit numbers of capabilities(7)).
+constexpr uint32_t capability_chown = 1u << 0;
+constexpr uint32_t capability_dac_override = 1u << 1;
+constexpr uint32_t capability_dac_read_search = 1u << 2;
+constexpr uint32_t capability_fowner = 1u << 3;
+constexpr uint32_t capability_fsetid = 1u << 4;
+
+// Who a call acts for. Owned by the caller (the shim keeps one per process, the
+// C API one per pool); the thread points at it.
+struct Credentials {
+    uid_t uid = 0, euid = 0, suid = 0, fsuid = 0;
+    gid_t gid = 0, egid = 0, sgid = 0, fsgid = 0;
+    uint32_t capabilities = 0; // capability_*; of fsuid
+    unsigned group_count = 0;
+    gid_t groups[max_groups_of_user] = {};
+    mode_t umask = 022;
+};
+
+// About 64 KiB; the memory comes from the caller (mmap in the shim, heap in
+// the library). One thread at a time. A slot is taken by thread_register and
+// given back by thread_release, or collected when the process dies.
+struct Thread {
+    Pool *pool = nullptr;
+    const Credentials *credentials = nullptr;
+    uint32_t slot = 0;              // index in Segment::threads()
+    uint32_t preferred_ring = 0;    // tried first
+    uint32_t preferred_group = 0;   // allocation group it keeps to
+    unsigned symlinks_followed = 0; // ELOOP counter of the present path walk
+
+    // What a walk that leaves the pool leaves behind (fs/walk.h).
+    unsigned escape_length = 0;
+    char escape_path[path_max_bytes];
+
+    char path[2][path_max_bytes];                     // scratch of path walks
+    alignas(64) std::byte block[2][block_size_bytes]; // scratch of file and directory code
+    alignas(64) std::byte record[max_record_bytes];   // the record under construction (journal/call.h)
+    alignas(64) std::byte data[4 * block_size_bytes]; // scratch of the data path
+
+    ThreadSlot &slot_state() const {
+        return pool->segment->threads()[slot];
+    }
+};
+
+// Takes a free thread slot of `thread.pool` for this process. EAGAIN when all
+// are in use (dead processes are collected first).
+base::Status thread_register(Thread &thread, Pool &pool);
+// Gives the slot back. No call of the thread may be under way.
+void thread_release(Thread &thread);
+
+} // namespace pmemfile
