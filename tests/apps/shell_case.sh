@@ -53,7 +53,7 @@ cd tree/x/../z && cd "$OLDPWD" && ls -d tree
 say background jobs
 for i in 1 2 3 4; do (for j in 1 2 3 4 5; do echo "$i-$j" >> log; done) & done
 wait
-sort log
+sort -o log log && cat log
 sleep 0.05 & job=$!
 wait $job; echo "job ended with $?"
 
@@ -86,10 +86,10 @@ cp --preserve=all a kept && cmp a kept && echo kept
 ln -s loop loop; cat loop 2>&1 | sed 's/.*: //'
 
 say tar
-tar cf t.tar --sort=name tree moved hard
+tar cf t.tar --sort=name --mtime=@0 tree moved hard
 tar tf t.tar
 mkdir out && tar xf t.tar -C out && diff -r tree out/tree && echo unpacked
-tar czf t.tgz tree && tar xzf t.tgz -O tree/deep
+tar czf t.tgz --sort=name --mtime=@0 tree && tar xzf t.tgz -O tree/deep
 
 say du, df, stat, dd
 du --apparent-size -b numbers | cut -f1
