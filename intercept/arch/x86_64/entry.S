@@ -17,6 +17,7 @@
 
         .text
         .hidden intercept_dispatch_filter
+        .hidden intercept_dispatch_both
         .hidden intercept_dispatch_hook
         .hidden intercept_dispatch_post
         .hidden intercept_dispatch_process_post
@@ -211,6 +212,8 @@ with_vectors_saved:
         ja      8f
         mov     %rsp, %rdi
         mov     %ecx, %esi
+        testb   $SITE_VECTOR_DEAD, RECORD_FLAGS(%r11)
+        jnz     9f
         call    intercept_dispatch_filter
         test    %eax, %eax
         jnz     \name\()_serve
@@ -242,9 +245,17 @@ with_vectors_saved:
         cmp     $ACTION_PASS, %eax
         je      3f
         ja      4f
+9:      // no vector state to keep: filter and hook in one call
+        call    intercept_dispatch_both
+        cmp     $ACTION_PASS, %eax
+        jb      10f
+        je      8b
+        mov     %rbx, FRAME_RBX(%rsp)
+        mov     %rsp, %rbx
+        jmp     4f
 2:      // answered: all registers as they came, rax the result
         mov     FRAME_RBX(%rsp), %rbx
-        ARGS_BACK FRAME_SAVED
+10:     ARGS_BACK FRAME_SAVED
         FLAGS_BACK \keep_flags
         mov     FRAME_SITE(%rsp), %rcx
         mov     FRAME_RESULT(%rsp), %rax
