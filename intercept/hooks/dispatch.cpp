@@ -71,6 +71,14 @@ __attribute__((visibility("hidden"))) uint32_t intercept_dispatch_hook(intercept
     return after_hooks(call, number, post);
 }
 
+// The rest of the short way: the only hook gave `answer`, which is not HANDLED.
+__attribute__((visibility("hidden"))) uint32_t intercept_after_lone_hook(intercept_call *call, int answer,
+                                                                         uint32_t mask) {
+    long number = *reinterpret_cast<long *>(reinterpret_cast<char *>(call) + FRAME_ACTION);
+    bool post = answer == INTERCEPT_PASS_POST && hooks[__builtin_ctz(mask)].post != nullptr;
+    return after_hooks(call, number, post ? mask : 0);
+}
+
 // The hooks that asked, in reverse order: the last to see the call before the
 // kernel is the first to see it after.
 __attribute__((visibility("hidden"))) void intercept_dispatch_post(intercept_call *call) {

@@ -12,8 +12,13 @@ __attribute__((visibility("hidden"))) uint32_t intercept_dispatch_hook(intercept
 
 // Returns the slots among `mask` that want to serve the call: 0 = pass.
 __attribute__((visibility("hidden"))) uint32_t intercept_dispatch_filter(const intercept_call *call, uint32_t mask) {
-    if (__builtin_expect(bypass_depth > 0, 0))
+    if (__builtin_expect(intercept_bypass_depth > 0, 0))
         return 0;
+    if ((mask & (mask - 1)) == 0) {
+        // One hook, the usual case.
+        const HookSlot &hook = hooks[__builtin_ctz(mask)];
+        return hook.filter == nullptr || hook.filter(call) != INTERCEPT_FILTER_PASS ? mask : 0;
+    }
     uint32_t serve = 0;
     while (mask != 0) {
         uint32_t bit = mask & -mask;
@@ -34,6 +39,7 @@ __attribute__((visibility("hidden"))) uint32_t intercept_dispatch_both(intercept
     // Eight bytes at a time, as they were stored: a wider load would have to wait
     // until the store buffer is empty.
     auto *saved = reinterpret_cast<volatile long *>(reinterpret_cast<char *>(call) + FRAME_SAVED);
+#pragma GCC unroll 6
     for (int i = 0; i < 6; i++)
         saved[i] = call->args[i];
     return intercept_dispatch_hook(call, serve);
