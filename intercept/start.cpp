@@ -52,9 +52,9 @@ bool is_ours(const Object &object) {
     if (covers(reinterpret_cast<uint64_t>(&intercept_table)))
         return true;
     for (const HookSlot &slot : hooks)
-        if (slot.used && (covers(reinterpret_cast<uint64_t>(slot.hook)) ||
-                          covers(reinterpret_cast<uint64_t>(slot.filter)) ||
-                          covers(reinterpret_cast<uint64_t>(slot.post))))
+        if (slot.used &&
+            (covers(reinterpret_cast<uint64_t>(slot.hook)) || covers(reinterpret_cast<uint64_t>(slot.filter)) ||
+             covers(reinterpret_cast<uint64_t>(slot.post))))
             return true;
     return false;
 }
@@ -68,8 +68,8 @@ bool is_done(const Object &object) {
 
 // More than one entry in /proc/self/task. When in doubt, yes.
 bool has_other_threads() {
-    long directory = base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long("/proc/self/task"),
-                                       O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    long directory =
+        base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long("/proc/self/task"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (base::is_error(directory))
         return false; // no /proc: a constructor runs alone unless somebody was rude
     char status[256];

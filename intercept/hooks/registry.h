@@ -44,6 +44,6 @@ extern __attribute__((visibility("hidden"))) int (*intercept_lone_filter)(const 
 extern __attribute__((visibility("hidden"))) int (*intercept_lone_hook)(intercept_call *call);
 
 // The thread's bypass depth.
-extern __attribute__((visibility("hidden"), tls_model("initial-exec"))) constinit thread_local int
-    intercept_bypass_depth;
+extern
+    __attribute__((visibility("hidden"), tls_model("initial-exec"))) constinit thread_local int intercept_bypass_depth;
 }

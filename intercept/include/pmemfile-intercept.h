@@ -106,16 +106,16 @@ INTERCEPT_API int intercept_start(void);
 
 /* Counts over all objects. Any thread. */
 struct intercept_statistics {
-    size_t objects;          /* looked at */
-    size_t plans_cached;     /* objects whose plan came from the cache */
-    size_t sites_found;      /* places with the bytes 0f 05 */
-    size_t patched_before;   /* window before the instruction, which is untouched */
-    size_t patched_over;     /* window includes the instruction */
-    size_t vector_dead;      /* of the patched ones: no vector state to save */
-    size_t unproven;         /* not shown to be an instruction: most are data */
-    size_t window_unsafe;    /* an instruction, but no window that may be moved */
-    size_t excluded;         /* rt_sigreturn */
-    size_t failed;           /* proven, but memory or protection said no */
+    size_t objects;        /* looked at */
+    size_t plans_cached;   /* objects whose plan came from the cache */
+    size_t sites_found;    /* places with the bytes 0f 05 */
+    size_t patched_before; /* window before the instruction, which is untouched */
+    size_t patched_over;   /* window includes the instruction */
+    size_t vector_dead;    /* of the patched ones: no vector state to save */
+    size_t unproven;       /* not shown to be an instruction: most are data */
+    size_t window_unsafe;  /* an instruction, but no window that may be moved */
+    size_t excluded;       /* rt_sigreturn */
+    size_t failed;         /* proven, but memory or protection said no */
 };
 INTERCEPT_API void intercept_get_statistics(struct intercept_statistics *out);
 
@@ -128,10 +128,10 @@ enum intercept_site_state {
     INTERCEPT_SITE_FAILED = 5
 };
 struct intercept_site_info {
-    const void *address;  /* of the 0f 05 */
-    const char *object;   /* path as the loader names it, "" = the program */
-    int state;            /* enum intercept_site_state */
-    long nr;              /* the number when the window fixes it, else -1 */
+    const void *address; /* of the 0f 05 */
+    const char *object;  /* path as the loader names it, "" = the program */
+    int state;           /* enum intercept_site_state */
+    long nr;             /* the number when the window fixes it, else -1 */
     int vector_dead;
 };
 /* Calls `visit` for each site until it returns non-zero; returns that, or 0.

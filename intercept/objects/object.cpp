@@ -66,8 +66,8 @@ void describe(Object &object, const dl_phdr_info &info) {
     }
     uint64_t strings = dynamic_address(object, DT_STRTAB);
     uint64_t soname = dynamic_value(object, DT_SONAME);
-    object.is_libc = strings != 0 && soname != 0 &&
-                     strcmp(reinterpret_cast<const char *>(strings + soname), "libc.so.6") == 0;
+    object.is_libc =
+        strings != 0 && soname != 0 && strcmp(reinterpret_cast<const char *>(strings + soname), "libc.so.6") == 0;
 }
 
 struct Listing {

@@ -32,12 +32,12 @@ struct MovedInstruction {
 
 // One place with the bytes 0f 05.
 struct SitePlan {
-    uint64_t site_offset;     // of the 0f 05, from the object's load address
-    uint8_t state;            // enum intercept_site_state; BEFORE or OVER: patch
-    uint8_t flags;            // SITE_VECTOR_DEAD | SITE_FLAGS_DEAD
-    uint8_t site_in_window;   // offset of the 0f 05 from the start of the window
-    uint8_t window_bytes;     // BEFORE: up to the 0f 05; OVER: all of it
-    int32_t number;           // call number if the window fixes it, else -1
+    uint64_t site_offset;      // of the 0f 05, from the object's load address
+    uint8_t state;             // enum intercept_site_state; BEFORE or OVER: patch
+    uint8_t flags;             // SITE_VECTOR_DEAD | SITE_FLAGS_DEAD
+    uint8_t site_in_window;    // offset of the 0f 05 from the start of the window
+    uint8_t window_bytes;      // BEFORE: up to the 0f 05; OVER: all of it
+    int32_t number;            // call number if the window fixes it, else -1
     uint8_t instruction_count; // of the window (BEFORE: without the syscall)
     uint8_t padding[7];
     MovedInstruction instructions[window_instructions_max];

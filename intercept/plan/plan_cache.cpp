@@ -100,7 +100,7 @@ long call(long number, long a0 = 0, long a1 = 0, long a2 = 0, long a3 = 0) {
 
 // Mine (or root's), and nobody else may write to it.
 bool trusted(int descriptor, mode_t type) {
-    struct stat status{};
+    struct stat status {};
     if (call(SYS_fstat, descriptor, base::as_long(&status)) != 0 || (status.st_mode & S_IFMT) != type)
         return false;
     long user = call(SYS_geteuid);
@@ -135,7 +135,7 @@ bool file_name(const Object &object, char (&out)[name_bytes_max]) {
         for (unsigned i = 0; i < object.build_id_bytes; i++)
             name.byte(object.build_id[i]);
     } else {
-        struct stat status{};
+        struct stat status {};
         const char *path = object.path[0] != 0 ? object.path : "/proc/self/exe";
         if (call(SYS_newfstatat, AT_FDCWD, base::as_long(path), base::as_long(&status), 0) != 0)
             return false;
@@ -210,7 +210,7 @@ bool write_all(int descriptor, const void *from, size_t size_bytes) {
 bool read_plan(int descriptor, const Object &object, Plan &out) {
     constexpr uint64_t count_max = 1u << 20;
     PlanFileHeader header{};
-    struct stat status{};
+    struct stat status {};
     if (!trusted(descriptor, S_IFREG) || call(SYS_fstat, descriptor, base::as_long(&status)) != 0 ||
         !read_all(descriptor, &header, sizeof header))
         return false;
@@ -291,8 +291,7 @@ void PlanCache::store(const Object &object, const Plan &plan) const {
     bool written = write_all(static_cast<int>(descriptor), &header, sizeof header) &&
                    write_all(static_cast<int>(descriptor), plan.data(), plan.size() * sizeof(SitePlan));
     call(SYS_close, descriptor);
-    if (!written ||
-        call(SYS_renameat, directory_, base::as_long(fresh), directory_, base::as_long(name)) != 0)
+    if (!written || call(SYS_renameat, directory_, base::as_long(fresh), directory_, base::as_long(name)) != 0)
         call(SYS_unlinkat, directory_, base::as_long(fresh), 0);
 }
 

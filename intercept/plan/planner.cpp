@@ -116,9 +116,9 @@ private:
         plan.state = INTERCEPT_SITE_WINDOW_UNSAFE;
         if (!choose_before(index, plan) && !choose_over(index, plan))
             return;
-        last_window_end_ = site - plan.site_in_window + (plan.window_bytes > plan.site_in_window + 2u
-                                                             ? plan.window_bytes
-                                                             : plan.site_in_window + 2u);
+        last_window_end_ =
+            site - plan.site_in_window +
+            (plan.window_bytes > plan.site_in_window + 2u ? plan.window_bytes : plan.site_in_window + 2u);
         if (flags_dead(index))
             plan.flags |= SITE_FLAGS_DEAD;
         if (vectors_dead())

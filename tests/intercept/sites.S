@@ -259,11 +259,8 @@ FUNCTION site_clone
 END site_clone
 
 // A table that looks like a system call, in the text and without a frame.
-        .globl  site_table
-        .type   site_table, @object
 site_table:
         .byte   0xb8, 0x6e, 0x00, 0x00, 0x00, 0x0f, 0x05, 0x90
-        .size   site_table, .-site_table
 
 // The same bytes inside an instruction (mov $0x050f, %eax).
 FUNCTION site_immediate

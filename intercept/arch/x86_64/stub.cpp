@@ -213,8 +213,8 @@ size_t write_stub(const SitePlan &plan, uint64_t window, uint64_t stub_address, 
 
     SiteRecord record{};
     record.return_address = site + 2;
-    record.entry = reinterpret_cast<uint64_t>((plan.flags & SITE_FLAGS_DEAD) != 0 ? intercept_entry_flags_dead
-                                                                                 : intercept_entry);
+    record.entry =
+        reinterpret_cast<uint64_t>((plan.flags & SITE_FLAGS_DEAD) != 0 ? intercept_entry_flags_dead : intercept_entry);
     record.post_entry = reinterpret_cast<uint64_t>(intercept_process_post_entry);
     record.flags = plan.flags;
     for (unsigned kind = 0; kinds && kind < process_kind_count; kind++) {
