@@ -491,33 +491,35 @@ TEST_F(Call, BlockingCallIsRestartedAfterASignal) {
     sigaction(SIGALRM, &old, nullptr);
 }
 
-TEST_F(Call, ThreadsCanBeCancelledInAPassedCall) {
-    on_hook = pass;
-    catch_calls({SYS_read});
-    int ends[2];
-    ASSERT_EQ(pipe(ends), 0);
-    static int descriptor;
-    static std::atomic<bool> cleaned;
-    cleaned = false;
-    descriptor = ends[0];
-    pthread_t thread;
-    auto body = [](void *) -> void * {
-        pthread_cleanup_push([](void *) { cleaned = true; }, nullptr);
-        char byte;
-        if (read(descriptor, &byte, 1) == 1)
+TEST_F(Call, ThreadsCanBeCancelledInACall) {
+    for (auto behaviour : {pass, pass_post}) {
+        on_hook = behaviour;
+        catch_calls({SYS_read});
+        int ends[2];
+        ASSERT_EQ(pipe(ends), 0);
+        static int descriptor;
+        static std::atomic<bool> cleaned;
+        cleaned = false;
+        descriptor = ends[0];
+        pthread_t thread;
+        auto body = [](void *) -> void * {
+            pthread_cleanup_push([](void *) { cleaned = true; }, nullptr);
+            char byte;
+            if (read(descriptor, &byte, 1) == 1)
+                return nullptr;
+            pthread_cleanup_pop(0);
             return nullptr;
-        pthread_cleanup_pop(0);
-        return nullptr;
-    };
-    ASSERT_EQ(pthread_create(&thread, nullptr, body, nullptr), 0);
-    usleep(20000);
-    ASSERT_EQ(pthread_cancel(thread), 0);
-    void *result = nullptr;
-    ASSERT_EQ(pthread_join(thread, &result), 0);
-    EXPECT_EQ(result, PTHREAD_CANCELED);
-    EXPECT_TRUE(cleaned);
-    close(ends[0]);
-    close(ends[1]);
+        };
+        ASSERT_EQ(pthread_create(&thread, nullptr, body, nullptr), 0);
+        usleep(20000);
+        ASSERT_EQ(pthread_cancel(thread), 0);
+        void *result = nullptr;
+        ASSERT_EQ(pthread_join(thread, &result), 0);
+        EXPECT_EQ(result, PTHREAD_CANCELED);
+        EXPECT_TRUE(cleaned);
+        close(ends[0]);
+        close(ends[1]);
+    }
 }
 
 // --- after patching ---------------------------------------------------------
