@@ -21,6 +21,11 @@ int main(int argc, char **argv) {
     // Usage errors: 16 for fsck (fsck(8)), 125 for run (as env(1) and timeout(1) do), else 2.
     std::string_view command = argc > 1 ? argv[1] : "";
     int usage_error = command == "fsck" ? 16 : command == "run" ? 125 : 2;
+    if (!command.empty() && command[0] != '-' &&
+        app.get_subcommands([&](const CLI::App *known) { return known->get_name() == command; }).empty()) {
+        tools::complain("there is no command '{}'. Try `pmemfile --help`.", command);
+        return usage_error;
+    }
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError &error) {

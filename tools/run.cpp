@@ -119,10 +119,8 @@ void add_run(CLI::App &app, Action &action) {
     auto options = std::make_shared<Options>();
     CLI::App *command = app.add_subcommand("run", "Run a command that sees pools as directories");
     command->add_option("-m,--mount", options->mounts, "DIR=POOL: the pool's files appear below DIR (repeatable)")
-        ->expected(1)
-        ->take_all();
+        ->allow_extra_args(false);
     command->add_option("COMMAND", options->words, "The command and its arguments, after --")->required();
-    command->prefix_command(false);
     command->positionals_at_end(true);
     command->footer("Exit code: the command's own; 125 when pmemfile fails, 126 when the command cannot be\n"
                     "executed, 127 when it is not found.");
