@@ -22,6 +22,12 @@ struct Request {
     long number;
     long *args; // six; a handler may change them before pass_to_kernel
     ThreadContext &context;
+    // dispatch_post repeats a call that the kernel has answered wrongly for us.
+    enum class Again : uint8_t {
+        no,
+        after_miss, // it found nothing: a host symlink may lead into a mount
+        at_mount    // it found the host's directory below a mount point
+    } again = Again::no;
 };
 
 using Handler = long (*)(Request &request);

@@ -41,6 +41,7 @@ long serve_getdents64(Request &request);
 long serve_io_uring_setup(Request &request);
 long serve_ioctl(Request &request);
 long serve_lchown(Request &request);
+long serve_limit_change(Request &request);
 long serve_link(Request &request);
 long serve_linkat(Request &request);
 long serve_lseek(Request &request);

@@ -40,6 +40,15 @@ bool in_table(long descriptor) {
     return descriptor >= 0 && descriptor < descriptor_table_size;
 }
 
+std::atomic<int> high_water;
+
+// Before a word is remembered, so that close_range sees it.
+void raise_high_water(int descriptor) {
+    int known = high_water.load(std::memory_order_relaxed);
+    while (known <= descriptor && !high_water.compare_exchange_weak(known, descriptor + 1))
+        ;
+}
+
 // The description ends for this process; POSIX locks go with each close (close(2)).
 void drop(ThreadContext &context, unsigned mount, OpenFileId id) {
     base::Result<pmemfile::Thread *> thread = context_thread(context, mount);
@@ -68,6 +77,8 @@ base::Result<DescriptorWord> descriptor_lookup(ThreadContext &context, long regi
     TokenIdentity identity = token_decode(descriptor);
     if (!identity.open)
         return descriptor_host;
+    if (cached)
+        raise_high_water(descriptor);
     if (identity.mount < 0) {
         DescriptorWord expected = descriptor_unknown;
         if (cached)
@@ -90,14 +101,20 @@ base::Result<DescriptorWord> descriptor_lookup(ThreadContext &context, long regi
 }
 
 void descriptor_opened(ThreadContext &context, int descriptor, unsigned mount, OpenFileId id) {
-    if (context.is_vfork_child) {
-        if (context.vfork_opened_count < max_vfork_opened)
-            context.vfork_opened[context.vfork_opened_count++] = {mount, id};
+    if (!context.is_vfork_child)
+        descriptor_copied(context, descriptor, mount, id);
+    else if (context.vfork_opened_count < max_vfork_opened)
+        context.vfork_opened[context.vfork_opened_count++] = {mount, id};
+}
+
+void descriptor_copied(ThreadContext &context, int descriptor, unsigned mount, OpenFileId id) {
+    if (context.is_vfork_child)
         return;
-    }
     references_of(mount, id).fetch_add(1);
-    if (in_table(descriptor))
-        descriptor_words[descriptor].store(descriptor_word(mount, id), std::memory_order_release);
+    if (!in_table(descriptor))
+        return;
+    raise_high_water(descriptor);
+    descriptor_words[descriptor].store(descriptor_word(mount, id), std::memory_order_release);
 }
 
 DescriptorWord descriptor_closing_begin(ThreadContext &context, long register_value) {
@@ -117,6 +134,18 @@ void descriptor_closed(ThreadContext &context, long register_value, DescriptorWo
     descriptor_words[descriptor].compare_exchange_strong(expected, descriptor_unknown);
     if (is_ours(was))
         drop(context, word_mount(was), word_id(was));
+}
+
+void descriptor_closing_undo(ThreadContext &context, long register_value, DescriptorWord was) {
+    int descriptor = static_cast<int>(register_value);
+    if (!in_table(descriptor) || context.is_vfork_child)
+        return;
+    DescriptorWord expected = descriptor_closing;
+    descriptor_words[descriptor].compare_exchange_strong(expected, was);
+}
+
+int descriptor_high_water() {
+    return high_water.load();
 }
 
 void descriptor_scan(ThreadContext &context) {

@@ -52,14 +52,21 @@ extern std::atomic<DescriptorWord> descriptor_words[descriptor_table_size];
 // ended, or belongs to no mount of this process: EBADF. Any thread.
 base::Result<DescriptorWord> descriptor_lookup(ThreadContext &context, long descriptor);
 
-// A new token `descriptor` for `id` has been made, or a copy of one (dup): remembers it
-// and counts one more reference of this process.
+// A token `descriptor` for a new description has been made: remembers it and counts a
+// reference of this process. In a vfork child it is noted for the parent to drop.
 void descriptor_opened(ThreadContext &context, int descriptor, unsigned mount, OpenFileId id);
+// The same for one more number of a description that is already referenced (dup). Nothing in a vfork child.
+void descriptor_copied(ThreadContext &context, int descriptor, unsigned mount, OpenFileId id);
 // Before the kernel closes (or replaces, dup2) `descriptor`: forgets it. Returns what it was,
 // for descriptor_closed. Host numbers cost one store.
 DescriptorWord descriptor_closing_begin(ThreadContext &context, long descriptor);
 // After the kernel closed it: drops the reference; the last one of this process calls fs_close.
 void descriptor_closed(ThreadContext &context, long descriptor, DescriptorWord was);
+
+// The kernel refused: `descriptor` still is what it was.
+void descriptor_closing_undo(ThreadContext &context, long descriptor, DescriptorWord was);
+// Numbers at and above were never remembered.
+int descriptor_high_water();
 
 // Whatever is open now becomes known (after exec: one pass over /proc/self/fd).
 void descriptor_scan(ThreadContext &context);
@@ -71,7 +78,7 @@ void descriptor_keep_until_exit(unsigned mount, OpenFileId id);
 // it; returns the new number or -errno. The old number is closed.
 long descriptor_adopt_own(int descriptor);
 bool descriptor_is_own(long descriptor);
-// Highest own number + 1 and lowest own number, for close_range; empty: lowest > highest.
+// The own numbers, for close_range; in no order.
 int descriptor_own_count();
 int descriptor_own_at(int index);
 

@@ -40,6 +40,12 @@ struct ThreadContext {
 ThreadContext *context_get();
 // This thread's place in a pool, made at first use. EAGAIN, ENOMEM.
 base::Result<pmemfile::Thread *> context_thread(ThreadContext &context, unsigned mount);
+// True when a signal waits for this thread's call to end (signals/): a call that sleeps gives up
+// with EINTR. Weak: absent, sleeping calls are not interrupted.
+__attribute__((weak)) bool signal_is_pending();
+// Around each call inside the shim: signal handlers wait in between (signals/). Weak.
+__attribute__((weak)) void call_enter(ThreadContext &context);
+__attribute__((weak)) void call_leave(ThreadContext &context);
 // For the filter: is the caller a vfork child? Touches general registers only.
 __attribute__((target("general-regs-only"))) bool context_is_vfork_child();
 
