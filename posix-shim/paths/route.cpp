@@ -120,18 +120,25 @@ Route route_in_mount(int mount, std::string_view rest) {
     return route;
 }
 
-// A trailing slash is lost by cleaning but means "must be a directory": the rest
-// of the path is taken from the original text where it can be.
+// Cleaning loses what the engine must see: "file/" and "file/." are errors, rmdir("d/.") another.
+// So the rest is taken from the original text: its last names, as many as the cleaned rest has.
+// (There are no ".." between them, else the path was not exact.)
 std::string_view rest_of_original(std::string_view path, std::string_view cleaned_rest) {
-    if (cleaned_rest.empty())
-        return "";
-    size_t slashes = 0;
-    while (slashes < path.size() && path[path.size() - 1 - slashes] == '/')
-        slashes++;
-    if (path.size() - slashes < cleaned_rest.size())
-        return cleaned_rest;
-    std::string_view tail = path.substr(path.size() - slashes - cleaned_rest.size());
-    return tail.starts_with(cleaned_rest) ? tail : cleaned_rest;
+    size_t names = cleaned_rest.empty() ? 0 : 1;
+    for (char character : cleaned_rest)
+        names += character == '/' ? 1 : 0;
+    size_t at = path.size();
+    while (names > 0) {
+        size_t end = at;
+        while (end > 0 && path[end - 1] == '/')
+            end--;
+        at = end;
+        while (at > 0 && path[at - 1] != '/')
+            at--;
+        if (path.substr(at, end - at) != ".")
+            names--;
+    }
+    return path.substr(at);
 }
 
 // One call instead of one for each component: the kernel says ELOOP if there is a symlink.
@@ -253,9 +260,7 @@ base::Result<Route> route_string(ThreadContext &context, unsigned slot, long dir
     std::string_view rest;
     int mount = length == 0 ? -1 : mount_of({scratch, length}, &rest);
     if (mount >= 0 && exact) {
-        std::string_view original = rest_of_original(path, rest);
-        // What is not part of the original text lies in host_path, which nobody changes while this route lives.
-        return route_in_mount(mount, original);
+        return route_in_mount(mount, rest_of_original(path, rest));
     }
     if (mount < 0 && care == Care::quick)
         return kernel;
