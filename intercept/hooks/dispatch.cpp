@@ -23,24 +23,8 @@ bool changed(const intercept_call *call, long number, const long *saved) {
     return differs;
 }
 
-} // namespace
-
-extern "C" {
-
-__attribute__((visibility("hidden"))) uint32_t intercept_dispatch_hook(intercept_call *call, uint32_t mask) {
-    long number = call->nr;
-    uint32_t post = 0;
-    unsigned count = hook_order.count;
-    for (unsigned i = 0; i < count; i++) {
-        unsigned slot = hook_order.slots[i];
-        if ((mask >> slot & 1) == 0)
-            continue;
-        int answer = hooks[slot].hook(call);
-        if (answer == INTERCEPT_HANDLED)
-            return ACTION_HANDLED;
-        if (answer == INTERCEPT_PASS_POST && hooks[slot].post != nullptr)
-            post |= 1u << slot;
-    }
+// No hook answered: who is to execute the call, and with what afterwards?
+uint32_t after_hooks(intercept_call *call, long number, uint32_t post) {
     auto *saved = reinterpret_cast<const long *>(reinterpret_cast<const char *>(call) + FRAME_SAVED);
     bool differs = changed(call, number, saved);
     if (post == 0 && !differs)
@@ -54,6 +38,45 @@ __attribute__((visibility("hidden"))) uint32_t intercept_dispatch_hook(intercept
     }
     *reinterpret_cast<uint64_t *>(reinterpret_cast<char *>(call) + FRAME_MASK) = post;
     return post != 0 ? ACTION_EXECUTE_POST : ACTION_EXECUTE;
+}
+
+} // namespace
+
+extern "C" {
+
+__attribute__((visibility("hidden"))) uint32_t intercept_dispatch_hook(intercept_call *call, uint32_t mask) {
+    long number = call->nr;
+    uint32_t post = 0;
+    if ((mask & (mask - 1)) == 0) {
+        // One hook, the usual case.
+        const HookSlot &hook = hooks[__builtin_ctz(mask)];
+        int answer = hook.hook(call);
+        if (answer == INTERCEPT_HANDLED)
+            return ACTION_HANDLED;
+        if (answer == INTERCEPT_PASS_POST && hook.post != nullptr)
+            post = mask;
+        return after_hooks(call, number, post);
+    }
+    unsigned count = hook_order.count;
+    for (unsigned i = 0; i < count; i++) {
+        unsigned slot = hook_order.slots[i];
+        if ((mask >> slot & 1) == 0)
+            continue;
+        int answer = hooks[slot].hook(call);
+        if (answer == INTERCEPT_HANDLED)
+            return ACTION_HANDLED;
+        if (answer == INTERCEPT_PASS_POST && hooks[slot].post != nullptr)
+            post |= 1u << slot;
+    }
+    return after_hooks(call, number, post);
+}
+
+// The rest of the short way: the only hook gave `answer`, which is not HANDLED.
+__attribute__((visibility("hidden"))) uint32_t intercept_after_lone_hook(intercept_call *call, int answer,
+                                                                         uint32_t mask) {
+    long number = *reinterpret_cast<long *>(reinterpret_cast<char *>(call) + FRAME_ACTION);
+    bool post = answer == INTERCEPT_PASS_POST && hooks[__builtin_ctz(mask)].post != nullptr;
+    return after_hooks(call, number, post ? mask : 0);
 }
 
 // The hooks that asked, in reverse order: the last to see the call before the

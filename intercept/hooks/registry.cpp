@@ -10,12 +10,14 @@
 #include <cerrno>
 
 uint8_t intercept_table[intercept::call_numbers];
+int (*intercept_lone_filter)(const intercept_call *call);
+int (*intercept_lone_hook)(intercept_call *call);
+constinit thread_local int intercept_bypass_depth = 0;
 
 namespace intercept {
 
 HookSlot hooks[hook_slots];
 HookOrder hook_order;
-constinit thread_local int bypass_depth __attribute__((tls_model("initial-exec"))) = 0;
 
 namespace {
 
@@ -72,7 +74,13 @@ void rebuild_order() {
         order.slots[at] = static_cast<uint8_t>(slot);
         order.count++;
     }
+    // The filter is the switch: off before the hook changes, on after it.
+    __atomic_store_n(&intercept_lone_filter, nullptr, __ATOMIC_SEQ_CST);
     hook_order = order;
+    if (order.count == 1) {
+        intercept_lone_hook = hooks[order.slots[0]].hook;
+        __atomic_store_n(&intercept_lone_filter, hooks[order.slots[0]].filter, __ATOMIC_RELEASE);
+    }
 }
 
 bool valid_id(int id) {
@@ -124,15 +132,15 @@ const void *intercept_call_address(const intercept_call *call) {
 }
 
 int intercept_bypass_enter(void) {
-    return ++bypass_depth;
+    return ++intercept_bypass_depth;
 }
 
 int intercept_bypass_leave(void) {
-    return --bypass_depth;
+    return --intercept_bypass_depth;
 }
 
 void intercept_bypass_set(int depth) {
-    bypass_depth = depth;
+    intercept_bypass_depth = depth;
 }
 
 long intercept_raw_syscall(long nr, long a0, long a1, long a2, long a3, long a4, long a5) {

@@ -31,13 +31,19 @@ struct HookOrder {
 extern HookSlot hooks[hook_slots];
 extern HookOrder hook_order;
 
-// The thread's bypass depth.
-extern constinit thread_local int bypass_depth __attribute__((tls_model("initial-exec")));
-
 } // namespace intercept
 
 extern "C" {
 // Bit i of byte n: slot i wants number n. Indexed with the low 16 bits of rax
 // by every stub, so that any number is safe; the entry then looks at all of it.
 extern __attribute__((visibility("hidden"))) uint8_t intercept_table[intercept::call_numbers];
+
+// The functions of the only hook, for the short way of the entry; the filter is
+// null when there are several hooks, none, or one without a filter.
+extern __attribute__((visibility("hidden"))) int (*intercept_lone_filter)(const intercept_call *call);
+extern __attribute__((visibility("hidden"))) int (*intercept_lone_hook)(intercept_call *call);
+
+// The thread's bypass depth.
+extern __attribute__((visibility("hidden"), tls_model("initial-exec"))) constinit thread_local int
+    intercept_bypass_depth;
 }

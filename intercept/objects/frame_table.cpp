@@ -171,7 +171,16 @@ bool find_in_frames(const Object &object, uint64_t address, Function &out) {
             high = middle;
     }
     uint64_t frame = header + static_cast<uint64_t>(static_cast<int64_t>(load<int32_t>(table + low * 8 + 4)));
-    return read_fde(object, frame, out) && out.range.contains(address);
+    if (!read_fde(object, frame, out))
+        return false;
+    out.described_end = out.range.end;
+    if (out.range.contains(address))
+        return true;
+    constexpr uint64_t undescribed_bytes_max = 64;
+    if (address < out.range.end || address - out.range.end > undescribed_bytes_max || low + 1 == count)
+        return false;
+    out.range.end = header + static_cast<uint64_t>(static_cast<int64_t>(load<int32_t>(table + (low + 1) * 8)));
+    return out.range.contains(address) && out.range.end - out.described_end < 4 * undescribed_bytes_max;
 }
 
 uint64_t symbol_count(const Object &object) {
@@ -197,7 +206,7 @@ bool find_in_symbols(const Object &object, uint64_t address, Function &out) {
             continue;
         uint64_t begin = object.base + symbols[i].st_value;
         if (address >= begin && address - begin < symbols[i].st_size) {
-            out = {{begin, begin + symbols[i].st_size}, 0, false};
+            out = {{begin, begin + symbols[i].st_size}, 0, begin + symbols[i].st_size};
             return true;
         }
     }
@@ -208,8 +217,15 @@ bool find_in_symbols(const Object &object, uint64_t address, Function &out) {
 
 bool find_function(const Object &object, uint64_t address, Function &out) {
     out = {};
-    if (!find_in_frames(object, address, out) && !find_in_symbols(object, address, out))
-        return false;
+    Function described{};
+    bool framed = find_in_frames(object, address, described);
+    if (framed && described.described_end == described.range.end)
+        out = described;
+    else if (!find_in_symbols(object, address, out)) {
+        if (!framed)
+            return false;
+        out = described;
+    }
     return object.executable(out.range.begin) && object.executable(out.range.end - 1);
 }
 

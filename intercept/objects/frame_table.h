@@ -13,7 +13,11 @@ namespace intercept {
 struct Function {
     AddressRange range;
     uint64_t landing_table; // LSDA address, 0 = none
-    bool unreadable_landing_table;
+    // Where the frame description ends. glibc ends that of clone3 right before
+    // the syscall, since it is wrong in the child: then `range` goes on to the
+    // next description, and what lies behind here is code only if control falls
+    // through to it.
+    uint64_t described_end;
 };
 
 // The function that `address` lies in. False: none known.

@@ -111,6 +111,8 @@ private:
         long index = sweep_.consistent ? sweep_.starting_at(site) : -1;
         if (index < 0 || at(index).kind != InstructionKind::system_call)
             return;
+        if (!falls_through_to(index))
+            return;
         plan.state = INTERCEPT_SITE_WINDOW_UNSAFE;
         if (!choose_before(index, plan) && !choose_over(index, plan))
             return;
@@ -128,6 +130,18 @@ private:
     }
     long count() const {
         return static_cast<long>(sweep_.instructions.size());
+    }
+
+    // Behind the described part of a function, the site must be reached straight.
+    bool falls_through_to(long site) const {
+        uint64_t end = sweep_.function.described_end;
+        for (long i = site - 1; at(site).address >= end; i--) {
+            if (i < 0 || (at(i).kind != InstructionKind::other && at(i).kind != InstructionKind::branch))
+                return false;
+            if (at(i).end() <= end)
+                break;
+        }
+        return true;
     }
 
     // Facts about the whole function: where tables and landing pads lead.

@@ -137,6 +137,8 @@ void classify_flow(const cs_insn &in, Instruction &out) {
     bool direct = x86.op_count == 1 && x86.operands[0].type == X86_OP_IMM;
     if (in.id == X86_INS_SYSCALL) {
         out.kind = InstructionKind::system_call;
+    } else if (in.id == X86_INS_HLT || in.id == X86_INS_UD2 || in.id == X86_INS_INT3) {
+        out.kind = InstructionKind::stop;
     } else if (in_group(*in.detail, X86_GRP_CALL)) {
         out.kind = InstructionKind::call;
         out.target = direct ? static_cast<uint64_t>(x86.operands[0].imm) : 0;

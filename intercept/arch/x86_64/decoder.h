@@ -21,6 +21,7 @@ enum class InstructionKind : uint8_t {
     got_jump,      // jmp *x(%rip): leaves the function
     ret,
     system_call,
+    stop, // hlt, ud2, int3: control does not go on
 };
 
 // What an instruction does to the arithmetic flags, as far as it matters.
