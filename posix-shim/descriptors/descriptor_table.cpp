@@ -21,12 +21,12 @@
 
 namespace shim {
 
-std::atomic<DescriptorWord> descriptor_words[descriptor_table_size];
+constinit std::atomic<DescriptorWord> descriptor_words[descriptor_table_size];
 
 namespace {
 
 constexpr uint32_t keep_until_exit = 1u << 31;
-std::atomic<uint32_t> references[max_mounts][pmemfile::max_open_files];
+constinit std::atomic<uint32_t> references[max_mounts][pmemfile::max_open_files];
 
 constexpr int max_own_descriptors = 64;
 std::atomic<int> own_descriptors[max_own_descriptors];

@@ -18,7 +18,7 @@ constexpr unsigned mount_path_bytes = 1024;
 struct Mount {
     pmemfile::Pool pool;
     // Canonical absolute path of the mount point, no trailing slash, never "/".
-    char host_path[mount_path_bytes];
+    char host_path[mount_path_bytes] = {};
     unsigned host_path_length = 0;
     // Directory that holds the mount point ("/" possible): where ".." above the pool's root goes on.
     unsigned host_parent_length = 0;
@@ -27,7 +27,7 @@ struct Mount {
     // st_dev of everything in the pool: made of the pool's UUID, the same in all processes.
     uint64_t device = 0;
     // The token file (design: descriptors): on tmpfs, opened with access mode 3.
-    char token_path[128];
+    char token_path[128] = {};
     uint64_t token_device = 0, token_inode = 0;
 
     std::string_view path() const {
@@ -38,8 +38,10 @@ struct Mount {
     }
 };
 
-extern Mount mounts[max_mounts];
-extern unsigned mount_count;
+// Constant-initialised: a constructor of ours fills them before dynamic initialisers run,
+// which would wipe them again.
+extern constinit Mount mounts[max_mounts];
+extern constinit unsigned mount_count;
 
 // Made-up device number for a pool: major 0 (as the kernel gives filesystems without
 // a device), minor from the UUID with a high bit that its counter does not reach.

@@ -47,8 +47,8 @@ void mount(const std::string &directory, const std::string &token_path) {
 } // namespace fake
 
 namespace shim {
-Mount mounts[max_mounts];
-unsigned mount_count;
+constinit Mount mounts[max_mounts];
+constinit unsigned mount_count;
 ThreadContext *context_get() {
     return &fake::context;
 }
