@@ -58,8 +58,16 @@ long serve_openat(Request &request) {
 long serve_openat2(Request &request) {
     struct open_how how;
     size_t size_bytes = static_cast<size_t>(request.args[3]);
-    if (size_bytes != sizeof(how))
-        return size_bytes < sizeof(how) ? -EINVAL : pass_to_kernel; // newer forms: the kernel's answer on the host
+    if (size_bytes < sizeof(how))
+        return -EINVAL;
+    // A newer, longer form: fine as long as what we do not know is zero.
+    bool unknown_set = size_bytes > 4096;
+    for (size_t at = sizeof(how); at < size_bytes && !unknown_set; at++) {
+        char byte = 0;
+        if (!copy_in(&byte, reinterpret_cast<const char *>(request.args[2]) + at, 1).ok())
+            return -EFAULT;
+        unknown_set = byte != 0;
+    }
     if (base::Status copied = copy_in(&how, reinterpret_cast<void *>(request.args[2]), sizeof(how)); !copied.ok())
         return kernel_result(copied);
     constexpr uint64_t known =
@@ -78,6 +86,8 @@ long serve_openat2(Request &request) {
     if ((how.resolve & ~uint64_t{RESOLVE_NO_MAGICLINKS}) == 0 && (how.flags & O_CREAT) != 0)
         argument.care = Care::exact_follow;
     return serve_path(request, argument, [&](Thread &thread, const Route &route) -> Result<long> {
+        if (unknown_set)
+            return error(E2BIG);
         if ((how.resolve & ~known) != 0)
             return error((how.resolve & ~known) == RESOLVE_CACHED ? EAGAIN : EINVAL);
         if ((how.mode & ~07777ull) != 0 || (!creates && how.mode != 0))

@@ -71,6 +71,7 @@ long serve_rmdir(Request &request);
 long serve_sendfile(Request &request);
 long serve_sendmmsg(Request &request);
 long serve_sendmsg(Request &request);
+long serve_socket_address(Request &request);
 long serve_stat(Request &request);
 long serve_statfs(Request &request);
 long serve_statx(Request &request);

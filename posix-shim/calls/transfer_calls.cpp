@@ -6,7 +6,9 @@
 #include "posix-shim/descriptors/descriptor_table.h"
 
 #include <algorithm>
+#include <cstring>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 namespace shim {
 
@@ -142,6 +144,27 @@ long serve_sendmmsg(Request &request) {
         if (message.msg_hdr.msg_controllen != 0)
             keep_passed(request, message.msg_hdr);
     return pass_to_kernel;
+}
+
+// A unix socket address is a path that the kernel would resolve on the host.
+long serve_socket_address(Request &request) {
+    bool sends = request.number == SYS_sendto;
+    auto *user = reinterpret_cast<const char *>(request.args[sends ? 4 : 1]);
+    auto size_bytes = static_cast<unsigned>(request.args[sends ? 5 : 2]);
+    struct sockaddr_un address = {};
+    if (user == nullptr || size_bytes <= offsetof(struct sockaddr_un, sun_path) || size_bytes > sizeof(address) ||
+        !copy_in(&address, user, size_bytes).ok() || address.sun_family != AF_UNIX || address.sun_path[0] == 0)
+        return pass_to_kernel; // another family, an abstract name, or the kernel's to refuse
+    size_t length = strnlen(address.sun_path, size_bytes - offsetof(struct sockaddr_un, sun_path));
+    std::memcpy(request.context.path[0], address.sun_path, length);
+    request.context.path[0][length] = 0;
+    Care care = request.number == SYS_bind ? Care::exact_no_follow : Care::quick;
+    Result<Route> route = route_string(request.context, 0, AT_FDCWD, {request.context.path[0], length}, care);
+    if (!route.ok())
+        return kernel_result(Status(route.error()));
+    if (route->where == Where::kernel)
+        return pass_to_kernel;
+    return request.number == SYS_bind ? -EPERM : -ECONNREFUSED;
 }
 
 // A ring would act on descriptors and paths that nobody looks at.

@@ -10,14 +10,18 @@
 
 #include <climits>
 #include <cstdlib>
+#include <cstring>
 #include <fcntl.h>
 #include <fstream>
 #include <gtest/gtest.h>
 #include <linux/close_range.h>
+#include <linux/openat2.h>
 #include <map>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -425,6 +429,39 @@ TEST_F(ShimFiles, LockRangesAndSendfile) {
     close(ends[0]);
     close(ends[1]);
     call(SYS_close, ours);
+}
+
+TEST_F(ShimFiles, SocketNamesInThePoolAreRefused) {
+    struct sockaddr_un name = {};
+    name.sun_family = AF_UNIX;
+    std::string ours = root + "/mnt/socket", host = root + "/socket";
+    strcpy(name.sun_path, ours.c_str());
+    EXPECT_EQ(call(SYS_bind, 3, address(&name), sizeof(name)), -EPERM);
+    EXPECT_EQ(call(SYS_connect, 3, address(&name), sizeof(name)), -ECONNREFUSED);
+    EXPECT_EQ(call(SYS_sendto, 3, 0, 0, 0, address(&name), sizeof(name)), -ECONNREFUSED);
+    EXPECT_EQ(call(SYS_sendto, 3, 0, 0, 0, 0, 0), passed);
+    strcpy(name.sun_path, host.c_str());
+    EXPECT_EQ(call(SYS_bind, 3, address(&name), sizeof(name)), passed);
+    name.sun_path[0] = 0; // abstract
+    EXPECT_EQ(call(SYS_bind, 3, address(&name), sizeof(name)), passed);
+}
+
+TEST_F(ShimFiles, LongerOpenHow) {
+    struct {
+        struct open_how known;
+        uint64_t newer;
+    } how = {};
+    how.known.flags = O_RDONLY;
+    std::string ours = root + "/mnt/file";
+    long opened = call(SYS_openat2, AT_FDCWD, address(ours.c_str()), address(&how), sizeof(how));
+    ASSERT_GE(opened, 0);
+    call(SYS_close, opened);
+    how.newer = 1;
+    EXPECT_EQ(call(SYS_openat2, AT_FDCWD, address(ours.c_str()), address(&how), sizeof(how)), -E2BIG);
+    EXPECT_EQ(call(SYS_openat2, AT_FDCWD, address(ours.c_str()), address(&how), 8), -EINVAL);
+    how.newer = 0;
+    how.known.mode = 0644; // without O_CREAT
+    EXPECT_EQ(call(SYS_openat2, AT_FDCWD, address(ours.c_str()), address(&how), sizeof(how.known)), -EINVAL);
 }
 
 TEST_F(ShimFiles, VforkChildLeavesTheParentsCacheAlone) {
