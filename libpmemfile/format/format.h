@@ -272,7 +272,7 @@ static_assert(sizeof(DirectorySlot) == 8);
 struct DirectoryEntry {
     InodeNumber inode;
     uint64_t hash;
-    char name[]; // `length` bytes, padded to 8
+    __extension__ char name[]; // `length` bytes, padded to 8
 };
 static_assert(sizeof(DirectoryEntry) == 16);
 
@@ -286,7 +286,7 @@ struct DirectoryLeaf {
     uint64_t prefix;     // these bits, left-aligned, the rest 0
     InodeNumber directory;
     uint64_t reserved;
-    DirectorySlot slots[]; // entries' heap fills the rest from the end down
+    __extension__ DirectorySlot slots[]; // entries' heap fills the rest from the end down
 };
 static_assert(sizeof(DirectoryLeaf) == 32);
 
