@@ -94,8 +94,8 @@ struct SetWalk {
     Inode &inode;
     FreeRuns &frees;
     std::span<const BlockRun> runs;
-    size_t run = 0;       // the run being placed
-    uint32_t used = 0;    // blocks of it that are placed
+    size_t run = 0;        // the run being placed
+    uint32_t used = 0;     // blocks of it that are placed
     BlockNumber grown = 0; // node made by growing, and what it holds
     const uint64_t *grown_slots = nullptr;
 };
@@ -148,7 +148,8 @@ base::Status set_array(SetWalk &walk, const Array &array, unsigned level, uint64
             return base::error(EUCLEAN);
         }
         uint64_t begin = i * span;
-        BASE_TRY(set_array(walk, child, level - 1, std::max(first, begin) - begin, std::min(end, begin + span) - begin));
+        BASE_TRY(
+            set_array(walk, child, level - 1, std::max(first, begin) - begin, std::min(end, begin + span) - begin));
     }
     return {};
 }
