@@ -5,6 +5,8 @@
 #include "base/result.h"
 #include "libpmemfile/journal/call.h"
 
+#include <span>
+
 namespace pmemfile {
 
 // A run of blocks of the file: `count` file blocks from `index` on lie at
@@ -22,14 +24,21 @@ MappedRun map_lookup(const Pool &pool, const Inode &inode, uint64_t index, uint6
 
 // Builds the changes that a call makes to one file's map. Works on `inode`, a
 // private copy of the inode that the caller stores in the same record.
-// Set pointers of file blocks [index, index + run.count) to the run, growing the tree as
-// needed. Replaced blocks are freed in the same record. The caller owns run's
-// allocation. At most one set per record may grow the height.
-// Errors: ENOSPC, ENOBUFS (record full: commit what fits, go on), EFBIG.
-base::Status map_set(Call &call, Inode &inode, uint64_t index, BlockRun run);
+// Sets the pointers of the file blocks from `index` on to the blocks of `runs`, one run
+// behind the other. The tree must be tall enough but for one level (map_prepare). Replaced
+// blocks are freed in the same record. The caller owns the runs' allocation.
+// At most one map_set per record: fresh nodes cannot be read back.
+// Errors: ENOSPC, ENOBUFS (claims full), EFBIG, EUCLEAN. A full record shows at commit().
+base::Status map_set(Call &call, Inode &inode, uint64_t index, std::span<const BlockRun> runs);
+
+// Makes the tree so tall that one map_set can reach file block `index`: grows it by
+// one level and returns false when more than one is missing: the caller then stores `inode`,
+// commits, and asks again. Content is not changed by it.
+base::Result<bool> map_prepare(Call &call, Inode &inode, uint64_t index);
 
 // Frees blocks at and beyond file block `first` from the end downwards, as many
-// as fit in one record; updates `inode`. Returns true when none is left.
+// as fit in one record; updates `inode`. Returns true when none is left. Also for a
+// directory's trie, where neighbouring pointers may lead to one leaf. EUCLEAN.
 base::Result<bool> map_truncate_step(Call &call, Inode &inode, uint64_t first);
 
 // Calls `visit` for each block that hangs on the map (data and nodes), for the

@@ -37,8 +37,12 @@ base::Result<size_t> data_write(Thread &thread, InodeNumber inode, uint64_t *off
 // Sets the size; bytes beyond are gone, new ones read as zeros. Takes the lock.
 base::Status data_truncate(Thread &thread, InodeNumber inode, uint64_t size_bytes);
 
-// fallocate mode 0 and FALLOC_FL_KEEP_SIZE (allocates zeroed blocks) and
-// FALLOC_FL_PUNCH_HOLE|KEEP_SIZE, FALLOC_FL_ZERO_RANGE; others EOPNOTSUPP.
+// Finishes a truncation that was cut short (inode_truncating); commits. The call holds the
+// inode's lock and has no changes yet. Every change of a file's data begins with it.
+base::Status data_finish_truncate(Call &call, InodeNumber inode);
+
+// fallocate mode 0 and FALLOC_FL_KEEP_SIZE (allocates zeroed blocks, in steps);
+// others EOPNOTSUPP.
 base::Status data_allocate(Thread &thread, InodeNumber inode, int mode, uint64_t offset_bytes, uint64_t length_bytes);
 
 // SEEK_DATA / SEEK_HOLE from `offset_bytes`: ENXIO beyond the end.

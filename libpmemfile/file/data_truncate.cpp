@@ -1,1 +1,243 @@
-// written next
+// The idea: the size changes in one record, and the blocks go with it as far as
+// they fit. What does not fit is freed in further records, from the end down;
+// meanwhile the inode stands in the orphan table, flagged inode_truncating.
+//
+// Invariant: bytes of the tail block beyond the size are zero. Shrinking zeroes
+// them, in the record (golden rule); growing does so again, for stores through
+// mappings may have left bytes there.
+#include "libpmemfile/file/data.h"
+
+#include "libpmemfile/file/inode_change.h"
+#include "libpmemfile/runtime/mapping_pin.h"
+#include "libpmemfile/space/allocator.h"
+
+#include <algorithm>
+#include <fcntl.h>
+
+namespace pmemfile {
+namespace {
+
+constexpr uint64_t fill_step_blocks = 256;
+
+uint64_t blocks_of(uint64_t size_bytes) {
+    return size_bytes / block_size_bytes + (size_bytes % block_size_bytes != 0);
+}
+
+base::Result<Inode> load_inode(const Call &call, InodeNumber number) {
+    const Inode *home = call.pool().inode(number);
+    if (home == nullptr)
+        return base::error(EUCLEAN);
+    return *home;
+}
+
+// Where the rest of the block begins that byte `offset` lies in; 0: nothing there.
+PoolOffset tail_of(const Pool &pool, const Inode &inode, uint64_t offset) {
+    if (offset % block_size_bytes == 0 || (inode.flags & inode_inline))
+        return 0;
+    MappedRun run = map_lookup(pool, inode, offset / block_size_bytes, 1);
+    return run.block == 0 ? 0 : run.block * block_size_bytes + offset % block_size_bytes;
+}
+
+base::Status zero_directly(Call &call, PoolOffset target, uint64_t size_bytes) {
+    call.begin_direct_stores();
+    call.pool().persist.zero(target, size_bytes);
+    call.pool().persist.flush(target, size_bytes);
+    call.end_direct_stores();
+    return call.fence_data();
+}
+
+// One record's worth of freeing; leaves the inode in the orphan table if more is to come.
+base::Result<bool> truncate_step(Call &call, InodeNumber number, Inode &inode, uint64_t first) {
+    BASE_TRY_ASSIGN(bool done, map_truncate_step(call, inode, first));
+    if (!done) {
+        inode.flags |= inode_truncating;
+        if (inode.orphan_slot == 0)
+            BASE_TRY_ASSIGN(inode.orphan_slot, orphan_slot_take(call, number));
+        return false;
+    }
+    if (inode.flags & inode_truncating) {
+        inode.flags &= static_cast<uint16_t>(~inode_truncating);
+        if (inode.link_count != 0) { // without a name it stays an orphan
+            orphan_slot_release(call, inode.orphan_slot);
+            inode.orphan_slot = 0;
+        }
+    }
+    return true;
+}
+
+base::Status shrink(Call &call, InodeNumber number, Inode inode, uint64_t size) {
+    if (inode.flags & inode_inline) {
+        if (size < inline_max_bytes)
+            std::memset(inode.content.bytes + size, 0, inline_max_bytes - size);
+        inode.size_bytes = size;
+        store_changed_lines(call, number, inode);
+        return call.commit();
+    }
+    bool mapped = is_mapped_writable(call.thread(), number);
+    PoolOffset tail = tail_of(call.pool(), inode, size);
+    uint64_t tail_bytes = block_size_bytes - size % block_size_bytes;
+    if (tail != 0 && !mapped)
+        call.zero(tail, tail_bytes);
+    inode.size_bytes = size;
+    BASE_TRY_ASSIGN(bool done, truncate_step(call, number, inode, blocks_of(size)));
+    store_changed_lines(call, number, inode);
+    BASE_TRY(call.commit());
+    // Mapped: only now are these bytes beyond the end. A cut before leaves bytes that growing zeroes.
+    if (tail != 0 && mapped)
+        BASE_TRY(zero_directly(call, tail, tail_bytes));
+    return done ? base::Status{} : data_finish_truncate(call, number);
+}
+
+base::Status grow(Call &call, InodeNumber number, Inode inode, uint64_t size) {
+    if (is_mapped_writable(call.thread(), number))
+        BASE_TRY(zero_gap_directly(call, inode, size));
+    else if (PoolOffset tail = tail_of(call.pool(), inode, inode.size_bytes))
+        call.zero(tail, block_size_bytes - inode.size_bytes % block_size_bytes);
+    if ((inode.flags & inode_inline) && size > inline_max_bytes)
+        BASE_TRY(move_inline_out(call, inode));
+    inode.size_bytes = size;
+    store_changed_lines(call, number, inode);
+    return call.commit();
+}
+
+// Puts zeroed blocks into the holes of [first, end). The call holds the lock.
+base::Status fill_holes(Call &call, InodeNumber number, uint64_t first, uint64_t end) {
+    while (first < end) {
+        BASE_TRY_ASSIGN(Inode inode, load_inode(call, number));
+        MappedRun run = map_lookup(call.pool(), inode, first, end - first);
+        if (run.block != 0) {
+            first += run.count;
+            continue;
+        }
+        uint64_t want = std::min(run.count, fill_step_blocks);
+        BASE_TRY_ASSIGN(bool ready, map_prepare(call, inode, first + want - 1));
+        if (ready) {
+            BASE_TRY_ASSIGN(BlockRun fresh, allocate_run(call, static_cast<uint32_t>(want)));
+            call.pool().persist.zero_nt(fresh.first * block_size_bytes, fresh.count * block_size_bytes);
+            BASE_TRY(call.fence_data());
+            BASE_TRY(map_set(call, inode, first, std::span(&fresh, 1)));
+            first += fresh.count;
+        }
+        store_changed_lines(call, number, inode);
+        BASE_TRY(call.commit());
+    }
+    return {};
+}
+
+base::Status move_inline_and_commit(Call &call, InodeNumber number) {
+    BASE_TRY_ASSIGN(Inode inode, load_inode(call, number));
+    if ((inode.flags & inode_inline) == 0)
+        return {};
+    BASE_TRY(move_inline_out(call, inode));
+    store_changed_lines(call, number, inode);
+    return call.commit();
+}
+
+} // namespace
+
+base::Status move_inline_out(Call &call, Inode &inode) {
+    unsigned char bytes[inline_max_bytes];
+    std::memcpy(bytes, inode.content.bytes, sizeof(bytes));
+    std::memset(&inode.content, 0, sizeof(inode.content));
+    inode.flags &= static_cast<uint16_t>(~inode_inline);
+    inode.height = 0;
+    if (inode.size_bytes == 0)
+        return {};
+    BASE_TRY_ASSIGN(BlockNumber block, allocate_block(call));
+    call.zero(block * block_size_bytes, block_size_bytes);
+    call.store(block * block_size_bytes, bytes, std::min<uint64_t>(inode.size_bytes, sizeof(bytes)));
+    BlockRun run{block, 1};
+    return map_set(call, inode, 0, std::span(&run, 1));
+}
+
+base::Status zero_gap_directly(Call &call, const Inode &inode, uint64_t offset_bytes) {
+    PoolOffset tail = tail_of(call.pool(), inode, inode.size_bytes);
+    if (tail == 0 || offset_bytes <= inode.size_bytes)
+        return {};
+    uint64_t block_end = blocks_of(inode.size_bytes) * block_size_bytes;
+    return zero_directly(call, tail, std::min(offset_bytes, block_end) - inode.size_bytes);
+}
+
+base::Status data_finish_truncate(Call &call, InodeNumber number) {
+    for (;;) {
+        BASE_TRY_ASSIGN(Inode inode, load_inode(call, number));
+        if ((inode.flags & inode_truncating) == 0)
+            return {};
+        BASE_TRY(truncate_step(call, number, inode, blocks_of(inode.size_bytes)));
+        store_changed_lines(call, number, inode);
+        BASE_TRY(call.commit());
+    }
+}
+
+base::Status data_truncate(Thread &thread, InodeNumber number, uint64_t size_bytes) {
+    if (size_bytes > file_max_bytes)
+        return base::error(EFBIG);
+    Call call(thread);
+    BASE_TRY(call.lock({number}));
+    BASE_TRY(data_finish_truncate(call, number));
+    BASE_TRY_ASSIGN(Inode inode, load_inode(call, number));
+    inode.mtime_ns = inode.ctime_ns = coarse_now_ns();
+    return size_bytes <= inode.size_bytes ? shrink(call, number, inode, size_bytes)
+                                          : grow(call, number, inode, size_bytes);
+}
+
+base::Status data_allocate(Thread &thread, InodeNumber number, int mode, uint64_t offset_bytes, uint64_t length_bytes) {
+    if ((mode & ~FALLOC_FL_KEEP_SIZE) != 0)
+        return base::error(EOPNOTSUPP);
+    if (length_bytes == 0)
+        return base::error(EINVAL);
+    if (offset_bytes > file_max_bytes || length_bytes > file_max_bytes - offset_bytes)
+        return base::error(EFBIG);
+    uint64_t end = offset_bytes + length_bytes;
+    Call call(thread);
+    BASE_TRY(call.lock({number}));
+    BASE_TRY(data_finish_truncate(call, number));
+    BASE_TRY(move_inline_and_commit(call, number));
+    BASE_TRY(fill_holes(call, number, offset_bytes / block_size_bytes, blocks_of(end)));
+    BASE_TRY_ASSIGN(Inode inode, load_inode(call, number));
+    inode.ctime_ns = coarse_now_ns();
+    if ((mode & FALLOC_FL_KEEP_SIZE) == 0 && end > inode.size_bytes) {
+        inode.mtime_ns = inode.ctime_ns;
+        return grow(call, number, inode, end);
+    }
+    store_changed_lines(call, number, inode);
+    return call.empty() ? base::Status{} : call.commit();
+}
+
+base::Status data_materialise(Thread &thread, InodeNumber number, uint64_t first_block, uint64_t block_count) {
+    Call call(thread);
+    BASE_TRY(call.lock({number}));
+    BASE_TRY(data_finish_truncate(call, number));
+    BASE_TRY(move_inline_and_commit(call, number));
+    BASE_TRY_ASSIGN(Inode inode, load_inode(call, number));
+    uint64_t file_blocks = blocks_of(inode.size_bytes);
+    if (first_block >= file_blocks)
+        return {};
+    return fill_holes(call, number, first_block, first_block + std::min(block_count, file_blocks - first_block));
+}
+
+base::Status data_free_inode(Call &call, InodeNumber number) {
+    for (;;) {
+        BASE_TRY_ASSIGN(Inode inode, load_inode(call, number));
+        inode.link_count = 0;
+        inode.size_bytes = 0;
+        BASE_TRY_ASSIGN(bool done, truncate_step(call, number, inode, 0));
+        if (!done) {
+            store_changed_lines(call, number, inode);
+            BASE_TRY(call.commit());
+            continue;
+        }
+        orphan_slot_release(call, inode.orphan_slot);
+        inode.orphan_slot = 0;
+        inode.magic = 0; // stale numbers are noticed; the generation stays
+        inode.mode = 0;
+        inode.flags = 0;
+        inode.height = 0;
+        // Whole line, also when equal to home: the caller's record may hold an earlier store of it.
+        call.store(number * inode_size_bytes, &inode, cache_line_bytes);
+        release_inode(call, number);
+        return call.commit();
+    }
+}
+
+} // namespace pmemfile

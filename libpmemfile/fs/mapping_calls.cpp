@@ -1,1 +1,75 @@
-// written next
+// The idea: pin first, then make blocks exist. Once the pin stands, no block of
+// the pool is used again and writers to this file store in place, so what
+// data_materialise finds or makes stays where it is.
+#include "libpmemfile/fs/mapping_calls.h"
+
+#include "libpmemfile/file/data.h"
+#include "libpmemfile/fs/orphan.h"
+#include "libpmemfile/journal/watermark.h"
+#include "libpmemfile/runtime/stripe.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace pmemfile {
+
+base::Result<uint32_t> fs_map_begin(Thread &thread, InodeNumber inode, uint64_t first_block, uint64_t block_count,
+                                    bool shared, bool writable) {
+    bool writable_shared = shared && writable;
+    uint32_t pin = 0;
+    {
+        Call call(thread);
+        BASE_TRY(call.lock({inode}));
+        if (call.pool().inode(inode) == nullptr)
+            return base::error(EUCLEAN);
+        BASE_TRY_ASSIGN(pin, mapping_pin_add(thread, inode, writable_shared));
+        // A live record that names bytes of the file would undo stores of the mapping (golden rule).
+        base::Status raised = writable_shared ? watermark_raise_all(thread) : base::Status{};
+        if (!raised.ok()) {
+            mapping_pin_remove(thread, pin);
+            return raised.error();
+        }
+    }
+    base::Status made = data_materialise(thread, inode, first_block, writable_shared ? block_count : 0);
+    if (!made.ok()) {
+        fs_map_end(thread, pin);
+        return made.error();
+    }
+    return pin;
+}
+
+base::Result<MappedRun> fs_map_run(Thread &thread, InodeNumber number, uint64_t block_index, uint64_t limit) {
+    for (ReadSection section(thread, number); section.next();) {
+        const Inode *home = thread.pool->inode(number);
+        if (home == nullptr) {
+            if (section.valid())
+                return base::error(EUCLEAN);
+            continue;
+        }
+        Inode inode;
+        std::memcpy(&inode, home, sizeof(inode));
+        MappedRun run = map_lookup(*thread.pool, inode, block_index, limit);
+        if (section.valid())
+            return run;
+    }
+    return base::error(EUCLEAN);
+}
+
+void fs_map_end(Thread &thread, uint32_t pin) {
+    if (InodeNumber inode = mapping_pin_remove(thread, pin))
+        orphan_collect(thread, inode);
+}
+
+base::Status fs_map_sync(Thread &thread, InodeNumber number, uint64_t offset_bytes, uint64_t length_bytes) {
+    uint64_t index = offset_bytes / block_size_bytes;
+    uint64_t end = length_bytes == 0 ? index : (offset_bytes + length_bytes - 1) / block_size_bytes + 1;
+    while (index < end) {
+        BASE_TRY_ASSIGN(MappedRun run, fs_map_run(thread, number, index, end - index));
+        if (run.block != 0)
+            thread.pool->persist.flush(run.block * block_size_bytes, run.count * block_size_bytes);
+        index += std::max<uint64_t>(run.count, 1);
+    }
+    return thread.pool->persist.fence() ? base::Status{} : base::error(EIO);
+}
+
+} // namespace pmemfile

@@ -1,1 +1,107 @@
-// written next
+// The idea: a flat table; a pin belongs to the process whose incarnation stands
+// in `owner`. The count of all pins is raised before a pin is taken and lowered after it
+// is gone: a kill in between holds blocks back too long, never too short.
+#include "libpmemfile/runtime/mapping_pin.h"
+
+#include "libpmemfile/runtime/open_file.h"
+#include "libpmemfile/runtime/space_map.h"
+#include "libpmemfile/runtime/stripe.h"
+
+#include <algorithm>
+
+namespace pmemfile {
+namespace {
+
+uint64_t incarnation_of(const Thread &thread) {
+    return thread.slot_state().process_incarnation.load();
+}
+
+uint32_t high_water(Segment &segment) {
+    return std::min<uint32_t>(segment.pin_high_water.load(), max_mapping_pins);
+}
+
+void drop(Thread &thread, MappingPin &pin) {
+    Segment &segment = *thread.pool->segment;
+    InodeNumber inode = pin.inode.load();
+    pin.writable_shared.store(0);
+    pin.inode.store(0);
+    pin.owner.store(0);
+    if (inode != 0)
+        stripe_state(thread, inode).open_hint.fetch_sub(1);
+    if (segment.pin_count.fetch_sub(1) == 1)
+        space_map_reconcile(thread);
+}
+
+} // namespace
+
+base::Result<uint32_t> mapping_pin_add(Thread &thread, InodeNumber inode, bool writable_shared) {
+    Segment &segment = *thread.pool->segment;
+    segment.pin_count.fetch_add(1);
+    for (uint32_t i = 0; i < max_mapping_pins; ++i) {
+        MappingPin &pin = segment.mapping_pins()[i];
+        uint64_t free = 0;
+        if (pin.owner.load(std::memory_order_relaxed) != 0 ||
+            !pin.owner.compare_exchange_strong(free, incarnation_of(thread)))
+            continue;
+        uint32_t mark = segment.pin_high_water.load();
+        while (mark < i + 1 && !segment.pin_high_water.compare_exchange_weak(mark, i + 1)) {
+        }
+        stripe_state(thread, inode).open_hint.fetch_add(1);
+        pin.process_slot.store(thread.pool->process_slot);
+        pin.writable_shared.store(writable_shared ? 1 : 0);
+        pin.inode.store(inode);
+        return i;
+    }
+    segment.pin_count.fetch_sub(1);
+    return base::error(ENOMEM);
+}
+
+InodeNumber mapping_pin_remove(Thread &thread, uint32_t index) {
+    if (index >= max_mapping_pins)
+        return 0;
+    MappingPin &pin = thread.pool->segment->mapping_pins()[index];
+    if (pin.owner.load() != incarnation_of(thread))
+        return 0;
+    InodeNumber inode = pin.inode.load();
+    drop(thread, pin);
+    return inode != 0 && !inode_is_open(thread, inode) ? inode : 0;
+}
+
+base::Status mapping_pin_inherit(Thread &thread, uint32_t from) {
+    Segment &segment = *thread.pool->segment;
+    uint32_t end = high_water(segment); // before ours are added
+    uint64_t parent = segment.processes()[from].incarnation.load();
+    for (uint32_t i = 0; i < end; ++i) {
+        MappingPin &pin = segment.mapping_pins()[i];
+        if (pin.owner.load() == parent && pin.inode.load() != 0 && parent != incarnation_of(thread))
+            BASE_TRY(mapping_pin_add(thread, pin.inode.load(), pin.writable_shared.load() != 0));
+    }
+    return {};
+}
+
+bool is_mapped_writable(Thread &thread, InodeNumber inode) {
+    Segment &segment = *thread.pool->segment;
+    if (segment.pin_count.load() == 0)
+        return false;
+    for (uint32_t i = 0, end = high_water(segment); i < end; ++i) {
+        const MappingPin &pin = segment.mapping_pins()[i];
+        if (pin.inode.load() == inode && pin.writable_shared.load() != 0 && pin.owner.load() != 0)
+            return true;
+    }
+    return false;
+}
+
+void mapping_pin_drop_process(Thread &thread, uint64_t incarnation, void (*ended)(Thread &, InodeNumber)) {
+    Segment &segment = *thread.pool->segment;
+    for (uint32_t i = 0, end = high_water(segment); i < end; ++i) {
+        MappingPin &pin = segment.mapping_pins()[i];
+        if (pin.owner.load() != incarnation)
+            continue;
+        InodeNumber inode = pin.inode.load();
+        drop(thread, pin);
+        if (inode != 0 && !inode_is_open(thread, inode))
+            ended(thread, inode);
+    }
+}
+
+} // namespace pmemfile

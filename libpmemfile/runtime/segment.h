@@ -134,6 +134,7 @@ struct alignas(64) GroupState {
     std::atomic<uint32_t> inode_hint;  // where to look first for an inode block with room
     std::atomic<uint32_t> quarantined; // 1: some set bits are free on media, held back for mappings
     std::atomic<uint32_t> free_inodes; // in existing inode blocks; a hint
+    std::atomic<uint32_t> reconciled;  // 1 once the copies were rebuilt from the media (space_map_reconcile)
 };
 
 struct Segment {

@@ -1,1 +1,480 @@
-// written next
+// The idea: an allocation group has two pictures. The media's is what committed
+// records have made of it; the segment's has in addition what calls under way
+// have claimed and what is held back.
+//
+//     volatile bit = media bit | claimed | quarantined
+//
+// A claim is logged (entry, then count) before its bits are set, all under the
+// group's lock, so whoever settles a killed thread finds each bit it can have set.
+// Undoing goes the other way round: the entry is dropped before the bits are
+// cleared. A second settler then never clears a run that somebody else has
+// claimed since; at worst bits stay set, and space_map_reconcile finds them.
+#include "libpmemfile/runtime/space_map.h"
+
+#include "libpmemfile/runtime/robust_lock.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace pmemfile {
+namespace {
+
+constexpr auto relaxed = std::memory_order_relaxed;
+constexpr uint32_t words_per_chunk = 64; // what reconcile works on at a time: 512 B of stack
+constexpr uint32_t huge_run_blocks = 512;
+
+const std::atomic<uint64_t> *media_words(const Pool &pool, BlockNumber block) {
+    return pool.at<std::atomic<uint64_t>>(block * block_size_bytes);
+}
+
+const std::atomic<uint16_t> *media_masks(const Pool &pool, const GroupDescriptor &group) {
+    return pool.at<std::atomic<uint16_t>>((group.first_block + 2) * block_size_bytes);
+}
+
+uint32_t usable_blocks(const GroupDescriptor &group) {
+    return std::min<uint32_t>(group.block_count, max_blocks_per_group);
+}
+
+// Bits [from, to) of a word.
+uint64_t bit_range(uint32_t from, uint32_t to) {
+    uint64_t upto = to >= 64 ? ~uint64_t{0} : (uint64_t{1} << to) - 1;
+    return upto & ~((uint64_t{1} << from) - 1);
+}
+
+// Calls visit(word index, mask) for the words that bits [first, first + count) touch.
+template <typename Visit> void for_words(uint32_t first, uint32_t count, Visit visit) {
+    uint32_t end = first + count;
+    for (uint32_t word = first / 64; word * 64 < end; ++word) {
+        uint32_t from = word * 64 < first ? first - word * 64 : 0;
+        visit(word, bit_range(from, std::min<uint32_t>(64, end - word * 64)));
+    }
+}
+
+// First bit in [from, end) that is `value`; `end` if none.
+uint32_t find_bit(const std::atomic<uint64_t> *words, uint32_t from, uint32_t end, bool value) {
+    while (from < end) {
+        uint64_t word = words[from / 64].load(relaxed);
+        word = (value ? word : ~word) >> (from % 64);
+        if (word != 0)
+            return std::min<uint32_t>(end, from + static_cast<uint32_t>(std::countr_zero(word)));
+        from = (from / 64 + 1) * 64;
+    }
+    return end;
+}
+
+struct BitRun {
+    uint32_t first = 0;
+    uint32_t count = 0;
+};
+
+// The first run of `want` clear bits in [from, end), else the longest. With
+// `alignment` only runs that begin on a pool block that is a multiple of it.
+BitRun find_run(const std::atomic<uint64_t> *words, uint32_t from, uint32_t end, uint32_t want, BlockNumber base,
+                uint32_t alignment) {
+    BitRun best;
+    for (uint32_t at = from; at < end;) {
+        uint32_t first = find_bit(words, at, end, false);
+        if (first == end)
+            break;
+        uint32_t aligned = first + static_cast<uint32_t>((alignment - (base + first) % alignment) % alignment);
+        uint32_t last = find_bit(words, first, std::min<uint64_t>(end, uint64_t{aligned} + want), true);
+        if (last > aligned && last - aligned > best.count)
+            best = {aligned, last - aligned};
+        if (best.count >= want)
+            break;
+        at = last;
+    }
+    return best;
+}
+
+// True when a claim of any thread slot covers `block`. Group lock held, so
+// no claim of this group comes; one that goes has its bits on the media.
+template <typename Visit> void for_claims(Segment &segment, Visit visit) {
+    uint32_t threads = std::min<uint32_t>(segment.thread_high_water.load(), max_threads);
+    for (uint32_t i = 0; i < threads; ++i) {
+        ThreadSlot &slot = segment.threads()[i];
+        uint32_t count = std::min<uint32_t>(slot.claim_count.load(), max_claims);
+        for (uint32_t c = 0; c < count; ++c)
+            visit(slot.claims[c].load());
+    }
+}
+
+// Sets in `held` (of the words from `first_word` on) what is claimed or on the media.
+void gather_held(Thread &thread, uint64_t group, uint32_t first_word, uint32_t word_count, uint64_t *held) {
+    const GroupDescriptor &descriptor = group_descriptor(*thread.pool, group);
+    std::fill_n(held, word_count, 0);
+    BlockNumber chunk_first = descriptor.first_block + uint64_t{first_word} * 64;
+    BlockNumber chunk_end = chunk_first + uint64_t{word_count} * 64;
+    // Claims before the media: a claim is dropped only after its bits are there.
+    for_claims(*thread.pool->segment, [&](uint64_t claim) {
+        if (claim & inode_claim_bit)
+            return;
+        BlockNumber first = std::max<BlockNumber>(claim >> 16, chunk_first);
+        BlockNumber end = std::min<BlockNumber>((claim >> 16) + (claim & 0xffff), chunk_end);
+        if (first < end)
+            for_words(static_cast<uint32_t>(first - chunk_first), static_cast<uint32_t>(end - first),
+                      [&](uint32_t word, uint64_t mask) { held[word] |= mask; });
+    });
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    const auto *media = media_words(*thread.pool, descriptor.first_block);
+    for (uint32_t word = 0; word < word_count; ++word)
+        held[word] |= media[first_word + word].load();
+}
+
+uint32_t clear_bits(std::atomic<uint64_t> *words, uint32_t word, uint64_t mask) {
+    uint64_t old = words[word].fetch_and(~mask);
+    return static_cast<uint32_t>(std::popcount(old & mask));
+}
+
+uint32_t count_free(const std::atomic<uint64_t> *words, uint32_t blocks) {
+    uint32_t used = 0;
+    for_words(0, blocks, [&](uint32_t word, uint64_t mask) {
+        used += static_cast<uint32_t>(std::popcount(words[word].load(relaxed) & mask));
+    });
+    return blocks - used;
+}
+
+// The group's lock, or the right to act under it: a settler of `dead_slot` may
+// work under a lock that the dead thread still holds (nobody else can take it
+// before the settlement is over).
+class GroupLock {
+public:
+    GroupLock(Thread &thread, uint64_t group, uint32_t dead_slot = max_threads)
+        : thread_(thread), state_(thread.pool->segment->groups()[group]) {
+        uint32_t owner = state_.lock.word.load() & ~(1u << 31);
+        if (dead_slot != max_threads && dead_slot != thread.slot && owner == dead_slot + 1)
+            return;
+        robust_lock(thread, state_.lock);
+        locked_ = true;
+    }
+    ~GroupLock() {
+        if (locked_)
+            robust_unlock(thread_, state_.lock);
+    }
+    GroupLock(const GroupLock &) = delete;
+    GroupLock &operator=(const GroupLock &) = delete;
+    GroupState *operator->() const {
+        return &state_;
+    }
+    GroupState &operator*() const {
+        return state_;
+    }
+
+private:
+    Thread &thread_;
+    GroupState &state_;
+    bool locked_ = false;
+};
+
+// Entry first, count last: a settler sees whole entries only.
+bool log_claim(Thread &thread, uint64_t claim) {
+    ThreadSlot &slot = thread.slot_state();
+    uint32_t count = slot.claim_count.load(relaxed);
+    if (count >= max_claims)
+        return false;
+    slot.claims[count].store(claim, relaxed);
+    slot.claim_count.store(count + 1, std::memory_order_seq_cst);
+    return true;
+}
+
+void drop_orphan_claim(Thread &thread, ThreadSlot &slot) {
+    uint64_t claim = slot.orphan_claim.exchange(0);
+    if (claim != 0)
+        thread.pool->segment->orphan_bitmap()[(claim - 1) / 64].fetch_and(~(uint64_t{1} << ((claim - 1) % 64)));
+}
+
+void undo_block_claim(Thread &thread, ThreadSlot &slot, uint32_t slot_index, uint32_t position, uint64_t claim) {
+    BlockNumber first = claim >> 16;
+    auto count = static_cast<uint32_t>(claim & 0xffff);
+    uint64_t group = group_of_block(*thread.pool, first);
+    if (group == thread.pool->superblock().group_count) {
+        slot.claim_count.store(position);
+        return;
+    }
+    GroupLock state(thread, group, slot_index);
+    const GroupDescriptor &descriptor = group_descriptor(*thread.pool, group);
+    auto bit = static_cast<uint32_t>(first - descriptor.first_block);
+    uint32_t was_quarantined = state->quarantined.exchange(1);
+    slot.claim_count.store(position);
+    auto *words = thread.pool->segment->block_bitmap(group);
+    const auto *media = media_words(*thread.pool, descriptor.first_block);
+    for_words(bit, count, [&](uint32_t word, uint64_t mask) { clear_bits(words, word, mask & ~media[word].load()); });
+    // The dead thread may have been between its bits and the count: count anew.
+    state->free_blocks.store(count_free(words, usable_blocks(descriptor)));
+    state->quarantined.store(was_quarantined);
+}
+
+void undo_inode_claim(Thread &thread, ThreadSlot &slot, uint32_t slot_index, uint32_t position, InodeNumber inode) {
+    uint64_t group = group_of_block(*thread.pool, inode / inodes_per_block);
+    if (group == thread.pool->superblock().group_count) {
+        slot.claim_count.store(position);
+        return;
+    }
+    GroupLock state(thread, group, slot_index);
+    const GroupDescriptor &descriptor = group_descriptor(*thread.pool, group);
+    auto bit = static_cast<uint32_t>(inode / inodes_per_block - descriptor.first_block);
+    auto mask = static_cast<uint16_t>(1u << (inode % inodes_per_block));
+    slot.claim_count.store(position);
+    if ((media_masks(*thread.pool, descriptor)[bit].load() & mask) == 0 &&
+        (thread.pool->segment->inode_masks(group)[bit].fetch_and(static_cast<uint16_t>(~mask)) & mask) != 0) {
+        state->free_inodes.fetch_add(1);
+        state->inode_hint.store(bit);
+    }
+}
+
+} // namespace
+
+const GroupDescriptor &group_descriptor(const Pool &pool, uint64_t group) {
+    return pool.at<GroupDescriptor>(pool.superblock().group_table_block * block_size_bytes)[group];
+}
+
+uint64_t group_of_block(const Pool &pool, BlockNumber block) {
+    uint64_t count = pool.superblock().group_count;
+    const GroupDescriptor *table = &group_descriptor(pool, 0);
+    auto holds = [&](uint64_t group) {
+        return block >= table[group].first_block && block - table[group].first_block < table[group].block_count;
+    };
+    if (count == 0 || block < table[0].first_block)
+        return count;
+    // Within one slab all groups but the last are of one size.
+    uint64_t guess = (block - table[0].first_block) / std::max<uint64_t>(table[0].block_count, 1);
+    if (guess < count && holds(guess))
+        return guess;
+    uint64_t low = 0, high = count; // the last group that begins at or before `block`
+    while (high - low > 1) {
+        uint64_t middle = (low + high) / 2;
+        (table[middle].first_block <= block ? low : high) = middle;
+    }
+    return holds(low) ? low : count;
+}
+
+void space_map_load(Thread &thread, uint64_t group) {
+    Segment &segment = *thread.pool->segment;
+    GroupState &state = segment.groups()[group];
+    if (state.loaded.load(std::memory_order_acquire) != 0)
+        return;
+    const GroupDescriptor &descriptor = group_descriptor(*thread.pool, group);
+    uint32_t blocks = usable_blocks(descriptor);
+    const auto *media = media_words(*thread.pool, descriptor.first_block);
+    const auto *media_inodes = media_words(*thread.pool, descriptor.first_block + 1);
+    uint32_t free_inodes = 0;
+    for (uint32_t word = 0; word < (blocks + 63) / 64; ++word) {
+        segment.block_bitmap(group)[word].store(media[word].load(), relaxed);
+        segment.inode_block_bitmap(group)[word].store(media_inodes[word].load(), relaxed);
+    }
+    for (uint32_t bit = find_bit(segment.inode_block_bitmap(group), 0, blocks, true); bit < blocks;
+         bit = find_bit(segment.inode_block_bitmap(group), bit + 1, blocks, true)) {
+        uint16_t mask = media_masks(*thread.pool, descriptor)[bit].load();
+        segment.inode_masks(group)[bit].store(mask, relaxed);
+        free_inodes += static_cast<uint32_t>(inodes_per_block) - static_cast<uint32_t>(std::popcount(mask));
+    }
+    state.free_blocks.store(count_free(segment.block_bitmap(group), blocks));
+    state.free_inodes.store(free_inodes);
+    state.search_hint.store(0);
+    state.inode_hint.store(0);
+    state.loaded.store(1, std::memory_order_release);
+}
+
+base::Result<BlockRun> space_map_claim_blocks(Thread &thread, uint64_t group, uint32_t want) {
+    GroupState &peek = thread.pool->segment->groups()[group];
+    if (peek.loaded.load() != 0 && peek.free_blocks.load(relaxed) == 0)
+        return BlockRun{};
+    GroupLock state(thread, group);
+    space_map_load(thread, group);
+    const GroupDescriptor &descriptor = group_descriptor(*thread.pool, group);
+    uint32_t blocks = usable_blocks(descriptor);
+    auto *words = thread.pool->segment->block_bitmap(group);
+    want = std::clamp<uint32_t>(want, 1, huge_run_blocks * 32);
+    uint32_t hint = state->search_hint.load(relaxed);
+    if (hint >= blocks)
+        hint = 0;
+    BitRun run;
+    if (want >= huge_run_blocks) // whole 2 MiB runs, for large files
+        run = find_run(words, 0, blocks, want, descriptor.first_block, huge_run_blocks);
+    if (run.count < std::min(want, huge_run_blocks)) {
+        run = find_run(words, hint, blocks, want, descriptor.first_block, 1);
+        if (run.count < want) {
+            BitRun before = find_run(words, 0, blocks, want, descriptor.first_block, 1);
+            if (before.count > run.count)
+                run = before;
+        }
+    }
+    if (run.count == 0)
+        return BlockRun{};
+    BlockRun claimed{descriptor.first_block + run.first, std::min(run.count, want)};
+    if (!log_claim(thread, claimed.first << 16 | claimed.count))
+        return base::error(ENOBUFS);
+    for_words(run.first, claimed.count, [&](uint32_t word, uint64_t mask) { words[word].fetch_or(mask); });
+    state->free_blocks.fetch_sub(claimed.count);
+    state->search_hint.store(run.first + claimed.count);
+    return claimed;
+}
+
+base::Result<InodeNumber> space_map_claim_inode(Thread &thread, uint64_t group) {
+    GroupState &peek = thread.pool->segment->groups()[group];
+    if (peek.loaded.load() != 0 && peek.free_inodes.load(relaxed) == 0)
+        return InodeNumber{0};
+    GroupLock state(thread, group);
+    space_map_load(thread, group);
+    Segment &segment = *thread.pool->segment;
+    const GroupDescriptor &descriptor = group_descriptor(*thread.pool, group);
+    uint32_t blocks = usable_blocks(descriptor);
+    uint32_t hint = std::min(state->inode_hint.load(relaxed), blocks);
+    const auto *inode_blocks = segment.inode_block_bitmap(group);
+    for (int pass = 0; pass < 2; ++pass) {
+        uint32_t end = pass == 0 ? blocks : hint;
+        for (uint32_t bit = find_bit(inode_blocks, pass == 0 ? hint : 0, end, true); bit < end;
+             bit = find_bit(inode_blocks, bit + 1, end, true)) {
+            uint16_t mask = segment.inode_masks(group)[bit].load();
+            if (mask == 0xffff)
+                continue;
+            auto position = static_cast<unsigned>(std::countr_one(mask));
+            InodeNumber inode = (descriptor.first_block + bit) * inodes_per_block + position;
+            if (!log_claim(thread, inode_claim_bit | inode))
+                return base::error(ENOBUFS);
+            segment.inode_masks(group)[bit].fetch_or(static_cast<uint16_t>(1u << position));
+            if (state->free_inodes.load(relaxed) > 0)
+                state->free_inodes.fetch_sub(1);
+            state->inode_hint.store(bit);
+            return inode;
+        }
+    }
+    state->free_inodes.store(0);
+    return InodeNumber{0};
+}
+
+void space_map_release_blocks(Thread &thread, BlockNumber first, uint32_t count) {
+    Segment &segment = *thread.pool->segment;
+    uint64_t group = group_of_block(*thread.pool, first);
+    if (group == thread.pool->superblock().group_count)
+        return;
+    GroupLock state(thread, group);
+    if (state->loaded.load() == 0)
+        return; // loading will take it from the media
+    if (segment.pin_count.load() > 0) {
+        state->quarantined.store(1);
+        return;
+    }
+    const GroupDescriptor &descriptor = group_descriptor(*thread.pool, group);
+    auto bit = static_cast<uint32_t>(first - descriptor.first_block);
+    count = std::min(count, usable_blocks(descriptor) - bit);
+    auto *words = segment.block_bitmap(group);
+    uint32_t freed = 0;
+    bool check = state->reconciled.load() != 0;
+    for_words(bit, count, [&](uint32_t word, uint64_t mask) {
+        // A rebuild between our home stores and now may have let others claim these blocks already.
+        uint64_t held = 0;
+        if (check)
+            gather_held(thread, group, word, 1, &held);
+        freed += clear_bits(words, word, mask & ~held);
+    });
+    state->free_blocks.fetch_add(freed);
+    state->search_hint.store(bit); // what was freed last is still warm and mapped
+}
+
+void space_map_release_inode(Thread &thread, InodeNumber inode) {
+    Segment &segment = *thread.pool->segment;
+    uint64_t group = group_of_block(*thread.pool, inode / inodes_per_block);
+    if (group == thread.pool->superblock().group_count)
+        return;
+    GroupLock state(thread, group);
+    if (state->loaded.load() == 0)
+        return;
+    auto bit = static_cast<uint32_t>(inode / inodes_per_block - group_descriptor(*thread.pool, group).first_block);
+    auto mask = static_cast<uint16_t>(1u << (inode % inodes_per_block));
+    if (segment.inode_masks(group)[bit].fetch_and(static_cast<uint16_t>(~mask)) & mask)
+        state->free_inodes.fetch_add(1);
+    state->inode_hint.store(bit);
+}
+
+void space_map_add_inode_block(Thread &thread, BlockNumber block) {
+    Segment &segment = *thread.pool->segment;
+    uint64_t group = group_of_block(*thread.pool, block);
+    if (group == thread.pool->superblock().group_count)
+        return;
+    GroupLock state(thread, group);
+    if (state->loaded.load() == 0)
+        return;
+    const GroupDescriptor &descriptor = group_descriptor(*thread.pool, group);
+    auto bit = static_cast<uint32_t>(block - descriptor.first_block);
+    uint64_t mask = uint64_t{1} << (bit % 64);
+    if (segment.inode_block_bitmap(group)[bit / 64].load() & mask)
+        return;
+    // Home stores are done: the media's mask has the inodes that came with the block.
+    uint16_t taken = media_masks(*thread.pool, descriptor)[bit].load();
+    segment.inode_masks(group)[bit].store(taken);
+    segment.inode_block_bitmap(group)[bit / 64].fetch_or(mask);
+    state->free_inodes.fetch_add(static_cast<uint32_t>(inodes_per_block) - static_cast<uint32_t>(std::popcount(taken)));
+    state->inode_hint.store(bit);
+}
+
+void space_map_remove_inode_block(Thread &thread, BlockNumber block) {
+    uint64_t group = group_of_block(*thread.pool, block);
+    if (group == thread.pool->superblock().group_count)
+        return;
+    {
+        GroupLock state(thread, group);
+        auto bit = static_cast<uint32_t>(block - group_descriptor(*thread.pool, group).first_block);
+        thread.pool->segment->inode_block_bitmap(group)[bit / 64].fetch_and(~(uint64_t{1} << (bit % 64)));
+    }
+    space_map_release_blocks(thread, block, 1);
+}
+
+void space_map_undo_claims(Thread &thread, uint32_t slot_index) {
+    ThreadSlot &slot = thread.pool->segment->threads()[slot_index];
+    for (uint32_t count = std::min<uint32_t>(slot.claim_count.load(), max_claims); count > 0; --count) {
+        uint64_t claim = slot.claims[count - 1].load();
+        if (claim & inode_claim_bit)
+            undo_inode_claim(thread, slot, slot_index, count - 1, claim & ~inode_claim_bit);
+        else
+            undo_block_claim(thread, slot, slot_index, count - 1, claim);
+    }
+    drop_orphan_claim(thread, slot);
+}
+
+void space_map_keep_claims(Thread &thread) {
+    ThreadSlot &slot = thread.slot_state();
+    slot.claim_count.store(0);
+    drop_orphan_claim(thread, slot);
+}
+
+void space_map_reconcile(Thread &thread, bool all_groups) {
+    Segment &segment = *thread.pool->segment;
+    uint64_t groups = thread.pool->superblock().group_count;
+    for (uint64_t group = 0; group < groups; ++group) {
+        GroupState &peek = segment.groups()[group];
+        if (peek.loaded.load() == 0 || (!all_groups && peek.quarantined.load() == 0))
+            continue;
+        GroupLock state(thread, group);
+        if (segment.pin_count.load() > 0)
+            return;
+        state->reconciled.store(1);
+        uint32_t blocks = usable_blocks(group_descriptor(*thread.pool, group));
+        auto *words = segment.block_bitmap(group);
+        uint64_t held[words_per_chunk];
+        for (uint32_t first = 0; first < (blocks + 63) / 64; first += words_per_chunk) {
+            uint32_t count = std::min(words_per_chunk, (blocks + 63) / 64 - first);
+            gather_held(thread, group, first, count, held);
+            for (uint32_t word = 0; word < count; ++word)
+                words[first + word].store(held[word]);
+        }
+        state->free_blocks.store(count_free(words, blocks));
+        state->search_hint.store(0);
+        state->quarantined.store(0);
+    }
+}
+
+uint64_t space_map_free_blocks(Thread &thread) {
+    uint64_t total = 0;
+    for (uint64_t group = 0; group < thread.pool->superblock().group_count; ++group) {
+        GroupState &peek = thread.pool->segment->groups()[group];
+        if (peek.loaded.load() == 0) {
+            GroupLock state(thread, group);
+            space_map_load(thread, group);
+        }
+        total += peek.free_blocks.load();
+    }
+    return total;
+}
+
+} // namespace pmemfile

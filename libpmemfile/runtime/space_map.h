@@ -41,14 +41,17 @@ void space_map_add_inode_block(Thread &thread, BlockNumber block);
 void space_map_remove_inode_block(Thread &thread, BlockNumber block);
 
 // Undoes all claims in the slot `slot` (this thread's own after a failed call,
-// or a dead thread's). Clears the claim list.
+// or a dead thread's, by its settler, after its record was applied), the orphan
+// slot's too. Clears the claim list.
 void space_map_undo_claims(Thread &thread, uint32_t slot);
-// Forgets the claim list of this thread: they are committed.
+// Forgets the claim list of this thread, the orphan slot's too: they are
+// committed and stored at home.
 void space_map_keep_claims(Thread &thread);
 
 // Rebuilds the quarantined groups' copies: media bits or live claims. Called
-// when the last mapping pin is gone and when space runs out.
-void space_map_reconcile(Thread &thread);
+// when the last mapping pin is gone and, with `all_groups`, when space runs out (a killed
+// thread may have left bits set anywhere). Does nothing while a mapping pin lives.
+void space_map_reconcile(Thread &thread, bool all_groups = false);
 
 // Free blocks in the pool (loads all groups).
 uint64_t space_map_free_blocks(Thread &thread);

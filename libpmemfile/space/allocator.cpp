@@ -1,1 +1,117 @@
-// written next
+// The idea: a thread asks its own group first, so that threads seldom meet on a
+// group's lock, and moves on for good when that group is full. Only when all
+// are full are the volatile copies rebuilt (they may hold back blocks), once.
+#include "libpmemfile/space/allocator.h"
+
+#include <bit>
+
+namespace pmemfile {
+namespace {
+
+base::Result<BlockRun> claim_anywhere(Thread &thread, uint32_t want) {
+    uint64_t groups = thread.pool->superblock().group_count;
+    if (groups == 0)
+        return base::error(ENOSPC);
+    for (int pass = 0; pass < 2; ++pass) {
+        for (uint64_t i = 0; i < groups; ++i) {
+            uint64_t group = (thread.preferred_group + i) % groups;
+            BASE_TRY_ASSIGN(BlockRun run, space_map_claim_blocks(thread, group, want));
+            if (run.count != 0) {
+                thread.preferred_group = static_cast<uint32_t>(group);
+                return run;
+            }
+        }
+        if (pass == 0)
+            space_map_reconcile(thread, true);
+    }
+    return base::error(ENOSPC);
+}
+
+PoolOffset orphan_slot_offset(const Pool &pool, uint64_t index) {
+    return pool.superblock().orphan_table_block * block_size_bytes + index * sizeof(OrphanSlot);
+}
+
+} // namespace
+
+base::Result<BlockNumber> allocate_block(Call &call) {
+    BASE_TRY_ASSIGN(BlockRun run, allocate_run(call, 1));
+    return run.first;
+}
+
+base::Result<BlockRun> allocate_run(Call &call, uint32_t want) {
+    BASE_TRY_ASSIGN(BlockRun run, claim_anywhere(call.thread(), want));
+    call.take_blocks(run);
+    return run;
+}
+
+base::Result<InodeNumber> allocate_inode(Call &call) {
+    Thread &thread = call.thread();
+    uint64_t groups = call.pool().superblock().group_count;
+    for (uint64_t i = 0; i < groups; ++i) {
+        BASE_TRY_ASSIGN(InodeNumber inode, space_map_claim_inode(thread, (thread.preferred_group + i) % groups));
+        if (inode != 0) {
+            call.take_inode(inode);
+            return inode;
+        }
+        // The thread's own group has room for a new inode block: no need to look at all the others.
+        if (i == 0 && call.pool().segment->groups()[thread.preferred_group % groups].free_blocks.load() > 0)
+            break;
+    }
+    auto run = claim_anywhere(thread, 1);
+    if (!run.ok()) {
+        // No block is left, but another group may still have room in its inode blocks.
+        for (uint64_t group = 0; group < groups; ++group) {
+            BASE_TRY_ASSIGN(InodeNumber inode, space_map_claim_inode(thread, group));
+            if (inode != 0) {
+                call.take_inode(inode);
+                return inode;
+            }
+        }
+        return run.error();
+    }
+    // Fresh inodes must read as free. The zeros are in the record, and not stored
+    // directly: the record has the only fence of the call.
+    call.take_inode_block(run->first);
+    call.zero(run->first * block_size_bytes, block_size_bytes);
+    InodeNumber inode = run->first * inodes_per_block;
+    call.take_inode(inode);
+    return inode;
+}
+
+void release_blocks(Call &call, BlockRun run) {
+    call.free_blocks(run);
+}
+
+void release_inode(Call &call, InodeNumber inode) {
+    call.free_inode(inode);
+}
+
+base::Result<uint32_t> orphan_slot_take(Call &call, InodeNumber inode) {
+    Segment &segment = *call.pool().segment;
+    uint64_t slots = call.pool().superblock().orphan_slots;
+    for (uint64_t first = 0; first < slots; first += 64) {
+        auto &word = segment.orphan_bitmap()[first / 64];
+        for (uint64_t index = first; index < first + 64 && index < slots; ++index) {
+            uint64_t mask = uint64_t{1} << (index % 64);
+            const auto *slot = call.pool().at<std::atomic<InodeNumber>>(orphan_slot_offset(call.pool(), index));
+            if (slot->load() != 0 || (word.load() & mask) != 0 || (word.fetch_or(mask) & mask) != 0)
+                continue;
+            if (slot->load() != 0) { // committed between our two looks
+                word.fetch_and(~mask);
+                continue;
+            }
+            // The bit means "claimed, not yet committed": keep_claims / undo_claims clear it.
+            call.thread().slot_state().orphan_claim.store(index + 1);
+            call.store64(orphan_slot_offset(call.pool(), index), inode);
+            return static_cast<uint32_t>(index + 1);
+        }
+    }
+    return base::error(ENOSPC);
+}
+
+void orphan_slot_release(Call &call, uint32_t slot_plus_one) {
+    if (slot_plus_one != 0)
+        call.store64(orphan_slot_offset(call.pool(), slot_plus_one - 1), 0);
+}
+
+} // namespace pmemfile
