@@ -51,8 +51,9 @@ base::Result<bool> truncate_step(Call &call, InodeNumber number, Inode &inode, u
     BASE_TRY_ASSIGN(bool done, map_truncate_step(call, inode, first));
     if (!done) {
         inode.flags |= inode_truncating;
-        if (inode.orphan_slot == 0)
+        if (inode.orphan_slot == 0) {
             BASE_TRY_ASSIGN(inode.orphan_slot, orphan_slot_take(call, number));
+        }
         return false;
     }
     if (inode.flags & inode_truncating) {
