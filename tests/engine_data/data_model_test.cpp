@@ -113,6 +113,11 @@ protected:
         ASSERT_TRUE(differs.first == bytes.end()) << "at byte " << differs.first - bytes.begin();
         uint64_t hanging = 0;
         const Inode *inode = pool.inode(file);
+        if (uint64_t tail = inode->size_bytes % 4096; tail != 0 && !(inode->flags & inode_inline)) {
+            MappedRun run = map_lookup(pool, *inode, inode->size_bytes / 4096, 1);
+            for (; run.block != 0 && tail < 4096; ++tail)
+                ASSERT_EQ(pool.block(run.block)[tail], std::byte{0}) << "beyond the end";
+        }
         map_visit(
             pool, *inode, [](void *c, BlockNumber, int64_t) { return ++*static_cast<uint64_t *>(c) != 0; }, &hanging);
         ASSERT_EQ(hanging, inode->block_count);
@@ -233,6 +238,38 @@ TEST_F(DataModel, AllocateFillsHoles) {
     auto hole = data_seek(*thread, file, 4096, true);
     ASSERT_TRUE(hole.ok());
     EXPECT_EQ(*hole, 105'000u);
+}
+
+TEST_F(DataModel, UncommittedClaimsAreUndone) {
+    {
+        Call call(*thread);
+        ASSERT_TRUE(allocate_run(call, 700).ok());
+        ASSERT_TRUE(allocate_inode(call).ok());
+        ASSERT_TRUE(orphan_slot_take(call, file).ok());
+        EXPECT_EQ(space_map_free_blocks(*thread), free_at_start - 700);
+        space_map_reconcile(*thread, true); // live claims must survive a rebuild
+        EXPECT_EQ(space_map_free_blocks(*thread), free_at_start - 700);
+    }
+    EXPECT_EQ(space_map_free_blocks(*thread), free_at_start);
+    EXPECT_EQ(pool.segment->orphan_bitmap()[0].load(), 0u);
+}
+
+TEST_F(DataModel, DeadThreadsClaimIsUndoneUnderItsOwnLock) {
+    // Killed after logging the claim, before its bits were set, holding the group's lock.
+    ThreadSlot &dead = pool.segment->threads()[1];
+    auto run = [&] {
+        Call call(*thread);
+        return *allocate_run(call, 5);
+    }();
+    dead.claims[0] = run.first << 16 | run.count;
+    dead.claim_count = 1;
+    RobustLock &lock = pool.segment->groups()[group_of_block(pool, run.first)].lock;
+    lock.word = 2;
+    space_map_undo_claims(*thread, 1);
+    EXPECT_EQ(lock.word.load(), 2u);
+    lock.word = 0;
+    EXPECT_EQ(dead.claim_count.load(), 0u);
+    EXPECT_EQ(space_map_free_blocks(*thread), free_at_start);
 }
 
 } // namespace
