@@ -1,1 +1,345 @@
-// written next
+// The check goes from the fixed to the derived:
+//
+//   superblock ─ group table ─ orphan table ─┐
+//                                            ▼
+//        root ──► inodes ──► maps, tries ──► what is reachable ◄──compare──► bitmaps, masks
+//                                   └──────► names, subdirectories ◄──────► link counts
+//
+// Each block is followed once (a bit per block), so a cycle or a hostile
+// pointer costs no more than the pool's size. When two owners claim one block,
+// or a part of the tree cannot be read, bitmaps are reported but no bit is
+// cleared: a wrong "free" is the one repair that destroys data.
+#include "libpmemfile/check/checker.h"
+
+#include "libpmemfile/check/pool_checker.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <algorithm>
+#include <sys/stat.h>
+
+namespace pmemfile {
+
+namespace {
+
+std::string number(uint64_t value) {
+    return std::to_string(value);
+}
+
+} // namespace
+
+void PoolChecker::problem(std::string structure, std::string text) {
+    if (report_.problems.size() >= max_problems) {
+        ++suppressed_;
+        return;
+    }
+    report_.problems.push_back({std::move(structure), std::move(text), false, false});
+}
+
+bool PoolChecker::repairable(std::string structure, std::string text) {
+    if (report_.problems.size() < max_problems)
+        report_.problems.push_back({std::move(structure), std::move(text), true, repair_});
+    else
+        ++suppressed_;
+    return repair_;
+}
+
+void PoolChecker::repair_bytes(PoolOffset target, const void *bytes, size_t size_bytes) {
+    persist_.store(target, bytes, size_bytes);
+    persist_.flush(target, size_bytes);
+}
+
+int64_t PoolChecker::group_of(BlockNumber block) const {
+    auto after = std::upper_bound(groups_.begin(), groups_.end(), block,
+                                  [](uint64_t value, const GroupExtent &group) { return value < group.first_block; });
+    if (after == groups_.begin())
+        return -1;
+    const GroupExtent &group = *(after - 1);
+    uint64_t index = block - group.first_block;
+    return index >= group.metadata_blocks && index < group.block_count ? after - 1 - groups_.begin() : -1;
+}
+
+bool PoolChecker::reach(BlockNumber block, const std::string &owner) {
+    if (group_of(block) < 0) {
+        incomplete_ = true;
+        problem(owner, "points to block " + number(block) + ", which is not one that files may use");
+        return false;
+    }
+    if (bit(reached_, block) || bit(inode_blocks_, block)) {
+        overlaps_ = true;
+        problem(owner, "uses block " + number(block) + ", which something else uses too");
+        return false;
+    }
+    set_bit(reached_, block);
+    return true;
+}
+
+const Inode *PoolChecker::readable_inode(InodeNumber number) const {
+    BlockNumber block = number / inodes_per_block;
+    if (group_of(block) < 0 || bit(reached_, block))
+        return nullptr;
+    const Inode *inode = at<Inode>(number * inode_size_bytes);
+    return inode->magic == inode_magic ? inode : nullptr;
+}
+
+bool PoolChecker::check_superblock() {
+    if (superblock_offset_ % block_size_bytes != 0 || !in_pool(superblock_offset_ / block_size_bytes, 1)) {
+        problem("superblock", "lies outside the pool");
+        return false;
+    }
+    superblock_ = at<Superblock>(superblock_offset_);
+    const Superblock &sb = *superblock_;
+    auto bad = [&](const char *text) {
+        problem("superblock", text);
+        return false;
+    };
+    if (sb.magic != superblock_magic)
+        return bad("has no magic number");
+    if (sb.version != format_version)
+        return bad("is of a format version this program does not know");
+    if (sb.checksum != XXH3_64bits(at<char>(superblock_offset_ + 16), superblock_checked_bytes - 16))
+        return bad("has a wrong checksum");
+    if (sb.features.incompatible != 0)
+        return bad("asks for features this program does not know");
+    if ((uint64_t{1} << (sb.block_size_log2 & 63)) != block_size_bytes)
+        return bad("has another block size");
+    if (sb.pool_size_bytes > persist_.size_bytes())
+        return bad("says that the pool is larger than its file: the file was truncated");
+    if (sb.group_count == 0 || sb.group_table_blocks > block_limit() ||
+        sb.group_count > sb.group_table_blocks * (block_size_bytes / sizeof(GroupDescriptor)) ||
+        !in_pool(sb.group_table_block, sb.group_table_blocks))
+        return bad("has a group table outside the pool");
+    uint64_t orphan_blocks = sb.orphan_slots / (block_size_bytes / sizeof(OrphanSlot)) +
+                             (sb.orphan_slots % (block_size_bytes / sizeof(OrphanSlot)) != 0);
+    if (sb.orphan_slots == 0 || !in_pool(sb.orphan_table_block, orphan_blocks))
+        return bad("has an orphan table outside the pool");
+    if (sb.ring_count == 0 || sb.ring_count > block_limit() ||
+        !in_pool(sb.ring_table_block, (sb.ring_count * sizeof(RingHeader) + block_size_bytes - 1) / block_size_bytes))
+        return bad("has a ring table outside the pool");
+    if ((sb.ring_size_bytes & (sb.ring_size_bytes - 1)) != 0 || sb.ring_size_bytes < 4 * max_record_bytes ||
+        sb.ring_size_bytes > persist_.size_bytes() / sb.ring_count ||
+        !in_pool(sb.ring_first_block, sb.ring_count * (sb.ring_size_bytes / block_size_bytes)))
+        return bad("has rings outside the pool");
+    if (sb.state & superblock_state_failed) {
+        if (repairable("superblock", "a write error was recorded; the pool is read-only until it is checked")) {
+            uint64_t state = sb.state & ~superblock_state_failed;
+            repair_bytes(superblock_offset_ + offsetof(Superblock, state), &state, sizeof(state));
+        }
+    }
+    return true;
+}
+
+bool PoolChecker::check_groups() {
+    const auto *table = at<GroupDescriptor>(superblock_->group_table_block * block_size_bytes);
+    uint64_t next_free = 1;
+    for (uint64_t i = 0; i < superblock_->group_count; ++i) {
+        const GroupDescriptor &group = table[i];
+        std::string name = "group " + number(i);
+        if (group.checksum != XXH3_64bits_withSeed(&group, offsetof(GroupDescriptor, checksum), i)) {
+            problem(name, "descriptor has a wrong checksum");
+            return false;
+        }
+        uint64_t metadata = 2 + (uint64_t{group.block_count} * 2 + block_size_bytes - 1) / block_size_bytes;
+        if (group.block_count > max_blocks_per_group || group.metadata_blocks != metadata ||
+            group.block_count < metadata || !in_pool(group.first_block, group.block_count) ||
+            group.first_block < next_free) {
+            problem(name, "descriptor does not describe blocks of its own in this pool");
+            return false;
+        }
+        next_free = group.first_block + group.block_count;
+        groups_.push_back({group.first_block, group.block_count, metadata});
+        report_.blocks_total += group.block_count;
+    }
+    return true;
+}
+
+void PoolChecker::check_orphan_table() {
+    PoolOffset table_offset = superblock_->orphan_table_block * block_size_bytes;
+    const auto *table = at<OrphanSlot>(table_offset);
+    for (uint64_t i = 0; i < superblock_->orphan_slots; ++i) {
+        InodeNumber inode_number = table[i].inode;
+        if (inode_number == 0)
+            continue;
+        const Inode *inode = readable_inode(inode_number);
+        const char *wrong = nullptr;
+        if (inode == nullptr)
+            wrong = "names something that is no inode";
+        else if (inode->orphan_slot != i + 1)
+            wrong = "names an inode that does not know of it";
+        else if (inode->link_count != 0 && !(inode->flags & inode_truncating))
+            wrong = "names an inode that is no orphan";
+        if (wrong != nullptr) {
+            if (repairable("orphan slot " + number(i), wrong)) {
+                uint64_t none = 0;
+                repair_bytes(table_offset + i * sizeof(OrphanSlot), &none, sizeof(none));
+            }
+            continue;
+        }
+        ++report_.orphans;
+        auto [entry, fresh] = facts_.try_emplace(inode_number);
+        entry->second.orphan_slot = i + 1;
+        if (fresh) {
+            set_bit(inode_blocks_, inode_number / inodes_per_block);
+            queue_.push_back(inode_number);
+        }
+    }
+}
+
+// Link counts, and the fields by which an inode and its surroundings point to each other.
+void PoolChecker::check_counts() {
+    for (auto &[inode_number, facts] : facts_) {
+        PoolOffset offset = inode_number * inode_size_bytes;
+        const Inode *inode = at<Inode>(offset);
+        std::string name = "inode " + number(inode_number);
+        bool is_directory = S_ISDIR(inode->mode);
+        bool is_root = inode_number == superblock_->root_inode;
+        uint64_t links = facts.names;
+        if (is_directory && (facts.names > 0 || is_root))
+            links = 2 + facts.subdirectories;
+        // A directory we could not read whole has subdirectories we do not know of.
+        if (inode->link_count != links &&
+            repairable(name, "link count is " + number(inode->link_count) + ", should be " + number(links))) {
+            auto right = static_cast<uint32_t>(links);
+            repair_bytes(offset + offsetof(Inode, link_count), &right, sizeof(right));
+        }
+        if (inode->orphan_slot != facts.orphan_slot &&
+            repairable(name, "points to orphan slot " + number(inode->orphan_slot) + ", should be " +
+                                 number(facts.orphan_slot))) {
+            auto right = static_cast<uint32_t>(facts.orphan_slot);
+            repair_bytes(offset + offsetof(Inode, orphan_slot), &right, sizeof(right));
+        }
+        if (!is_directory || (facts.names == 0 && !is_root))
+            continue;
+        InodeNumber parent = is_root ? inode_number : facts.parent;
+        if (inode->parent != parent &&
+            repairable(name, "its `..` is inode " + number(inode->parent) + ", should be " + number(parent)))
+            repair_bytes(offset + offsetof(Inode, parent), &parent, sizeof(parent));
+        if (!is_root && inode->name_hash != facts.name_hash &&
+            repairable(name, "does not know the hash of its own name"))
+            repair_bytes(offset + offsetof(Inode, name_hash), &facts.name_hash, sizeof(facts.name_hash));
+    }
+}
+
+void PoolChecker::cross_check_group(size_t index) {
+    const GroupExtent &group = groups_[index];
+    PoolOffset blocks_offset = group.first_block * block_size_bytes;
+    PoolOffset inode_blocks_offset = blocks_offset + block_size_bytes;
+    PoolOffset masks_offset = inode_blocks_offset + block_size_bytes;
+    std::string group_name = "group " + number(index);
+    bool may_free = !overlaps_ && !incomplete_;
+    auto bit_of = [&](PoolOffset map, uint64_t b) { return at<uint64_t>(map)[b / 64] >> (b % 64) & 1; };
+    auto set = [&](PoolOffset map, uint64_t b, bool value) {
+        uint64_t word = at<uint64_t>(map)[b / 64];
+        word = value ? word | uint64_t{1} << (b % 64) : word & ~(uint64_t{1} << (b % 64));
+        repair_bytes(map + b / 64 * 8, &word, sizeof(word));
+    };
+    for (uint64_t b = 0; b < group.block_count; ++b) {
+        BlockNumber block = group.first_block + b;
+        std::string name = "block " + number(block);
+        bool data = bit(reached_, block);
+        bool holds_inodes = bit(inode_blocks_, block);
+        bool inode_bit = bit_of(inode_blocks_offset, b);
+        bool used_bit = bit_of(blocks_offset, b);
+        uint16_t mask = at<uint16_t>(masks_offset)[b];
+        bool metadata = b < group.metadata_blocks;
+        if (used_bit)
+            ++report_.blocks_used;
+        if (metadata) {
+            if (!used_bit && repairable(group_name, "its own block " + number(block) + " is marked free"))
+                set(blocks_offset, b, true);
+            if (inode_bit && repairable(group_name, "its own block " + number(block) + " is marked an inode block"))
+                set(inode_blocks_offset, b, false);
+            continue;
+        }
+        // Which of the 16 inodes are reachable.
+        uint16_t reachable = 0;
+        if (holds_inodes)
+            for (unsigned i = 0; i < inodes_per_block; ++i)
+                if (facts_.count(block * inodes_per_block + i))
+                    reachable = static_cast<uint16_t>(reachable | 1u << i);
+        if (holds_inodes && !inode_bit && repairable(name, "holds inodes but is not marked an inode block"))
+            set(inode_blocks_offset, b, true);
+        if (data && inode_bit && repairable(name, "holds data but is marked an inode block"))
+            set(inode_blocks_offset, b, false);
+        // Without its bit in the inode-block bitmap the mask means nothing.
+        uint16_t seen_mask = inode_bit ? mask : 0;
+        uint16_t missing = static_cast<uint16_t>(reachable & ~seen_mask);
+        uint16_t lost = static_cast<uint16_t>(seen_mask & ~reachable);
+        if (missing != 0)
+            repairable(name, "inodes in use are marked free (mask " + number(missing) + ")");
+        if (lost != 0 && !data) {
+            std::string text = "has inodes that no name leads to (mask " + number(lost) + ")";
+            if (may_free)
+                repairable(name, text);
+            else
+                problem(name, text);
+        }
+        if (repair_ && (missing != 0 || (lost != 0 && (may_free || data)))) {
+            uint16_t right = may_free || data ? reachable : static_cast<uint16_t>(reachable | seen_mask);
+            repair_bytes(masks_offset + b * 2, &right, sizeof(right));
+            uint32_t no_magic = 0; // a stale number must not find a lost inode again
+            for (unsigned i = 0; i < inodes_per_block && !data; ++i)
+                if ((lost & ~right) >> i & 1)
+                    repair_bytes((block * inodes_per_block + i) * inode_size_bytes + offsetof(Inode, magic), &no_magic,
+                                 sizeof(no_magic));
+        }
+        // An inode block without inodes is in use too; it waits for the next ones.
+        bool in_use = data || holds_inodes || inode_bit;
+        if (in_use && !used_bit && repairable(name, "is in use but marked free"))
+            set(blocks_offset, b, true);
+        if (!in_use && used_bit) {
+            ++report_.blocks_leaked;
+            if (!may_free)
+                problem(name, "is marked in use, but nothing that can be read leads to it");
+            else if (repairable(name, "is marked in use but nothing leads to it"))
+                set(blocks_offset, b, false);
+        }
+    }
+    // Bits behind the group's end must not hand anything out or be counted.
+    for (uint64_t b = group.block_count; b < max_blocks_per_group; ++b)
+        if (bit_of(inode_blocks_offset, b)) {
+            if (repairable(group_name, "marks inode blocks behind its end"))
+                set(inode_blocks_offset, b, false);
+            else
+                break;
+        }
+}
+
+CheckReport PoolChecker::run() {
+    if (!check_superblock() || !check_groups())
+        return std::move(report_);
+    reached_.assign(block_limit() / 64 + 1, 0);
+    inode_blocks_.assign(block_limit() / 64 + 1, 0);
+
+    InodeNumber root = superblock_->root_inode;
+    const Inode *root_inode = readable_inode(root);
+    if (root_inode == nullptr || !S_ISDIR(root_inode->mode)) {
+        problem("root directory", "is not there");
+        incomplete_ = true;
+    } else {
+        facts_.try_emplace(root);
+        set_bit(inode_blocks_, root / inodes_per_block);
+        queue_.push_back(root);
+    }
+    check_orphan_table();
+    while (!queue_.empty()) {
+        InodeNumber inode_number = queue_.front();
+        queue_.pop_front();
+        check_inode(inode_number);
+    }
+    check_counts();
+    for (size_t i = 0; i < groups_.size(); ++i)
+        cross_check_group(i);
+    if (suppressed_ > 0)
+        report_.problems.push_back({"pool", "and " + number(suppressed_) + " more problems", false, false});
+    if (repair_ && !persist_.fence())
+        report_.problems.push_back({"medium", "a write error: repairs may not have reached it", false, false});
+    return std::move(report_);
+}
+
+CheckReport check_pool(Persist &persist, PoolOffset superblock_offset, bool repair) {
+    return PoolChecker(persist, superblock_offset, repair).run();
+}
+
+} // namespace pmemfile

@@ -1,1 +1,211 @@
-// written next
+// A record in its ring, and its way home:
+//
+//   ring  …│header│change│payload│change│change│payload│pad to 64│…
+//                    │
+//                    └─ store ──► home location (cached) ── clwb, not waited for
+//
+// Records are contiguous: where one does not fit before the ring's end, a
+// record without changes fills the rest, so that every record can be read in place.
+#include "libpmemfile/journal/record.h"
+
+#include "libpmemfile/runtime/space_map.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+namespace pmemfile {
+namespace {
+
+// Bitmap words of a group's three bitmaps on the media.
+struct GroupBitmaps {
+    PoolOffset blocks, inode_blocks, inode_masks;
+};
+
+GroupBitmaps group_bitmaps(const GroupDescriptor &group) {
+    const PoolOffset first = group.first_block * block_size_bytes;
+    return {first, first + block_size_bytes, first + 2 * block_size_bytes};
+}
+
+// The 64-bit words that a run of bits covers: calls each(word offset, mask).
+template <typename Each> void for_bit_words(PoolOffset bitmap, uint64_t first, uint64_t count, Each &&each) {
+    while (count > 0) {
+        const uint64_t shift = first % 64;
+        const uint64_t here = count < 64 - shift ? count : 64 - shift;
+        const uint64_t mask = (here == 64 ? ~uint64_t{0} : (uint64_t{1} << here) - 1) << shift;
+        each(bitmap + first / 64 * 8, mask);
+        first += here;
+        count -= here;
+    }
+}
+
+// Calls each(word offset, mask, set?) for all bitmap words that a change of the
+// allocation kinds touches.
+template <typename Each> void for_allocation_words(const Pool &pool, const Change &change, Each &&each) {
+    const bool is_inode = change.kind == ChangeKind::take_inode || change.kind == ChangeKind::free_inode;
+    const BlockNumber block = is_inode ? change.target / inodes_per_block : change.target;
+    const GroupDescriptor &group = group_descriptor(pool, group_of_block(pool, block));
+    const GroupBitmaps bitmaps = group_bitmaps(group);
+    const uint64_t bit = block - group.first_block;
+    auto run = [&](PoolOffset bitmap, uint64_t first, uint64_t count, bool set) {
+        for_bit_words(bitmap, first, count, [&](PoolOffset word, uint64_t mask) { each(word, mask, set); });
+    };
+    switch (change.kind) {
+    case ChangeKind::take_blocks:
+        return run(bitmaps.blocks, bit, change.length, true);
+    case ChangeKind::free_blocks:
+        return run(bitmaps.blocks, bit, change.length, false);
+    case ChangeKind::take_inode_block:
+        run(bitmaps.blocks, bit, 1, true);
+        return run(bitmaps.inode_blocks, bit, 1, true);
+    case ChangeKind::free_inode_block:
+        run(bitmaps.inode_blocks, bit, 1, false);
+        return run(bitmaps.blocks, bit, 1, false);
+    case ChangeKind::take_inode:
+    case ChangeKind::free_inode:
+        return run(bitmaps.inode_masks, bit * inodes_per_block + change.target % inodes_per_block, 1,
+                   change.kind == ChangeKind::take_inode);
+    default:
+        return;
+    }
+}
+
+bool is_byte_change(ChangeKind kind) {
+    return kind == ChangeKind::store || kind == ChangeKind::zero || kind == ChangeKind::fill_pointers;
+}
+
+size_t target_bytes(const Change &change) {
+    return change.kind == ChangeKind::fill_pointers ? size_t{change.length} * 8 : change.length;
+}
+
+// Flushes lines once although several changes of a record may touch them.
+class LineFlusher {
+public:
+    explicit LineFlusher(Persist &persist) : persist_(persist) {}
+    void range(PoolOffset target, size_t size_bytes) {
+        if (size_bytes > 4 * cache_line_bytes)
+            return persist_.flush(target, size_bytes);
+        const uint64_t last = (target + size_bytes - 1) / cache_line_bytes;
+        for (uint64_t line = target / cache_line_bytes; line <= last; line++) {
+            uint64_t &seen = recent_[line % recent_count];
+            if (seen == line)
+                continue;
+            seen = line;
+            persist_.flush(line * cache_line_bytes, cache_line_bytes);
+        }
+    }
+
+private:
+    static constexpr unsigned recent_count = 16;
+    Persist &persist_;
+    uint64_t recent_[recent_count] = {};
+};
+
+} // namespace
+
+PoolOffset ring_offset(const Superblock &superblock, uint64_t ring) {
+    return superblock.ring_first_block * block_size_bytes + ring * superblock.ring_size_bytes;
+}
+
+size_t change_payload_bytes(ChangeKind kind, uint32_t length) {
+    switch (kind) {
+    case ChangeKind::store:
+        return (size_t{length} + 7) & ~size_t{7};
+    case ChangeKind::fill_pointers:
+        return sizeof(PointerFill);
+    default:
+        return 0;
+    }
+}
+
+uint64_t record_checksum(const Superblock &superblock, uint64_t ring, const RecordHeader &record) {
+    const auto *bytes = reinterpret_cast<const std::byte *>(&record) + sizeof(record.checksum);
+    const uint64_t seed = superblock.journal_nonce ^ ((ring + 1) * 0x9E3779B97F4A7C15ull);
+    return XXH3_64bits_withSeed(bytes, record.length_bytes - sizeof(record.checksum), seed);
+}
+
+const RecordHeader *record_at(const Pool &pool, uint64_t ring, uint64_t position) {
+    const Superblock &superblock = pool.superblock();
+    const uint64_t within = position % superblock.ring_size_bytes;
+    const auto *record = pool.at<RecordHeader>(ring_offset(superblock, ring) + within);
+    const uint32_t length = record->length_bytes;
+    if (record->position != position || record->lsn == 0 || length < cache_line_bytes ||
+        length % cache_line_bytes != 0 || length > superblock.ring_size_bytes - within)
+        return nullptr;
+    return record->checksum == record_checksum(superblock, ring, *record) ? record : nullptr;
+}
+
+bool record_is_sane(const Pool &pool, const RecordHeader &record) {
+    const auto *bytes = reinterpret_cast<const std::byte *>(&record);
+    const uint64_t pool_bytes = pool.persist.size_bytes();
+    size_t at = sizeof(RecordHeader);
+    for (uint32_t i = 0; i < record.change_count; i++) {
+        if (at + sizeof(Change) > record.length_bytes)
+            return false;
+        const auto &change = *reinterpret_cast<const Change *>(bytes + at);
+        at += sizeof(Change) + change_payload_bytes(change.kind, change.length);
+        if (at > record.length_bytes)
+            return false;
+        if (is_byte_change(change.kind)) {
+            if (change.target >= pool_bytes || target_bytes(change) > pool_bytes - change.target)
+                return false;
+        } else if (change.kind >= ChangeKind::take_blocks && change.kind <= ChangeKind::free_inode) {
+            const bool is_inode = change.kind >= ChangeKind::take_inode;
+            const BlockNumber block = is_inode ? change.target / inodes_per_block : change.target;
+            const uint64_t group = group_of_block(pool, block);
+            if (group >= pool.superblock().group_count)
+                return false;
+            const GroupDescriptor &descriptor = group_descriptor(pool, group);
+            if (!is_inode && change.length > descriptor.block_count - (block - descriptor.first_block))
+                return false;
+        } else {
+            return false;
+        }
+    }
+    return true;
+}
+
+void record_apply(Pool &pool, const RecordHeader &record, RevokedQuery revoked, void *context) {
+    Persist &persist = pool.persist;
+    record_visit(record, [&](const Change &change, const std::byte *payload) {
+        if (revoked != nullptr && is_byte_change(change.kind) &&
+            revoked(context, change.target / block_size_bytes, record.lsn))
+            return;
+        switch (change.kind) {
+        case ChangeKind::store:
+            if (change.length == 8)
+                persist.store64(change.target, *reinterpret_cast<const uint64_t *>(payload));
+            else
+                persist.store(change.target, payload, change.length);
+            break;
+        case ChangeKind::zero:
+            persist.zero(change.target, change.length);
+            break;
+        case ChangeKind::fill_pointers: {
+            const auto &fill = *reinterpret_cast<const PointerFill *>(payload);
+            for (uint32_t i = 0; i < change.length; i++)
+                persist.store64(change.target + i * 8, fill.first_value + i * fill.stride);
+            break;
+        }
+        default:
+            for_allocation_words(pool, change, [&](PoolOffset word, uint64_t mask, bool set) {
+                if (set)
+                    persist.or64(word, mask);
+                else
+                    persist.and64(word, ~mask);
+            });
+        }
+    });
+    record_flush_targets(pool, record);
+}
+
+void record_flush_targets(Pool &pool, const RecordHeader &record) {
+    LineFlusher flusher(pool.persist);
+    record_visit(record, [&](const Change &change, const std::byte *) {
+        if (is_byte_change(change.kind))
+            flusher.range(change.target, target_bytes(change));
+        else
+            for_allocation_words(pool, change, [&](PoolOffset word, uint64_t, bool) { flusher.range(word, 8); });
+    });
+}
+
+} // namespace pmemfile

@@ -1,0 +1,38 @@
+// site_record: what the entry knows of a site. Lies behind the site's stub, in
+// memory that is read and executed but never written once patching is done.
+#pragma once
+
+#include "intercept/arch/x86_64/frame.h"
+#include "intercept/include/pmemfile-intercept.h"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace intercept {
+
+// fork, vfork, clone and clone3 are executed at an address of their own in the
+// stub: the return address then tells the number, when nothing else is left.
+constexpr unsigned process_kind_count = 4;
+constexpr long process_kind_numbers[process_kind_count] = {56, 57, 58, 435}; // clone fork vfork clone3
+
+struct SiteRecord {
+    uint64_t return_address; // behind the syscall instruction, what rcx shows
+    uint64_t entry;          // intercept_entry or intercept_entry_flags_dead
+    uint64_t post_entry;     // intercept_process_post_entry
+    uint64_t kind_target[process_kind_count];
+    uint64_t flags; // SITE_VECTOR_DEAD | SITE_FLAGS_DEAD
+};
+
+static_assert(offsetof(SiteRecord, return_address) == RECORD_ADDRESS);
+static_assert(offsetof(SiteRecord, entry) == RECORD_ENTRY);
+static_assert(offsetof(SiteRecord, post_entry) == RECORD_POST_ENTRY);
+static_assert(offsetof(SiteRecord, kind_target) == RECORD_KIND_TARGET);
+static_assert(offsetof(SiteRecord, flags) == RECORD_FLAGS);
+static_assert(offsetof(intercept_call, nr) == FRAME_NR);
+static_assert(offsetof(intercept_call, args) == FRAME_ARG0);
+static_assert(offsetof(intercept_call, result) == FRAME_RESULT);
+static_assert(offsetof(intercept_call, site) == FRAME_SITE);
+static_assert(offsetof(intercept_call, opaque) == FRAME_OPAQUE);
+static_assert(sizeof(intercept_call) == FRAME_SAVED);
+
+} // namespace intercept

@@ -1,0 +1,150 @@
+// registry: add, change and remove hooks.
+//
+//   intercept_table[number] = bit per slot      (read by each stub: 0 = nobody)
+//   hook_order              = slots by priority (read by the dispatchers)
+#include "intercept/hooks/registry.h"
+
+#include "base/raw_syscall.h"
+#include "intercept/arch/x86_64/site_record.h"
+
+#include <cerrno>
+
+uint8_t intercept_table[intercept::call_numbers];
+int (*intercept_lone_filter)(const intercept_call *call);
+int (*intercept_lone_hook)(intercept_call *call);
+constinit thread_local int intercept_bypass_depth = 0;
+
+namespace intercept {
+
+HookSlot hooks[hook_slots];
+HookOrder hook_order;
+
+namespace {
+
+void store_table(long number, uint8_t bit, bool on) {
+    // rt_sigreturn finds its frame through rsp: it must never take the long way.
+    if (number == SYS_rt_sigreturn)
+        on = false;
+    uint8_t old = __atomic_load_n(&intercept_table[number], __ATOMIC_RELAXED);
+    uint8_t wanted = static_cast<uint8_t>(on ? old | bit : old & ~bit);
+    if (wanted != old)
+        __atomic_store_n(&intercept_table[number], wanted, __ATOMIC_RELEASE);
+}
+
+bool valid_numbers(const long *calls, size_t call_count) {
+    if (calls == nullptr)
+        return call_count == 0;
+    for (size_t i = 0; i < call_count; i++)
+        if (calls[i] < 0 || calls[i] >= static_cast<long>(call_numbers))
+            return false;
+    return true;
+}
+
+void set_numbers(unsigned slot, const long *calls, size_t call_count) {
+    uint8_t bit = static_cast<uint8_t>(1u << slot);
+    if (calls == nullptr) {
+        for (long number = 0; number < static_cast<long>(call_numbers); number++)
+            store_table(number, bit, true);
+        return;
+    }
+    for (long number = 0; number < static_cast<long>(call_numbers); number++)
+        if ((intercept_table[number] & bit) != 0) {
+            bool wanted = false;
+            for (size_t i = 0; i < call_count; i++)
+                wanted |= calls[i] == number;
+            if (!wanted)
+                store_table(number, bit, false);
+        }
+    for (size_t i = 0; i < call_count; i++)
+        store_table(calls[i], bit, true);
+}
+
+// A new order is built beside the old one: a dispatcher that reads in between
+// may miss a hook that is just being added, never call one that is not there.
+void rebuild_order() {
+    HookOrder order{};
+    for (unsigned slot = 0; slot < hook_slots; slot++) {
+        if (!hooks[slot].used)
+            continue;
+        unsigned at = order.count;
+        while (at > 0 && hooks[order.slots[at - 1]].priority > hooks[slot].priority) {
+            order.slots[at] = order.slots[at - 1];
+            at--;
+        }
+        order.slots[at] = static_cast<uint8_t>(slot);
+        order.count++;
+    }
+    // The filter is the switch: off before the hook changes, on after it.
+    __atomic_store_n(&intercept_lone_filter, nullptr, __ATOMIC_SEQ_CST);
+    hook_order = order;
+    if (order.count == 1) {
+        intercept_lone_hook = hooks[order.slots[0]].hook;
+        __atomic_store_n(&intercept_lone_filter, hooks[order.slots[0]].filter, __ATOMIC_RELEASE);
+    }
+}
+
+bool valid_id(int id) {
+    return id >= 0 && id < static_cast<int>(hook_slots) && hooks[id].used;
+}
+
+} // namespace
+} // namespace intercept
+
+using namespace intercept;
+
+extern "C" {
+
+int intercept_add(const intercept_hook *hook) {
+    if (hook == nullptr || hook->hook == nullptr || !valid_numbers(hook->calls, hook->call_count))
+        return -EINVAL;
+    for (unsigned slot = 0; slot < hook_slots; slot++) {
+        if (hooks[slot].used)
+            continue;
+        hooks[slot] = {hook->filter, hook->hook, hook->post, hook->priority, true};
+        rebuild_order();
+        __atomic_thread_fence(__ATOMIC_RELEASE);
+        set_numbers(slot, hook->calls, hook->call_count);
+        return static_cast<int>(slot);
+    }
+    return -ENOSPC;
+}
+
+int intercept_set_calls(int id, const long *calls, size_t call_count) {
+    if (!valid_id(id) || !valid_numbers(calls, call_count))
+        return -EINVAL;
+    set_numbers(static_cast<unsigned>(id), calls, call_count);
+    return 0;
+}
+
+int intercept_remove(int id) {
+    if (!valid_id(id))
+        return -EINVAL;
+    long none = 0;
+    set_numbers(static_cast<unsigned>(id), &none, 0);
+    hooks[id].used = false;
+    rebuild_order();
+    return 0;
+}
+
+const void *intercept_call_address(const intercept_call *call) {
+    auto *record = static_cast<const SiteRecord *>(call->site);
+    return reinterpret_cast<const void *>(record->return_address - 2);
+}
+
+int intercept_bypass_enter(void) {
+    return ++intercept_bypass_depth;
+}
+
+int intercept_bypass_leave(void) {
+    return --intercept_bypass_depth;
+}
+
+void intercept_bypass_set(int depth) {
+    intercept_bypass_depth = depth;
+}
+
+long intercept_raw_syscall(long nr, long a0, long a1, long a2, long a3, long a4, long a5) {
+    return base::raw_syscall(nr, a0, a1, a2, a3, a4, a5);
+}
+
+} // extern "C"

@@ -1,0 +1,155 @@
+/* pmemfile-intercept: catch the system calls of the process one runs in.
+ *
+ * Finds the `syscall` instructions of all loaded objects, patches the bytes
+ * before each and hands the calls to registered hooks:
+ *
+ *   app ─ jmp ─► stub ─ number hooked? ─no──────────────────► syscall (untouched)
+ *                          │yes
+ *                          ▼
+ *                        filter ─ PASS ────────────────────► syscall (untouched)
+ *                          │SERVE
+ *                          ▼
+ *                         hook ─ PASS ─────────────────────► syscall
+ *                          │   └ PASS_POST ─► syscall ─► post ─► behind the syscall
+ *                          └ HANDLED ──────────────────────► behind the syscall
+ *
+ * C, usable from C++. Results and arguments are the kernel's own (-errno).
+ * x86-64 Linux. docs/interception.md explains the mechanism. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define INTERCEPT_API __attribute__((visibility("default")))
+
+/* Functions used as `filter` must carry this (and call only such functions):
+ * no vector register is saved for them. */
+#define INTERCEPT_GENERAL_REGS_ONLY __attribute__((target("general-regs-only")))
+
+/* One system call on its way. Lives on the stack of the calling thread, only
+ * for the time of the callback. */
+struct intercept_call {
+    long nr;            /* call number, 0..65535 */
+    long args[6];       /* rdi rsi rdx r10 r8 r9 */
+    long result;        /* what the app gets; valid in post, set by hook for HANDLED */
+    const void *site;   /* opaque; the address of the syscall instruction is
+                           intercept_call_address() */
+    const void *opaque; /* the interceptor's own */
+};
+
+enum intercept_filter_answer {
+    INTERCEPT_FILTER_PASS = 0, /* not ours: at once to the untouched syscall */
+    INTERCEPT_FILTER_SERVE = 1 /* call `hook` */
+};
+
+enum intercept_hook_answer {
+    INTERCEPT_HANDLED = 0,  /* the app gets call->result; the kernel is not asked */
+    INTERCEPT_PASS = 1,     /* the kernel executes the (possibly changed) call */
+    INTERCEPT_PASS_POST = 2 /* the same, then `post` runs */
+};
+
+/* A registration. Functions must stay loaded. All callbacks run on the
+ * caller's thread and stack, in the middle of any code: no malloc, no stdio, no
+ * locks the app may hold, no errno, little stack, no x87/MMX instructions. Their
+ * own system calls go through intercept_raw_syscall (or inline code of the same
+ * object, which is never patched). They may be left by siglongjmp.
+ *
+ * filter: NULL = always SERVE. Runs first; compiled with
+ *   INTERCEPT_GENERAL_REGS_ONLY; must not change anything in the call.
+ * hook: vector state is safe. May change nr and args for the kernel; after the
+ *   call the app sees its own registers again. (Exception: a changed fork,
+ *   vfork, clone or clone3 leaves the changed registers; its nr may not change.)
+ * post: runs after the kernel's call; may change `result`. May be NULL if the
+ *   hook never returns INTERCEPT_PASS_POST.
+ *   For fork/vfork/clone/clone3 it runs in the parent and in the child (result
+ *   0), in the child on the child's stack, for every registration of that
+ *   number that has a post as soon as one hook asked for it. Nothing is kept on
+ *   the stack or in TLS over such a call, so vfork and CLONE_VM children are
+ *   safe; what hook wrote to `opaque` is not there any more.
+ *   rt_sigreturn can not be hooked: it always passes.
+ * priority: lower runs first; equal ones in order of registration. The first
+ *   HANDLED ends the row. */
+struct intercept_hook {
+    int (*filter)(const struct intercept_call *call);
+    int (*hook)(struct intercept_call *call);
+    void (*post)(struct intercept_call *call);
+    int priority;
+    const long *calls; /* call numbers; read during intercept_add only */
+    size_t call_count; /* 0 with calls NULL: every number */
+};
+
+/* Registers a hook (copied). Returns its id (>= 0), -ENOSPC when 8 are
+ * registered, -EINVAL for a missing hook function or a bad number. Takes effect
+ * at once, for patched sites. Not to be called from two threads at a time. */
+INTERCEPT_API int intercept_add(const struct intercept_hook *hook);
+
+/* Replaces the set of call numbers of `id` (NULL, 0: every number).
+ * 0, or -EINVAL. */
+INTERCEPT_API int intercept_set_calls(int id, const long *calls, size_t call_count);
+
+/* Removes the hook. Calls that are inside it in other threads still finish
+ * there, so its code must stay. 0, or -EINVAL. */
+INTERCEPT_API int intercept_remove(int id);
+
+/* Patches every object that is loaded now, except the vdso and the objects that
+ * hold this library or one of the hooks' functions. Meant for a constructor,
+ * before other threads exist; with other threads running only those sites are
+ * patched where that is one atomic store over one instruction. A site that can
+ * not be proven or patched is left alone: it slips past the hooks.
+ * 0, or -errno if nothing could be patched at all. Calling it again is safe
+ * and patches only objects that are new. */
+INTERCEPT_API int intercept_start(void);
+
+/* Counts over all objects. Any thread. */
+struct intercept_statistics {
+    size_t objects;        /* looked at */
+    size_t plans_cached;   /* objects whose plan came from the cache */
+    size_t sites_found;    /* places with the bytes 0f 05 */
+    size_t patched_before; /* window before the instruction, which is untouched */
+    size_t patched_over;   /* window includes the instruction */
+    size_t vector_dead;    /* of the patched ones: no vector state to save */
+    size_t unproven;       /* not shown to be an instruction: most are data */
+    size_t window_unsafe;  /* an instruction, but no window that may be moved */
+    size_t excluded;       /* rt_sigreturn */
+    size_t failed;         /* proven, but memory or protection said no */
+};
+INTERCEPT_API void intercept_get_statistics(struct intercept_statistics *out);
+
+enum intercept_site_state {
+    INTERCEPT_SITE_BEFORE = 0,
+    INTERCEPT_SITE_OVER = 1,
+    INTERCEPT_SITE_UNPROVEN = 2,
+    INTERCEPT_SITE_WINDOW_UNSAFE = 3,
+    INTERCEPT_SITE_EXCLUDED = 4,
+    INTERCEPT_SITE_FAILED = 5
+};
+struct intercept_site_info {
+    const void *address; /* of the 0f 05 */
+    const char *object;  /* path as the loader names it, "" = the program */
+    int state;           /* enum intercept_site_state */
+    long nr;             /* the number when the window fixes it, else -1 */
+    int vector_dead;
+};
+/* Calls `visit` for each site until it returns non-zero; returns that, or 0.
+ * The strings live as long as the object stays loaded. */
+INTERCEPT_API int intercept_visit_sites(int (*visit)(const struct intercept_site_info *, void *), void *argument);
+
+/* Address of the syscall instruction that a call came from. */
+INTERCEPT_API const void *intercept_call_address(const struct intercept_call *call);
+
+/* Per-thread bypass: while the depth is above 0 this thread's calls pass.
+ * enter/leave nest; a siglongjmp out of the pair must set the depth back. */
+INTERCEPT_API int intercept_bypass_enter(void); /* returns the new depth */
+INTERCEPT_API int intercept_bypass_leave(void);
+INTERCEPT_API void intercept_bypass_set(int depth);
+
+/* The kernel's call, never intercepted. -errno on failure. Any thread. */
+INTERCEPT_API long intercept_raw_syscall(long nr, long a0, long a1, long a2, long a3, long a4, long a5);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,58 @@
+// object: a loaded ELF object, seen through its program headers in memory.
+//
+// Follows the System V gABI (program headers, dynamic section, notes). Nothing
+// is read from the file: what runs is what is mapped.
+#pragma once
+
+#include "intercept/plan/page_array.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <link.h>
+
+namespace intercept {
+
+struct AddressRange {
+    uint64_t begin;
+    uint64_t end;
+    bool contains(uint64_t address) const {
+        return address >= begin && address < end;
+    }
+};
+
+struct Segment {
+    AddressRange range;
+    uint32_t protection; // PROT_*
+};
+
+constexpr unsigned segments_max = 16;
+constexpr unsigned build_id_bytes_max = 32;
+
+struct Object {
+    const char *path; // as the loader names it; "" = the program. The loader's memory
+    uint64_t base;    // load address: what is added to the file's addresses
+    AddressRange span;
+    Segment segments[segments_max];
+    unsigned segment_count;
+    uint64_t frame_header; // address of .eh_frame_hdr, 0 = none
+    AddressRange relro;
+    const ElfW(Dyn) * dynamic;
+    uint8_t build_id[build_id_bytes_max];
+    unsigned build_id_bytes; // 0 = none
+    bool is_libc;            // soname libc.so.6: its wrappers follow glibc's own rules
+
+    bool executable(uint64_t address) const;
+    // Mapped readable and not executable.
+    bool readable_data(uint64_t address, uint64_t size_bytes) const;
+    bool readable(uint64_t address, uint64_t size_bytes) const;
+};
+
+// All objects that are loaded now, but the vdso. Takes the loader's lock; for
+// constructors. False: no memory.
+bool list_objects(PageArray<Object> &out);
+
+// The address of entry `tag` of the dynamic section, absolute; 0 = absent.
+uint64_t dynamic_address(const Object &object, int64_t tag);
+uint64_t dynamic_value(const Object &object, int64_t tag);
+
+} // namespace intercept

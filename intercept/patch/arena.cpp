@@ -1,0 +1,96 @@
+// arena: asks the kernel for a gap near the object, first where it likes best
+// (just below the libraries), then in growing distances below and above.
+#include "intercept/patch/arena.h"
+
+#include "base/raw_syscall.h"
+
+#include <sys/mman.h>
+
+namespace intercept {
+namespace {
+
+constexpr uint64_t reach_bytes = 0x7ff00000; // 2 GiB less a margin for displacements
+constexpr size_t arena_bytes_min = 128 * 1024;
+constexpr uint64_t lowest_address = 0x10000;
+
+bool within_reach(const AddressRange &span, uint64_t begin, uint64_t size_bytes) {
+    uint64_t low = begin < span.begin ? begin : span.begin;
+    uint64_t high = begin + size_bytes > span.end ? begin + size_bytes : span.end;
+    return high - low < reach_bytes;
+}
+
+long map(uint64_t address, size_t size_bytes, int fixed) {
+    return base::raw_syscall(SYS_mmap, static_cast<long>(address), static_cast<long>(size_bytes),
+                             PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | fixed, -1, 0);
+}
+
+// The mapped address, or 0. An older kernel takes MAP_FIXED_NOREPLACE for a hint.
+uint64_t map_at(uint64_t address, size_t size_bytes) {
+    long result = map(address, size_bytes, MAP_FIXED_NOREPLACE);
+    if (base::is_error(result))
+        return 0;
+    if (static_cast<uint64_t>(result) == address)
+        return address;
+    base::raw_syscall(SYS_munmap, result, static_cast<long>(size_bytes));
+    return 0;
+}
+
+uint64_t map_near(const AddressRange &span, size_t size_bytes) {
+    long result = map(0, size_bytes, 0);
+    if (!base::is_error(result)) {
+        if (within_reach(span, static_cast<uint64_t>(result), size_bytes))
+            return static_cast<uint64_t>(result);
+        base::raw_syscall(SYS_munmap, result, static_cast<long>(size_bytes));
+    }
+    // Below first: above the program lies the heap, which wants to grow.
+    for (uint64_t distance = 0x10000; distance < reach_bytes; distance *= 2) {
+        if (span.begin < distance + size_bytes + lowest_address)
+            break;
+        uint64_t address = (span.begin - distance - size_bytes) & ~uint64_t{0xfff};
+        if (uint64_t got = map_at(address, size_bytes); got != 0 && within_reach(span, got, size_bytes))
+            return got;
+    }
+    for (uint64_t distance = 0x40000000; distance > 0x10000; distance /= 2) {
+        uint64_t address = (span.end + distance) & ~uint64_t{0xfff};
+        if (!within_reach(span, address, size_bytes))
+            continue;
+        if (uint64_t got = map_at(address, size_bytes); got != 0)
+            return got;
+    }
+    return 0;
+}
+
+} // namespace
+
+Arena *Arenas::find(const AddressRange &span, size_t size_bytes) {
+    for (unsigned i = 0; i < count_; i++) {
+        Arena &arena = arenas_[i];
+        if (!arena.sealed && arena.size_bytes - arena.used_bytes >= size_bytes &&
+            within_reach(span, arena.address, arena.size_bytes))
+            return &arena;
+    }
+    if (count_ == arenas_max)
+        return nullptr;
+    size_t wanted = size_bytes > arena_bytes_min ? (size_bytes + 4095) & ~size_t{4095} : arena_bytes_min;
+    uint64_t address = map_near(span, wanted);
+    if (address == 0)
+        return nullptr;
+    arenas_[count_] = {address, wanted, 0, false};
+    return &arenas_[count_++];
+}
+
+bool Arenas::seal() {
+    bool all = true;
+    for (unsigned i = 0; i < count_; i++) {
+        Arena &arena = arenas_[i];
+        if (arena.sealed)
+            continue;
+        long result = base::raw_syscall(SYS_mprotect, static_cast<long>(arena.address),
+                                        static_cast<long>(arena.size_bytes), PROT_READ | PROT_EXEC);
+        arena.sealed = result == 0;
+        all &= arena.sealed;
+    }
+    return all;
+}
+
+} // namespace intercept

@@ -1,0 +1,141 @@
+// patcher: stubs first, then the jumps to them.
+//
+//   text RX ─mprotect─► RWX ─ write jmp rel32 in each window ─mprotect─► RX
+//
+// X stays on in between since a signal handler may run in that very page. A
+// failure at any step leaves the sites concerned as they were.
+#include "intercept/patch/patcher.h"
+
+#include "base/raw_syscall.h"
+#include "intercept/arch/x86_64/stub.h"
+
+#include <cstring>
+#include <linux/membarrier.h>
+#include <sys/mman.h>
+
+namespace intercept {
+namespace {
+
+constexpr uint64_t page_bytes = 4096;
+constexpr uint64_t cache_line_bytes = 64;
+constexpr uint8_t breakpoint = 0xcc;
+
+bool to_patch(const SitePlan &site) {
+    return site.state == INTERCEPT_SITE_BEFORE || site.state == INTERCEPT_SITE_OVER;
+}
+
+uint64_t window_address(const Object &object, const SitePlan &site) {
+    return object.base + site.site_offset - site.site_in_window;
+}
+
+// Bytes of `site.bytes` that are valid.
+size_t known_bytes(const SitePlan &site) {
+    size_t with_site = site.site_in_window + 2u;
+    return site.window_bytes > with_site ? site.window_bytes : with_site;
+}
+
+// Another thread may be anywhere: then the store must replace exactly one
+// instruction, and must not be seen half done (it stays within a cache line).
+bool one_store_is_enough(const SitePlan &site, uint64_t window) {
+    return site.instruction_count == 1 && window % cache_line_bytes <= cache_line_bytes - 8;
+}
+
+void store_jump(uint64_t window, const uint8_t *jump, const SitePlan &site, bool other_threads) {
+    auto *text = reinterpret_cast<uint8_t *>(window);
+    if (other_threads) {
+        uint64_t word;
+        memcpy(&word, text, 8);
+        memcpy(&word, jump, jump_bytes);
+        asm volatile("mov %1, %0" : "=m"(*reinterpret_cast<uint64_t *>(text)) : "r"(word) : "memory");
+        return;
+    }
+    memcpy(text, jump, jump_bytes);
+    // Nothing leads here any more; if the proof were wrong, be loud.
+    memset(text + jump_bytes, breakpoint, site.window_bytes - jump_bytes);
+}
+
+const Segment *segment_of(const Object &object, uint64_t address) {
+    for (unsigned i = 0; i < object.segment_count; i++)
+        if (object.segments[i].range.contains(address))
+            return &object.segments[i];
+    return nullptr;
+}
+
+bool protect(const AddressRange &range, uint32_t protection) {
+    return base::raw_syscall(SYS_mprotect, static_cast<long>(range.begin), static_cast<long>(range.end - range.begin),
+                             static_cast<long>(protection)) == 0;
+}
+
+// Patches sites[first, last), which lie in one segment.
+void patch_run(const Object &object, SitePlan *sites, const uint64_t *stubs, size_t count, bool other_threads) {
+    AddressRange pages{UINT64_MAX, 0};
+    const Segment *segment = nullptr;
+    for (size_t i = 0; i < count; i++) {
+        if (!to_patch(sites[i]) || stubs[i] == 0)
+            continue;
+        uint64_t window = window_address(object, sites[i]);
+        segment = segment_of(object, window);
+        uint64_t begin = window & ~(page_bytes - 1);
+        uint64_t end = (window + known_bytes(sites[i]) + page_bytes - 1) & ~(page_bytes - 1);
+        pages.begin = begin < pages.begin ? begin : pages.begin;
+        pages.end = end > pages.end ? end : pages.end;
+    }
+    if (segment == nullptr)
+        return;
+    bool writable = protect(pages, segment->protection | PROT_WRITE);
+    for (size_t i = 0; i < count; i++) {
+        if (!to_patch(sites[i]) || stubs[i] == 0)
+            continue;
+        uint64_t window = window_address(object, sites[i]);
+        uint8_t jump[jump_bytes];
+        if (!writable || (other_threads && !one_store_is_enough(sites[i], window)) ||
+            !write_jump(window, stubs[i], jump)) {
+            sites[i].state = INTERCEPT_SITE_FAILED;
+            continue;
+        }
+        store_jump(window, jump, sites[i], other_threads);
+    }
+    if (writable)
+        protect(pages, segment->protection);
+}
+
+} // namespace
+
+void write_stubs(const Object &object, Plan &plan, Arenas &arenas, PageArray<uint64_t> &stubs) {
+    size_t patchable = 0;
+    for (const SitePlan &site : plan)
+        patchable += to_patch(site) ? 1 : 0;
+    Arena *arena = patchable != 0 ? arenas.find(object.span, patchable * stub_bytes_max) : nullptr;
+    bool memory = stubs.reserve(plan.size());
+    for (SitePlan &site : plan) {
+        size_t used = 0;
+        uint64_t address = 0;
+        if (arena != nullptr && memory && to_patch(site)) {
+            address = arena->address + arena->used_bytes;
+            used = write_stub(site, window_address(object, site), address, reinterpret_cast<uint8_t *>(address));
+            arena->used_bytes += used;
+        }
+        if (to_patch(site) && used == 0)
+            site.state = INTERCEPT_SITE_FAILED;
+        if (memory)
+            stubs.push(used != 0 ? address : 0);
+    }
+}
+
+void patch_sites(const Object &object, Plan &plan, const PageArray<uint64_t> &stubs, bool other_threads) {
+    size_t first = 0;
+    while (first < plan.size() && stubs.size() == plan.size()) {
+        const Segment *segment = segment_of(object, object.base + plan[first].site_offset);
+        size_t last = first + 1;
+        while (last < plan.size() && segment_of(object, object.base + plan[last].site_offset) == segment)
+            last++;
+        patch_run(object, &plan[first], &stubs[first], last - first, other_threads);
+        first = last;
+    }
+    if (other_threads) {
+        base::raw_syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0);
+        base::raw_syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0);
+    }
+}
+
+} // namespace intercept

@@ -1,0 +1,50 @@
+// plan: what is to be done with each site of one object.
+//
+// Position independent and without pointers, so that it can be kept in a file.
+#pragma once
+
+#include "intercept/include/pmemfile-intercept.h"
+#include "intercept/plan/page_array.h"
+
+#include <cstdint>
+
+namespace intercept {
+
+constexpr unsigned window_bytes_max = 40;
+constexpr unsigned window_instructions_max = 12;
+constexpr unsigned jump_bytes = 5; // jmp rel32
+
+// How an instruction of the window gets its new place.
+enum class Move : uint8_t {
+    copy = 0,         // position independent
+    rip_relative = 1, // a 32-bit displacement at `field` that is to be adjusted
+    jump = 2,         // jmp rel8/rel32
+    branch = 3,       // jcc rel8/rel32; `field` = condition code 0..15
+    system_call = 4,  // the site itself
+};
+
+struct MovedInstruction {
+    uint8_t offset_bytes; // from the start of the window
+    uint8_t length_bytes;
+    Move move;
+    uint8_t field;
+};
+
+// One place with the bytes 0f 05.
+struct SitePlan {
+    uint64_t site_offset;      // of the 0f 05, from the object's load address
+    uint8_t state;             // enum intercept_site_state; BEFORE or OVER: patch
+    uint8_t flags;             // SITE_VECTOR_DEAD | SITE_FLAGS_DEAD
+    uint8_t site_in_window;    // offset of the 0f 05 from the start of the window
+    uint8_t window_bytes;      // BEFORE: up to the 0f 05; OVER: all of it
+    int32_t number;            // call number if the window fixes it, else -1
+    uint8_t instruction_count; // of the window (BEFORE: without the syscall)
+    uint8_t padding[7];
+    MovedInstruction instructions[window_instructions_max];
+    uint8_t bytes[window_bytes_max]; // what the window and the 0f 05 held
+};
+static_assert(sizeof(SitePlan) == 112);
+
+using Plan = PageArray<SitePlan>;
+
+} // namespace intercept

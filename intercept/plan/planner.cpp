@@ -1,0 +1,350 @@
+// planner: from the bytes 0f 05 to a window that may be overwritten.
+//
+//        w                 s          e
+//   ... [mov $nr,%eax    ][syscall   ][cmp ...] ...
+//       └ BEFORE: [w,s) ─┘
+//       └ OVER: [w,e), s inside ──────┘
+//
+// A window needs 5 bytes, instructions that can be moved, and no way in but at
+// its first byte. BEFORE also asks that nobody jumps to s itself: such a call
+// would slip past. When in doubt the site is left alone.
+#include "intercept/plan/planner.h"
+
+#include "intercept/arch/x86_64/frame.h"
+#include "intercept/plan/branch_targets.h"
+
+#include <cstring>
+#include <sys/mman.h>
+
+namespace intercept {
+namespace {
+
+constexpr uint8_t syscall_bytes[2] = {0x0f, 0x05};
+
+const uint8_t *code_at(uint64_t address) {
+    return reinterpret_cast<const uint8_t *>(address);
+}
+
+bool find_sites(const Object &object, PageArray<uint64_t> &out) {
+    for (unsigned i = 0; i < object.segment_count; i++) {
+        const Segment &segment = object.segments[i];
+        if ((segment.protection & PROT_EXEC) == 0 || (segment.protection & PROT_READ) == 0)
+            continue;
+        const uint8_t *at = code_at(segment.range.begin);
+        const uint8_t *end = code_at(segment.range.end);
+        while (at + 2 <= end) {
+            auto *hit = static_cast<const uint8_t *>(memchr(at, syscall_bytes[0], static_cast<size_t>(end - at - 1)));
+            if (hit == nullptr)
+                break;
+            if (hit[1] == syscall_bytes[1] && !out.push(reinterpret_cast<uint64_t>(hit)))
+                return false;
+            at = hit + 1;
+        }
+    }
+    return true;
+}
+
+// The signal trampoline: also what unwinders know by its bytes.
+bool is_signal_return(const Object &object, uint64_t site) {
+    static constexpr uint8_t with_rax[7] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0};
+    static constexpr uint8_t with_eax[5] = {0xb8, 0x0f, 0, 0, 0};
+    return (object.executable(site - 7) && memcmp(code_at(site - 7), with_rax, 7) == 0) ||
+           (object.executable(site - 5) && memcmp(code_at(site - 5), with_eax, 5) == 0);
+}
+
+// The number that is in eax behind `instruction`: -1 = not known from it,
+// -2 = it leaves eax alone.
+long number_from(const Instruction &instruction) {
+    const uint8_t *code = code_at(instruction.address);
+    int32_t value = 0;
+    if (instruction.length_bytes == 5 && code[0] == 0xb8) {
+        memcpy(&value, code + 1, 4);
+        return value;
+    }
+    if (instruction.length_bytes == 7 && code[0] == 0x48 && code[1] == 0xc7 && code[2] == 0xc0) {
+        memcpy(&value, code + 3, 4);
+        return value;
+    }
+    if (instruction.length_bytes == 2 && code[0] == 0x31 && code[1] == 0xc0)
+        return 0;
+    bool other_constant = (instruction.length_bytes == 5 && code[0] > 0xb8 && code[0] <= 0xbf) ||
+                          (instruction.length_bytes == 6 && code[0] == 0x41 && code[1] >= 0xb8 && code[1] <= 0xbf);
+    return other_constant ? -2 : -1;
+}
+
+class ObjectPlanner {
+public:
+    ObjectPlanner(const Object &object, Decoder &decoder) : object_(object), decoder_(decoder) {}
+
+    bool run(Plan &out) {
+        if (!find_sites(object_, sites_))
+            return false;
+        if (sites_.size() == 0)
+            return true;
+        if (!targets_.collect(object_, sites_) || !out.reserve(sites_.size()))
+            return false;
+        for (uint64_t site : sites_) {
+            SitePlan plan{};
+            plan.site_offset = site - object_.base;
+            plan.number = -1;
+            plan_site(site, plan);
+            if (!out.push(plan))
+                return false;
+        }
+        return true;
+    }
+
+private:
+    void plan_site(uint64_t site, SitePlan &plan) {
+        if (is_signal_return(object_, site)) {
+            plan.state = INTERCEPT_SITE_EXCLUDED;
+            return;
+        }
+        plan.state = INTERCEPT_SITE_UNPROVEN;
+        Function function;
+        if (!sweep_.function.range.contains(site)) {
+            if (!find_function(object_, site, function))
+                return;
+            decoder_.sweep(function, sweep_);
+            look_at_function();
+        }
+        long index = sweep_.consistent ? sweep_.starting_at(site) : -1;
+        if (index < 0 || at(index).kind != InstructionKind::system_call)
+            return;
+        if (!falls_through_to(index))
+            return;
+        plan.state = INTERCEPT_SITE_WINDOW_UNSAFE;
+        if (!choose_before(index, plan) && !choose_over(index, plan))
+            return;
+        last_window_end_ =
+            site - plan.site_in_window +
+            (plan.window_bytes > plan.site_in_window + 2u ? plan.window_bytes : plan.site_in_window + 2u);
+        if (flags_dead(index))
+            plan.flags |= SITE_FLAGS_DEAD;
+        if (vectors_dead())
+            plan.flags |= SITE_VECTOR_DEAD;
+    }
+
+    const Instruction &at(long index) const {
+        return sweep_.instructions[static_cast<size_t>(index)];
+    }
+    long count() const {
+        return static_cast<long>(sweep_.instructions.size());
+    }
+
+    // Behind the described part of a function, the site must be reached straight.
+    bool falls_through_to(long site) const {
+        uint64_t end = sweep_.function.described_end;
+        for (long i = site - 1; at(site).address >= end; i--) {
+            if (i < 0 || (at(i).kind != InstructionKind::other && at(i).kind != InstructionKind::branch))
+                return false;
+            if (at(i).end() <= end)
+                break;
+        }
+        return true;
+    }
+
+    // Facts about the whole function: where tables and landing pads lead.
+    void look_at_function() {
+        inner_targets_.resize_down(0);
+        indirect_unknown_ = false;
+        sets_direction_ = false;
+        general_only_ = true;
+        bool indirect = false;
+        for (const Instruction &instruction : sweep_.instructions) {
+            indirect |= instruction.kind == InstructionKind::indirect_jump;
+            sets_direction_ |= instruction.sets_direction;
+            general_only_ &= instruction.general_registers_only;
+        }
+        if (!read_landing_pads(object_, sweep_.function, inner_targets_))
+            indirect_unknown_ = true;
+        if (!indirect)
+            return;
+        size_t before = inner_targets_.size();
+        for (const Instruction &instruction : sweep_.instructions)
+            if (instruction.data_address != 0)
+                read_jump_table(instruction.data_address);
+        if (inner_targets_.size() == before)
+            indirect_unknown_ = true;
+    }
+
+    // A table of 32-bit distances from its own start, as gcc and clang write them
+    // for position-independent code. Tables of addresses are found as pointers.
+    void read_jump_table(uint64_t table) {
+        constexpr unsigned entries_max = 4096;
+        for (unsigned i = 0; i < entries_max; i++) {
+            if (!object_.readable(table + i * 4ul, 4))
+                return;
+            int32_t distance;
+            memcpy(&distance, code_at(table + i * 4ul), 4);
+            uint64_t target = table + static_cast<uint64_t>(static_cast<int64_t>(distance));
+            if (!object_.executable(target))
+                return;
+            if (sweep_.function.range.contains(target) && !inner_targets_.push(target))
+                indirect_unknown_ = true;
+        }
+    }
+
+    // Can control come to one of first..last other than by falling through?
+    bool entered(uint64_t first, uint64_t last) {
+        if (first > last)
+            return false;
+        for (uint64_t target : inner_targets_)
+            if (target >= first && target <= last)
+                return true;
+        return targets_.reach(object_, decoder_, sweep_, first, last);
+    }
+
+    bool move_of(const Instruction &instruction, MovedInstruction &out) const {
+        const uint8_t *code = code_at(instruction.address);
+        out.length_bytes = instruction.length_bytes;
+        out.field = 0;
+        switch (instruction.kind) {
+        case InstructionKind::other:
+            out.move = Move::copy;
+            if (instruction.displacement_offset != 0) {
+                out.move = Move::rip_relative;
+                out.field = instruction.displacement_offset;
+            }
+            return true;
+        case InstructionKind::ret:
+            out.move = Move::copy;
+            return true;
+        case InstructionKind::system_call:
+            out.move = Move::system_call;
+            return true;
+        case InstructionKind::jump:
+            out.move = Move::jump;
+            return true;
+        case InstructionKind::branch: {
+            out.move = Move::branch;
+            bool wide = instruction.length_bytes >= 6;
+            out.field = static_cast<uint8_t>(code[instruction.length_bytes - (wide ? 5 : 2)] & 0x0f);
+            return true;
+        }
+        default:
+            return false;
+        }
+    }
+
+    // Writes the window of instructions [from, to) into the plan.
+    bool fill(long from, long to, long site, SitePlan &plan) const {
+        uint64_t begin = at(from).address;
+        uint64_t site_address = at(site).address;
+        uint64_t end = at(to - 1).end();
+        uint64_t kept_end = end > site_address + 2 ? end : site_address + 2;
+        // Windows of neighbours must not overlap.
+        if (begin < last_window_end_)
+            return false;
+        if (to - from > static_cast<long>(window_instructions_max) || kept_end - begin > window_bytes_max)
+            return false;
+        long number = -1;
+        for (long i = from; i < to; i++) {
+            MovedInstruction &moved = plan.instructions[i - from];
+            if (!move_of(at(i), moved))
+                return false;
+            // Only the site of this plan may be executed by the stub.
+            if (moved.move == Move::system_call && i != site)
+                return false;
+            moved.offset_bytes = static_cast<uint8_t>(at(i).address - begin);
+            if (i < site) {
+                long found = number_from(at(i));
+                number = found == -2 ? number : found;
+            }
+        }
+        plan.number = static_cast<int32_t>(number);
+        plan.instruction_count = static_cast<uint8_t>(to - from);
+        plan.site_in_window = static_cast<uint8_t>(site_address - begin);
+        plan.window_bytes = static_cast<uint8_t>(end - begin);
+        memcpy(plan.bytes, code_at(begin), kept_end - begin);
+        return true;
+    }
+
+    bool choose_before(long site, SitePlan &plan) {
+        uint64_t s = at(site).address;
+        for (long from = site - 1; from >= 0 && s - at(from).address <= window_bytes_max - 2; from--) {
+            if (s - at(from).address < jump_bytes)
+                continue;
+            bool one = from == site - 1;
+            if ((indirect_unknown_ && !one) || entered(at(from).address + 1, s) || !fill(from, site, site, plan))
+                return false;
+            plan.state = INTERCEPT_SITE_BEFORE;
+            return true;
+        }
+        return false;
+    }
+
+    bool choose_over(long site, SitePlan &plan) {
+        if (indirect_unknown_)
+            return false;
+        uint64_t s = at(site).address;
+        for (long from = site; from >= 0 && s - at(from).address <= 16; from--) {
+            long to = site + 1;
+            while (to < count() && at(to - 1).end() - at(from).address < jump_bytes &&
+                   at(to - 1).kind != InstructionKind::ret && at(to - 1).kind != InstructionKind::jump)
+                to++;
+            uint64_t begin = at(from).address;
+            uint64_t end = at(to - 1).end();
+            if (end - begin < jump_bytes)
+                continue;
+            if (!entered(begin + 1, end - 1) && fill(from, to, site, plan)) {
+                plan.state = INTERCEPT_SITE_OVER;
+                return true;
+            }
+        }
+        return false;
+    }
+
+    // The flags as they were are not read any more: overwritten before any use on
+    // the straight way, or dead by the ABI at a call or return.
+    bool flags_dead(long site) const {
+        if (sets_direction_)
+            return false;
+        for (long i = site + 1; i < count() && i < site + 24; i++) {
+            const Instruction &next = at(i);
+            if (next.kind == InstructionKind::ret || next.kind == InstructionKind::call ||
+                (next.kind == InstructionKind::other && next.flags == FlagEffect::overwrites))
+                return true;
+            if (next.kind != InstructionKind::other || next.flags != FlagEffect::keeps)
+                return false;
+        }
+        return false;
+    }
+
+    // An exported wrapper of libc that touches no vector register at all and never
+    // leaves but through `ret`: its caller expects none to be kept. (Only libc: its
+    // wrappers are compiled one to a file, so no caller can have been compiled
+    // with knowledge of what they leave alone, as gcc's -fipa-ra would.)
+    bool vectors_dead() const {
+        if (!object_.is_libc || !general_only_ || !is_exported_function(object_, sweep_.function.range.begin))
+            return false;
+        for (long i = 0; i < count(); i++) {
+            const Instruction &next = at(i);
+            bool leaves = (next.kind == InstructionKind::jump || next.kind == InstructionKind::branch) &&
+                          !sweep_.function.range.contains(next.target);
+            if (leaves || next.kind == InstructionKind::indirect_jump || next.kind == InstructionKind::got_jump)
+                return false;
+        }
+        return true;
+    }
+
+    const Object &object_;
+    Decoder &decoder_;
+    PageArray<uint64_t> sites_;
+    BranchTargets targets_;
+    Sweep sweep_;
+    PageArray<uint64_t> inner_targets_;
+    uint64_t last_window_end_ = 0;
+    bool indirect_unknown_ = false;
+    bool sets_direction_ = false;
+    bool general_only_ = false;
+};
+
+} // namespace
+
+bool plan_object(const Object &object, Decoder &decoder, Plan &out) {
+    ObjectPlanner planner(object, decoder);
+    return planner.run(out);
+}
+
+} // namespace intercept

@@ -1,0 +1,106 @@
+// One inode: its own fields, and for files and symlinks the block map.
+//
+//   slot 0 … slot 15          height h: h levels of 4 KiB nodes
+//     │        │              under each slot; 0 is a hole
+//     ▼        ▼
+//   [512 pointers] … [512 pointers] → data blocks
+//
+// Depth is bounded by max_map_height and each block is followed only once, so
+// the recursion ends on any input.
+#include "libpmemfile/check/pool_checker.h"
+
+#include <algorithm>
+#include <sys/stat.h>
+
+namespace pmemfile {
+
+void PoolChecker::check_inode(InodeNumber number) {
+    const Inode &inode = *at<Inode>(number * inode_size_bytes);
+    std::string name = "inode " + std::to_string(number);
+    ++report_.inodes;
+    if (inode.height > max_map_height) {
+        incomplete_ = true;
+        problem(name, "its map is " + std::to_string(inode.height) + " levels high");
+        return;
+    }
+    switch (inode.mode & S_IFMT) {
+    case S_IFDIR:
+        ++report_.directories;
+        check_directory(number, inode);
+        return;
+    case S_IFLNK:
+        ++report_.symlinks;
+        check_file(number, inode);
+        return;
+    case S_IFREG:
+        ++report_.files;
+        check_file(number, inode);
+        return;
+    case S_IFIFO:
+    case S_IFSOCK:
+    case S_IFCHR:
+    case S_IFBLK:
+        check_file(number, inode);
+        if (inode.size_bytes != 0 || inode.block_count != 0)
+            problem(name, "is a special file with content");
+        return;
+    default:
+        incomplete_ = true;
+        problem(name, "has no file type (mode " + std::to_string(inode.mode) + ")");
+    }
+}
+
+// Follows one pointer of the map; returns how many blocks hang on it (it and all below).
+uint64_t PoolChecker::visit_map(InodeNumber number, uint64_t pointer, unsigned height, uint64_t index,
+                                uint64_t *last_index) {
+    if (pointer == 0)
+        return 0;
+    std::string owner = "inode " + std::to_string(number);
+    if (pointer & ~pointer_block_mask) {
+        incomplete_ = true;
+        problem(owner, "has a block pointer with unknown flags");
+        return 0;
+    }
+    if (!reach(pointer, owner))
+        return 0;
+    if (height == 0) {
+        *last_index = std::max(*last_index, index + 1);
+        return 1;
+    }
+    const MapNode &node = *at<MapNode>(pointer * block_size_bytes);
+    uint64_t blocks = 1;
+    for (unsigned i = 0; i < pointers_per_node; ++i)
+        blocks += visit_map(number, node.pointers[i], height - 1, index * pointers_per_node + i, last_index);
+    return blocks;
+}
+
+void PoolChecker::check_file(InodeNumber number, const Inode &inode) {
+    PoolOffset offset = number * inode_size_bytes;
+    std::string name = "inode " + std::to_string(number);
+    uint64_t blocks = 0;
+    uint64_t last_index = 0; // one behind the last block that is there
+    if (inode.flags & inode_inline) {
+        if (inode.size_bytes > inline_max_bytes)
+            problem(name, "says that " + std::to_string(inode.size_bytes) + " bytes are in the inode");
+        if (inode.height != 0)
+            problem(name, "has its content in the inode and a map too");
+    } else {
+        for (unsigned i = 0; i < inode_slots; ++i)
+            blocks += visit_map(number, inode.content.slots[i], inode.height, i, &last_index);
+    }
+    // After damage the count of what could be followed means nothing.
+    if (!incomplete_ && !overlaps_ && blocks != inode.block_count &&
+        repairable(name,
+                   "block count is " + std::to_string(inode.block_count) + ", should be " + std::to_string(blocks)))
+        repair_bytes(offset + offsetof(Inode, block_count), &blocks, sizeof(blocks));
+    if (inode.size_bytes > static_cast<uint64_t>(INT64_MAX))
+        problem(name, "its size is no file size");
+    if (S_ISLNK(inode.mode) && (inode.size_bytes == 0 || inode.size_bytes > block_size_bytes - 1))
+        problem(name, "is a symlink of " + std::to_string(inode.size_bytes) + " bytes");
+    // Blocks behind the end are allowed (fallocate keeps the size), for regular files.
+    uint64_t size_blocks = inode.size_bytes / block_size_bytes + (inode.size_bytes % block_size_bytes != 0);
+    if (S_ISLNK(inode.mode) && last_index > size_blocks)
+        problem(name, "is a symlink with blocks behind its end");
+}
+
+} // namespace pmemfile

@@ -1,0 +1,46 @@
+// record: one call's changes as they stand in a ring, and how they are applied.
+#pragma once
+
+#include "base/result.h"
+#include "libpmemfile/format/format.h"
+#include "libpmemfile/runtime/pool.h"
+
+namespace pmemfile {
+
+// The ring of a pool as memory.
+PoolOffset ring_offset(const Superblock &superblock, uint64_t ring);
+
+// Bytes of payload that follow a change of this kind and length.
+size_t change_payload_bytes(ChangeKind kind, uint32_t length);
+
+uint64_t record_checksum(const Superblock &superblock, uint64_t ring, const RecordHeader &record);
+
+// The record that stands at `position` of `ring` and is whole (position,
+// length and checksum are right), else null.
+const RecordHeader *record_at(const Pool &pool, uint64_t ring, uint64_t position);
+
+// True when every change of a whole record stays inside the pool's file and is
+// of a known kind: what recovery asks before it applies anything.
+bool record_is_sane(const Pool &pool, const RecordHeader &record);
+
+// Stores the changes at their home locations (cached stores), then starts
+// their write-back. With `revoked`, asks it for each change of bytes whether a
+// later record has freed its block, and skips it then.
+using RevokedQuery = bool (*)(void *context, BlockNumber block, Lsn lsn);
+void record_apply(Pool &pool, const RecordHeader &record, RevokedQuery revoked = nullptr, void *context = nullptr);
+
+// Starts the write-back of the record's targets again (the watermark's rule).
+void record_flush_targets(Pool &pool, const RecordHeader &record);
+
+// Calls visit(context, change, payload) for each change in order.
+template <typename Visit> void record_visit(const RecordHeader &record, Visit &&visit) {
+    const auto *bytes = reinterpret_cast<const std::byte *>(&record);
+    size_t at = sizeof(RecordHeader);
+    for (uint32_t i = 0; i < record.change_count; i++) {
+        const auto &change = *reinterpret_cast<const Change *>(bytes + at);
+        visit(change, bytes + at + sizeof(Change));
+        at += sizeof(Change) + change_payload_bytes(change.kind, change.length);
+    }
+}
+
+} // namespace pmemfile

@@ -1,0 +1,176 @@
+// chmod, chown, utimes, truncate: by path and by descriptor.
+#include "posix-shim/calls/path_call.h"
+#include "posix-shim/calls/served_calls.h"
+
+#include "libpmemfile/fs/attribute_calls.h"
+
+#include <sys/stat.h>
+
+namespace shim {
+
+using base::error;
+using base::Result;
+using base::Status;
+using namespace pmemfile;
+
+namespace {
+
+// Applies `change(thread, inode)` to what the path leads to.
+template <typename Change> long change_path(Request &request, const PathArgument &argument, Change change) {
+    return serve_path(request, argument, [&](Thread &thread, const Route &route) -> Result<long> {
+        BASE_TRY_ASSIGN(InodeNumber inode, inode_of_route(thread, route, argument.follow_last));
+        BASE_TRY(change(thread, inode));
+        return 0L;
+    });
+}
+
+template <typename Change> long change_open(Request &request, bool allow_path, Change change) {
+    Result<OpenArgument> open = open_argument(request, 0);
+    if (!open.ok())
+        return kernel_result(Status(open.error()));
+    if (open->thread == nullptr)
+        return pass_to_kernel;
+    Result<InodeNumber> inode = inode_of_open(*open, allow_path);
+    if (!inode.ok())
+        return kernel_result(Status(inode.error()));
+    return kernel_result(change(*open->thread, *inode));
+}
+
+bool path_is_empty(const Request &request, int index) {
+    char first = 1;
+    return copy_in(&first, reinterpret_cast<void *>(request.args[index]), 1).ok() && first == 0;
+}
+
+// A *at call whose flags may say AT_EMPTY_PATH and AT_SYMLINK_NOFOLLOW.
+template <typename Change> long change_at(Request &request, int flags, Change change) {
+    constexpr int known = AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW;
+    if ((flags & AT_EMPTY_PATH) != 0 && static_cast<int>(request.args[0]) != AT_FDCWD && path_is_empty(request, 1))
+        return change_open(request, true, change);
+    PathArgument argument{0, 1, (flags & AT_SYMLINK_NOFOLLOW) == 0};
+    return change_path(request, argument, [&](Thread &thread, InodeNumber inode) -> Status {
+        if ((flags & ~known) != 0)
+            return error(EINVAL);
+        return change(thread, inode);
+    });
+}
+
+auto chmod_to(long mode) {
+    return [mode](Thread &thread, InodeNumber inode) -> Status {
+        return fs_chmod(thread, inode, static_cast<mode_t>(mode) & 07777);
+    };
+}
+
+auto chown_to(long uid, long gid) {
+    return [uid, gid](Thread &thread, InodeNumber inode) -> Status {
+        return fs_chown(thread, inode, static_cast<uid_t>(uid), static_cast<gid_t>(gid));
+    };
+}
+
+enum class TimeForm : uint8_t { timespec, timeval, utimbuf };
+
+// The application's two times as timespec; null pointer: both now.
+Status read_times(struct timespec times[2], long user, TimeForm form) {
+    if (user == 0) {
+        times[0] = times[1] = {0, UTIME_NOW};
+        return {};
+    }
+    auto *from = reinterpret_cast<const void *>(user);
+    if (form == TimeForm::timespec) {
+        BASE_TRY(copy_in(times, from, 2 * sizeof(struct timespec)));
+        for (int i = 0; i < 2; i++)
+            if (times[i].tv_nsec != UTIME_NOW && times[i].tv_nsec != UTIME_OMIT &&
+                (times[i].tv_nsec < 0 || times[i].tv_nsec > 999999999))
+                return error(EINVAL);
+        return {};
+    }
+    if (form == TimeForm::utimbuf) {
+        int64_t seconds[2];
+        BASE_TRY(copy_in(seconds, from, sizeof(seconds)));
+        times[0] = {seconds[0], 0};
+        times[1] = {seconds[1], 0};
+        return {};
+    }
+    int64_t values[2][2];
+    BASE_TRY(copy_in(values, from, sizeof(values)));
+    for (int i = 0; i < 2; i++) {
+        if (values[i][1] < 0 || values[i][1] > 999999)
+            return error(EINVAL);
+        times[i] = {values[i][0], values[i][1] * 1000};
+    }
+    return {};
+}
+
+auto set_times(long user, TimeForm form) {
+    return [user, form](Thread &thread, InodeNumber inode) -> Status {
+        struct timespec times[2];
+        BASE_TRY(read_times(times, user, form));
+        return fs_utimens(thread, inode, user == 0 ? nullptr : times);
+    };
+}
+
+} // namespace
+
+long serve_chmod(Request &request) {
+    return change_path(request, {-1, 0}, chmod_to(request.args[1]));
+}
+long serve_fchmod(Request &request) {
+    return change_open(request, false, chmod_to(request.args[1]));
+}
+long serve_fchmodat(Request &request) {
+    return change_path(request, {0, 1}, chmod_to(request.args[2]));
+}
+long serve_fchmodat2(Request &request) {
+    long mode = request.args[2];
+    return change_at(request, static_cast<int>(request.args[3]), [mode](Thread &thread, InodeNumber inode) -> Status {
+        // The mode of a symlink cannot change, as on the kernel's own filesystems.
+        BASE_TRY_ASSIGN(Attributes attributes, fs_attributes(thread, inode));
+        if (S_ISLNK(attributes.mode))
+            return error(EOPNOTSUPP);
+        return chmod_to(mode)(thread, inode);
+    });
+}
+
+long serve_chown(Request &request) {
+    return change_path(request, {-1, 0}, chown_to(request.args[1], request.args[2]));
+}
+long serve_lchown(Request &request) {
+    return change_path(request, {-1, 0, false}, chown_to(request.args[1], request.args[2]));
+}
+long serve_fchown(Request &request) {
+    return change_open(request, false, chown_to(request.args[1], request.args[2]));
+}
+long serve_fchownat(Request &request) {
+    return change_at(request, static_cast<int>(request.args[4]), chown_to(request.args[2], request.args[3]));
+}
+
+long serve_utime(Request &request) {
+    return change_path(request, {-1, 0}, set_times(request.args[1], TimeForm::utimbuf));
+}
+long serve_utimes(Request &request) {
+    return change_path(request, {-1, 0}, set_times(request.args[1], TimeForm::timeval));
+}
+long serve_futimesat(Request &request) {
+    if (request.args[1] == 0)
+        return change_open(request, false, set_times(request.args[2], TimeForm::timeval));
+    return change_path(request, {0, 1}, set_times(request.args[2], TimeForm::timeval));
+}
+long serve_utimensat(Request &request) {
+    // A null path is futimens.
+    if (request.args[1] == 0) {
+        if (static_cast<int>(request.args[0]) == AT_FDCWD)
+            return pass_to_kernel; // EFAULT
+        return change_open(request, false, set_times(request.args[2], TimeForm::timespec));
+    }
+    return change_at(request, static_cast<int>(request.args[3]), set_times(request.args[2], TimeForm::timespec));
+}
+
+long serve_truncate(Request &request) {
+    int64_t size_bytes = request.args[1];
+    return change_path(request, {-1, 0}, [size_bytes](Thread &thread, InodeNumber inode) -> Status {
+        if (size_bytes < 0)
+            return error(EINVAL);
+        return fs_truncate(thread, inode, size_bytes, true);
+    });
+}
+
+} // namespace shim

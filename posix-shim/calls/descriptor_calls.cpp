@@ -1,0 +1,227 @@
+// close, dup, fcntl, ioctl: the kernel does them on the token; the cache follows.
+//
+// A number's word is taken away before the kernel closes it, so that a number
+// given out again by another thread never finds the old word.
+#include "posix-shim/calls/path_call.h"
+#include "posix-shim/calls/served_calls.h"
+
+#include "libpmemfile/fs/attribute_calls.h"
+#include "libpmemfile/fs/open_calls.h"
+#include "posix-shim/calls/record_locks.h"
+#include "posix-shim/descriptors/descriptor_table.h"
+
+#include <algorithm>
+#include <linux/close_range.h>
+#include <sys/ioctl.h>
+
+namespace shim {
+
+using base::Result;
+using base::Status;
+using namespace pmemfile;
+
+namespace {
+
+// F_DUPFD and the dups: one more number for what `old_word` stands for.
+long copied(Request &request, DescriptorWord old_word, long result) {
+    if (!base::is_error(result) && is_ours(old_word))
+        descriptor_copied(request.context, static_cast<int>(result), word_mount(old_word), word_id(old_word));
+    return result;
+}
+
+long serve_dup_onto(Request &request) {
+    Result<DescriptorWord> old_word = descriptor_lookup(request.context, request.args[0]);
+    if (!old_word.ok())
+        return kernel_result(Status(old_word.error()));
+    if (*old_word == descriptor_own || descriptor_is_own(request.args[1]))
+        return -EBADF;
+    if (static_cast<int>(request.args[0]) == static_cast<int>(request.args[1]))
+        return pass_to_kernel; // nothing is closed
+    DescriptorWord was = descriptor_closing_begin(request.context, request.args[1]);
+    long result = base::raw_syscall(request.number, request.args[0], request.args[1], request.args[2]);
+    if (base::is_error(result)) {
+        descriptor_closing_undo(request.context, request.args[1], was);
+        return result;
+    }
+    copied(request, *old_word, result);
+    descriptor_closed(request.context, request.args[1], was);
+    return result;
+}
+
+// Closes [first, last] which holds no number of the shim's own.
+long close_piece(Request &request, unsigned first, unsigned last, unsigned flags) {
+    if (first > last)
+        return 0;
+    unsigned end = std::min<unsigned>(last, static_cast<unsigned>(descriptor_high_water()) - 1);
+    bool any = descriptor_high_water() > 0;
+    // Words are taken one by one and their references dropped after the kernel's close; the
+    // words in between are kept in the table itself as `closing`, the old ones in a small batch.
+    constexpr unsigned batch = 64;
+    unsigned at = first;
+    while (any && at <= end && !request.context.is_vfork_child) {
+        DescriptorWord was[batch];
+        unsigned count = std::min(batch, end - at + 1);
+        for (unsigned i = 0; i < count; i++)
+            was[i] = descriptor_words[at + i].load() == descriptor_unknown
+                         ? descriptor_unknown
+                         : descriptor_closing_begin(request.context, at + i);
+        long result = base::raw_syscall(SYS_close_range, at, at + count - 1, flags);
+        for (unsigned i = 0; i < count; i++)
+            if (was[i] != descriptor_unknown && !base::is_error(result))
+                descriptor_closed(request.context, at + i, was[i]);
+            else if (was[i] != descriptor_unknown)
+                descriptor_closing_undo(request.context, at + i, was[i]);
+        if (base::is_error(result))
+            return result;
+        at += count;
+    }
+    return at <= last ? base::raw_syscall(SYS_close_range, at, last, flags) : 0;
+}
+
+} // namespace
+
+long serve_close(Request &request) {
+    if (descriptor_is_own(request.args[0]))
+        return -EBADF;
+    DescriptorWord was = descriptor_closing_begin(request.context, request.args[0]);
+    // EINTR and EIO close it nevertheless; only EBADF means that nothing was there.
+    long result = base::raw_syscall(SYS_close, request.args[0]);
+    descriptor_closed(request.context, request.args[0], was);
+    return result;
+}
+
+long serve_close_range(Request &request) {
+    auto first = static_cast<unsigned>(request.args[0]);
+    auto last = static_cast<unsigned>(request.args[1]);
+    auto flags = static_cast<unsigned>(request.args[2]);
+    if ((flags & CLOSE_RANGE_CLOEXEC) != 0 || first > last)
+        return pass_to_kernel; // ours are close-on-exec already
+    for (;;) {
+        int next = INT32_MAX;
+        for (int i = 0; i < descriptor_own_count(); i++) {
+            int own = descriptor_own_at(i);
+            if (own >= 0 && static_cast<unsigned>(own) >= first && static_cast<unsigned>(own) <= last)
+                next = std::min(next, own);
+        }
+        if (next == INT32_MAX)
+            return close_piece(request, first, last, flags);
+        if (static_cast<unsigned>(next) > first) {
+            long result = close_piece(request, first, static_cast<unsigned>(next) - 1, flags);
+            if (base::is_error(result))
+                return result;
+        }
+        first = static_cast<unsigned>(next) + 1;
+        if (first > last)
+            return 0;
+    }
+}
+
+long serve_dup(Request &request) {
+    Result<DescriptorWord> word = descriptor_lookup(request.context, request.args[0]);
+    if (!word.ok())
+        return kernel_result(Status(word.error()));
+    if (*word == descriptor_own)
+        return -EBADF;
+    if (!is_ours(*word))
+        return pass_to_kernel;
+    return copied(request, *word, base::raw_syscall(SYS_dup, request.args[0]));
+}
+
+long serve_dup2(Request &request) {
+    return serve_dup_onto(request);
+}
+
+long serve_dup3(Request &request) {
+    return serve_dup_onto(request);
+}
+
+long serve_fcntl(Request &request) {
+    Result<OpenArgument> open = open_argument(request, 0);
+    if (!open.ok())
+        return kernel_result(Status(open.error()));
+    if (open->thread == nullptr)
+        return pass_to_kernel;
+    Result<OpenFile *> file = open_file_get(*open->thread, open->id);
+    if (!file.ok())
+        return kernel_result(Status(file.error()));
+    auto flags = static_cast<int>((*file)->flags.load());
+    long command = static_cast<int>(request.args[1]);
+    switch (command) {
+    case F_DUPFD:
+    case F_DUPFD_CLOEXEC:
+        return copied(request, descriptor_word(open->mount, open->id),
+                      base::raw_syscall(SYS_fcntl, request.args[0], command, request.args[2]));
+    case F_GETFD:
+    case F_SETFD:
+    case 1027: // F_DUPFD_QUERY: the kernel compares its own open files, which stand for ours
+        return pass_to_kernel;
+    case F_GETFL:
+        return (flags & O_PATH) != 0 ? flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW) : (flags & ~O_CLOEXEC) | 0100000;
+    default:
+        break;
+    }
+    if ((flags & O_PATH) != 0)
+        return -EBADF;
+    switch (command) {
+    case F_SETFL:
+        return kernel_result(fs_set_flags(*open->thread, open->id, static_cast<int>(request.args[2])));
+    case F_GETLK:
+    case F_SETLK:
+    case F_SETLKW:
+    case F_OFD_GETLK:
+    case F_OFD_SETLK:
+    case F_OFD_SETLKW:
+        return record_lock(request, *open, static_cast<int>(command));
+    case F_GETOWN:
+    case F_SETOWN:
+    case F_GETSIG:
+    case F_SETSIG:
+        return pass_to_kernel; // no signal ever comes from a regular file
+    default:
+        return -EINVAL;
+    }
+}
+
+long serve_ioctl(Request &request) {
+    Result<OpenArgument> open = open_argument(request, 0);
+    if (!open.ok())
+        return kernel_result(Status(open.error()));
+    if (open->thread == nullptr)
+        return pass_to_kernel;
+    Result<InodeNumber> inode = inode_of_open(*open, false);
+    if (!inode.ok())
+        return kernel_result(Status(inode.error()));
+    auto *user = reinterpret_cast<void *>(request.args[2]);
+    switch (static_cast<unsigned>(request.args[1])) {
+    case FIOCLEX:
+    case FIONCLEX:
+        return pass_to_kernel;
+    case FIONREAD: {
+        Result<Attributes> attributes = fs_attributes(*open->thread, *inode);
+        if (!attributes.ok())
+            return kernel_result(Status(attributes.error()));
+        if ((attributes->mode & 0170000) != 0100000)
+            return -ENOTTY;
+        Result<OpenFile *> file = open_file_get(*open->thread, open->id);
+        if (!file.ok())
+            return kernel_result(Status(file.error()));
+        int64_t left = static_cast<int64_t>(attributes->size_bytes) - (*file)->offset_bytes.load();
+        int answer = static_cast<int>(left);
+        return kernel_result(copy_out(user, &answer, sizeof(answer)));
+    }
+    case FIONBIO: {
+        int on = 0;
+        if (Status copied_in = copy_in(&on, user, sizeof(on)); !copied_in.ok())
+            return kernel_result(copied_in);
+        Result<OpenFile *> file = open_file_get(*open->thread, open->id);
+        if (!file.ok())
+            return kernel_result(Status(file.error()));
+        auto flags = static_cast<int>((*file)->flags.load());
+        return kernel_result(fs_set_flags(*open->thread, open->id, on != 0 ? flags | O_NONBLOCK : flags & ~O_NONBLOCK));
+    }
+    default:
+        return -ENOTTY;
+    }
+}
+
+} // namespace shim

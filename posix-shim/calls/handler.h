@@ -1,0 +1,43 @@
+// handler: the form of every function that serves a system call.
+//
+//   long serve_xxx(Request &request)
+//
+// The arguments are the registers as the kernel would see them. The result is
+// the kernel's too (-errno), or one of the two answers below.
+#pragma once
+
+#include "base/result.h"
+#include "posix-shim/process/context.h"
+
+#include <climits>
+
+namespace shim {
+
+// The kernel executes the call, with `request.args` as the handler left them.
+constexpr long pass_to_kernel = LONG_MIN;
+// The same, then `dispatch_post` runs (in both processes for a fork).
+constexpr long pass_with_post = LONG_MIN + 1;
+
+struct Request {
+    long number;
+    long *args; // six; a handler may change them before pass_to_kernel
+    ThreadContext &context;
+    // dispatch_post repeats a call that the kernel has answered wrongly for us.
+    enum class Again : uint8_t {
+        no,
+        after_miss, // it found nothing: a host symlink may lead into a mount
+        at_mount    // it found the host's directory below a mount point
+    } again = Again::no;
+};
+
+using Handler = long (*)(Request &request);
+
+// A Result as the kernel would return it.
+inline long kernel_result(const base::Status &status) {
+    return -static_cast<long>(status.error().number());
+}
+template <typename T> long kernel_result(const base::Result<T> &result) {
+    return result.ok() ? static_cast<long>(*result) : -static_cast<long>(result.error().number());
+}
+
+} // namespace shim

@@ -1,0 +1,217 @@
+// read and write in all their forms, seek, and the other calls on one open file.
+//
+// The engine reads and writes application memory itself (base_user_copy), once.
+#include "posix-shim/calls/path_call.h"
+#include "posix-shim/calls/served_calls.h"
+
+#include "base/user_copy.h"
+#include "libpmemfile/fs/open_calls.h"
+
+#include <algorithm>
+#include <atomic>
+#include <sys/resource.h>
+
+namespace shim {
+
+using base::error;
+using base::Result;
+using namespace pmemfile;
+
+namespace {
+
+// Linux moves at most this much in one call.
+constexpr size_t max_transfer_bytes = 0x7ffff000;
+
+// RLIMIT_FSIZE, asked once and again after setrlimit/prlimit of this process; 0: not known.
+std::atomic<uint64_t> file_size_limit_cached;
+
+uint64_t file_size_limit() {
+    if (uint64_t known = file_size_limit_cached.load(std::memory_order_relaxed))
+        return known - 1;
+    struct rlimit limit;
+    long result = base::raw_syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, base::as_long(&limit));
+    if (base::is_error(result))
+        return UINT64_MAX;
+    uint64_t bytes = std::min<uint64_t>(limit.rlim_cur, INT64_MAX);
+    file_size_limit_cached.store(bytes + 1, std::memory_order_relaxed);
+    return bytes;
+}
+
+enum class Direction : uint8_t { read, write };
+
+long transfer(const OpenArgument &open, Direction direction, const UserBuffers &buffers, bool positional,
+              int64_t offset_bytes) {
+    if (positional && offset_bytes < 0)
+        return -EINVAL;
+    if (direction == Direction::read)
+        return positional ? kernel_result(fs_pread(*open.thread, open.id, buffers, offset_bytes))
+                          : kernel_result(fs_read(*open.thread, open.id, buffers));
+    uint64_t limit = file_size_limit();
+    long result = positional ? kernel_result(fs_pwrite(*open.thread, open.id, buffers, offset_bytes, limit))
+                             : kernel_result(fs_write(*open.thread, open.id, buffers, limit));
+    if (result == -EFBIG && limit != INT64_MAX) {
+        long pid = base::raw_syscall(SYS_getpid);
+        base::raw_syscall(SYS_tgkill, pid, base::raw_syscall(SYS_gettid), 25 /* SIGXFSZ */);
+    }
+    return result;
+}
+
+long serve_flat(Request &request, Direction direction, bool positional) {
+    Result<OpenArgument> open = open_argument(request, 0);
+    if (!open.ok())
+        return kernel_result(base::Status(open.error()));
+    if (open->thread == nullptr)
+        return pass_to_kernel;
+    struct iovec vector = {reinterpret_cast<void *>(request.args[1]),
+                           std::min(static_cast<size_t>(request.args[2]), max_transfer_bytes)};
+    return transfer(*open, direction, {&vector, 1}, positional, request.args[3]);
+}
+
+// Offset -1 means "at the file position" for the v2 calls.
+long serve_vector(Request &request, Direction direction, bool positional, bool with_flags) {
+    Result<OpenArgument> open = open_argument(request, 0);
+    if (!open.ok())
+        return kernel_result(base::Status(open.error()));
+    if (open->thread == nullptr)
+        return pass_to_kernel;
+    auto count = static_cast<unsigned long>(request.args[2]);
+    if (count > max_vectors)
+        return -EINVAL;
+    struct iovec *vectors = request.context.vectors;
+    if (base_user_copy(vectors, reinterpret_cast<void *>(request.args[1]), count * sizeof(struct iovec)) != 0)
+        return -EFAULT;
+    size_t total = 0;
+    for (unsigned long i = 0; i < count; i++) {
+        if (vectors[i].iov_len > static_cast<size_t>(INT64_MAX))
+            return -EINVAL;
+        vectors[i].iov_len = std::min(vectors[i].iov_len, max_transfer_bytes - total);
+        total += vectors[i].iov_len;
+    }
+    int64_t offset_bytes = request.args[3];
+    if (with_flags) {
+        constexpr long dsync = 0x2, sync = 0x4, high_priority = 0x1;
+        if ((request.args[5] & ~(dsync | sync | high_priority)) != 0)
+            return -EOPNOTSUPP;
+        if (offset_bytes == -1)
+            positional = false;
+    }
+    return transfer(*open, direction, {vectors, static_cast<unsigned>(count)}, positional, offset_bytes);
+}
+
+template <typename Serve> long on_open_file(Request &request, Serve serve) {
+    Result<OpenArgument> open = open_argument(request, 0);
+    if (!open.ok())
+        return kernel_result(base::Status(open.error()));
+    if (open->thread == nullptr)
+        return pass_to_kernel;
+    return serve(*open);
+}
+
+// The old getdents: {ino, off, reclen, name, pad, type} with the type in the last byte.
+struct OldEntry {
+    unsigned long inode;
+    unsigned long offset;
+    unsigned short length;
+    char name[1];
+};
+
+} // namespace
+
+long serve_read(Request &request) {
+    return serve_flat(request, Direction::read, false);
+}
+long serve_write(Request &request) {
+    return serve_flat(request, Direction::write, false);
+}
+long serve_pread64(Request &request) {
+    return serve_flat(request, Direction::read, true);
+}
+long serve_pwrite64(Request &request) {
+    return serve_flat(request, Direction::write, true);
+}
+long serve_readv(Request &request) {
+    return serve_vector(request, Direction::read, false, false);
+}
+long serve_writev(Request &request) {
+    return serve_vector(request, Direction::write, false, false);
+}
+long serve_preadv(Request &request) {
+    return serve_vector(request, Direction::read, true, false);
+}
+long serve_pwritev(Request &request) {
+    return serve_vector(request, Direction::write, true, false);
+}
+long serve_preadv2(Request &request) {
+    return serve_vector(request, Direction::read, true, true);
+}
+long serve_pwritev2(Request &request) {
+    return serve_vector(request, Direction::write, true, true);
+}
+
+// The kernel does it; then our copy is stale.
+long serve_limit_change(Request &request) {
+    long result = base::raw_syscall(request.number, request.args[0], request.args[1], request.args[2], request.args[3]);
+    file_size_limit_cached.store(0);
+    return result;
+}
+
+long serve_lseek(Request &request) {
+    return on_open_file(request, [&](const OpenArgument &open) {
+        return kernel_result(fs_seek(*open.thread, open.id, request.args[1], static_cast<int>(request.args[2])));
+    });
+}
+
+long serve_getdents64(Request &request) {
+    return on_open_file(request, [&](const OpenArgument &open) {
+        auto size_bytes = static_cast<unsigned>(request.args[2]);
+        return kernel_result(
+            fs_getdents64(*open.thread, open.id, reinterpret_cast<void *>(request.args[1]), size_bytes));
+    });
+}
+
+long serve_getdents(Request &request) {
+    return on_open_file(request, [&](const OpenArgument &open) -> long {
+        // Each new-form entry is at most as long as the old form plus nothing: {8 ino, 8 off, 2 len, 1 type, name}
+        // against {8, 8, 2, name, 1 type}; both are padded to 8. So the lengths agree.
+        char *buffer = reinterpret_cast<char *>(request.context.buffer);
+        size_t size_bytes =
+            std::min(static_cast<size_t>(static_cast<unsigned>(request.args[2])), sizeof(request.context.buffer));
+        Result<size_t> length = fs_getdents64(*open.thread, open.id, buffer, size_bytes);
+        if (!length.ok())
+            return kernel_result(length);
+        constexpr size_t name_offset = offsetof(OldEntry, name);
+        for (size_t at = 0; at < *length;) {
+            auto reclen = reinterpret_cast<OldEntry *>(buffer + at)->length;
+            char type = buffer[at + name_offset];
+            std::copy(buffer + at + name_offset + 1, buffer + at + reclen, buffer + at + name_offset);
+            buffer[at + reclen - 1] = type;
+            at += reclen;
+        }
+        if (base_user_copy(reinterpret_cast<void *>(request.args[1]), buffer, *length) != 0)
+            return -EFAULT;
+        return static_cast<long>(*length);
+    });
+}
+
+long serve_ftruncate(Request &request) {
+    return on_open_file(request, [&](const OpenArgument &open) {
+        return kernel_result(fs_ftruncate(*open.thread, open.id, request.args[1]));
+    });
+}
+
+long serve_fallocate(Request &request) {
+    return on_open_file(request, [&](const OpenArgument &open) {
+        return kernel_result(
+            fs_fallocate(*open.thread, open.id, static_cast<int>(request.args[1]), request.args[2], request.args[3]));
+    });
+}
+
+// Each call was durable when it returned; advice has no use. Only the descriptor is checked.
+long serve_durable(Request &request) {
+    return on_open_file(request, [&](const OpenArgument &open) {
+        Result<InodeNumber> inode = inode_of_open(open, false);
+        return inode.ok() ? 0 : kernel_result(base::Status(inode.error()));
+    });
+}
+
+} // namespace shim

@@ -1,0 +1,210 @@
+// Calls that make, remove and rename names: mkdir, unlink, link, symlink, rename, mknod.
+#include "posix-shim/calls/path_call.h"
+#include "posix-shim/calls/served_calls.h"
+
+#include "libpmemfile/fs/namespace_calls.h"
+#include "posix-shim/paths/user_string.h"
+
+#include <sys/stat.h>
+
+namespace shim {
+
+using base::error;
+using base::Result;
+using base::Status;
+using namespace pmemfile;
+
+namespace {
+
+constexpr PathArgument making(int dirfd_index, int path_index) {
+    return {dirfd_index, path_index, false, Care::exact_no_follow};
+}
+
+// One path whose last component is the name itself.
+template <typename Change>
+long change_name(Request &request, const PathArgument &argument, int magic_errno, Change change) {
+    return serve_path(request, argument, [&](Thread &thread, const Route &route) -> Result<long> {
+        if (route.where == Where::descriptor)
+            return error(magic_errno); // names in /proc and /dev/fd are not ours to change
+        BASE_TRY(change(thread, route.at(0)));
+        return 0L;
+    });
+}
+
+long mkdir_form(Request &request, PathArgument argument, long mode) {
+    return change_name(request, argument, EEXIST, [mode](Thread &thread, const At &at) {
+        return fs_mkdir(thread, at, static_cast<mode_t>(mode));
+    });
+}
+
+long mknod_form(Request &request, PathArgument argument, long mode_register, long device) {
+    auto mode = static_cast<mode_t>(mode_register);
+    return change_name(request, argument, EEXIST, [mode, device](Thread &thread, const At &at) -> Status {
+        mode_t type = mode & S_IFMT;
+        if (type != 0 && type != S_IFREG && type != S_IFIFO)
+            return error(type == S_IFCHR || type == S_IFBLK || type == S_IFSOCK ? EPERM : EINVAL);
+        BASE_TRY(fs_mknod(thread, at, type == 0 ? mode | S_IFREG : mode, static_cast<uint64_t>(device)));
+        return {};
+    });
+}
+
+long unlink_form(Request &request, int dirfd_index, int path_index, bool directory) {
+    return change_name(request, {dirfd_index, path_index, false}, EPERM, [directory](Thread &thread, const At &at) {
+        return directory ? fs_rmdir(thread, at) : fs_unlink(thread, at);
+    });
+}
+
+// The target is read before the path: both go through one scratch buffer each.
+long symlink_form(Request &request, PathArgument argument, long user_target) {
+    char *target = reinterpret_cast<char *>(request.context.buffer);
+    Result<size_t> length = copy_user_string(target, path_max_bytes, reinterpret_cast<const char *>(user_target));
+    if (!length.ok())
+        return kernel_result(length);
+    // route_path uses the same buffer as scratch for host paths: keep the text behind it.
+    char *kept = target + 2 * path_max_bytes;
+    __builtin_memmove(kept, target, *length);
+    return change_name(request, argument, EEXIST, [&](Thread &thread, const At &at) -> Status {
+        if (*length == 0)
+            return error(ENOENT);
+        return fs_symlink(thread, {kept, *length}, at);
+    });
+}
+
+// A route that has been followed out of its pool as often as needed. The engine names no path in
+// path_escapes, so each path of a two-path call is walked once by itself first.
+Result<Route> settled_route(Request &request, unsigned slot, const PathArgument &argument) {
+    BASE_TRY_ASSIGN(Route route, route_argument(request, slot, argument));
+    for (unsigned times = 1; route.where == Where::pool; times++) {
+        BASE_TRY_ASSIGN(Thread * thread, context_thread(request.context, route.mount));
+        unsigned flags = walk_may_escape | walk_create | (argument.follow_last ? unsigned{walk_follow_last} : 0u);
+        Result<WalkResult> found = walk(*thread, route.start, route.path, flags);
+        if (found.ok() || found.error().number() != path_escapes)
+            break; // other errors: the call itself says them
+        BASE_TRY_ASSIGN(route, route_escaped(request.context, slot, route, times));
+    }
+    return route;
+}
+
+bool is_kernel(const Route &route) {
+    return route.where == Where::kernel || route.where == Where::kernel_rewritten;
+}
+
+// Both on the host: to the kernel, with what was rewritten. One on each side: EXDEV.
+long serve_two_paths(Request &request, const PathArgument &from_argument, const PathArgument &to_argument,
+                     Result<long> (*serve)(Request &, Thread &, const Route &, const Route &)) {
+    Result<Route> from = settled_route(request, 0, from_argument);
+    if (!from.ok())
+        return kernel_result(Status(from.error()));
+    Result<Route> to = settled_route(request, 1, to_argument);
+    if (!to.ok())
+        return kernel_result(Status(to.error()));
+    if (is_kernel(*from) && is_kernel(*to)) {
+        bool rewritten = false;
+        if (from->where == Where::kernel_rewritten) {
+            rewrite(request, from_argument, *from);
+            rewritten = true;
+        }
+        if (to->where == Where::kernel_rewritten) {
+            rewrite(request, to_argument, *to);
+            rewritten = true;
+        }
+        return rewritten ? pass_to_kernel : pass_with_post;
+    }
+    if (is_kernel(*from) || is_kernel(*to) || from->mount != to->mount || to->where == Where::descriptor)
+        return -EXDEV;
+    Result<Thread *> thread = context_thread(request.context, from->mount);
+    if (!thread.ok())
+        return kernel_result(Status(thread.error()));
+    return kernel_result(serve(request, **thread, *from, *to));
+}
+
+// linkat's flags sit in the fifth register, renameat2's too.
+Result<long> rename_in_pool(Request &request, Thread &thread, const Route &from, const Route &to) {
+    if (from.where == Where::descriptor)
+        return error(EXDEV);
+    unsigned flags = request.number == SYS_renameat2 ? static_cast<unsigned>(request.args[4]) : 0;
+    BASE_TRY(fs_rename(thread, from.at(0), to.at(0), flags));
+    return 0L;
+}
+
+Result<long> link_in_pool(Request &request, Thread &thread, const Route &from, const Route &to) {
+    int flags = request.number == SYS_linkat ? static_cast<int>(request.args[4]) : 0;
+    if ((flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) != 0)
+        return error(EINVAL);
+    BASE_TRY_ASSIGN(InodeNumber inode, inode_of_route(thread, from, (flags & AT_SYMLINK_FOLLOW) != 0));
+    BASE_TRY(fs_link(thread, inode, to.at(0)));
+    return 0L;
+}
+
+// linkat(fd, "", ..., AT_EMPTY_PATH): what the descriptor stands for gets a name.
+long link_descriptor(Request &request, const PathArgument &to_argument) {
+    Result<OpenArgument> open = open_argument(request, 0);
+    if (!open.ok())
+        return kernel_result(Status(open.error()));
+    Result<Route> to = settled_route(request, 1, to_argument);
+    if (!to.ok())
+        return kernel_result(Status(to.error()));
+    if (open->thread == nullptr)
+        return is_kernel(*to) ? pass_to_kernel : -EXDEV;
+    if (is_kernel(*to) || to->mount != open->mount || to->where == Where::descriptor)
+        return -EXDEV;
+    Result<InodeNumber> inode = inode_of_open(*open, true);
+    if (!inode.ok())
+        return kernel_result(Status(inode.error()));
+    return kernel_result(fs_link(*open->thread, *inode, to->at(0)));
+}
+
+} // namespace
+
+long serve_mkdir(Request &request) {
+    return mkdir_form(request, making(-1, 0), request.args[1]);
+}
+long serve_mkdirat(Request &request) {
+    return mkdir_form(request, making(0, 1), request.args[2]);
+}
+long serve_mknod(Request &request) {
+    return mknod_form(request, making(-1, 0), request.args[1], request.args[2]);
+}
+long serve_mknodat(Request &request) {
+    return mknod_form(request, making(0, 1), request.args[2], request.args[3]);
+}
+long serve_rmdir(Request &request) {
+    return unlink_form(request, -1, 0, true);
+}
+long serve_unlink(Request &request) {
+    return unlink_form(request, -1, 0, false);
+}
+long serve_unlinkat(Request &request) {
+    int flags = static_cast<int>(request.args[2]);
+    if ((flags & ~AT_REMOVEDIR) != 0)
+        return -EINVAL; // the kernel's answer too, wherever the path leads
+    return unlink_form(request, 0, 1, (flags & AT_REMOVEDIR) != 0);
+}
+long serve_symlink(Request &request) {
+    return symlink_form(request, making(-1, 1), request.args[0]);
+}
+long serve_symlinkat(Request &request) {
+    return symlink_form(request, making(1, 2), request.args[0]);
+}
+long serve_rename(Request &request) {
+    return serve_two_paths(request, {-1, 0, false}, making(-1, 1), rename_in_pool);
+}
+long serve_renameat(Request &request) {
+    return serve_two_paths(request, {0, 1, false}, making(2, 3), rename_in_pool);
+}
+long serve_renameat2(Request &request) {
+    return serve_two_paths(request, {0, 1, false}, making(2, 3), rename_in_pool);
+}
+long serve_link(Request &request) {
+    return serve_two_paths(request, {-1, 0, false}, making(-1, 1), link_in_pool);
+}
+long serve_linkat(Request &request) {
+    int flags = static_cast<int>(request.args[4]);
+    char first = 1;
+    if ((flags & AT_EMPTY_PATH) != 0 && copy_in(&first, reinterpret_cast<void *>(request.args[1]), 1).ok() &&
+        first == 0)
+        return link_descriptor(request, making(2, 3));
+    return serve_two_paths(request, {0, 1, (flags & AT_SYMLINK_FOLLOW) != 0}, making(2, 3), link_in_pool);
+}
+
+} // namespace shim

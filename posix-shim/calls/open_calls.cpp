@@ -1,0 +1,99 @@
+// open, openat, openat2, creat: a description in the pool, a token for it.
+#include "posix-shim/calls/path_call.h"
+#include "posix-shim/calls/served_calls.h"
+
+#include "libpmemfile/fs/open_calls.h"
+
+#include <linux/openat2.h>
+
+namespace shim {
+
+using base::error;
+using base::Result;
+using namespace pmemfile;
+
+namespace {
+
+Result<long> open_in_pool(Request &request, Thread &thread, const Route &route, int flags, mode_t mode, unsigned walk) {
+    Result<OpenFileId> id = error(EINVAL);
+    if (route.where == Where::descriptor) {
+        // Reopening /proc/self/fd/N: a description of its own for the same inode.
+        if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
+            return error(EEXIST);
+        if ((flags & O_NOFOLLOW) != 0)
+            return error(ELOOP);
+        BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, route.id));
+        id = fs_open_inode(thread, file->inode.load(), flags & ~O_CREAT);
+    } else {
+        id = fs_open(thread, route.at(walk), flags, mode);
+    }
+    BASE_TRY(id);
+    return open_descriptor(request.context, thread, route.mount, *id, flags);
+}
+
+long serve_open_form(Request &request, PathArgument argument, int flags, mode_t mode, unsigned walk) {
+    argument.follow_last = (flags & O_NOFOLLOW) == 0 && (flags & (O_CREAT | O_EXCL)) != (O_CREAT | O_EXCL);
+    if ((flags & O_CREAT) != 0 && (flags & O_PATH) == 0)
+        argument.care = argument.follow_last ? Care::exact_follow : Care::exact_no_follow;
+    return serve_path(request, argument, [&](Thread &thread, const Route &route) {
+        return open_in_pool(request, thread, route, flags, mode, walk);
+    });
+}
+
+} // namespace
+
+long serve_open(Request &request) {
+    return serve_open_form(request, {-1, 0}, static_cast<int>(request.args[1]), static_cast<mode_t>(request.args[2]),
+                           0);
+}
+
+long serve_creat(Request &request) {
+    return serve_open_form(request, {-1, 0}, O_CREAT | O_WRONLY | O_TRUNC, static_cast<mode_t>(request.args[1]), 0);
+}
+
+long serve_openat(Request &request) {
+    return serve_open_form(request, {0, 1}, static_cast<int>(request.args[2]), static_cast<mode_t>(request.args[3]), 0);
+}
+
+long serve_openat2(Request &request) {
+    struct open_how how;
+    size_t size_bytes = static_cast<size_t>(request.args[3]);
+    if (size_bytes < sizeof(how))
+        return -EINVAL;
+    // A newer, longer form: fine as long as what we do not know is zero.
+    bool unknown_set = size_bytes > 4096;
+    for (size_t at = sizeof(how); at < size_bytes && !unknown_set; at++) {
+        char byte = 0;
+        if (!copy_in(&byte, reinterpret_cast<const char *>(request.args[2]) + at, 1).ok())
+            return -EFAULT;
+        unknown_set = byte != 0;
+    }
+    if (base::Status copied = copy_in(&how, reinterpret_cast<void *>(request.args[2]), sizeof(how)); !copied.ok())
+        return kernel_result(copied);
+    constexpr uint64_t known =
+        RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH | RESOLVE_IN_ROOT;
+    bool creates = (how.flags & (O_CREAT | O_TMPFILE)) != 0;
+    unsigned walk = 0;
+    if ((how.resolve & RESOLVE_NO_SYMLINKS) != 0)
+        walk |= walk_no_symlinks;
+    if ((how.resolve & RESOLVE_BENEATH) != 0)
+        walk |= walk_beneath;
+    if ((how.resolve & RESOLVE_IN_ROOT) != 0)
+        walk |= walk_in_root;
+    PathArgument argument{0, 1};
+    argument.follow_last = (how.flags & O_NOFOLLOW) == 0;
+    // A restricted walk must not be widened by our own following on the host.
+    if ((how.resolve & ~uint64_t{RESOLVE_NO_MAGICLINKS}) == 0 && (how.flags & O_CREAT) != 0)
+        argument.care = Care::exact_follow;
+    return serve_path(request, argument, [&](Thread &thread, const Route &route) -> Result<long> {
+        if (unknown_set)
+            return error(E2BIG);
+        if ((how.resolve & ~known) != 0)
+            return error((how.resolve & ~known) == RESOLVE_CACHED ? EAGAIN : EINVAL);
+        if ((how.mode & ~07777ull) != 0 || (!creates && how.mode != 0))
+            return error(EINVAL);
+        return open_in_pool(request, thread, route, static_cast<int>(how.flags), static_cast<mode_t>(how.mode), walk);
+    });
+}
+
+} // namespace shim

@@ -1,0 +1,70 @@
+// What the calls with paths and descriptors share: arguments in, structures out.
+#include "posix-shim/calls/path_call.h"
+
+#include "base/user_copy.h"
+#include "libpmemfile/fs/open_calls.h"
+#include "posix-shim/descriptors/descriptor_table.h"
+#include "posix-shim/descriptors/token.h"
+
+namespace shim {
+
+using base::error;
+using base::Result;
+using base::Status;
+using namespace pmemfile;
+
+Result<InodeNumber> inode_of_route(Thread &thread, const Route &route, bool follow_last, unsigned extra_flags) {
+    if (route.where == Where::descriptor) {
+        if (!follow_last)
+            return error(EINVAL);
+        BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, route.id));
+        return InodeNumber{file->inode.load()};
+    }
+    unsigned flags = walk_may_escape | extra_flags | (follow_last ? unsigned{walk_follow_last} : 0u);
+    BASE_TRY_ASSIGN(WalkResult found, walk(thread, route.start, route.path, flags));
+    return found.inode;
+}
+
+Result<OpenArgument> open_argument(Request &request, int index) {
+    BASE_TRY_ASSIGN(DescriptorWord word, descriptor_lookup(request.context, request.args[index]));
+    OpenArgument open;
+    if (word == descriptor_own)
+        return error(EBADF);
+    if (!is_ours(word))
+        return open;
+    open.mount = word_mount(word);
+    open.id = word_id(word);
+    BASE_TRY_ASSIGN(open.thread, context_thread(request.context, open.mount));
+    return open;
+}
+
+Result<InodeNumber> inode_of_open(const OpenArgument &open, bool allow_path) {
+    BASE_TRY_ASSIGN(OpenFile * file, open_file_get(*open.thread, open.id));
+    if (!allow_path && (file->flags.load() & O_PATH) != 0)
+        return error(EBADF);
+    return InodeNumber{file->inode.load()};
+}
+
+Status copy_out(void *user, const void *from, size_t size_bytes) {
+    if (base_user_copy(user, from, size_bytes) != 0)
+        return error(EFAULT);
+    return {};
+}
+
+Status copy_in(void *to, const void *user, size_t size_bytes) {
+    if (base_user_copy(to, user, size_bytes) != 0)
+        return error(EFAULT);
+    return {};
+}
+
+long open_descriptor(ThreadContext &context, Thread &thread, unsigned mount, OpenFileId id, int flags) {
+    long descriptor = token_create(mounts[mount], id, flags);
+    if (base::is_error(descriptor)) {
+        fs_close(thread, id, false);
+        return descriptor;
+    }
+    descriptor_opened(context, static_cast<int>(descriptor), mount, id);
+    return descriptor;
+}
+
+} // namespace shim

@@ -1,0 +1,87 @@
+// path_call: the frame around every call with a path: route it, serve it in the
+// pool, go on where a path leaves the pool, hand it to the kernel otherwise.
+#pragma once
+
+#include "base/raw_syscall.h"
+#include "posix-shim/calls/handler.h"
+#include "posix-shim/paths/route.h"
+
+#include <cerrno>
+#include <fcntl.h>
+
+namespace shim {
+
+// Which registers hold the path, and what the call does with it.
+struct PathArgument {
+    int dirfd_index = -1; // -1: AT_FDCWD
+    int path_index = 0;
+    bool follow_last = true;
+    Care care = Care::quick;
+};
+
+inline long dirfd_of(const Request &request, const PathArgument &argument) {
+    return argument.dirfd_index < 0 ? AT_FDCWD : request.args[argument.dirfd_index];
+}
+
+// The kernel gets the path that left the pool instead of the original.
+inline void rewrite(Request &request, const PathArgument &argument, const Route &route) {
+    request.args[argument.path_index] = base::as_long(route.host_path);
+    if (argument.dirfd_index >= 0)
+        request.args[argument.dirfd_index] = AT_FDCWD;
+}
+
+inline base::Result<Route> route_argument(Request &request, unsigned slot, const PathArgument &argument) {
+    auto *user = reinterpret_cast<const char *>(request.args[argument.path_index]);
+    if (request.again != Request::Again::no)
+        return route_after_miss(request.context, slot, dirfd_of(request, argument), user, argument.follow_last,
+                                request.again == Request::Again::after_miss);
+    return route_path(request.context, slot, dirfd_of(request, argument), user, argument.care);
+}
+
+// Serves a call with one path. `serve(thread, route)` gives a Result<long>; it may answer
+// path_escapes as the engine does. For Where::descriptor it gets the route as it is.
+template <typename Serve> long serve_path(Request &request, const PathArgument &argument, Serve serve) {
+    base::Result<Route> route = route_argument(request, 0, argument);
+    for (unsigned times = 1;; times++) {
+        if (!route.ok())
+            return kernel_result(base::Status(route.error()));
+        if (route->where == Where::kernel)
+            return pass_with_post;
+        if (route->where == Where::kernel_rewritten) {
+            rewrite(request, argument, *route);
+            return pass_to_kernel;
+        }
+        base::Result<pmemfile::Thread *> thread = context_thread(request.context, route->mount);
+        if (!thread.ok())
+            return kernel_result(base::Status(thread.error()));
+        base::Result<long> result = serve(**thread, *route);
+        if (result.ok() || result.error().number() != pmemfile::path_escapes)
+            return result.ok() ? *result : -static_cast<long>(result.error().number());
+        route = route_escaped(request.context, 0, *route, times);
+    }
+}
+
+// The inode a route leads to. /proc/self/fd/N: the description's, or with `follow_last` false
+// EINVAL (the caller answers for the link itself).
+base::Result<pmemfile::InodeNumber> inode_of_route(pmemfile::Thread &thread, const Route &route, bool follow_last,
+                                                   unsigned extra_flags = 0);
+
+// The descriptor argument of a call on open files. `thread` null: not ours.
+struct OpenArgument {
+    pmemfile::Thread *thread = nullptr;
+    unsigned mount = 0;
+    pmemfile::OpenFileId id = 0;
+};
+base::Result<OpenArgument> open_argument(Request &request, int index);
+// The same with its inode, for calls that do not need more (fchmod ...). O_PATH: EBADF unless `allow_path`.
+base::Result<pmemfile::InodeNumber> inode_of_open(const OpenArgument &open, bool allow_path);
+
+// Copies a structure to or from the application. EFAULT.
+base::Status copy_out(void *user, const void *from, size_t size_bytes);
+base::Status copy_in(void *to, const void *user, size_t size_bytes);
+
+// Makes the token for a description; closes the description again if that fails.
+long open_descriptor(ThreadContext &context, pmemfile::Thread &thread, unsigned mount, pmemfile::OpenFileId id,
+                     int flags);
+
+} // namespace shim

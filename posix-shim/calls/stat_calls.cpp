@@ -1,0 +1,261 @@
+// What a file tells about itself: stat, statx, access, readlink, statfs.
+#include "posix-shim/calls/path_call.h"
+#include "posix-shim/calls/served_calls.h"
+
+#include "libpmemfile/fs/attribute_calls.h"
+#include "libpmemfile/fs/namespace_calls.h"
+#include "posix-shim/descriptors/descriptor_table.h"
+#include "posix-shim/process/working_directory.h"
+
+#include <algorithm>
+#include <cstring>
+#include <linux/stat.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+namespace shim {
+
+using base::error;
+using base::Result;
+using namespace pmemfile;
+
+namespace {
+
+Result<long> give_stat(Thread &thread, unsigned mount, InodeNumber inode, long user) {
+    BASE_TRY_ASSIGN(Attributes attributes, fs_attributes(thread, inode));
+    struct stat status;
+    fill_stat(attributes, mounts[mount].device, &status);
+    BASE_TRY(copy_out(reinterpret_cast<void *>(user), &status, sizeof(status)));
+    return 0L;
+}
+
+struct statx_timestamp statx_time(int64_t ns) {
+    int64_t seconds = ns / 1000000000;
+    int64_t rest = ns % 1000000000;
+    if (rest < 0) {
+        rest += 1000000000;
+        seconds--;
+    }
+    struct statx_timestamp time = {};
+    time.tv_sec = seconds;
+    time.tv_nsec = static_cast<uint32_t>(rest);
+    return time;
+}
+
+Result<long> give_statx(Thread &thread, unsigned mount, InodeNumber inode, long user) {
+    BASE_TRY_ASSIGN(Attributes attributes, fs_attributes(thread, inode));
+    struct statx status = {};
+    status.stx_mask = STATX_BASIC_STATS | STATX_BTIME;
+    status.stx_blksize = block_size_bytes;
+    status.stx_nlink = attributes.link_count;
+    status.stx_uid = attributes.uid;
+    status.stx_gid = attributes.gid;
+    status.stx_mode = static_cast<uint16_t>(attributes.mode);
+    status.stx_ino = attributes.inode;
+    status.stx_size = attributes.size_bytes;
+    status.stx_blocks = attributes.block_count * (block_size_bytes / 512);
+    status.stx_atime = statx_time(attributes.atime_ns);
+    status.stx_mtime = statx_time(attributes.mtime_ns);
+    status.stx_ctime = statx_time(attributes.ctime_ns);
+    status.stx_btime = statx_time(attributes.btime_ns);
+    status.stx_rdev_major = major(attributes.device);
+    status.stx_rdev_minor = minor(attributes.device);
+    status.stx_dev_major = major(mounts[mount].device);
+    status.stx_dev_minor = minor(mounts[mount].device);
+    BASE_TRY(copy_out(reinterpret_cast<void *>(user), &status, sizeof(status)));
+    return 0L;
+}
+
+// "" with AT_EMPTY_PATH: the descriptor itself. True when the path is empty (or null, as 6.11 allows it).
+bool path_is_empty(Request &request, int path_index) {
+    if (request.args[path_index] == 0)
+        return true;
+    char first = 1;
+    return copy_in(&first, reinterpret_cast<void *>(request.args[path_index]), 1).ok() && first == 0;
+}
+
+// Serves a *at call on what its descriptor stands for. `serve(thread, mount, inode)`.
+template <typename Serve> long serve_empty(Request &request, Serve serve) {
+    if (static_cast<int>(request.args[0]) == AT_FDCWD) {
+        WorkingDirectory cwd = working_directory();
+        if (cwd.mount < 0)
+            return pass_to_kernel;
+        Result<Thread *> thread = context_thread(request.context, static_cast<unsigned>(cwd.mount));
+        if (!thread.ok())
+            return kernel_result(base::Status(thread.error()));
+        return kernel_result(serve(**thread, static_cast<unsigned>(cwd.mount), cwd.inode));
+    }
+    Result<OpenArgument> open = open_argument(request, 0);
+    if (!open.ok())
+        return kernel_result(base::Status(open.error()));
+    if (open->thread == nullptr)
+        return pass_to_kernel;
+    Result<InodeNumber> inode = inode_of_open(*open, true);
+    if (!inode.ok())
+        return kernel_result(base::Status(inode.error()));
+    return kernel_result(serve(*open->thread, open->mount, *inode));
+}
+
+long serve_stat_form(Request &request, PathArgument argument, int buffer_index) {
+    return serve_path(request, argument, [&](Thread &thread, const Route &route) -> Result<long> {
+        BASE_TRY_ASSIGN(InodeNumber inode, inode_of_route(thread, route, argument.follow_last));
+        return give_stat(thread, route.mount, inode, request.args[buffer_index]);
+    });
+}
+
+long serve_access_form(Request &request, PathArgument argument, int mode, int flags) {
+    argument.follow_last = (flags & AT_SYMLINK_NOFOLLOW) == 0;
+    bool real_ids = (flags & AT_EACCESS) == 0;
+    return serve_path(request, argument, [&](Thread &thread, const Route &route) -> Result<long> {
+        if ((mode & ~7) != 0)
+            return error(EINVAL);
+        BASE_TRY_ASSIGN(InodeNumber inode,
+                        inode_of_route(thread, route, argument.follow_last, real_ids ? unsigned{walk_real_ids} : 0u));
+        BASE_TRY(fs_access(thread, inode, mode, real_ids));
+        return 0L;
+    });
+}
+
+// readlink of /proc/self/fd/N and /proc/self/cwd: the path of a directory; a file's name is not known.
+Result<size_t> magic_link_text(Thread &thread, const Route &route, char *buffer, size_t size_bytes) {
+    BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, route.id));
+    const Mount &mount = mounts[route.mount];
+    InodeNumber inode = file->inode.load();
+    BASE_TRY_ASSIGN(Attributes attributes, fs_attributes(thread, inode));
+    std::memcpy(buffer, mount.host_path, mount.host_path_length);
+    size_t length = mount.host_path_length;
+    if (S_ISDIR(attributes.mode) && attributes.link_count > 0) {
+        BASE_TRY_ASSIGN(size_t inside, directory_path(thread, inode, buffer + length, size_bytes - length));
+        return inside == 1 ? length : length + inside;
+    }
+    constexpr std::string_view prefix = "/#inode:";
+    std::memcpy(buffer + length, prefix.data(), prefix.size());
+    length += prefix.size();
+    char digits[20];
+    unsigned count = 0;
+    do
+        digits[count++] = static_cast<char>('0' + inode % 10);
+    while ((inode /= 10) != 0);
+    while (count > 0)
+        buffer[length++] = digits[--count];
+    return length;
+}
+
+long serve_readlink_form(Request &request, PathArgument argument, int buffer_index) {
+    argument.follow_last = false;
+    int size = static_cast<int>(request.args[buffer_index + 1]);
+    auto *user = reinterpret_cast<void *>(request.args[buffer_index]);
+    return serve_path(request, argument, [&](Thread &thread, const Route &route) -> Result<long> {
+        if (size <= 0)
+            return error(EINVAL);
+        char *text = request.context.symlink;
+        size_t length = 0;
+        if (route.where == Where::descriptor) {
+            BASE_TRY_ASSIGN(length, magic_link_text(thread, route, text, sizeof(request.context.symlink)));
+        } else {
+            BASE_TRY_ASSIGN(InodeNumber inode, inode_of_route(thread, route, false));
+            BASE_TRY_ASSIGN(length, fs_readlink(thread, inode, text, sizeof(request.context.symlink)));
+        }
+        length = std::min(length, static_cast<size_t>(size));
+        BASE_TRY(copy_out(user, text, length));
+        return static_cast<long>(length);
+    });
+}
+
+} // namespace
+
+long serve_stat(Request &request) {
+    return serve_stat_form(request, {-1, 0}, 1);
+}
+
+long serve_lstat(Request &request) {
+    return serve_stat_form(request, {-1, 0, false}, 1);
+}
+
+long serve_fstat(Request &request) {
+    return serve_empty(request, [&](Thread &thread, unsigned mount, InodeNumber inode) {
+        return give_stat(thread, mount, inode, request.args[1]);
+    });
+}
+
+long serve_newfstatat(Request &request) {
+    int flags = static_cast<int>(request.args[3]);
+    if ((flags & AT_EMPTY_PATH) != 0 && path_is_empty(request, 1))
+        return serve_empty(request, [&](Thread &thread, unsigned mount, InodeNumber inode) {
+            return give_stat(thread, mount, inode, request.args[2]);
+        });
+    return serve_stat_form(request, {0, 1, (flags & AT_SYMLINK_NOFOLLOW) == 0}, 2);
+}
+
+long serve_statx(Request &request) {
+    int flags = static_cast<int>(request.args[2]);
+    if ((flags & AT_EMPTY_PATH) != 0 && path_is_empty(request, 1))
+        return serve_empty(request, [&](Thread &thread, unsigned mount, InodeNumber inode) {
+            return give_statx(thread, mount, inode, request.args[4]);
+        });
+    PathArgument argument{0, 1, (flags & AT_SYMLINK_NOFOLLOW) == 0};
+    return serve_path(request, argument, [&](Thread &thread, const Route &route) -> Result<long> {
+        BASE_TRY_ASSIGN(InodeNumber inode, inode_of_route(thread, route, argument.follow_last));
+        return give_statx(thread, route.mount, inode, request.args[4]);
+    });
+}
+
+long serve_access(Request &request) {
+    return serve_access_form(request, {-1, 0}, static_cast<int>(request.args[1]), 0);
+}
+
+long serve_faccessat(Request &request) {
+    return serve_access_form(request, {0, 1}, static_cast<int>(request.args[2]), 0);
+}
+
+long serve_faccessat2(Request &request) {
+    int flags = static_cast<int>(request.args[3]);
+    int mode = static_cast<int>(request.args[2]);
+    if ((flags & AT_EMPTY_PATH) != 0 && path_is_empty(request, 1))
+        return serve_empty(request, [&](Thread &thread, unsigned, InodeNumber inode) -> Result<long> {
+            BASE_TRY(fs_access(thread, inode, mode, (flags & AT_EACCESS) == 0));
+            return 0L;
+        });
+    return serve_access_form(request, {0, 1}, mode, flags);
+}
+
+long serve_readlink(Request &request) {
+    return serve_readlink_form(request, {-1, 0}, 1);
+}
+
+long serve_readlinkat(Request &request) {
+    if (path_is_empty(request, 1)) // an O_PATH | O_NOFOLLOW descriptor of a symlink
+        return serve_empty(request, [&](Thread &thread, unsigned, InodeNumber inode) -> Result<long> {
+            int size = static_cast<int>(request.args[3]);
+            if (size <= 0)
+                return error(EINVAL);
+            char *text = request.context.symlink;
+            BASE_TRY_ASSIGN(size_t length, fs_readlink(thread, inode, text, sizeof(request.context.symlink)));
+            length = std::min(length, static_cast<size_t>(size));
+            BASE_TRY(copy_out(reinterpret_cast<void *>(request.args[2]), text, length));
+            return static_cast<long>(length);
+        });
+    return serve_readlink_form(request, {0, 1}, 2);
+}
+
+long serve_statfs(Request &request) {
+    return serve_path(request, {-1, 0}, [&](Thread &thread, const Route &route) -> Result<long> {
+        BASE_TRY_ASSIGN(InodeNumber inode, inode_of_route(thread, route, true));
+        (void)inode;
+        struct statfs status = {};
+        fs_statfs(thread, &status);
+        BASE_TRY(copy_out(reinterpret_cast<void *>(request.args[1]), &status, sizeof(status)));
+        return 0L;
+    });
+}
+
+long serve_fstatfs(Request &request) {
+    return serve_empty(request, [&](Thread &thread, unsigned, InodeNumber) -> Result<long> {
+        struct statfs status = {};
+        fs_statfs(thread, &status);
+        BASE_TRY(copy_out(reinterpret_cast<void *>(request.args[1]), &status, sizeof(status)));
+        return 0L;
+    });
+}
+
+} // namespace shim

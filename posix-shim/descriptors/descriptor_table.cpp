@@ -1,0 +1,222 @@
+// The descriptor cache and this process's references to descriptions.
+//
+//   word[fd] ──ours──► (mount, id) ──► references[mount][index of id] = descriptors of
+//                                      this process that stand for it
+//
+// A description is given back (fs_close) when its count falls to zero, so each
+// number is counted exactly once: by descriptor_opened or by the compare-and-swap
+// that turns `unknown` into `ours`.
+#include "posix-shim/descriptors/descriptor_table.h"
+
+#include "base/raw_syscall.h"
+#include "libpmemfile/fs/open_calls.h"
+#include "libpmemfile/runtime/advisory_lock.h"
+#include "posix-shim/descriptors/token.h"
+
+#include <cerrno>
+#include <cstring>
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+
+namespace shim {
+
+constinit std::atomic<DescriptorWord> descriptor_words[descriptor_table_size];
+
+namespace {
+
+constexpr uint32_t keep_until_exit = 1u << 31;
+constinit std::atomic<uint32_t> references[max_mounts][pmemfile::max_open_files];
+
+constexpr int max_own_descriptors = 64;
+std::atomic<int> own_descriptors[max_own_descriptors];
+std::atomic<int> own_count;
+
+std::atomic<uint32_t> &references_of(unsigned mount, OpenFileId id) {
+    return references[mount][id % pmemfile::max_open_files];
+}
+
+bool in_table(long descriptor) {
+    return descriptor >= 0 && descriptor < descriptor_table_size;
+}
+
+std::atomic<int> high_water;
+
+// Before a word is remembered, so that close_range sees it.
+void raise_high_water(int descriptor) {
+    int known = high_water.load(std::memory_order_relaxed);
+    while (known <= descriptor && !high_water.compare_exchange_weak(known, descriptor + 1))
+        ;
+}
+
+// The description ends for this process; POSIX locks go with each close (close(2)).
+void drop(ThreadContext &context, unsigned mount, OpenFileId id) {
+    base::Result<pmemfile::Thread *> thread = context_thread(context, mount);
+    if (!thread.ok())
+        return; // stays referenced until the process ends
+    if (references_of(mount, id).fetch_sub(1) == 1) {
+        pmemfile::fs_close(**thread, id);
+        return;
+    }
+    base::Result<pmemfile::OpenFile *> file = pmemfile::open_file_get(**thread, id);
+    if (file.ok())
+        pmemfile::advisory_lock_drop_posix(**thread, (*file)->inode.load());
+}
+
+} // namespace
+
+base::Result<DescriptorWord> descriptor_lookup(ThreadContext &context, long register_value) {
+    // The kernel looks at the low 32 bits of a descriptor only.
+    int descriptor = static_cast<int>(register_value);
+    if (descriptor < 0)
+        return descriptor_host;
+    bool cached = in_table(descriptor) && !context.is_vfork_child;
+    DescriptorWord word = cached ? descriptor_words[descriptor].load(std::memory_order_acquire) : descriptor_unknown;
+    if (word == descriptor_host || word == descriptor_own || is_ours(word))
+        return word;
+    TokenIdentity identity = token_decode(descriptor);
+    if (!identity.open)
+        return descriptor_host;
+    if (cached)
+        raise_high_water(descriptor);
+    if (identity.mount < 0) {
+        DescriptorWord expected = descriptor_unknown;
+        if (cached)
+            descriptor_words[descriptor].compare_exchange_strong(expected, descriptor_host);
+        return descriptor_host;
+    }
+    unsigned mount = static_cast<unsigned>(identity.mount);
+    BASE_TRY_ASSIGN(pmemfile::Thread * thread, context_thread(context, mount));
+    BASE_TRY_ASSIGN(pmemfile::OpenFile * file, pmemfile::open_file_get(*thread, identity.id));
+    (void)file;
+    DescriptorWord found = descriptor_word(mount, identity.id);
+    if (!cached)
+        return found; // a vfork child holds it through its parent; a number beyond the table likewise
+    BASE_TRY(pmemfile::open_file_reference(*thread, identity.id));
+    references_of(mount, identity.id).fetch_add(1);
+    DescriptorWord expected = descriptor_unknown;
+    if (!descriptor_words[descriptor].compare_exchange_strong(expected, found))
+        references_of(mount, identity.id).fetch_sub(1); // another thread counted it, or it is being closed
+    return found;
+}
+
+void descriptor_opened(ThreadContext &context, int descriptor, unsigned mount, OpenFileId id) {
+    if (!context.is_vfork_child)
+        descriptor_copied(context, descriptor, mount, id);
+    else if (context.vfork_opened_count < max_vfork_opened)
+        context.vfork_opened[context.vfork_opened_count++] = {mount, id};
+}
+
+void descriptor_copied(ThreadContext &context, int descriptor, unsigned mount, OpenFileId id) {
+    if (context.is_vfork_child)
+        return;
+    references_of(mount, id).fetch_add(1);
+    if (!in_table(descriptor))
+        return;
+    raise_high_water(descriptor);
+    descriptor_words[descriptor].store(descriptor_word(mount, id), std::memory_order_release);
+}
+
+DescriptorWord descriptor_closing_begin(ThreadContext &context, long register_value) {
+    int descriptor = static_cast<int>(register_value);
+    if (!in_table(descriptor) || context.is_vfork_child)
+        return descriptor_host;
+    // Only one closer gets the word, so the reference is dropped once.
+    return descriptor_words[descriptor].exchange(descriptor_closing);
+}
+
+void descriptor_closed(ThreadContext &context, long register_value, DescriptorWord was) {
+    int descriptor = static_cast<int>(register_value);
+    if (!in_table(descriptor) || context.is_vfork_child)
+        return;
+    // If the number has been given out again meanwhile its word is right already.
+    DescriptorWord expected = descriptor_closing;
+    descriptor_words[descriptor].compare_exchange_strong(expected, descriptor_unknown);
+    if (is_ours(was))
+        drop(context, word_mount(was), word_id(was));
+}
+
+void descriptor_closing_undo(ThreadContext &context, long register_value, DescriptorWord was) {
+    int descriptor = static_cast<int>(register_value);
+    if (!in_table(descriptor) || context.is_vfork_child)
+        return;
+    DescriptorWord expected = descriptor_closing;
+    descriptor_words[descriptor].compare_exchange_strong(expected, was);
+}
+
+int descriptor_high_water() {
+    return high_water.load();
+}
+
+void descriptor_scan(ThreadContext &context) {
+    long directory =
+        base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long("/proc/self/fd"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (base::is_error(directory))
+        return; // each number is decoded when it is met
+    for (;;) {
+        long length =
+            base::raw_syscall(SYS_getdents64, directory, base::as_long(context.buffer), sizeof(context.buffer));
+        if (length <= 0)
+            break;
+        for (long at = 0; at < length;) {
+            auto *entry = reinterpret_cast<const dirent64 *>(context.buffer + at);
+            at += entry->d_reclen;
+            int number = 0;
+            const char *digit = entry->d_name;
+            for (; *digit >= '0' && *digit <= '9'; digit++)
+                number = number * 10 + (*digit - '0');
+            if (*digit == 0 && number != directory)
+                (void)descriptor_lookup(context, number).ok();
+        }
+    }
+    base::raw_syscall(SYS_close, directory);
+}
+
+void descriptor_keep_until_exit(unsigned mount, OpenFileId id) {
+    std::atomic<uint32_t> &count = references_of(mount, id);
+    count.fetch_or(keep_until_exit);
+}
+
+long descriptor_adopt_own(int descriptor) {
+    struct rlimit limit;
+    long lowest = 1000;
+    if (!base::is_error(base::raw_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, base::as_long(&limit)))) {
+        // As high as the limit lets: 64 numbers below it. (Above the soft limit the kernel gives none.)
+        if (limit.rlim_cur < 1064)
+            lowest =
+                limit.rlim_cur > 2 * max_own_descriptors ? static_cast<long>(limit.rlim_cur) - max_own_descriptors : 0;
+        else
+            lowest =
+                static_cast<long>(limit.rlim_cur < descriptor_table_size ? limit.rlim_cur : descriptor_table_size) -
+                max_own_descriptors;
+    }
+    long moved = base::raw_syscall(SYS_fcntl, descriptor, F_DUPFD_CLOEXEC, lowest);
+    if (base::is_error(moved))
+        return moved;
+    base::raw_syscall(SYS_close, descriptor);
+    int place = own_count.load();
+    if (place >= max_own_descriptors)
+        return -EMFILE;
+    own_descriptors[place].store(static_cast<int>(moved));
+    own_count.store(place + 1);
+    if (in_table(moved))
+        descriptor_words[moved].store(descriptor_own);
+    return moved;
+}
+
+bool descriptor_is_own(long descriptor) {
+    for (int i = 0; i < own_count.load(); i++)
+        if (own_descriptors[i].load() == static_cast<int>(descriptor))
+            return true;
+    return false;
+}
+
+int descriptor_own_count() {
+    return own_count.load();
+}
+
+int descriptor_own_at(int index) {
+    return own_descriptors[index].load();
+}
+
+} // namespace shim

@@ -1,0 +1,85 @@
+// descriptor_table: what a descriptor number stands for, cached.
+//
+// One word for each number. The truth is the kernel's: a token's file identity
+// and position tell the open file description (descriptors/token.h); a word
+// that is `unknown` is filled from there when the number is first met (after
+// exec, after descriptor passing). In a vfork child the cache belongs to the
+// parent and is neither read nor written.
+//
+//   unknown ──decode──► host
+//      ▲  │                │ close
+//      │  └──decode──► ours│mount│id ──close──► closing ──kernel's close done──► unknown
+#pragma once
+
+#include "base/result.h"
+#include "libpmemfile/runtime/open_file.h"
+#include "posix-shim/process/context.h"
+
+#include <atomic>
+#include <cstdint>
+
+namespace shim {
+
+using pmemfile::OpenFileId;
+
+constexpr int descriptor_table_size = 1 << 20; // numbers above are decoded each time
+
+using DescriptorWord = uint64_t;
+constexpr DescriptorWord descriptor_unknown = 0;
+constexpr DescriptorWord descriptor_host = 1;
+constexpr DescriptorWord descriptor_closing = 2; // decode, but do not remember
+constexpr DescriptorWord descriptor_own = 3;     // the shim's own: EBADF for the application
+constexpr DescriptorWord descriptor_ours_bit = uint64_t{1} << 63;
+
+constexpr DescriptorWord descriptor_word(unsigned mount, OpenFileId id) {
+    return descriptor_ours_bit | uint64_t{mount} << 60 | id;
+}
+constexpr bool is_ours(DescriptorWord word) {
+    return (word & descriptor_ours_bit) != 0;
+}
+constexpr unsigned word_mount(DescriptorWord word) {
+    return word >> 60 & 7;
+}
+constexpr OpenFileId word_id(DescriptorWord word) {
+    return word & ((uint64_t{1} << 60) - 1);
+}
+
+extern std::atomic<DescriptorWord> descriptor_words[descriptor_table_size];
+
+// What `descriptor` is: host, own, or ours. Decodes an unknown one (two system
+// calls) and remembers it. A number that is not open is `descriptor_host` and
+// is not remembered (the kernel will say EBADF). A token whose description has
+// ended, or belongs to no mount of this process: EBADF. Any thread.
+base::Result<DescriptorWord> descriptor_lookup(ThreadContext &context, long descriptor);
+
+// A token `descriptor` for a new description has been made: remembers it and counts a
+// reference of this process. In a vfork child it is noted for the parent to drop.
+void descriptor_opened(ThreadContext &context, int descriptor, unsigned mount, OpenFileId id);
+// The same for one more number of a description that is already referenced (dup). Nothing in a vfork child.
+void descriptor_copied(ThreadContext &context, int descriptor, unsigned mount, OpenFileId id);
+// Before the kernel closes (or replaces, dup2) `descriptor`: forgets it. Returns what it was,
+// for descriptor_closed. Host numbers cost one store.
+DescriptorWord descriptor_closing_begin(ThreadContext &context, long descriptor);
+// After the kernel closed it: drops the reference; the last one of this process calls fs_close.
+void descriptor_closed(ThreadContext &context, long descriptor, DescriptorWord was);
+
+// The kernel refused: `descriptor` still is what it was.
+void descriptor_closing_undo(ThreadContext &context, long descriptor, DescriptorWord was);
+// Numbers at and above were never remembered.
+int descriptor_high_water();
+
+// Whatever is open now becomes known (after exec: one pass over /proc/self/fd).
+void descriptor_scan(ThreadContext &context);
+// The description may be on its way to another process (SCM_RIGHTS): this process
+// holds it until it ends.
+void descriptor_keep_until_exit(unsigned mount, OpenFileId id);
+
+// Moves a descriptor of the shim's own to a high number, close-on-exec, and protects
+// it; returns the new number or -errno. The old number is closed.
+long descriptor_adopt_own(int descriptor);
+bool descriptor_is_own(long descriptor);
+// The own numbers, for close_range; in no order.
+int descriptor_own_count();
+int descriptor_own_at(int index);
+
+} // namespace shim

@@ -1,0 +1,79 @@
+// Tokens: making and recognising them.
+//
+//   token descriptor ──► struct file {position = OpenFileId} ──► token file on tmpfs
+//
+// Access mode 3 needs read and write permission on the token file but gives
+// neither to the descriptor. tmpfs takes positions up to 2^63 - 1; ids have 60 bits.
+#include "posix-shim/descriptors/token.h"
+
+#include "base/raw_syscall.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+
+namespace shim {
+
+namespace {
+constexpr int access_mode_none = 3;
+}
+
+long token_file_open(Mount &mount, const char *path) {
+    size_t length = std::strlen(path);
+    if (length >= sizeof(mount.token_path))
+        return -ENAMETOOLONG;
+    long descriptor =
+        base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(path), O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (base::is_error(descriptor))
+        return descriptor;
+    struct stat status;
+    struct statfs filesystem;
+    long result = base::raw_syscall(SYS_fstat, descriptor, base::as_long(&status));
+    if (!base::is_error(result))
+        result = base::raw_syscall(SYS_fstatfs, descriptor, base::as_long(&filesystem));
+    base::raw_syscall(SYS_close, descriptor);
+    if (base::is_error(result))
+        return result;
+    // Elsewhere a position of 60 bits is refused, and only later, at the first open.
+    if (filesystem.f_type != TMPFS_MAGIC || !S_ISREG(status.st_mode))
+        return -EMEDIUMTYPE;
+    std::memcpy(mount.token_path, path, length + 1);
+    mount.token_device = status.st_dev;
+    mount.token_inode = status.st_ino;
+    return 0;
+}
+
+long token_create(const Mount &mount, pmemfile::OpenFileId id, int flags) {
+    long descriptor = base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(mount.token_path),
+                                        access_mode_none | O_NOFOLLOW | (flags & O_CLOEXEC));
+    if (base::is_error(descriptor))
+        return descriptor;
+    long result = base::raw_syscall(SYS_lseek, descriptor, static_cast<long>(id), SEEK_SET);
+    if (base::is_error(result)) {
+        base::raw_syscall(SYS_close, descriptor);
+        return result;
+    }
+    return descriptor;
+}
+
+TokenIdentity token_decode(long descriptor) {
+    TokenIdentity identity;
+    struct stat status;
+    if (base::is_error(base::raw_syscall(SYS_fstat, descriptor, base::as_long(&status))))
+        return identity;
+    identity.open = true;
+    for (unsigned i = 0; i < mount_count; i++) {
+        const Mount &mount = mounts[i];
+        if (status.st_dev != mount.token_device || status.st_ino != mount.token_inode)
+            continue;
+        long position = base::raw_syscall(SYS_lseek, descriptor, 0, SEEK_CUR);
+        identity.mount = static_cast<int>(i);
+        identity.id = base::is_error(position) ? 0 : static_cast<pmemfile::OpenFileId>(position);
+    }
+    return identity;
+}
+
+} // namespace shim

@@ -1,0 +1,165 @@
+// The exact walk over the host:
+//
+//   resolved: /a/b      (canonical: no symlinks, no dots)
+//   rest:     ../c/d    (still to go)
+//
+// Take a component from the rest; "..": cut resolved; else append it, and if the
+// result is a mount point the rest belongs to the pool; if it is a symlink, its
+// text goes in front of the rest.
+#include "posix-shim/paths/host_walk.h"
+
+#include "base/raw_syscall.h"
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+
+namespace shim {
+
+namespace {
+
+constexpr unsigned max_symlinks = 40;
+constexpr size_t path_bytes = pmemfile::path_max_bytes;
+
+// The kernel's cwd: changed by chdir only, so it is worth remembering. Even: valid.
+std::atomic<uint64_t> cwd_version{1};
+std::atomic<uint64_t> cwd_cached_version{0};
+std::atomic<uint32_t> cwd_lock;
+char cwd_cached[path_bytes];
+size_t cwd_cached_length;
+
+int mount_at(std::string_view path) {
+    for (unsigned i = 0; i < mount_count; i++)
+        if (mounts[i].path() == path)
+            return static_cast<int>(i);
+    return -1;
+}
+
+} // namespace
+
+base::Result<size_t> host_directory_path(long dirfd, char *buffer, size_t size_bytes) {
+    if (static_cast<int>(dirfd) == AT_FDCWD) {
+        long length = base::raw_syscall(SYS_getcwd, base::as_long(buffer), static_cast<long>(size_bytes));
+        if (base::is_error(length))
+            return base::error(static_cast<int>(-length));
+        if (buffer[0] != '/')
+            return base::error(ENOENT); // "(unreachable)"
+        return static_cast<size_t>(length) - 1;
+    }
+    char link[40] = "/proc/self/fd/";
+    char digits[12];
+    unsigned count = 0;
+    unsigned number = static_cast<unsigned>(dirfd);
+    do
+        digits[count++] = static_cast<char>('0' + number % 10);
+    while ((number /= 10) != 0);
+    size_t length = std::strlen(link);
+    while (count > 0)
+        link[length++] = digits[--count];
+    link[length] = 0;
+    long result = base::raw_syscall(SYS_readlinkat, AT_FDCWD, base::as_long(link), base::as_long(buffer),
+                                    static_cast<long>(size_bytes) - 1);
+    if (base::is_error(result))
+        return base::error(static_cast<int>(-result));
+    buffer[result] = 0;
+    if (buffer[0] != '/')
+        return base::error(ENOTDIR);
+    return static_cast<size_t>(result);
+}
+
+void host_cwd_changed() {
+    cwd_version.fetch_add(1);
+}
+
+base::Result<std::string_view> host_cwd(ThreadContext &context) {
+    // The buffer is shared by all threads; who cannot have it asks the kernel
+    // into its own scratch instead of waiting (a killed or forked holder must not block anyone).
+    uint32_t free_word = 0;
+    bool locked = !context.is_vfork_child && cwd_lock.compare_exchange_strong(free_word, 1);
+    char *own = context.symlink;
+    uint64_t version = cwd_version.load();
+    if (locked && cwd_cached_version.load() == version) {
+        size_t length = cwd_cached_length;
+        std::memcpy(own, cwd_cached, length + 1);
+        cwd_lock.store(0);
+        return std::string_view(own, length);
+    }
+    base::Result<size_t> length = host_directory_path(AT_FDCWD, own, path_bytes);
+    if (locked) {
+        if (length.ok()) {
+            std::memcpy(cwd_cached, own, *length + 1);
+            cwd_cached_length = *length;
+            cwd_cached_version.store(version);
+        }
+        cwd_lock.store(0);
+    }
+    BASE_TRY(length);
+    return std::string_view(own, *length);
+}
+
+base::Result<HostWalkResult> host_walk(ThreadContext &context, unsigned slot, std::string_view base,
+                                       std::string_view path, bool follow_last) {
+    char *resolved = context.host_path[slot];
+    // The rest grows to the front when symlinks are put before it: kept at the end of the buffer.
+    char *buffer = context.symlink;
+    size_t resolved_length = base == "/" ? 0 : base.size();
+    if (resolved_length >= path_bytes || path.size() >= path_bytes)
+        return base::error(ENAMETOOLONG);
+    std::memmove(resolved, base.data(), resolved_length);
+    size_t rest = path_bytes - path.size();
+    std::memmove(buffer + rest, path.data(), path.size());
+    unsigned symlinks = 0;
+    if (path_bytes > rest && buffer[rest] == '/')
+        resolved_length = 0;
+    for (;;) {
+        while (rest < path_bytes && buffer[rest] == '/')
+            rest++;
+        int mount = mount_at({resolved, resolved_length});
+        if (mount >= 0)
+            return HostWalkResult{mount, {buffer + rest, path_bytes - rest}};
+        if (rest == path_bytes)
+            return HostWalkResult{};
+        size_t end = rest;
+        while (end < path_bytes && buffer[end] != '/')
+            end++;
+        std::string_view name(buffer + rest, end - rest);
+        bool is_last = end == path_bytes;
+        rest = end;
+        if (name == ".")
+            continue;
+        if (name == "..") {
+            while (resolved_length > 0 && resolved[--resolved_length] != '/')
+                ;
+            continue;
+        }
+        if (resolved_length + 1 + name.size() + 1 > path_bytes)
+            return base::error(ENAMETOOLONG);
+        size_t parent_length = resolved_length;
+        resolved[resolved_length++] = '/';
+        std::memcpy(resolved + resolved_length, name.data(), name.size());
+        resolved_length += name.size();
+        resolved[resolved_length] = 0;
+        if (is_last && !follow_last)
+            continue;
+        // A mount point is a directory: no need to ask.
+        if (mount_at({resolved, resolved_length}) >= 0)
+            continue;
+        // The link's text goes right before the rest, which has at least `rest` bytes before it.
+        long length = base::raw_syscall(SYS_readlinkat, AT_FDCWD, base::as_long(resolved), base::as_long(buffer),
+                                        static_cast<long>(rest));
+        if (length == -EINVAL)
+            continue;
+        if (base::is_error(length))
+            return HostWalkResult{}; // missing or not a directory: the kernel's answer stands
+        if (static_cast<size_t>(length) >= rest)
+            return base::error(ENAMETOOLONG);
+        if (++symlinks > max_symlinks)
+            return base::error(ELOOP);
+        rest -= static_cast<size_t>(length);
+        std::memmove(buffer + rest, buffer, static_cast<size_t>(length));
+        resolved_length = buffer[rest] == '/' ? 0 : parent_length;
+    }
+}
+
+} // namespace shim

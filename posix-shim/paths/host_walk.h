@@ -1,0 +1,29 @@
+// host_walk: follows a host path component by component, as the kernel does,
+// to find out whether it enters a mount (through a symlink on the host).
+#pragma once
+
+#include "base/result.h"
+#include "posix-shim/process/context.h"
+
+#include <string_view>
+
+namespace shim {
+
+// Where a host path leads.
+struct HostWalkResult {
+    int mount = -1;        // -1: it stays on the host
+    std::string_view rest; // inside the mount, in ThreadContext::symlink
+};
+
+// `base`: canonical absolute directory; `path` may be absolute. Needs ThreadContext::symlink and
+// host_path[slot] as scratch; neither argument may lie in them. ELOOP, ENAMETOOLONG.
+base::Result<HostWalkResult> host_walk(ThreadContext &context, unsigned slot, std::string_view base,
+                                       std::string_view path, bool follow_last);
+
+// Canonical path of a host directory descriptor (AT_FDCWD: the kernel's cwd); length, or an error. NUL-terminated.
+base::Result<size_t> host_directory_path(long dirfd, char *buffer, size_t size_bytes);
+// The same for the kernel's working directory, remembered until host_cwd_changed().
+base::Result<std::string_view> host_cwd(ThreadContext &context);
+void host_cwd_changed();
+
+} // namespace shim

@@ -1,0 +1,353 @@
+// Routing of path arguments.
+//
+//   "/mnt/p/a/b"   absolute: components compared with each mount point
+//   "a/b"          working directory in a pool: ours; else on the host: only if
+//                  the cleaned "cwd/a/b" lies in a mount
+//   fd, "a/b"      fd a token: ours, begins at its inode
+//   "/proc/self/fd/5/a", "/dev/stdin"   5 a token: its inode
+#include "posix-shim/paths/route.h"
+
+#include "base/raw_syscall.h"
+#include "posix-shim/descriptors/descriptor_table.h"
+#include "posix-shim/paths/host_walk.h"
+#include "posix-shim/paths/user_string.h"
+#include "posix-shim/process/working_directory.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+
+namespace shim {
+
+namespace {
+
+constexpr size_t path_bytes = pmemfile::path_max_bytes;
+
+bool take_prefix(std::string_view &path, std::string_view prefix) {
+    if (!path.starts_with(prefix))
+        return false;
+    path.remove_prefix(prefix.size());
+    return true;
+}
+
+// "/proc/self/", "/proc/thread-self/", "/proc/<own pid>/": cut off.
+bool take_proc_self(std::string_view &path) {
+    if (take_prefix(path, "/proc/self/") || take_prefix(path, "/proc/thread-self/"))
+        return true;
+    std::string_view rest = path;
+    if (!take_prefix(rest, "/proc/"))
+        return false;
+    long pid = 0;
+    size_t digits = 0;
+    while (digits < rest.size() && digits < 9 && rest[digits] >= '0' && rest[digits] <= '9')
+        pid = pid * 10 + (rest[digits++] - '0');
+    if (digits == 0 || digits == rest.size() || rest[digits] != '/' || pid != base::raw_syscall(SYS_getpid))
+        return false;
+    path = rest.substr(digits + 1);
+    return true;
+}
+
+base::Result<pmemfile::InodeNumber> inode_of(ThreadContext &context, unsigned mount, OpenFileId id) {
+    BASE_TRY_ASSIGN(pmemfile::Thread * thread, context_thread(context, mount));
+    BASE_TRY_ASSIGN(pmemfile::OpenFile * file, pmemfile::open_file_get(*thread, id));
+    return pmemfile::InodeNumber{file->inode.load()};
+}
+
+// Ours if it begins at a token: the number and what follows it.
+base::Result<Route> route_number(ThreadContext &context, std::string_view text) {
+    long number = 0;
+    size_t digits = 0;
+    while (digits < text.size() && digits < 9 && text[digits] >= '0' && text[digits] <= '9')
+        number = number * 10 + (text[digits++] - '0');
+    Route route;
+    if (digits == 0 || (digits < text.size() && text[digits] != '/'))
+        return route;
+    BASE_TRY_ASSIGN(DescriptorWord word, descriptor_lookup(context, number));
+    if (!is_ours(word))
+        return route;
+    route.mount = word_mount(word);
+    route.id = word_id(word);
+    std::string_view rest = text.substr(digits);
+    if (rest.empty()) {
+        route.where = Where::descriptor;
+        return route;
+    }
+    BASE_TRY_ASSIGN(route.start, inode_of(context, route.mount, route.id));
+    rest.remove_prefix(1);
+    route.path = rest.empty() ? std::string_view(".") : rest;
+    route.where = Where::pool;
+    return route;
+}
+
+base::Result<Route> route_special(ThreadContext &context, std::string_view path) {
+    if (path == "/dev/stdin")
+        return route_number(context, "0");
+    if (path == "/dev/stdout")
+        return route_number(context, "1");
+    if (path == "/dev/stderr")
+        return route_number(context, "2");
+    if (take_prefix(path, "/dev/fd/"))
+        return route_number(context, path);
+    Route route;
+    if (!take_proc_self(path))
+        return route;
+    if (take_prefix(path, "fd/"))
+        return route_number(context, path);
+    if (path == "cwd" || path.starts_with("cwd/")) {
+        WorkingDirectory cwd = working_directory();
+        if (cwd.mount < 0)
+            return route;
+        route.mount = static_cast<unsigned>(cwd.mount);
+        if (path == "cwd") {
+            route.where = Where::descriptor;
+            route.id = cwd.holder;
+        } else {
+            route.where = Where::pool;
+            route.start = cwd.inode;
+            path.remove_prefix(4);
+            route.path = path.empty() ? std::string_view(".") : path;
+        }
+    }
+    return route;
+}
+
+Route route_in_mount(int mount, std::string_view rest) {
+    Route route;
+    route.where = Where::pool;
+    route.mount = static_cast<unsigned>(mount);
+    route.start = mounts[mount].pool.superblock().root_inode;
+    route.path = rest.empty() ? std::string_view(".") : rest;
+    return route;
+}
+
+// Cleaning loses what the engine must see: "file/" and "file/." are errors, rmdir("d/.") another.
+// So the rest is taken from the original text: its last names, as many as the cleaned rest has.
+// (There are no ".." between them, else the path was not exact.)
+std::string_view rest_of_original(std::string_view path, std::string_view cleaned_rest) {
+    size_t names = cleaned_rest.empty() ? 0 : 1;
+    for (char character : cleaned_rest)
+        names += character == '/' ? 1 : 0;
+    size_t at = path.size();
+    while (names > 0) {
+        size_t end = at;
+        while (end > 0 && path[end - 1] == '/')
+            end--;
+        at = end;
+        while (at > 0 && path[at - 1] != '/')
+            at--;
+        if (path.substr(at, end - at) != ".")
+            names--;
+    }
+    return path.substr(at);
+}
+
+// One call instead of one for each component: the kernel says ELOOP if there is a symlink.
+bool symlink_on_the_way(long dirfd, const char *path, bool follow_last) {
+    struct {
+        uint64_t flags, mode, resolve;
+    } how = {O_PATH | O_CLOEXEC | (follow_last ? 0u : static_cast<unsigned>(O_NOFOLLOW)), 0, 0x04 /* NO_SYMLINKS */};
+    long probe = base::raw_syscall(SYS_openat2, dirfd, base::as_long(path), base::as_long(&how), sizeof(how));
+    if (!base::is_error(probe))
+        base::raw_syscall(SYS_close, probe);
+    return probe == -ELOOP || probe == -ENOSYS;
+}
+
+} // namespace
+
+int mount_of(std::string_view path, std::string_view *rest) {
+    int best = -1;
+    for (unsigned i = 0; i < mount_count; i++) {
+        std::string_view mount = mounts[i].path();
+        if (!path.starts_with(mount) || (path.size() > mount.size() && path[mount.size()] != '/'))
+            continue;
+        if (best >= 0 && mounts[best].host_path_length > mount.size())
+            continue;
+        best = static_cast<int>(i);
+        *rest = path.size() > mount.size() ? path.substr(mount.size() + 1) : std::string_view();
+    }
+    return best;
+}
+
+size_t clean_path(char *buffer, size_t size_bytes, std::string_view base, std::string_view path, bool *exact) {
+    *exact = true;
+    size_t length = 0;
+    size_t names = 0; // of `path`, in the buffer
+    if (!path.starts_with('/') && base != "/") {
+        if (base.size() >= size_bytes)
+            return 0;
+        std::memcpy(buffer, base.data(), base.size());
+        length = base.size();
+    }
+    size_t at = 0;
+    while (at < path.size()) {
+        while (at < path.size() && path[at] == '/')
+            at++;
+        size_t end = at;
+        while (end < path.size() && path[end] != '/')
+            end++;
+        std::string_view name = path.substr(at, end - at);
+        at = end;
+        if (name.empty() || name == ".")
+            continue;
+        if (name == "..") {
+            if (names > 0) {
+                names--;
+                *exact = false;
+            }
+            while (length > 0 && buffer[--length] != '/')
+                ;
+            continue;
+        }
+        if (length + 1 + name.size() + 1 > size_bytes)
+            return 0;
+        buffer[length++] = '/';
+        std::memcpy(buffer + length, name.data(), name.size());
+        length += name.size();
+        names++;
+    }
+    if (length == 0)
+        buffer[length++] = '/';
+    buffer[length] = 0;
+    return length;
+}
+
+base::Result<Route> route_string(ThreadContext &context, unsigned slot, long dirfd, std::string_view path, Care care) {
+    Route kernel;
+    if (path.empty())
+        return kernel; // AT_EMPTY_PATH is the caller's business; else ENOENT from the kernel
+    bool relative = path[0] != '/';
+    char *scratch = context.host_path[slot];
+    std::string_view base = "/";
+    if (relative) {
+        if (static_cast<int>(dirfd) != AT_FDCWD) {
+            BASE_TRY_ASSIGN(DescriptorWord word, descriptor_lookup(context, dirfd));
+            if (is_ours(word)) {
+                Route route;
+                route.where = Where::pool;
+                route.mount = word_mount(word);
+                route.path = path;
+                BASE_TRY_ASSIGN(route.start, inode_of(context, route.mount, word_id(word)));
+                return route;
+            }
+            if (care == Care::quick)
+                return kernel;
+            base::Result<size_t> length = host_directory_path(dirfd, context.symlink, path_bytes);
+            if (!length.ok())
+                return kernel; // EBADF and the like: the kernel says it
+            base = {context.symlink, *length};
+        } else {
+            WorkingDirectory cwd = working_directory();
+            if (cwd.mount >= 0) {
+                Route route;
+                route.where = Where::pool;
+                route.mount = static_cast<unsigned>(cwd.mount);
+                route.start = cwd.inode;
+                route.path = path;
+                return route;
+            }
+            base::Result<std::string_view> host = host_cwd(context);
+            if (!host.ok())
+                return kernel;
+            base = *host;
+        }
+    } else if (path.starts_with("/proc/") || path.starts_with("/dev/")) {
+        BASE_TRY_ASSIGN(Route special, route_special(context, path));
+        if (special.where != Where::kernel)
+            return special;
+    }
+    bool exact = true;
+    size_t length = clean_path(scratch, path_bytes, base, path, &exact);
+    std::string_view rest;
+    int mount = length == 0 ? -1 : mount_of({scratch, length}, &rest);
+    if (mount >= 0 && exact) {
+        return route_in_mount(mount, rest_of_original(path, rest));
+    }
+    if (mount < 0 && care == Care::quick)
+        return kernel;
+    // A ".." behind a name, or a call that makes something: be exact.
+    char *copy = context.path[slot ^ 1];
+    bool copy_free = slot == 0; // slot 1 comes second, so path[0] is in use then
+    std::string_view walk_base = base;
+    if (copy_free) {
+        if (base.size() >= path_bytes)
+            return kernel;
+        std::memcpy(copy, base.data(), base.size());
+        walk_base = {copy, base.size()};
+    } else {
+        if (base.size() >= sizeof(context.buffer))
+            return kernel;
+        std::memcpy(context.buffer, base.data(), base.size());
+        walk_base = {reinterpret_cast<char *>(context.buffer), base.size()};
+    }
+    BASE_TRY_ASSIGN(HostWalkResult walked, host_walk(context, slot, walk_base, path, care != Care::exact_no_follow));
+    if (walked.mount < 0)
+        return kernel;
+    std::memmove(context.path[slot], walked.rest.data(), walked.rest.size());
+    context.path[slot][walked.rest.size()] = 0;
+    return route_in_mount(walked.mount, {context.path[slot], walked.rest.size()});
+}
+
+base::Result<Route> route_path(ThreadContext &context, unsigned slot, long dirfd, const char *user_path, Care care) {
+    base::Result<size_t> length = copy_user_string(context.path[slot], path_bytes, user_path);
+    BASE_TRY(length);
+    return route_string(context, slot, dirfd, {context.path[slot], *length}, care);
+}
+
+base::Result<Route> route_escaped(ThreadContext &context, unsigned slot, const Route &route, unsigned times) {
+    if (times > 40)
+        return base::error(ELOOP);
+    BASE_TRY_ASSIGN(pmemfile::Thread * thread, context_thread(context, route.mount));
+    std::string_view escape(thread->escape_path, thread->escape_length);
+    const Mount &mount = mounts[route.mount];
+    // Relative: from the mount point as the host sees it when it begins with
+    // "..", which then leads to the directory that holds it.
+    std::string_view base = escape.starts_with("..") ? mount.path() : mount.parent_path();
+    char *text = context.path[slot];
+    size_t length = 0;
+    if (!escape.starts_with('/')) {
+        if (base.size() + 1 + escape.size() >= path_bytes)
+            return base::error(ENAMETOOLONG);
+        std::memcpy(text, base.data(), base.size());
+        text[base.size()] = '/';
+        length = base.size() + 1;
+    }
+    if (length + escape.size() >= path_bytes)
+        return base::error(ENAMETOOLONG);
+    std::memcpy(text + length, escape.data(), escape.size());
+    length += escape.size();
+    text[length] = 0;
+    BASE_TRY_ASSIGN(Route next, route_string(context, slot, AT_FDCWD, {text, length}, Care::quick));
+    if (next.where == Where::kernel) {
+        std::memcpy(context.host_path[slot], text, length + 1);
+        next.where = Where::kernel_rewritten;
+        next.host_path = context.host_path[slot];
+    }
+    return next;
+}
+
+base::Result<Route> route_after_miss(ThreadContext &context, unsigned slot, long dirfd, const char *user_path,
+                                     bool follow_last, bool probe) {
+    Route kernel;
+    base::Result<size_t> length = copy_user_string(context.path[slot], path_bytes, user_path);
+    if (!length.ok() || *length == 0)
+        return kernel;
+    if (probe && !symlink_on_the_way(dirfd, context.path[slot], follow_last))
+        return kernel;
+    std::string_view path(context.path[slot], *length);
+    std::string_view base = "/";
+    char *base_buffer = reinterpret_cast<char *>(context.buffer);
+    if (path[0] != '/') {
+        base::Result<size_t> base_length = host_directory_path(dirfd, base_buffer, path_bytes);
+        if (!base_length.ok())
+            return kernel;
+        base = {base_buffer, *base_length};
+    }
+    BASE_TRY_ASSIGN(HostWalkResult walked, host_walk(context, slot, base, path, follow_last));
+    if (walked.mount < 0)
+        return kernel;
+    std::memmove(context.path[slot], walked.rest.data(), walked.rest.size());
+    context.path[slot][walked.rest.size()] = 0;
+    return route_in_mount(walked.mount, {context.path[slot], walked.rest.size()});
+}
+
+} // namespace shim

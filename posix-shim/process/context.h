@@ -1,0 +1,52 @@
+// context: what one thread needs while it is inside the shim.
+//
+// Memory comes from mmap at a thread's first call that is ours, so the
+// application's stack stays small; it is given back when the thread ends.
+// A vfork child runs on its parent's context, marked so.
+#pragma once
+
+#include "base/result.h"
+#include "libpmemfile/runtime/thread.h"
+#include "posix-shim/process/mount.h"
+
+#include <cstdint>
+#include <sys/uio.h>
+
+namespace shim {
+
+constexpr unsigned max_vectors = 1024; // IOV_MAX
+constexpr unsigned max_vfork_opened = 32;
+
+struct ThreadContext {
+    pmemfile::Thread *threads[max_mounts]; // null until used
+    // True in a vfork child: descriptor cache and cwd of the parent are not its own.
+    bool is_vfork_child = false;
+    // Descriptions that a vfork child opened: its parent drops them when it goes on.
+    unsigned vfork_opened_count = 0;
+    struct {
+        unsigned mount;
+        uint64_t id;
+    } vfork_opened[max_vfork_opened];
+
+    // Scratch of one call; no call of a thread is inside another one.
+    char path[2][pmemfile::path_max_bytes];      // path arguments, copied from the application once
+    char host_path[2][pmemfile::path_max_bytes]; // a path for the kernel
+    char symlink[pmemfile::path_max_bytes];
+    struct iovec vectors[max_vectors];
+    alignas(64) std::byte buffer[32768];
+};
+
+// This thread's context, made at first use. Null when memory is out (the call gets ENOMEM).
+ThreadContext *context_get();
+// This thread's place in a pool, made at first use. EAGAIN, ENOMEM.
+base::Result<pmemfile::Thread *> context_thread(ThreadContext &context, unsigned mount);
+// True when a signal waits for this thread's call to end (signals/): a call that sleeps gives up
+// with EINTR. Weak: absent, sleeping calls are not interrupted.
+__attribute__((weak)) bool signal_is_pending();
+// Around each call inside the shim: signal handlers wait in between (signals/). Weak.
+__attribute__((weak)) void call_enter(ThreadContext &context);
+__attribute__((weak)) void call_leave(ThreadContext &context);
+// For the filter: is the caller a vfork child? Touches general registers only.
+__attribute__((target("general-regs-only"))) bool context_is_vfork_child();
+
+} // namespace shim

@@ -1,0 +1,187 @@
+// One call through the shim: its row's handler, or the generic treatment that
+// follows from the types of its arguments.
+//
+//   f  a token?            yes ─► the row's errno, never the kernel's look at the token
+//   p  leads into a pool?  yes ─► the row's errno
+//   else ─► the kernel; if it finds nothing, post looks again behind host symlinks
+#include "posix-shim/table/dispatch.h"
+
+#include "posix-shim/calls/path_call.h"
+#include "posix-shim/descriptors/descriptor_table.h"
+#include "posix-shim/table/row.h"
+
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+namespace shim {
+
+using base::error;
+using base::Result;
+using base::Status;
+
+namespace {
+
+bool is_empty_string(long user) {
+    char first = 1;
+    return user == 0 || (copy_in(&first, reinterpret_cast<void *>(user), 1).ok() && first == 0);
+}
+
+long refuse_descriptor(Request &request, const Row &row, int index) {
+    Result<DescriptorWord> word = descriptor_lookup(request.context, request.args[index]);
+    if (!word.ok())
+        return kernel_result(Status(word.error()));
+    if (*word == descriptor_own)
+        return -EBADF;
+    return is_ours(*word) ? -row.refusal : pass_to_kernel;
+}
+
+long refuse_path(Request &request, const Row &row, const PathArgument &argument) {
+    // "" with AT_EMPTY_PATH acts on the descriptor itself.
+    if (argument.dirfd_index >= 0 && static_cast<int>(request.args[argument.dirfd_index]) != AT_FDCWD &&
+        is_empty_string(request.args[argument.path_index]))
+        return refuse_descriptor(request, row, argument.dirfd_index);
+    if (request.args[argument.path_index] == 0)
+        return pass_to_kernel; // the kernel knows whether null is allowed here
+    return serve_path(request, argument, [&](pmemfile::Thread &thread, const Route &route) -> Result<long> {
+        BASE_TRY(inode_of_route(thread, route, argument.follow_last));
+        return error(row.refusal);
+    });
+}
+
+long generic(Request &request, const Row &row) {
+    if (row.number == SYS_mmap && (request.args[3] & MAP_ANONYMOUS) != 0)
+        return pass_to_kernel;
+    long answer = pass_to_kernel;
+    int dirfd_index = -1;
+    unsigned paths = 0;
+    for (int i = 0; row.arguments[i] != 0; i++) {
+        char kind = row.arguments[i];
+        long result = pass_to_kernel;
+        if (kind == 'd') {
+            dirfd_index = i;
+            continue;
+        }
+        if (kind == 'f')
+            result = refuse_descriptor(request, row, i);
+        else if (kind == 'p' && paths++ < 2)
+            result = refuse_path(request, row, {dirfd_index, i, row.name[0] != 'l'});
+        dirfd_index = -1;
+        if (result == pass_with_post)
+            answer = pass_with_post;
+        else if (result != pass_to_kernel)
+            return result;
+    }
+    return answer;
+}
+
+long serve(Request &request, const Row &row) {
+    return row.handler != nullptr ? row.handler(request) : generic(request, row);
+}
+
+bool makes_process(long number) {
+    return number == SYS_fork || number == SYS_vfork || number == SYS_clone || number == SYS_clone3;
+}
+
+bool is_mount_point(uint64_t device, uint64_t inode) {
+    for (unsigned i = 0; i < mount_count; i++)
+        if (mounts[i].host_device == device && mounts[i].host_inode == inode)
+            return true;
+    return false;
+}
+
+// The kernel was successful, but with the host's directory below a mount point?
+bool found_mount_point(const intercept_call *call) {
+    struct stat status;
+    switch (call->nr) {
+    case SYS_stat:
+    case SYS_lstat:
+        return copy_in(&status, reinterpret_cast<void *>(call->args[1]), sizeof(status)).ok() &&
+               is_mount_point(status.st_dev, status.st_ino);
+    case SYS_newfstatat:
+        return copy_in(&status, reinterpret_cast<void *>(call->args[2]), sizeof(status)).ok() &&
+               is_mount_point(status.st_dev, status.st_ino);
+    case SYS_statx: {
+        struct statx extended;
+        return copy_in(&extended, reinterpret_cast<void *>(call->args[4]), sizeof(extended)).ok() &&
+               is_mount_point(makedev(extended.stx_dev_major, extended.stx_dev_minor), extended.stx_ino);
+    }
+    case SYS_open:
+    case SYS_openat: {
+        long flags = call->nr == SYS_open ? call->args[1] : call->args[2];
+        if ((flags & (O_DIRECTORY | O_PATH)) == 0)
+            return false;
+        if (base::is_error(base::raw_syscall(SYS_fstat, call->result, base::as_long(&status))) ||
+            !is_mount_point(status.st_dev, status.st_ino))
+            return false;
+        base::raw_syscall(SYS_close, call->result);
+        return true;
+    }
+    default:
+        return false;
+    }
+}
+
+} // namespace
+
+unsigned dispatch_calls(long numbers[512]) {
+    unsigned count = 0;
+    for (unsigned i = 0; i < row_count; i++)
+        if (rows[i].treatment != Treatment::passed)
+            numbers[count++] = rows[i].number;
+    return count;
+}
+
+int dispatch_hook(struct intercept_call *call) {
+    const Row *row = row_of(call->nr);
+    if (row == nullptr)
+        return INTERCEPT_PASS;
+    ThreadContext *context = context_get();
+    if (context == nullptr) {
+        call->result = -ENOMEM;
+        return INTERCEPT_HANDLED;
+    }
+    Request request{call->nr, call->args, *context};
+    if (call_enter != nullptr)
+        call_enter(*context);
+    long result = serve(request, *row);
+    if (call_leave != nullptr)
+        call_leave(*context);
+    if (result == pass_to_kernel)
+        return INTERCEPT_PASS;
+    if (result == pass_with_post)
+        return INTERCEPT_PASS_POST;
+    call->result = result;
+    return INTERCEPT_HANDLED;
+}
+
+void dispatch_post(struct intercept_call *call) {
+    if (makes_process(call->nr)) {
+        if (process_post != nullptr)
+            process_post(call);
+        return;
+    }
+    const Row *row = row_of(call->nr);
+    bool missed =
+        call->result == -ENOENT || call->result == -ENOTDIR || call->result == -ELOOP || call->result == -EXDEV;
+    bool at_mount = !missed && !base::is_error(call->result) && found_mount_point(call);
+    if (row == nullptr || (!missed && !at_mount))
+        return;
+    ThreadContext *context = context_get();
+    if (context == nullptr)
+        return;
+    Request request{call->nr, call->args, *context};
+    request.again = missed ? Request::Again::after_miss : Request::Again::at_mount;
+    if (call_enter != nullptr)
+        call_enter(*context);
+    long result = serve(request, *row);
+    if (result == pass_to_kernel) // the path went into a pool and out again: it is rewritten now
+        result = base::raw_syscall(call->nr, call->args[0], call->args[1], call->args[2], call->args[3], call->args[4],
+                                   call->args[5]);
+    if (call_leave != nullptr)
+        call_leave(*context);
+    if (result != pass_with_post)
+        call->result = result;
+}
+
+} // namespace shim

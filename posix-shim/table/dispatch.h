@@ -1,0 +1,21 @@
+// dispatch: from the interceptor to the table and back. What the constructor
+// (process/) registers with intercept_add.
+#pragma once
+
+#include "intercept/include/pmemfile-intercept.h"
+
+namespace shim {
+
+// intercept_hook::filter: host descriptors go to the kernel at once. General registers only.
+INTERCEPT_GENERAL_REGS_ONLY int dispatch_filter(const struct intercept_call *call);
+// intercept_hook::hook and ::post. Any thread.
+int dispatch_hook(struct intercept_call *call);
+void dispatch_post(struct intercept_call *call);
+
+// The numbers to register: every row that is not `passed`. Returns how many were written (at most 512).
+unsigned dispatch_calls(long numbers[512]);
+
+// After the kernel's fork, vfork, clone, clone3, in both processes (process/). Weak.
+__attribute__((weak)) void process_post(struct intercept_call *call);
+
+} // namespace shim

@@ -1,0 +1,76 @@
+// The fast way out, about ten instructions for a host descriptor. Compiled with
+// -mgeneral-regs-only; calls nothing that is not.
+//
+//   kind[nr] ── descriptor i ──► word[args[i]] == host ? PASS : SERVE
+//            ── close ─────────► the same, and the word is forgotten
+//            ── other ─────────► SERVE
+#include "posix-shim/descriptors/descriptor_table.h"
+#include "posix-shim/table/dispatch.h"
+#include "posix-shim/table/row.h"
+
+#include <sys/syscall.h>
+
+namespace shim {
+
+namespace {
+
+constexpr uint8_t kind_other = 7;
+constexpr uint8_t kind_close = 6;
+
+struct Kinds {
+    uint8_t kind[call_number_limit];
+};
+
+// One descriptor argument and no path: its index. Else `other`.
+constexpr uint8_t kind_of(long number, const char *arguments) {
+    if (number == SYS_close)
+        return kind_close;
+    // These look at more than the descriptor, or make numbers whose word must be set.
+    if (number == SYS_dup2 || number == SYS_dup3 || number == SYS_fchdir)
+        return kind_other;
+    uint8_t index = kind_other;
+    for (uint8_t i = 0; arguments[i] != 0; i++) {
+        if (arguments[i] == 'p' || arguments[i] == 'd')
+            return kind_other;
+        if (arguments[i] == 'f') {
+            if (index != kind_other)
+                return kind_other;
+            index = i;
+        }
+    }
+    return index;
+}
+
+constexpr Kinds make_kinds() {
+    Kinds kinds = {};
+    for (uint8_t &kind : kinds.kind)
+        kind = kind_other;
+#define SYSCALL(number, name, treatment, handler, arguments, error, note)                                              \
+    kinds.kind[number] = kind_of(number, arguments);
+#include "posix-shim/table/syscalls.def"
+#undef SYSCALL
+    return kinds;
+}
+constexpr Kinds kinds = make_kinds();
+
+} // namespace
+
+int dispatch_filter(const struct intercept_call *call) {
+    auto number = static_cast<unsigned long>(call->nr);
+    uint8_t kind = number < call_number_limit ? kinds.kind[number] : kind_other;
+    if (kind == kind_other)
+        return INTERCEPT_FILTER_SERVE;
+    int descriptor = static_cast<int>(call->args[kind == kind_close ? 0 : kind]);
+    if (descriptor < 0)
+        return INTERCEPT_FILTER_PASS; // EBADF, or an anonymous mapping
+    if (descriptor >= descriptor_table_size || context_is_vfork_child() ||
+        descriptor_words[descriptor].load(std::memory_order_acquire) != descriptor_host)
+        return INTERCEPT_FILTER_SERVE;
+    if (kind == kind_close) {
+        DescriptorWord expected = descriptor_host;
+        descriptor_words[descriptor].compare_exchange_strong(expected, descriptor_unknown);
+    }
+    return INTERCEPT_FILTER_PASS;
+}
+
+} // namespace shim

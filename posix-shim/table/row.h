@@ -1,0 +1,29 @@
+// row: one system call of the table, as data.
+#pragma once
+
+#include "posix-shim/calls/handler.h"
+
+#include <cstdint>
+
+namespace shim {
+
+enum class Treatment : uint8_t { served, partly, passed, refused };
+
+struct Row {
+    int16_t number;
+    Treatment treatment;
+    int16_t refusal; // errno for a file of ours when no handler serves the call
+    const char *name;
+    const char *arguments; // letters, see syscalls.def
+    Handler handler;
+    const char *note;
+};
+
+constexpr unsigned call_number_limit = 512;
+
+extern const Row rows[];
+extern const unsigned row_count;
+// Row of a call number; null for a number Linux has not assigned. Any thread.
+const Row *row_of(long number);
+
+} // namespace shim

@@ -1,0 +1,21 @@
+// main: posix_suite [gtest options] [DIRECTORY]
+// Runs all cases by system calls below DIRECTORY (default /dev/shm, the
+// oracle). Started by `pmemfile run -m DIRECTORY=POOL` it tests the pool.
+#include "tests/posix/case.h"
+
+namespace posix {
+namespace {
+std::string base_directory = "/dev/shm";
+std::unique_ptr<Target> make_kernel_case() {
+    return make_kernel_target(base_directory);
+}
+} // namespace
+std::unique_ptr<Target> (*make_target)() = make_kernel_case;
+} // namespace posix
+
+int main(int argc, char **argv) {
+    testing::InitGoogleTest(&argc, argv);
+    if (argc > 1)
+        posix::base_directory = argv[1];
+    return RUN_ALL_TESTS();
+}

@@ -1,0 +1,255 @@
+// Names: "dir..." is a directory, "missing..." is not there, "out..." leaves the
+// pool, everything else is a file. Open files live in a small table.
+#include "tests/shim_files/fake_engine.h"
+
+#include "libpmemfile/fs/attribute_calls.h"
+#include "libpmemfile/fs/open_calls.h"
+#include "libpmemfile/runtime/advisory_lock.h"
+#include "posix-shim/descriptors/token.h"
+#include "posix-shim/process/context.h"
+#include "posix-shim/process/working_directory.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <sys/stat.h>
+
+namespace fake {
+std::string last_call;
+int closed_count;
+std::string escape_text;
+std::string content = "hello";
+namespace {
+pmemfile::OpenFile files[64];
+pmemfile::Thread thread;
+shim::ThreadContext context;
+shim::WorkingDirectory cwd;
+alignas(64) std::byte image[65536];
+} // namespace
+
+void mount(const std::string &directory, const std::string &token_path) {
+    shim::Mount &mount = shim::mounts[0];
+    std::strcpy(mount.host_path, directory.c_str());
+    mount.host_path_length = static_cast<unsigned>(directory.size());
+    mount.host_parent_length = static_cast<unsigned>(directory.rfind('/'));
+    mount.device = 42;
+    struct stat status;
+    if (stat(directory.c_str(), &status) != 0)
+        abort();
+    mount.host_device = status.st_dev;
+    mount.host_inode = status.st_ino;
+    mount.pool.persist = pmemfile::Persist(image, sizeof(image), pmemfile::Medium{});
+    mount.pool.superblock_offset = 4096;
+    reinterpret_cast<pmemfile::Superblock *>(image + 4096)->root_inode = root_inode;
+    if (shim::token_file_open(mount, token_path.c_str()) != 0)
+        abort();
+    shim::mount_count = 1;
+}
+} // namespace fake
+
+namespace shim {
+constinit Mount mounts[max_mounts];
+constinit unsigned mount_count;
+ThreadContext *context_get() {
+    return &fake::context;
+}
+base::Result<pmemfile::Thread *> context_thread(ThreadContext &, unsigned mount) {
+    fake::thread.pool = &mounts[mount].pool;
+    return &fake::thread;
+}
+bool context_is_vfork_child() {
+    return fake::context.is_vfork_child;
+}
+WorkingDirectory working_directory() {
+    return fake::cwd;
+}
+void working_directory_set(const WorkingDirectory &next) {
+    fake::cwd = next;
+}
+} // namespace shim
+
+namespace pmemfile {
+
+using base::error;
+using base::Result;
+using base::Status;
+
+namespace {
+
+InodeNumber named(std::string_view path) {
+    size_t slash = path.rfind('/');
+    std::string_view name = slash == std::string_view::npos ? path : path.substr(slash + 1);
+    if (path == ".")
+        return fake::root_inode;
+    return name.starts_with("dir") ? fake::directory_inode : fake::file_inode;
+}
+
+Status note(const char *what, const At &at) {
+    if (at.path.starts_with("out")) {
+        fake::thread.escape_length = static_cast<unsigned>(fake::escape_text.size());
+        std::memcpy(fake::thread.escape_path, fake::escape_text.data(), fake::escape_text.size());
+        return error(path_escapes);
+    }
+    if (at.path.starts_with("missing"))
+        return error(ENOENT);
+    fake::last_call = std::string(what) + " " + std::to_string(at.start) + ":" + std::string(at.path);
+    return {};
+}
+
+OpenFileId make_open(InodeNumber inode, int flags) {
+    for (unsigned i = 1; i < 64; i++)
+        if (fake::files[i].nonce.load() == 0) {
+            fake::files[i].nonce = 7;
+            fake::files[i].inode = inode;
+            fake::files[i].flags = static_cast<uint32_t>(flags);
+            fake::files[i].offset_bytes = 0;
+            return i | uint64_t{7} << 16;
+        }
+    abort();
+}
+
+} // namespace
+
+Result<WalkResult> walk(Thread &, InodeNumber start, std::string_view path, unsigned) {
+    std::string before = fake::last_call;
+    Status noted = note("walk", {start, path});
+    fake::last_call = before;
+    BASE_TRY(noted);
+    WalkResult result;
+    result.inode = path == "." ? start : named(path);
+    return result;
+}
+Result<size_t> directory_path(Thread &, InodeNumber inode, char *buffer, size_t) {
+    const char *path = inode == fake::root_inode ? "/" : "/dir";
+    std::strcpy(buffer, path);
+    return std::strlen(path);
+}
+Result<OpenFileId> fs_open(Thread &, const At &at, int flags, mode_t) {
+    BASE_TRY(note("open", at));
+    return make_open(named(at.path), flags);
+}
+Result<OpenFileId> fs_open_inode(Thread &, InodeNumber inode, int flags) {
+    return make_open(inode, flags);
+}
+Result<OpenFile *> open_file_get(const Thread &, OpenFileId id) {
+    OpenFile *file = id % 65536 < 64 ? &fake::files[id % 65536] : nullptr;
+    if (file == nullptr || file->nonce.load() != id >> 16 || id >> 16 == 0)
+        return error(EBADF);
+    return file;
+}
+Status open_file_reference(Thread &, OpenFileId) {
+    return {};
+}
+void fs_close(Thread &, OpenFileId id, bool) {
+    fake::files[id % 64].nonce = 0;
+    fake::closed_count++;
+}
+Result<size_t> fs_pread(Thread &, OpenFileId, const UserBuffers &buffers, int64_t offset) {
+    size_t done = 0;
+    for (unsigned i = 0; i < buffers.count; i++) {
+        size_t at = static_cast<size_t>(offset) + done;
+        size_t length = at < fake::content.size() ? std::min(buffers.vectors[i].iov_len, fake::content.size() - at) : 0;
+        std::memcpy(buffers.vectors[i].iov_base, fake::content.data() + at, length);
+        done += length;
+    }
+    return done;
+}
+Result<size_t> fs_read(Thread &thread, OpenFileId id, const UserBuffers &buffers) {
+    BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, id));
+    BASE_TRY_ASSIGN(size_t length, fs_pread(thread, id, buffers, file->offset_bytes.load()));
+    file->offset_bytes += static_cast<int64_t>(length);
+    return length;
+}
+Result<size_t> fs_pwrite(Thread &, OpenFileId, const UserBuffers &buffers, int64_t, uint64_t) {
+    return buffers.vectors[0].iov_len;
+}
+Result<size_t> fs_write(Thread &, OpenFileId, const UserBuffers &buffers, uint64_t) {
+    fake::content.append(static_cast<const char *>(buffers.vectors[0].iov_base), buffers.vectors[0].iov_len);
+    return buffers.vectors[0].iov_len;
+}
+Result<int64_t> fs_seek(Thread &thread, OpenFileId id, int64_t offset, int whence) {
+    BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, id));
+    file->offset_bytes = whence == SEEK_CUR ? file->offset_bytes.load() + offset : offset;
+    return int64_t{file->offset_bytes.load()};
+}
+Result<size_t> fs_getdents64(Thread &, OpenFileId, void *, size_t) {
+    return size_t{0};
+}
+Status fs_ftruncate(Thread &, OpenFileId, int64_t) {
+    return {};
+}
+Status fs_fallocate(Thread &, OpenFileId, int, int64_t, int64_t) {
+    return {};
+}
+Status fs_set_flags(Thread &, OpenFileId, int) {
+    return {};
+}
+Result<Attributes> fs_attributes(Thread &, InodeNumber inode) {
+    Attributes attributes;
+    attributes.inode = inode;
+    attributes.mode = inode == fake::file_inode ? 0100644 : 040755;
+    attributes.link_count = 1;
+    attributes.size_bytes = fake::content.size();
+    return attributes;
+}
+void fill_stat(const Attributes &attributes, uint64_t device, struct stat *status) {
+    std::memset(status, 0, sizeof(*status));
+    status->st_ino = attributes.inode;
+    status->st_mode = attributes.mode;
+    status->st_dev = device;
+}
+Status fs_chmod(Thread &, InodeNumber, mode_t) {
+    return {};
+}
+Status fs_chown(Thread &, InodeNumber, uid_t, gid_t) {
+    return {};
+}
+Status fs_utimens(Thread &, InodeNumber, const struct timespec *) {
+    return {};
+}
+Status fs_truncate(Thread &, InodeNumber, int64_t, bool) {
+    return {};
+}
+Status fs_access(Thread &, InodeNumber, int, bool) {
+    return {};
+}
+void fs_statfs(Thread &, struct statfs *) {}
+Result<InodeNumber> fs_mknod(Thread &, const At &at, mode_t, uint64_t) {
+    BASE_TRY(note("mknod", at));
+    return fake::file_inode;
+}
+Status fs_mkdir(Thread &, const At &at, mode_t) {
+    return note("mkdir", at);
+}
+Status fs_rmdir(Thread &, const At &at) {
+    return note("rmdir", at);
+}
+Status fs_unlink(Thread &, const At &at) {
+    return note("unlink", at);
+}
+Status fs_symlink(Thread &, std::string_view target, const At &at) {
+    return note(("symlink " + std::string(target)).c_str(), at);
+}
+Status fs_link(Thread &, InodeNumber inode, const At &to) {
+    return note(("link " + std::to_string(inode)).c_str(), to);
+}
+Status fs_rename(Thread &, const At &from, const At &to, unsigned) {
+    return note(("rename " + std::string(from.path)).c_str(), to);
+}
+Result<size_t> fs_readlink(Thread &, InodeNumber, char *buffer, size_t) {
+    std::memcpy(buffer, "target", 6);
+    return size_t{6};
+}
+Status advisory_lock_set(Thread &, InodeNumber, const LockOwner &, short type, LockRange range, bool, bool (*)()) {
+    fake::last_call =
+        "lock " + std::to_string(type) + " " + std::to_string(range.first_byte) + "-" + std::to_string(range.last_byte);
+    return {};
+}
+Status advisory_lock_get(Thread &, InodeNumber, const LockOwner &, struct flock *lock, LockRange) {
+    lock->l_type = F_UNLCK;
+    return {};
+}
+void advisory_lock_drop_posix(Thread &, InodeNumber) {}
+// Not the engine's own: the fake image is never written through it.
+Persist::Persist(std::byte *base, uint64_t size_bytes, Medium) : base_(base), size_bytes_(size_bytes) {}
+
+} // namespace pmemfile

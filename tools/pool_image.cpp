@@ -1,0 +1,90 @@
+// The superblock is the first block of slab 0, which begins at a multiple of
+// 2 MiB. Slab 0 is the lowest, so the first superblock magic found at such an
+// offset is it; libpmemobj is not needed (it would write to the pool).
+//
+//   0           4096        ...     2 MiB * k
+//   "PMEMOBJ"   layout name         superblock │ tables │ rings │ groups
+#include "tools/pool_image.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace tools {
+
+namespace {
+
+constexpr char container_signature[8] = "PMEMOBJ";
+constexpr uint64_t layout_offset_bytes = 4096;
+constexpr uint64_t slab_alignment_bytes = uint64_t{2} << 20;
+
+} // namespace
+
+PoolImage::~PoolImage() {
+    if (base_ != nullptr)
+        munmap(base_, size_bytes_);
+    if (descriptor_ >= 0)
+        close(descriptor_);
+}
+
+std::string PoolImage::open(const std::string &path, ImageMode mode) {
+    bool shared = mode == ImageMode::exclusive;
+    descriptor_ = ::open(path.c_str(), (shared ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);
+    if (descriptor_ < 0)
+        return std::strerror(errno);
+    struct stat status;
+    if (fstat(descriptor_, &status) != 0)
+        return std::strerror(errno);
+    if (S_ISDIR(status.st_mode))
+        return "is a directory, not a pool";
+    if (!S_ISREG(status.st_mode))
+        return "is not a regular file";
+    // Looking takes the lock for an instant only, to see whether somebody is attached.
+    if (flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+        if (mode != ImageMode::look)
+            return "is in use by another process";
+        attached_ = true;
+    } else if (mode == ImageMode::look) {
+        flock(descriptor_, LOCK_UN);
+    }
+    size_bytes_ = static_cast<uint64_t>(status.st_size);
+    if (size_bytes_ < slab_alignment_bytes)
+        return "is not a pmemfile pool (too short)";
+    int protection = mode == ImageMode::look ? PROT_READ : PROT_READ | PROT_WRITE;
+    void *mapped =
+        mmap(nullptr, size_bytes_, protection, shared ? MAP_SHARED : MAP_PRIVATE | MAP_NORESERVE, descriptor_, 0);
+    if (mapped == MAP_FAILED)
+        return std::strerror(errno);
+    base_ = static_cast<std::byte *>(mapped);
+    return find_superblock();
+}
+
+std::string PoolImage::find_superblock() {
+    if (std::memcmp(base_, container_signature, sizeof(container_signature)) != 0)
+        return "is not a pmemfile pool (no libpmemobj signature)";
+    const char *layout = reinterpret_cast<const char *>(base_ + layout_offset_bytes);
+    if (std::strncmp(layout, pmemfile::container_layout, sizeof(pmemfile::container_layout)) != 0)
+        return "is a libpmemobj pool of another layout, not a pmemfile pool";
+    for (uint64_t offset = slab_alignment_bytes; offset + pmemfile::block_size_bytes <= size_bytes_;
+         offset += slab_alignment_bytes) {
+        uint64_t magic;
+        std::memcpy(&magic, base_ + offset, sizeof(magic));
+        if (magic != pmemfile::superblock_magic)
+            continue;
+        superblock_offset_ = offset;
+        const pmemfile::Superblock &sb = superblock();
+        if (sb.version > pmemfile::format_version)
+            return "has format version " + std::to_string(sb.version) + "; this program knows " +
+                   std::to_string(pmemfile::format_version);
+        if (sb.pool_size_bytes > size_bytes_)
+            return "was truncated: " + std::to_string(size_bytes_) + " bytes of " + std::to_string(sb.pool_size_bytes);
+        return {};
+    }
+    return "has no superblock: damaged or truncated";
+}
+
+} // namespace tools
