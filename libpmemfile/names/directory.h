@@ -24,29 +24,46 @@ uint64_t name_hash(const Pool &pool, std::string_view name);
 // there. For readers under a ReadSection of the directory, or with its lock held. EUCLEAN.
 base::Result<Dentry> directory_lookup(const Pool &pool, const Inode &directory, std::string_view name);
 
-// Adds the changes that insert a name that is not there. `directory` is a
-// private copy of the directory's inode that the caller stores in the same
-// record (slots, height, size, block_count, entry_count change in it).
-// ENOSPC, ENAMETOOLONG, ENOBUFS.
+// The name (name_max_bytes of room in `name`) that `child` has in `directory` under `hash`; returns its
+// length, 0 when there is none. For readers as above. EUCLEAN.
+base::Result<size_t> directory_name_of(const Pool &pool, const Inode &directory, uint64_t hash, InodeNumber child,
+                                       char *name);
+
+// Makes sure that directory_insert of `name` splits at most once: where all names of a full leaf fall
+// into one half, it splits the leaf before, in records of its own, which nobody can see. The call holds
+// the directory's lock and has no changes yet. True when it did so: dentries looked up before are void.
+// `removed`: as directory_insert. ENOSPC, EUCLEAN.
+base::Result<bool> directory_reserve(Call &call, InodeNumber directory_number, std::string_view name,
+                                     const Dentry *removed = nullptr);
+
+// Adds the changes that insert a name that is not there (directory_reserve was called). `directory`
+// is a private copy of the directory's inode that the caller stores in the same
+// record (slots, size, block_count, entry_count change in it). `removed`: an entry of the same
+// directory that goes in the same record (rename); directory_remove is not called for it then.
+// ENOSPC, ENAMETOOLONG, ENOBUFS, EUCLEAN.
 base::Status directory_insert(Call &call, InodeNumber directory_number, Inode &directory, std::string_view name,
-                              InodeNumber inode, uint8_t type);
+                              InodeNumber inode, uint8_t type, const Dentry *removed = nullptr);
 // Adds the changes that remove `dentry`. Same rule for `directory`.
 void directory_remove(Call &call, Inode &directory, const Dentry &dentry);
 // Adds the change that lets `dentry` name another inode (rename over it, exchange).
 void directory_replace(Call &call, const Dentry &dentry, InodeNumber inode, uint8_t type);
 
-// One step of reading a directory: names in the order of cookies.
-struct DirectoryPosition {
-    uint64_t cookie = 0; // 0: the beginning; 1: after "."; 2: after ".."; else a hash-ordered position
-};
-// Calls emit(context, name, inode, type, cookie after it) for entries from `from` on, in
-// ascending cookie order, "." and ".." first; emit returns false when its buffer is full
+// Cookies: 0 is the beginning, 1 after ".", 2 after "..", else where in hash order to go on:
+// entries whose position max(3, hash / 2) is at least the cookie are still to come.
+//
+// Calls emit(context, name, inode, type, cookie after it, same_position) for entries from `from` on, in
+// ascending order, "." and ".." first; emit returns false when its buffer is full
 // (that entry is not consumed). Cookies are stable under concurrent insert and remove, at most INT64_MAX.
-// Reads consistently leaf by leaf. EUCLEAN.
-using DirectoryEmit = bool (*)(void *context, std::string_view name, InodeNumber inode, uint8_t type, uint64_t cookie);
+// Two names may have the same position (their hashes agree in 63 bits). `same_position` says that
+// the next entry has it too: if emit refuses that one, it must also give this one back, else a reader
+// that goes on at the cookie would get this one twice or miss the other. Names of one position
+// stand in one leaf, so they never take more than about 4 KiB of a buffer.
+// Reads consistently leaf by leaf. ENOENT (the directory was removed), ENOTDIR, EUCLEAN.
+using DirectoryEmit = bool (*)(void *context, std::string_view name, InodeNumber inode, uint8_t type, uint64_t cookie,
+                               bool same_position);
 base::Status directory_read(Thread &thread, InodeNumber directory, uint64_t from, DirectoryEmit emit, void *context);
 
-// Visits each block of the directory (leaves and nodes), for freeing and for the checker.
+// Visits each block of the directory (leaves and nodes) once. A `visit` that returns false stops.
 bool directory_visit_blocks(const Pool &pool, const Inode &directory, bool (*visit)(void *, BlockNumber, bool is_leaf),
                             void *context);
 
