@@ -23,6 +23,8 @@ constexpr unsigned node_bits = 9;
 // Left free in a record by truncation: what its caller and the unwinding of all levels still add.
 constexpr size_t truncate_room_bytes = 1024;
 constexpr uint32_t free_run_max_blocks = 32768; // one group
+// A directory's trie has leaves at any level, at most this many nodes deep; a leaf is known by its magic.
+constexpr unsigned max_trie_nodes_deep = (64 - trie_root_bits) / trie_node_bits;
 
 uint64_t span_of(unsigned level) {
     return uint64_t{1} << (node_bits * level);
@@ -207,7 +209,8 @@ base::Result<uint64_t> truncate_array(TruncateWalk &walk, const uint64_t *pointe
             --i;
             continue;
         }
-        if (level > 0) {
+        bool is_leaf = walk.directory && pool.at<DirectoryLeaf>(pointer * block_size_bytes)->magic == leaf_magic;
+        if (level > 0 && !is_leaf) {
             uint64_t begin = (i - 1) * span;
             const uint64_t *node = pool.at<MapNode>(pointer * block_size_bytes)->pointers;
             uint64_t inner_first = first > begin ? first - begin : 0;
@@ -320,7 +323,8 @@ base::Result<bool> map_truncate_step(Call &call, Inode &inode, uint64_t first) {
         return base::error(EUCLEAN);
     FreeRuns frees(call);
     TruncateWalk walk{call, inode, frees, S_ISDIR(inode.mode)};
-    BASE_TRY_ASSIGN(uint64_t kept, truncate_array(walk, inode.content.slots, inode_slots, inode.height, first));
+    unsigned level = walk.directory ? max_trie_nodes_deep : inode.height;
+    BASE_TRY_ASSIGN(uint64_t kept, truncate_array(walk, inode.content.slots, inode_slots, level, first));
     frees.finish();
     std::memset(inode.content.slots + kept, 0, (inode_slots - kept) * 8);
     if (no_pointers(inode))
