@@ -1,1 +1,453 @@
-// written next
+// How a process joins:
+//
+//   open pool ─► lock byte 0 of the runtime file (attach is one at a time)
+//     ├ nobody holds the pool (flock exclusive works): container, map, check,
+//     │   replay the journal, make the segment, stamp its nonce into the superblock
+//     └ somebody does: map, and check that the segment is the pool's
+//   ─► flock shared ─► process slot ─► byte 0 free ─► collect the dead
+#include "libpmemfile/fs/attach.h"
+
+#include "base/raw_syscall.h"
+#include "libpmemfile/fs/orphan.h"
+#include "libpmemfile/fs/pool_file.h"
+#include "libpmemfile/journal/recovery.h"
+#include "libpmemfile/journal/settle.h"
+#include "libpmemfile/journal/watermark.h"
+#include "libpmemfile/runtime/advisory_lock.h"
+#include "libpmemfile/runtime/liveness.h"
+#include "libpmemfile/runtime/mapping_pin.h"
+#include "libpmemfile/runtime/open_file.h"
+#include "libpmemfile/runtime/robust_lock.h"
+
+#include <ctime>
+#include <fcntl.h>
+#include <string_view>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+namespace pmemfile {
+namespace {
+
+base::Errno errno_of(long result) {
+    return base::error(static_cast<int>(-result));
+}
+
+base::Errno say(ContainerMessage *message, const char *path, std::string_view text, int error_number) {
+    if (message != nullptr) {
+        unsigned at = 0;
+        auto append = [&](std::string_view part) {
+            for (char c : part)
+                if (at < sizeof message->text - 1)
+                    message->text[at++] = c;
+        };
+        append(path);
+        append(": ");
+        append(text);
+        message->text[at] = 0;
+    }
+    return base::error(error_number);
+}
+
+// A file descriptor that closes itself unless it is kept.
+class Descriptor {
+public:
+    explicit Descriptor(long number = -1) : number_(static_cast<int>(number)) {}
+    ~Descriptor() {
+        close();
+    }
+    Descriptor(const Descriptor &) = delete;
+    Descriptor &operator=(const Descriptor &) = delete;
+    int get() const {
+        return number_;
+    }
+    int keep() {
+        const int number = number_;
+        number_ = -1;
+        return number;
+    }
+    void reset(long number) {
+        close();
+        number_ = static_cast<int>(number);
+    }
+
+private:
+    void close() {
+        if (number_ >= 0)
+            base::raw_syscall(SYS_close, number_);
+    }
+    int number_;
+};
+
+// Opens (and makes, if need be) the runtime file and locks its byte 0. The
+// last one to leave unlinks the file: look whether the one we hold is still the named one.
+base::Status lock_attach(const char *path, const struct stat &pool_status, Descriptor &runtime) {
+    for (;;) {
+        const long opened = base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(path),
+                                              O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, pool_status.st_mode & 0666);
+        if (base::is_error(opened))
+            return errno_of(opened);
+        runtime.reset(opened);
+        struct flock lock = {};
+        lock.l_type = F_WRLCK;
+        lock.l_len = 1;
+        const long locked = base::raw_syscall(SYS_fcntl, opened, F_OFD_SETLKW, base::as_long(&lock));
+        if (base::is_error(locked))
+            return errno_of(locked);
+        struct stat held = {};
+        struct stat named = {};
+        base::raw_syscall(SYS_fstat, opened, base::as_long(&held));
+        const long found = base::raw_syscall(SYS_stat, base::as_long(path), base::as_long(&named));
+        if (!base::is_error(found) && held.st_ino == named.st_ino) {
+            if (held.st_uid == pool_status.st_uid || base::raw_syscall(SYS_geteuid) != 0)
+                return {};
+            // Made by root for somebody's pool: it is that person's.
+            base::raw_syscall(SYS_fchown, opened, pool_status.st_uid, pool_status.st_gid);
+            return {};
+        }
+    }
+}
+
+base::Result<Segment *> map_segment(int descriptor, uint64_t size_bytes) {
+    const long mapped = base::raw_syscall(SYS_mmap, 0, static_cast<long>(size_bytes), PROT_READ | PROT_WRITE,
+                                          MAP_SHARED, descriptor, 0);
+    if (base::is_error(mapped))
+        return errno_of(mapped);
+    return reinterpret_cast<Segment *>(mapped);
+}
+
+// Is the superblock one that we can work with?
+base::Status check_superblock(const Persist &persist, PoolOffset offset, const char *path, ContainerMessage *message) {
+    if (offset == 0 || offset % block_size_bytes != 0 || offset > persist.size_bytes() - block_size_bytes)
+        return say(message, path, "the pool's root object is damaged", EUCLEAN);
+    const auto &superblock = *reinterpret_cast<const Superblock *>(persist.base() + offset);
+    if (superblock.magic != superblock_magic)
+        return say(message, path, "the superblock is damaged, or mkfs did not finish", EUCLEAN);
+    if (superblock.checksum !=
+        XXH3_64bits(&superblock.version, superblock_checked_bytes - offsetof(Superblock, version)))
+        return say(message, path, "the superblock is damaged (checksum)", EUCLEAN);
+    if (superblock.version > format_version || superblock.features.incompatible != 0)
+        return say(message, path, "the pool has a newer format than this program knows", EPROTONOSUPPORT);
+    if (superblock.pool_size_bytes > persist.size_bytes())
+        return say(message, path, "the pool file is truncated", EUCLEAN);
+    const uint64_t blocks = persist.size_bytes() / block_size_bytes;
+    const uint64_t ring_blocks = superblock.ring_count * superblock.ring_size_bytes / block_size_bytes;
+    const bool is_sane =
+        superblock.ring_count >= 1 && superblock.ring_count <= max_rings && superblock.group_count >= 1 &&
+        superblock.group_table_block < blocks &&
+        superblock.group_count * sizeof(GroupDescriptor) <= superblock.group_table_blocks * block_size_bytes &&
+        superblock.ring_first_block < blocks && ring_blocks < blocks - superblock.ring_first_block &&
+        superblock.orphan_table_block < blocks && superblock.ring_table_block < blocks;
+    return is_sane ? base::Status() : base::Status(say(message, path, "the superblock is damaged (numbers)", EUCLEAN));
+}
+
+base::Status check_group_table(const Pool &pool, const char *path, ContainerMessage *message) {
+    const Superblock &superblock = pool.superblock();
+    const auto *groups = pool.at<GroupDescriptor>(superblock.group_table_block * block_size_bytes);
+    for (uint64_t i = 0; i < superblock.group_count; i++) {
+        const uint64_t checksum = XXH3_64bits_withSeed(&groups[i], offsetof(GroupDescriptor, checksum), i);
+        if (groups[i].checksum != checksum || groups[i].block_count > max_blocks_per_group ||
+            groups[i].first_block >= pool.block_limit() ||
+            groups[i].block_count > pool.block_limit() - groups[i].first_block)
+            return say(message, path, "the table of allocation groups is damaged; run pmemfile fsck", EUCLEAN);
+    }
+    return {};
+}
+
+// Rings and counters of a new segment go on where recovery stopped.
+void fill_segment(Pool &pool, const struct stat &pool_status, uint64_t nonce, const RecoveryReport &report,
+                  const uint64_t *heads) {
+    const Superblock &superblock = pool.superblock();
+    Segment &segment = *pool.segment;
+    segment_lay_out(segment, superblock.group_count, superblock.orphan_slots);
+    segment.magic = segment_magic;
+    segment.version = segment_version;
+    segment.medium = pool.persist.medium();
+    segment.nonce = nonce;
+    segment.attach_generation = superblock.attach_generation + 1;
+    read_boot_id(segment.boot_id);
+    segment.pool_device = pool_status.st_dev;
+    segment.pool_inode = pool_status.st_ino;
+    segment.pool_size_bytes = pool.persist.size_bytes();
+    segment.superblock_offset = pool.superblock_offset;
+    segment.last_lsn.store(report.last_lsn);
+    segment.durable_watermark.store(report.last_lsn);
+    segment.next_nonce.store(nonce);
+    segment.failed.store((superblock.state & superblock_state_failed) != 0 ? EIO : 0);
+    for (uint64_t ring = 0; ring < superblock.ring_count; ring++) {
+        segment.rings()[ring].head_position.store(heads[ring]);
+        segment.rings()[ring].start_position.store(heads[ring]);
+        segment.rings()[ring].last_lsn.store(report.last_lsn);
+        segment.rings()[ring].fenced_lsn.store(report.last_lsn);
+    }
+    const auto *orphans = pool.at<OrphanSlot>(superblock.orphan_table_block * block_size_bytes);
+    for (uint64_t slot = 0; slot < superblock.orphan_slots; slot++)
+        if (orphans[slot].inode != 0)
+            segment.orphan_bitmap()[slot / 64].fetch_or(uint64_t{1} << (slot % 64));
+}
+
+// The attach is known on the media before anybody uses the segment (hazard 5).
+base::Status stamp_superblock(Pool &pool) {
+    const PoolOffset line = pool.superblock_offset + offsetof(Superblock, attach_generation);
+    pool.persist.store64(line, pool.segment->attach_generation);
+    pool.persist.store64(line + 8, pool.segment->nonce);
+    pool.persist.flush(line, 16);
+    return pool.persist.fence() ? base::Status() : base::Status(base::error(EIO));
+}
+
+uint64_t random_nonce() {
+    uint64_t nonce = 0;
+    base::raw_syscall(SYS_getrandom, base::as_long(&nonce), sizeof nonce, 0);
+    return nonce | 1;
+}
+
+// Recovery and a new segment; `segment_memory` gives zeroed memory of a size.
+template <typename SegmentMemory>
+base::Status bring_up(Pool &pool, const char *path, const struct stat &pool_status, ContainerMessage *message,
+                      SegmentMemory &&segment_memory) {
+    BASE_TRY(check_superblock(pool.persist, pool.superblock_offset, path, message));
+    BASE_TRY(check_group_table(pool, path, message));
+    uint64_t heads[max_rings] = {};
+    const base::Result<RecoveryReport> report = journal_recover(pool.persist, pool.superblock_offset, heads);
+    if (!report.ok())
+        return say(message, path, "the journal is damaged; run pmemfile fsck", report.error().number());
+    const Superblock &superblock = pool.superblock();
+    BASE_TRY_ASSIGN(pool.segment, segment_memory(segment_size_bytes(superblock.group_count, superblock.orphan_slots)));
+    fill_segment(pool, pool_status, random_nonce(), *report, heads);
+    return stamp_superblock(pool);
+}
+
+// First attach: nobody else is there, and byte 0 of the runtime file is ours.
+base::Status attach_first(Pool &pool, const char *path, const AttachOptions &options, int pool_descriptor,
+                          const struct stat &pool_status, int runtime_descriptor, ContainerMessage *message) {
+    base::raw_syscall(SYS_flock, pool_descriptor, LOCK_UN); // libpmemobj takes its own
+    const base::Result<ContainerInfo> info = options.container_open(path, message);
+    if (!info.ok())
+        return info.error();
+    if (base::is_error(base::raw_syscall(SYS_flock, pool_descriptor, LOCK_EX | LOCK_NB)))
+        return say(message, path, "the pool is in use", EBUSY);
+    BASE_TRY_ASSIGN(pool.persist, map_pool_file(pool_descriptor, info->pool_size_bytes, info->medium));
+    const auto &root = *pool.at<ContainerRoot>(info->root_offset);
+    pool.superblock_offset = root.slabs[0].first_block * block_size_bytes;
+    BASE_TRY(bring_up(pool, path, pool_status, message, [&](uint64_t size_bytes) -> base::Result<Segment *> {
+        base::raw_syscall(SYS_ftruncate, runtime_descriptor, 0);
+        const long sized = base::raw_syscall(SYS_ftruncate, runtime_descriptor, static_cast<long>(size_bytes));
+        if (base::is_error(sized))
+            return errno_of(sized);
+        return map_segment(runtime_descriptor, size_bytes);
+    }));
+    pool.segment->ready.store(1);
+    return {};
+}
+
+// Somebody is attached: their segment must be this pool's, of this boot.
+base::Status attach_later(Pool &pool, const char *path, int pool_descriptor, const struct stat &pool_status,
+                          int runtime_descriptor, ContainerMessage *message) {
+    const char *elsewhere = "the pool is in use, and the processes that use it are out of reach";
+    struct stat runtime_status = {};
+    base::raw_syscall(SYS_fstat, runtime_descriptor, base::as_long(&runtime_status));
+    if (static_cast<uint64_t>(runtime_status.st_size) < sizeof(Segment))
+        return say(message, path, elsewhere, EBUSY);
+    BASE_TRY_ASSIGN(pool.segment, map_segment(runtime_descriptor, static_cast<uint64_t>(runtime_status.st_size)));
+    const Segment &segment = *pool.segment;
+    uint8_t boot_id[16];
+    read_boot_id(boot_id);
+    bool is_ours = segment.magic == segment_magic && segment.version == segment_version && segment.ready.load() == 1 &&
+                   segment.pool_device == pool_status.st_dev && segment.pool_inode == pool_status.st_ino &&
+                   segment.segment_size_bytes == static_cast<uint64_t>(runtime_status.st_size) &&
+                   __builtin_memcmp(segment.boot_id, boot_id, sizeof boot_id) == 0;
+    if (!is_ours)
+        return say(message, path, elsewhere, EBUSY);
+    if (static_cast<uint64_t>(pool_status.st_size) < segment.pool_size_bytes && S_ISREG(pool_status.st_mode))
+        return say(message, path, "the pool file is truncated", EUCLEAN);
+    BASE_TRY_ASSIGN(pool.persist, map_pool_file(pool_descriptor, segment.pool_size_bytes, segment.medium));
+    pool.superblock_offset = segment.superblock_offset;
+    if (pool.superblock().runtime_nonce != segment.nonce)
+        return say(message, path, elsewhere, EBUSY);
+    return {};
+}
+
+void unmap_all(Pool &pool) {
+    unmap_pool_file(pool.persist);
+    if (pool.segment != nullptr)
+        base::raw_syscall(SYS_munmap, base::as_long(pool.segment), static_cast<long>(pool.segment->segment_size_bytes));
+    pool.segment = nullptr;
+}
+
+// Work that needs a registered thread: orphans of a crash, processes that died.
+base::Status tidy_up(Pool &pool, bool is_first) {
+    const long memory =
+        base::raw_syscall(SYS_mmap, 0, sizeof(Thread), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (base::is_error(memory))
+        return errno_of(memory);
+    auto &thread = *reinterpret_cast<Thread *>(memory);
+    const Credentials root;
+    thread.credentials = &root;
+    base::Status done = thread_register(thread, pool);
+    if (done.ok()) {
+        settle_dead_processes(thread, orphan_collect);
+        if (is_first)
+            done = orphan_collect_all(thread);
+        thread_release(thread);
+    }
+    base::raw_syscall(SYS_munmap, memory, sizeof(Thread));
+    return done;
+}
+
+// Attach and register; `pool_descriptor` and `runtime` are open, byte 0 is locked.
+base::Status attach_locked(Pool &pool, const char *path, const AttachOptions &options, Descriptor &pool_descriptor,
+                           const struct stat &pool_status, Descriptor &runtime, ContainerMessage *message,
+                           bool &is_first) {
+    const long exclusive = base::raw_syscall(SYS_flock, pool_descriptor.get(), LOCK_EX | LOCK_NB);
+    is_first = !base::is_error(exclusive);
+    if (is_first) {
+        BASE_TRY(attach_first(pool, path, options, pool_descriptor.get(), pool_status, runtime.get(), message));
+    }
+    if (base::is_error(base::raw_syscall(SYS_flock, pool_descriptor.get(), LOCK_SH | LOCK_NB)))
+        return say(message, path, "the pool is in use by another program", EBUSY);
+    if (!is_first) {
+        BASE_TRY(attach_later(pool, path, pool_descriptor.get(), pool_status, runtime.get(), message));
+    }
+    const base::Status registered = process_register(pool);
+    if (!registered.ok())
+        return say(message, path, "too many processes use the pool", registered.error().number());
+    return {};
+}
+
+} // namespace
+
+base::Status pool_attach(Pool &pool, const char *path, const AttachOptions &options, ContainerMessage *message) {
+    settle_thread_hook = settle_thread;
+    pool = Pool();
+    pool.read_only = options.read_only;
+    Descriptor pool_descriptor(options.inherited_pool_descriptor);
+    const bool is_handover = options.inherited_pool_descriptor >= 0;
+    if (!is_handover)
+        pool_descriptor.reset(base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(path), O_RDWR | O_CLOEXEC));
+    if (pool_descriptor.get() < 0) {
+        const int error_number = -pool_descriptor.get();
+        const int close_nothing = pool_descriptor.keep();
+        (void)close_nothing;
+        return say(message, path,
+                   error_number == ENOENT   ? "no such pool"
+                   : error_number == EISDIR ? "is a directory, not a pool"
+                   : error_number == EACCES ? "permission denied"
+                   : error_number == EROFS  ? "the pool lies on a read-only filesystem"
+                                            : "cannot open the pool",
+                   error_number);
+    }
+    struct stat pool_status = {};
+    base::raw_syscall(SYS_fstat, pool_descriptor.get(), base::as_long(&pool_status));
+    if (!S_ISREG(pool_status.st_mode) && !S_ISCHR(pool_status.st_mode))
+        return say(message, path, "neither a file nor a device-dax", EINVAL);
+    runtime_file_path(pool_status, pool.segment_path);
+
+    Descriptor runtime;
+    const base::Status locked = lock_attach(pool.segment_path, pool_status, runtime);
+    if (!locked.ok())
+        return say(message, path, "cannot make the runtime file in /dev/shm", locked.error().number());
+
+    bool is_first = false;
+    base::Status attached;
+    if (is_handover && options.inherited_liveness_descriptor >= 0) {
+        // The slot goes on living: our predecessor's lock came with the descriptor.
+        attached = attach_later(pool, path, pool_descriptor.get(), pool_status, runtime.get(), message);
+        pool.process_slot = options.inherited_process_slot;
+        pool.incarnation = options.inherited_incarnation;
+        pool.liveness_descriptor = options.inherited_liveness_descriptor;
+        base::raw_syscall(SYS_fcntl, pool.liveness_descriptor, F_SETFD, FD_CLOEXEC);
+        base::raw_syscall(SYS_fcntl, pool_descriptor.get(), F_SETFD, FD_CLOEXEC);
+    } else {
+        attached = attach_locked(pool, path, options, pool_descriptor, pool_status, runtime, message, is_first);
+    }
+    if (attached.ok()) {
+        pool.pool_descriptor = move_descriptor_high(pool_descriptor.keep(), true);
+        attached = tidy_up(pool, is_first);
+        if (!attached.ok())
+            attached = say(message, path, "the pool is damaged; run pmemfile fsck", attached.error().number());
+    }
+    if (!attached.ok()) {
+        const uint64_t incarnation = pool.incarnation;
+        if (incarnation != 0)
+            process_release(pool);
+        if (is_first)
+            base::raw_syscall(SYS_unlink, base::as_long(pool.segment_path));
+        if (pool.pool_descriptor >= 0)
+            base::raw_syscall(SYS_close, pool.pool_descriptor);
+        unmap_all(pool);
+    }
+    return attached;
+}
+
+base::Status pool_attach_image(Pool &pool, std::byte *base, uint64_t size_bytes, PoolOffset superblock_offset,
+                               PersistObserver *observer) {
+    settle_thread_hook = settle_thread;
+    pool = Pool();
+    pool.persist = Persist(base, size_bytes, Medium::persistent_memory);
+    pool.persist.set_observer(observer);
+    pool.superblock_offset = superblock_offset;
+    const struct stat no_file = {};
+    BASE_TRY(bring_up(pool, "image", no_file, nullptr, [](uint64_t segment_bytes) -> base::Result<Segment *> {
+        const long memory = base::raw_syscall(SYS_mmap, 0, static_cast<long>(segment_bytes), PROT_READ | PROT_WRITE,
+                                              MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (base::is_error(memory))
+            return errno_of(memory);
+        return reinterpret_cast<Segment *>(memory);
+    }));
+    pool.segment->ready.store(1);
+    // Alone in a private segment: slot 0 without a kernel lock; process_alive(self) is true.
+    pool.incarnation = 1;
+    pool.segment->next_incarnation.store(1);
+    pool.segment->processes()[0].incarnation.store(1);
+    pool.segment->process_high_water.store(1);
+    return tidy_up(pool, true);
+}
+
+void pool_detach(Pool &pool) {
+    if (pool.segment == nullptr)
+        return;
+    const bool is_image = pool.liveness_descriptor < 0;
+    Descriptor runtime;
+    struct stat pool_status = {};
+    if (!is_image) {
+        base::raw_syscall(SYS_fstat, pool.pool_descriptor, base::as_long(&pool_status));
+        const base::Status locked = lock_attach(pool.segment_path, pool_status, runtime);
+        (void)locked; // without it the segment just stays behind
+    }
+    const long memory =
+        base::raw_syscall(SYS_mmap, 0, sizeof(Thread), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (!base::is_error(memory)) {
+        auto &thread = *reinterpret_cast<Thread *>(memory);
+        const Credentials root;
+        thread.credentials = &root;
+        if (thread_register(thread, pool).ok()) {
+            advisory_lock_drop_process(thread, pool.incarnation);
+            mapping_pin_drop_process(thread, pool.incarnation, orphan_collect);
+            open_file_drop_process(thread, pool.process_slot, orphan_collect);
+            settle_dead_processes(thread, orphan_collect);
+            const base::Status raised = watermark_raise_all(thread);
+            (void)raised; // a failed medium is told by the next attach
+            thread_release(thread);
+        }
+        base::raw_syscall(SYS_munmap, memory, sizeof(Thread));
+    }
+    if (!is_image) {
+        process_release(pool);
+        // Exclusive now means that nobody else is attached.
+        if (!base::is_error(base::raw_syscall(SYS_flock, pool.pool_descriptor, LOCK_EX | LOCK_NB)))
+            base::raw_syscall(SYS_unlink, base::as_long(pool.segment_path));
+        base::raw_syscall(SYS_close, pool.pool_descriptor);
+    }
+    if (is_image) {
+        base::raw_syscall(SYS_munmap, base::as_long(pool.segment), static_cast<long>(pool.segment->segment_size_bytes));
+        pool.segment = nullptr;
+        pool.persist = Persist();
+        return;
+    }
+    unmap_all(pool);
+}
+
+} // namespace pmemfile

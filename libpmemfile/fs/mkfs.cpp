@@ -1,1 +1,259 @@
-// written next
+// A new filesystem, laid out in slab 0 from its start:
+//
+//   [superblock][group table][orphan table][ring table][rings …][group 0][group 1]…
+//   slab 1…:                                                    [group n]…
+//
+// It is built in a new file beside the target and renamed over it at the end,
+// so that a failure leaves what was there.
+#include "libpmemfile/fs/mkfs.h"
+
+#include "libpmemfile/fs/pool_file.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <ctime>
+#include <fcntl.h>
+#include <string>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <vector>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+namespace pmemfile {
+namespace {
+
+constexpr uint64_t min_group_blocks = 64; // less is not worth its metadata
+
+void say(ContainerMessage *message, const std::string &path, const char *text) {
+    if (message != nullptr)
+        std::snprintf(message->text, sizeof message->text, "%s: %s", path.c_str(), text);
+}
+
+uint32_t group_metadata_blocks(uint64_t block_count) {
+    return static_cast<uint32_t>(2 + (block_count * 2 + block_size_bytes - 1) / block_size_bytes);
+}
+
+// Where everything goes; computed before anything is written.
+struct Plan {
+    Superblock superblock = {};
+    std::vector<GroupDescriptor> groups;
+    BlockNumber superblock_block = 0;
+};
+
+// Rings take at most about a fiftieth of the pool.
+void choose_rings(uint64_t pool_bytes, Superblock &superblock) {
+    constexpr uint64_t mib = uint64_t{1} << 20;
+    if (pool_bytes < 64 * mib)
+        superblock.ring_count = 8, superblock.ring_size_bytes = 64 * 1024;
+    else if (pool_bytes < 512 * mib)
+        superblock.ring_count = 16, superblock.ring_size_bytes = 128 * 1024;
+    else if (pool_bytes < 4096 * mib)
+        superblock.ring_count = 32, superblock.ring_size_bytes = 512 * 1024;
+    else
+        superblock.ring_count = 64, superblock.ring_size_bytes = mib;
+}
+
+void add_groups(Plan &plan, uint64_t first_block, uint64_t block_count) {
+    while (block_count >= min_group_blocks) {
+        GroupDescriptor group = {};
+        group.first_block = first_block;
+        group.block_count = static_cast<uint32_t>(std::min(block_count, max_blocks_per_group));
+        group.metadata_blocks = group_metadata_blocks(group.block_count);
+        group.checksum = XXH3_64bits_withSeed(&group, offsetof(GroupDescriptor, checksum), plan.groups.size());
+        plan.groups.push_back(group);
+        first_block += group.block_count;
+        block_count -= group.block_count;
+    }
+}
+
+base::Result<Plan> make_plan(const ContainerRoot &root, const ContainerInfo &info, const MkfsOptions &options) {
+    Plan plan;
+    Superblock &superblock = plan.superblock;
+    superblock.magic = superblock_magic;
+    superblock.version = format_version;
+    superblock.block_size_log2 = 12;
+    superblock.pool_size_bytes = info.pool_size_bytes;
+    std::strncpy(superblock.label, options.label, sizeof superblock.label - 1);
+    if (getrandom(superblock.uuid, sizeof superblock.uuid, 0) != sizeof superblock.uuid ||
+        getrandom(&superblock.journal_nonce, 8, 0) != 8)
+        return base::error(EIO);
+    superblock.uuid[6] = static_cast<uint8_t>((superblock.uuid[6] & 0x0f) | 0x40); // RFC 4122, version 4
+    superblock.uuid[8] = static_cast<uint8_t>((superblock.uuid[8] & 0x3f) | 0x80);
+    timespec now = {};
+    clock_gettime(CLOCK_REALTIME, &now);
+    superblock.created_ns = now.tv_sec * 1'000'000'000 + now.tv_nsec;
+    choose_rings(info.pool_size_bytes, superblock);
+
+    uint64_t all_blocks = 0;
+    for (uint64_t slab = 0; slab < root.slab_count; slab++)
+        all_blocks += root.slabs[slab].block_count;
+    const uint64_t most_groups = all_blocks / max_blocks_per_group + root.slab_count + 1;
+    plan.superblock_block = root.slabs[0].first_block;
+    uint64_t next = plan.superblock_block + 1;
+    auto take = [&next](uint64_t blocks) {
+        const uint64_t first = next;
+        next += blocks;
+        return first;
+    };
+    superblock.group_table_blocks = (most_groups * sizeof(GroupDescriptor) + block_size_bytes - 1) / block_size_bytes;
+    superblock.group_table_block = take(superblock.group_table_blocks);
+    const uint64_t orphan_blocks = std::clamp<uint64_t>(all_blocks / 4096, 1, 128);
+    superblock.orphan_slots = orphan_blocks * block_size_bytes / sizeof(OrphanSlot);
+    superblock.orphan_table_block = take(orphan_blocks);
+    superblock.ring_table_block = take(1);
+    superblock.ring_first_block = take(superblock.ring_count * superblock.ring_size_bytes / block_size_bytes);
+
+    const uint64_t used = next - plan.superblock_block;
+    if (root.slabs[0].block_count < used + min_group_blocks)
+        return base::error(ENOSPC);
+    add_groups(plan, next, root.slabs[0].block_count - used);
+    for (uint64_t slab = 1; slab < root.slab_count; slab++)
+        add_groups(plan, root.slabs[slab].first_block, root.slabs[slab].block_count);
+    superblock.group_count = plan.groups.size();
+    superblock.root_inode = (plan.groups[0].first_block + plan.groups[0].metadata_blocks) * inodes_per_block;
+    superblock.checksum = XXH3_64bits(&superblock.version, superblock_checked_bytes - offsetof(Superblock, version));
+    return plan;
+}
+
+void set_bit(Persist &persist, PoolOffset bitmap, uint64_t bit) {
+    persist.or64(bitmap + bit / 64 * 8, uint64_t{1} << (bit % 64));
+}
+
+// Bitmaps of a group: its metadata and what lies beyond its end are in use.
+void write_group(Persist &persist, const GroupDescriptor &group) {
+    const PoolOffset blocks = group.first_block * block_size_bytes;
+    persist.zero(blocks, group.metadata_blocks * block_size_bytes);
+    for (uint64_t bit = 0; bit < group.metadata_blocks; bit++)
+        set_bit(persist, blocks, bit);
+    for (uint64_t bit = group.block_count; bit < max_blocks_per_group; bit++)
+        set_bit(persist, blocks, bit);
+    persist.flush(blocks, group.metadata_blocks * block_size_bytes);
+}
+
+void write_root_directory(Persist &persist, const Plan &plan, const MkfsOptions &options) {
+    const GroupDescriptor &group = plan.groups[0];
+    const PoolOffset blocks = group.first_block * block_size_bytes;
+    set_bit(persist, blocks, group.metadata_blocks);
+    set_bit(persist, blocks + block_size_bytes, group.metadata_blocks);
+    set_bit(persist, blocks + 2 * block_size_bytes, group.metadata_blocks * inodes_per_block);
+    persist.flush(blocks, group.metadata_blocks * block_size_bytes);
+
+    Inode root = {};
+    root.magic = inode_magic;
+    root.mode = S_IFDIR | (options.root_mode & 07777);
+    root.uid = options.root_uid;
+    root.gid = options.root_gid;
+    root.link_count = 2;
+    root.generation = 1;
+    root.mtime_ns = root.ctime_ns = root.atime_ns = root.btime_ns = plan.superblock.created_ns;
+    root.parent = plan.superblock.root_inode;
+    const PoolOffset block = plan.superblock.root_inode * inode_size_bytes;
+    persist.zero(block, block_size_bytes);
+    persist.store(block, &root, sizeof root);
+    persist.flush(block, block_size_bytes);
+}
+
+// Everything but the superblock, a fence, then the superblock.
+base::Status write_plan(Persist &persist, const Plan &plan, const MkfsOptions &options) {
+    const Superblock &superblock = plan.superblock;
+    const PoolOffset tables = superblock.group_table_block * block_size_bytes;
+    const uint64_t tables_bytes = (superblock.ring_first_block - superblock.group_table_block) * block_size_bytes;
+    persist.zero(tables, tables_bytes);
+    persist.store(tables, plan.groups.data(), plan.groups.size() * sizeof(GroupDescriptor));
+    persist.flush(tables, tables_bytes);
+    for (const GroupDescriptor &group : plan.groups)
+        write_group(persist, group);
+    write_root_directory(persist, plan, options);
+    if (!persist.sync_all())
+        return base::error(EIO);
+    const PoolOffset target = plan.superblock_block * block_size_bytes;
+    persist.store(target, &superblock, sizeof superblock);
+    persist.flush(target, sizeof superblock);
+    return persist.fence() ? base::Status() : base::Status(base::error(EIO));
+}
+
+base::Status fill_container(const std::string &path, const ContainerInfo &info, const MkfsOptions &options,
+                            ContainerMessage *message) {
+    const int descriptor = open(path.c_str(), O_RDWR | O_CLOEXEC);
+    if (descriptor < 0) {
+        const int error_number = errno;
+        say(message, path, std::strerror(error_number));
+        return base::error(error_number);
+    }
+    base::Result<Persist> mapped = map_pool_file(descriptor, info.pool_size_bytes, info.medium);
+    close(descriptor);
+    if (!mapped.ok()) {
+        say(message, path, "cannot map the pool");
+        return mapped.error();
+    }
+    Persist persist = *mapped;
+    const auto &root = *reinterpret_cast<const ContainerRoot *>(persist.base() + info.root_offset);
+    const base::Result<Plan> plan = make_plan(root, info, options);
+    const base::Status written = plan.ok() ? write_plan(persist, *plan, options) : base::Status(plan.error());
+    unmap_pool_file(persist);
+    if (!written.ok())
+        say(message, path, written.error().number() == ENOSPC ? "too small for a filesystem" : "cannot write");
+    return written;
+}
+
+base::Status make_at(const std::string &path, uint64_t size_bytes, const MkfsOptions &options,
+                     ContainerMessage *message) {
+    BASE_TRY_ASSIGN(const ContainerInfo info, container_create(path.c_str(), size_bytes, options.mode, message));
+    return fill_container(path, info, options, message);
+}
+
+} // namespace
+
+base::Status mkfs(const char *path, const MkfsOptions &options, ContainerMessage *message) {
+    if (std::strlen(options.label) >= sizeof(Superblock::label)) {
+        say(message, path, "the label is longer than 63 bytes");
+        return base::error(EINVAL);
+    }
+    struct stat status = {};
+    const bool exists = stat(path, &status) == 0;
+    if (!exists && errno != ENOENT) {
+        const int error_number = errno;
+        say(message, path, std::strerror(error_number));
+        return base::error(error_number);
+    }
+    if (exists && S_ISDIR(status.st_mode)) {
+        say(message, path, "is a directory");
+        return base::error(EISDIR);
+    }
+    if (exists && !options.replace) {
+        say(message, path, "exists already");
+        return base::error(EEXIST);
+    }
+    if (exists && S_ISCHR(status.st_mode)) // a device-dax is formatted where it is
+        return make_at(path, 0, options, message);
+    const uint64_t size_bytes = options.size_bytes != 0 ? options.size_bytes : exists ? status.st_size : 0;
+    if (size_bytes < pool_min_bytes) {
+        say(message, path, "a pool takes at least 16 MiB");
+        return base::error(EINVAL);
+    }
+    if (exists && is_pool_in_use(path)) {
+        say(message, path, "the pool is in use");
+        return base::error(EBUSY);
+    }
+    const std::string beside = std::string(path) + ".new-" + std::to_string(getpid());
+    const base::Status made = make_at(beside, size_bytes, options, message);
+    if (!made.ok()) {
+        unlink(beside.c_str());
+        return made;
+    }
+    if (rename(beside.c_str(), path) != 0) {
+        const int error_number = errno;
+        unlink(beside.c_str());
+        say(message, path, std::strerror(error_number));
+        return base::error(error_number);
+    }
+    return {};
+}
+
+} // namespace pmemfile

@@ -100,4 +100,8 @@ private:
     uint32_t used_bytes_ = sizeof(RecordHeader);
 };
 
+// After a record's home stores: what it freed becomes claimable, what it added
+// is known to the space map. Used by commit and by settling a dead thread.
+void release_after_commit(Thread &thread, const RecordHeader &record);
+
 } // namespace pmemfile

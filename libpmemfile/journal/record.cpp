@@ -117,10 +117,14 @@ size_t change_payload_bytes(ChangeKind kind, uint32_t length) {
     }
 }
 
+size_t record_written_bytes(const RecordHeader &record) {
+    return record.change_count == padding_change_count ? cache_line_bytes : record.length_bytes;
+}
+
 uint64_t record_checksum(const Superblock &superblock, uint64_t ring, const RecordHeader &record) {
     const auto *bytes = reinterpret_cast<const std::byte *>(&record) + sizeof(record.checksum);
     const uint64_t seed = superblock.journal_nonce ^ ((ring + 1) * 0x9E3779B97F4A7C15ull);
-    return XXH3_64bits_withSeed(bytes, record.length_bytes - sizeof(record.checksum), seed);
+    return XXH3_64bits_withSeed(bytes, record_written_bytes(record) - sizeof(record.checksum), seed);
 }
 
 const RecordHeader *record_at(const Pool &pool, uint64_t ring, uint64_t position) {
@@ -138,6 +142,8 @@ bool record_is_sane(const Pool &pool, const RecordHeader &record) {
     const auto *bytes = reinterpret_cast<const std::byte *>(&record);
     const uint64_t pool_bytes = pool.persist.size_bytes();
     size_t at = sizeof(RecordHeader);
+    if (record.change_count == padding_change_count)
+        return true;
     for (uint32_t i = 0; i < record.change_count; i++) {
         if (at + sizeof(Change) > record.length_bytes)
             return false;

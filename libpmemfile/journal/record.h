@@ -7,12 +7,18 @@
 
 namespace pmemfile {
 
+// Change count of a record that only fills a ring up to its end: no changes,
+// and its checksum covers its first line alone (the rest is not written).
+constexpr uint32_t padding_change_count = UINT32_MAX;
+
 // The ring of a pool as memory.
 PoolOffset ring_offset(const Superblock &superblock, uint64_t ring);
 
 // Bytes of payload that follow a change of this kind and length.
 size_t change_payload_bytes(ChangeKind kind, uint32_t length);
 
+// Bytes of it that are written, of which all but the checksum are checked.
+size_t record_written_bytes(const RecordHeader &record);
 uint64_t record_checksum(const Superblock &superblock, uint64_t ring, const RecordHeader &record);
 
 // The record that stands at `position` of `ring` and is whole (position,
@@ -34,6 +40,8 @@ void record_flush_targets(Pool &pool, const RecordHeader &record);
 
 // Calls visit(context, change, payload) for each change in order.
 template <typename Visit> void record_visit(const RecordHeader &record, Visit &&visit) {
+    if (record.change_count == padding_change_count)
+        return;
     const auto *bytes = reinterpret_cast<const std::byte *>(&record);
     size_t at = sizeof(RecordHeader);
     for (uint32_t i = 0; i < record.change_count; i++) {

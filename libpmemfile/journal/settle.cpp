@@ -1,1 +1,205 @@
-// written next
+// What a dead thread left behind is in its slot:
+//
+//   record_lsn != 0, != applied_lsn   its record: whole → make durable, apply;
+//                                     torn → the call never happened
+//   claims                            undone (those the record took stay: the
+//                                     media's bits say so)
+//   held                              its locks, freed last
+//
+// One settler works at a time; its claim on the slot can be taken over when it
+// dies too, since each step may be done twice.
+#include "libpmemfile/journal/settle.h"
+
+#include "base/raw_syscall.h"
+#include "libpmemfile/journal/call.h"
+#include "libpmemfile/journal/record.h"
+#include "libpmemfile/runtime/advisory_lock.h"
+#include "libpmemfile/runtime/liveness.h"
+#include "libpmemfile/runtime/mapping_pin.h"
+#include "libpmemfile/runtime/open_file.h"
+#include "libpmemfile/runtime/robust_lock.h"
+
+#include <climits>
+#include <ctime>
+#include <linux/futex.h>
+
+namespace pmemfile {
+namespace {
+
+constexpr uint32_t sleepers_bit = 1u << 31;
+
+bool is_owned_by(const RobustLock &lock, uint32_t slot) {
+    return (lock.word.load() & ~sleepers_bit) == slot + 1;
+}
+
+// Calls each(stripe) for the stripes that the dead thread holds.
+template <typename Each> void for_held_stripes(Segment &segment, uint32_t slot, Each &&each) {
+    const uint64_t end = segment.stripes_offset + sizeof(Stripe) * stripe_count;
+    for (std::atomic<uint64_t> &held : segment.threads()[slot].held) {
+        const uint64_t offset = held.load();
+        if (offset < segment.stripes_offset || offset >= end)
+            continue;
+        Stripe &stripe = segment.stripes()[(offset - segment.stripes_offset) / sizeof(Stripe)];
+        if (is_owned_by(stripe.lock, slot))
+            each(stripe);
+    }
+}
+
+void make_sequences(Segment &segment, uint32_t slot, uint64_t parity) {
+    for_held_stripes(segment, slot, [parity](Stripe &stripe) {
+        if ((stripe.sequence.load() & 1) != parity)
+            stripe.sequence.fetch_add(1);
+    });
+}
+
+// The dead thread's record is whole: it counts. Makes it durable, brings the
+// ring's state up to date and stores the changes home.
+void finish_record(Thread &thread, uint32_t slot, const RecordHeader &record) {
+    Pool &pool = *thread.pool;
+    Segment &segment = *pool.segment;
+    ThreadSlot &state = segment.threads()[slot];
+    const uint64_t ring_index = state.record_ring.load();
+    RingState &ring = segment.rings()[ring_index];
+    // Its own fence would have completed the record before, too.
+    if (ring.last_lsn.load() != 0 && ring.last_lsn.load() < record.lsn) {
+        if (const RecordHeader *last = record_at(pool, ring_index, ring.last_position.load()))
+            record_flush_targets(pool, *last);
+    }
+    const PoolOffset ring_begin = ring_offset(pool.superblock(), ring_index);
+    const uint64_t head = ring.head_position.load();
+    if (head < record.position) // padding
+        pool.persist.flush(ring_begin + head % pool.superblock().ring_size_bytes, cache_line_bytes);
+    pool.persist.flush(pool.persist.offset_of(&record), record.length_bytes);
+    if (!pool.persist.fence())
+        segment.failed.store(EIO);
+
+    if (ring.last_lsn.load() < record.lsn)
+        ring.fenced_lsn.store(ring.last_lsn.load());
+    ring.last_thread.store(0); // the next writer flushes the record's targets again
+    ring.last_position.store(record.position);
+    ring.last_lsn.store(record.lsn);
+    ring.head_position.store(record.position + record.length_bytes);
+
+    make_sequences(segment, slot, 1);
+    record_apply(pool, record);
+    state.applied_lsn.store(record.lsn);
+}
+
+// The record is home; its thread may have died while it told the space map.
+// Telling it again could give away a block that somebody has claimed since, so
+// the groups are rebuilt from the media instead.
+void rebuild_space_of(Thread &thread, const RecordHeader &record) {
+    Pool &pool = *thread.pool;
+    bool has_frees = false;
+    record_visit(record, [&](const Change &change, const std::byte *) {
+        const bool is_inode = change.kind == ChangeKind::free_inode;
+        if (change.kind == ChangeKind::take_inode_block)
+            space_map_add_inode_block(thread, change.target);
+        if (change.kind != ChangeKind::free_blocks && change.kind != ChangeKind::free_inode_block && !is_inode)
+            return;
+        const uint64_t group = group_of_block(pool, is_inode ? change.target / inodes_per_block : change.target);
+        pool.segment->groups()[group].quarantined.store(1);
+        has_frees = true;
+    });
+    if (has_frees)
+        space_map_reconcile(thread);
+}
+
+void free_locks(Segment &segment, uint32_t slot) {
+    for (std::atomic<uint64_t> &held : segment.threads()[slot].held) {
+        const uint64_t offset = held.load();
+        if (offset == 0)
+            continue;
+        auto &lock = *segment.table<RobustLock>(offset);
+        uint32_t word = lock.word.load();
+        if ((word & ~sleepers_bit) == slot + 1) {
+            while (!lock.word.compare_exchange_weak(word, 0)) {
+            }
+            base::raw_syscall(SYS_futex, base::as_long(&lock.word), FUTEX_WAKE, INT_MAX);
+        }
+        held.store(0);
+    }
+}
+
+void settle_claimed(Thread &thread, uint32_t slot) {
+    Pool &pool = *thread.pool;
+    Segment &segment = *pool.segment;
+    ThreadSlot &state = segment.threads()[slot];
+    const Lsn lsn = state.record_lsn.load();
+    if (lsn != 0) {
+        const RecordHeader *record = record_at(pool, state.record_ring.load(), state.record_position.load());
+        if (record != nullptr && record->lsn == lsn) {
+            if (state.applied_lsn.load() != lsn)
+                finish_record(thread, slot, *record);
+            rebuild_space_of(thread, *record);
+        }
+    }
+    make_sequences(segment, slot, 0);
+    space_map_undo_claims(thread, slot);
+    uint32_t carried = slot + 1;
+    segment.raise_owner.compare_exchange_strong(carried, 0);
+    state.record_lsn.store(0);
+    state.lower.store(lsn_idle);
+    free_locks(segment, slot);
+}
+
+// True when this thread may settle the slot; false when somebody else has done so.
+bool claim_slot(Thread &thread, uint32_t slot) {
+    ThreadSlot &state = thread.pool->segment->threads()[slot];
+    const uint32_t mine = thread.slot + 1;
+    for (;;) {
+        uint32_t settler = state.settler.load();
+        if (state.process_incarnation.load() == 0)
+            return false;
+        const bool is_claimable = settler == 0 || !thread_alive(*thread.pool, settler - 1);
+        if (is_claimable && state.settler.compare_exchange_strong(settler, mine)) {
+            if (!thread_alive(*thread.pool, slot))
+                return true;
+            state.settler.store(0); // settled and taken anew in the meantime
+            return false;
+        }
+        const timespec pause = {0, 20'000};
+        base::raw_syscall(SYS_nanosleep, base::as_long(&pause));
+    }
+}
+
+} // namespace
+
+void settle_thread(Thread &thread, uint32_t slot) {
+    if (slot == thread.slot) // a vfork child died in our slot: there is nobody to race with
+        return settle_claimed(thread, slot);
+    if (!claim_slot(thread, slot))
+        return;
+    settle_claimed(thread, slot);
+    ThreadSlot &state = thread.pool->segment->threads()[slot];
+    state.settler.store(0);
+    state.process_incarnation.store(0); // the slot may be used again
+}
+
+void settle_process(Thread &thread, uint32_t process_slot, void (*ended)(Thread &, InodeNumber)) {
+    Segment &segment = *thread.pool->segment;
+    ProcessSlot &process = segment.processes()[process_slot];
+    robust_lock(thread, segment.collect_lock);
+    const uint64_t incarnation = process.incarnation.load();
+    if (incarnation != 0 && !process_alive(*thread.pool, process_slot)) {
+        const uint32_t count = segment.thread_high_water.load();
+        for (uint32_t slot = 0; slot < count; slot++)
+            if (segment.threads()[slot].process_incarnation.load() == incarnation)
+                settle_thread(thread, slot);
+        advisory_lock_drop_process(thread, incarnation);
+        mapping_pin_drop_process(thread, incarnation, ended);
+        open_file_drop_process(thread, process_slot, ended);
+        process.incarnation.store(0);
+    }
+    robust_unlock(thread, segment.collect_lock);
+}
+
+void settle_dead_processes(Thread &thread, void (*ended)(Thread &, InodeNumber)) {
+    Segment &segment = *thread.pool->segment;
+    const uint32_t count = segment.process_high_water.load();
+    for (uint32_t slot = 0; slot < count; slot++)
+        if (segment.processes()[slot].incarnation.load() != 0 && !process_alive(*thread.pool, slot))
+            settle_process(thread, slot, ended);
+}
+
+} // namespace pmemfile

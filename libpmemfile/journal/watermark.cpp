@@ -1,1 +1,206 @@
-// written next
+// A raise has three steps, and between two of them lies a fence. Riding, the
+// carrier does one step before the fence of each of its next commits, so that
+// the fences cost nothing; in a hurry (make_room, raise_all) it fences itself:
+//
+//   flush last records again ─fence─► store w ─fence─► store ring starts ─fence─► space is free
+//
+// w never passes a call under way: every slot publishes a lower bound of its
+// LSN before it draws it (hazard 1), and w is the least of them.
+#include "libpmemfile/journal/watermark.h"
+
+#include "base/raw_syscall.h"
+#include "libpmemfile/journal/record.h"
+#include "libpmemfile/journal/settle.h"
+#include "libpmemfile/runtime/liveness.h"
+#include "libpmemfile/runtime/robust_lock.h"
+
+#include <ctime>
+
+namespace pmemfile {
+namespace {
+
+enum Phase : uint32_t { none = 0, flushed = 1, stored = 2, starts_stored = 3 };
+
+// The highest w such that every call with an LSN <= w is over.
+Lsn lowest_bound(Segment &segment) {
+    Lsn bound = segment.last_lsn.load(); // first the counter, then the slots
+    const uint32_t count = segment.thread_high_water.load();
+    for (uint32_t i = 0; i < count; i++) {
+        ThreadSlot &slot = segment.threads()[i];
+        const uint64_t incarnation = slot.process_incarnation.load();
+        if (incarnation == 0 || incarnation == incarnation_claiming)
+            continue;
+        const Lsn lower = slot.lower.load();
+        bound = lower < bound ? lower : bound;
+    }
+    return bound;
+}
+
+// Step 1: what records up to w changed is on its way to the media.
+void flush_homes(Thread &thread) {
+    Pool &pool = *thread.pool;
+    Segment &segment = *pool.segment;
+    const Lsn w = lowest_bound(segment);
+    segment.raise_candidate.store(w);
+    for (uint64_t ring = 0; ring < pool.superblock().ring_count; ring++) {
+        RingState &state = segment.rings()[ring];
+        const Lsn last = state.last_lsn.load();
+        if (last > w || last <= state.fenced_lsn.load())
+            continue;
+        if (const RecordHeader *record = record_at(pool, ring, state.last_position.load()))
+            record_flush_targets(pool, *record);
+    }
+}
+
+// Step 2.
+void store_watermark(Thread &thread) {
+    Pool &pool = *thread.pool;
+    const PoolOffset target = pool.superblock_offset + offsetof(Superblock, watermark);
+    pool.persist.store64(target, pool.segment->raise_candidate.load());
+    pool.persist.flush(target, sizeof(Lsn));
+}
+
+// Where the ring's chain may begin when all records up to w are dead.
+uint64_t new_start(RingState &ring, Lsn w) {
+    uint64_t best = ring.start_position.load();
+    const uint64_t head = ring.head_position.load(); // before last_lsn: see commit()
+    if (ring.last_lsn.load() <= w)
+        return head;
+    for (RingMark &mark : ring.marks) {
+        const Lsn before = mark.lsn_before.load();
+        const uint64_t position = mark.position.load();
+        if (before == mark.lsn_before.load() && before <= w && position > best && position <= head)
+            best = position;
+    }
+    return best;
+}
+
+// Step 3.
+void store_starts(Thread &thread) {
+    Pool &pool = *thread.pool;
+    const Superblock &superblock = pool.superblock();
+    const Lsn w = pool.segment->raise_candidate.load();
+    pool.segment->durable_watermark.store(w);
+    for (uint64_t ring = 0; ring < superblock.ring_count; ring++) {
+        RingState &state = pool.segment->rings()[ring];
+        const uint64_t start = new_start(state, w);
+        state.next_start.store(start);
+        if (start == state.start_position.load())
+            continue;
+        const PoolOffset target = superblock.ring_table_block * block_size_bytes + ring * sizeof(RingHeader);
+        pool.persist.store64(target, start);
+        pool.persist.flush(target, sizeof(uint64_t));
+    }
+}
+
+void publish_starts(Thread &thread) {
+    Segment &segment = *thread.pool->segment;
+    for (uint64_t ring = 0; ring < thread.pool->superblock().ring_count; ring++)
+        segment.rings()[ring].start_position.store(segment.rings()[ring].next_start.load());
+}
+
+// All steps at once; raise_lock is held.
+bool raise_now(Thread &thread) {
+    Segment &segment = *thread.pool->segment;
+    Persist &persist = thread.pool->persist;
+    segment.raise_owner.store(0); // a raise that rode elsewhere begins anew
+    segment.raise_phase.store(none);
+    flush_homes(thread);
+    if (!persist.sync_all())
+        return false;
+    store_watermark(thread);
+    if (!persist.fence())
+        return false;
+    store_starts(thread);
+    if (!persist.fence())
+        return false;
+    publish_starts(thread);
+    return true;
+}
+
+base::Status raise_in_a_hurry(Thread &thread) {
+    Segment &segment = *thread.pool->segment;
+    robust_lock(thread, segment.raise_lock);
+    const bool is_durable = raise_now(thread);
+    robust_unlock(thread, segment.raise_lock);
+    if (is_durable)
+        return {};
+    segment.failed.store(EIO);
+    return base::error(EIO);
+}
+
+// Some call under way holds w back: settle it if its process has died, and give the others time.
+void wait_for_calls(Thread &thread) {
+    Segment &segment = *thread.pool->segment;
+    const uint32_t count = segment.thread_high_water.load();
+    for (uint32_t i = 0; i < count; i++)
+        if (segment.threads()[i].lower.load() != lsn_idle && !thread_alive(*thread.pool, i))
+            settle_thread(thread, i);
+    const timespec pause = {0, 50'000};
+    base::raw_syscall(SYS_nanosleep, base::as_long(&pause));
+}
+
+} // namespace
+
+void watermark_before_fence(Thread &thread, uint64_t ring) {
+    Segment &segment = *thread.pool->segment;
+    const RingState &state = segment.rings()[ring];
+    const uint32_t mine = thread.slot + 1;
+    const uint64_t used =
+        state.head_position.load(std::memory_order_relaxed) - state.start_position.load(std::memory_order_relaxed);
+    const uint64_t ring_size = thread.pool->superblock().ring_size_bytes;
+    const uint32_t owner = segment.raise_owner.load(std::memory_order_relaxed);
+    const bool begin = owner != mine && used > (owner == 0 ? ring_size / 2 : ring_size / 4 * 3);
+    // On ordinary files step 1 is a sync of the whole pool: only in a hurry.
+    if ((owner != mine && !begin) || thread.pool->persist.medium() == Medium::ordinary_file)
+        return;
+    if (!robust_try_lock(thread, segment.raise_lock))
+        return;
+    if (segment.raise_owner.load() == mine) {
+        // A fence of ours lies between the last step and this one.
+        switch (segment.raise_phase.load()) {
+        case flushed:
+            store_watermark(thread);
+            segment.raise_phase.store(stored);
+            break;
+        case stored:
+            store_starts(thread);
+            segment.raise_phase.store(starts_stored);
+            break;
+        case starts_stored:
+            publish_starts(thread);
+            segment.raise_phase.store(none);
+            segment.raise_owner.store(0);
+            break;
+        }
+    } else if (begin) {
+        flush_homes(thread);
+        segment.raise_phase.store(flushed);
+        segment.raise_owner.store(mine);
+    }
+    robust_unlock(thread, segment.raise_lock);
+}
+
+base::Status watermark_make_room(Thread &thread, uint64_t ring, uint64_t size_bytes) {
+    const RingState &state = thread.pool->segment->rings()[ring];
+    const uint64_t ring_size = thread.pool->superblock().ring_size_bytes;
+    for (;;) {
+        BASE_TRY(raise_in_a_hurry(thread));
+        if (state.head_position.load() + size_bytes - state.start_position.load() <= ring_size)
+            return {};
+        wait_for_calls(thread);
+    }
+}
+
+base::Status watermark_raise_all(Thread &thread) {
+    Segment &segment = *thread.pool->segment;
+    const Lsn target = segment.last_lsn.load();
+    for (;;) {
+        BASE_TRY(raise_in_a_hurry(thread));
+        if (segment.durable_watermark.load() >= target)
+            return {};
+        wait_for_calls(thread);
+    }
+}
+
+} // namespace pmemfile

@@ -1,1 +1,100 @@
-// written next
+// A process slot is alive while somebody holds the kernel's lock on its byte:
+//
+//   runtime file:  byte 0        attach is serialised here
+//                  byte 4096+i   held by process slot i
+//
+// The byte is locked before the slot is marked as used, so that nobody ever
+// sees a used slot without its lock and takes it for dead.
+#include "libpmemfile/runtime/liveness.h"
+
+#include "base/raw_syscall.h"
+
+#include <fcntl.h>
+
+namespace pmemfile {
+namespace {
+
+constexpr int first_high_descriptor = 900; // out of the way of programs that count on low numbers
+
+struct flock byte_lock(short type, int64_t byte) {
+    struct flock lock = {};
+    lock.l_type = type;
+    lock.l_whence = SEEK_SET;
+    lock.l_start = byte;
+    lock.l_len = 1;
+    return lock;
+}
+
+// An open file description of our own on the runtime file, at a high number.
+long open_runtime_file(const char *path) {
+    const long low = base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(path), O_RDWR | O_CLOEXEC);
+    if (base::is_error(low))
+        return low;
+    const long high = base::raw_syscall(SYS_fcntl, low, F_DUPFD_CLOEXEC, first_high_descriptor);
+    if (base::is_error(high))
+        return low;
+    base::raw_syscall(SYS_close, low);
+    return high;
+}
+
+} // namespace
+
+base::Status process_register(Pool &pool) {
+    const long descriptor = open_runtime_file(pool.segment_path);
+    if (base::is_error(descriptor))
+        return base::error(static_cast<int>(-descriptor));
+    Segment &segment = *pool.segment;
+    for (uint32_t slot = 0; slot < max_processes; slot++) {
+        ProcessSlot &process = segment.processes()[slot];
+        if (process.incarnation.load() != 0)
+            continue;
+        struct flock lock = byte_lock(F_WRLCK, liveness_first_byte + slot);
+        if (base::is_error(base::raw_syscall(SYS_fcntl, descriptor, F_OFD_SETLK, base::as_long(&lock))))
+            continue;
+        if (process.incarnation.load() != 0) { // taken and already left by a killed process
+            lock = byte_lock(F_UNLCK, liveness_first_byte + slot);
+            base::raw_syscall(SYS_fcntl, descriptor, F_OFD_SETLK, base::as_long(&lock));
+            continue;
+        }
+        const uint64_t incarnation = segment.next_incarnation.fetch_add(1) + 1;
+        process.pid.store(static_cast<uint32_t>(base::raw_syscall(SYS_getpid)));
+        process.incarnation.store(incarnation);
+        uint32_t high_water = segment.process_high_water.load();
+        while (high_water < slot + 1 && !segment.process_high_water.compare_exchange_weak(high_water, slot + 1)) {
+        }
+        pool.liveness_descriptor = static_cast<int>(descriptor);
+        pool.process_slot = slot;
+        pool.incarnation = incarnation;
+        return {};
+    }
+    base::raw_syscall(SYS_close, descriptor);
+    return base::error(EAGAIN);
+}
+
+void process_release(Pool &pool) {
+    pool.segment->processes()[pool.process_slot].incarnation.store(0);
+    base::raw_syscall(SYS_close, pool.liveness_descriptor);
+    pool.liveness_descriptor = -1;
+}
+
+bool process_alive(const Pool &pool, uint32_t process_slot) {
+    if (process_slot == pool.process_slot)
+        return true;
+    struct flock lock = byte_lock(F_WRLCK, liveness_first_byte + process_slot);
+    const long result = base::raw_syscall(SYS_fcntl, pool.liveness_descriptor, F_OFD_GETLK, base::as_long(&lock));
+    // When the kernel cannot tell, nobody is declared dead.
+    return base::is_error(result) || lock.l_type != F_UNLCK;
+}
+
+bool thread_alive(const Pool &pool, uint32_t thread_slot) {
+    const ThreadSlot &thread = pool.segment->threads()[thread_slot];
+    const uint64_t incarnation = thread.process_incarnation.load();
+    if (incarnation == 0 || incarnation == incarnation_claiming)
+        return true;
+    const uint32_t process_slot = thread.process_slot.load();
+    if (pool.segment->processes()[process_slot].incarnation.load() != incarnation)
+        return false;
+    return process_alive(pool, process_slot);
+}
+
+} // namespace pmemfile

@@ -16,8 +16,8 @@ constexpr int64_t liveness_first_byte = 4096; // lock byte of process slot 0; by
 
 // Takes a process slot of the pool's segment: `pool.process_slot`,
 // `pool.liveness_descriptor` (close-on-exec). EAGAIN when none is free.
-base::Status process_register(Pool &pool, const char *segment_path);
-// Gives it back: drops open files, pins, advisory locks, thread slots of it.
+base::Status process_register(Pool &pool);
+// Gives the slot back; what it held must have been collected before (journal/settle.h).
 void process_release(Pool &pool);
 // True while the process in this slot lives. One system call unless it is us.
 bool process_alive(const Pool &pool, uint32_t process_slot);

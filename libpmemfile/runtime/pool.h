@@ -21,7 +21,9 @@ struct Pool {
     Segment *segment = nullptr;   // the runtime segment, mapped shared
     PoolOffset superblock_offset = 0;
     uint32_t process_slot = 0;
+    uint64_t incarnation = 0; // of this process's slot
     bool read_only = false;
+    char segment_path[64] = {}; // of the runtime file
 
     const Superblock &superblock() const {
         return *at<Superblock>(superblock_offset);

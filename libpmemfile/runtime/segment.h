@@ -70,6 +70,15 @@ struct alignas(64) ThreadSlot {
     std::atomic<uint64_t> claims[max_claims];
 };
 constexpr uint64_t inode_claim_bit = uint64_t{1} << 63;
+constexpr uint64_t incarnation_claiming = ~uint64_t{0}; // a thread slot that is being taken
+
+// Where a record begins, and the LSN before which all of the ring's records
+// are: lets the watermark find a ring's new start without walking the ring.
+constexpr unsigned ring_mark_count = 16;
+struct RingMark {
+    std::atomic<uint64_t> position;
+    std::atomic<Lsn> lsn_before; // LSN of the record before it; lsn_idle while being written
+};
 
 // The volatile side of a journal ring.
 struct alignas(64) RingState {
@@ -81,6 +90,8 @@ struct alignas(64) RingState {
     std::atomic<Lsn> last_lsn;              // of the last record
     std::atomic<Lsn> fenced_lsn;            // records up to here are durable at home
     std::atomic<uint64_t> start_position;   // durable start of the chain: below it slots may be reused
+    std::atomic<uint64_t> next_start;       // start that a raise under way has stored and not yet fenced
+    RingMark marks[ring_mark_count];        // mark i: the first record in the i-th sixteenth of the ring
 };
 
 // What inodes share that hash to the same stripe: the writers' lock and the

@@ -1,0 +1,31 @@
+// pool_file: the pool as a file: mapping it, locking it, and the name of the
+// runtime file that belongs to it.
+#pragma once
+
+#include "base/result.h"
+#include "libpmemfile/persist/persist.h"
+
+#include <sys/stat.h>
+
+namespace pmemfile {
+
+// Maps the whole pool file shared and writable, aligned to 2 MiB so that huge
+// pages are possible. Real persistent memory is mapped with MAP_SYNC where the
+// kernel offers it; where it does not, the medium is treated as an ordinary file (hazard 29).
+base::Result<Persist> map_pool_file(int descriptor, uint64_t size_bytes, Medium medium);
+void unmap_pool_file(Persist &persist);
+
+// True when a process is attached to the pool at `path` (or another program
+// has locked it).
+bool is_pool_in_use(const char *path);
+
+// "/dev/shm/pmemfile-<device>-<inode number>" of the pool file, into `path` (64 bytes).
+void runtime_file_path(const struct stat &pool_status, char *path);
+
+// The kernel's id of this boot, 16 bytes; zeros when it cannot be read.
+void read_boot_id(uint8_t boot_id[16]);
+
+// Moves a descriptor to a high number, out of the program's way; close-on-exec as asked.
+int move_descriptor_high(int descriptor, bool close_on_exec);
+
+} // namespace pmemfile
