@@ -82,6 +82,14 @@ private:
     int number_;
 };
 
+// Explicitly: the segment's mapping keeps the open description alive after close.
+void unlock_attach(const Descriptor &runtime) {
+    struct flock lock = {};
+    lock.l_type = F_UNLCK;
+    lock.l_len = 1;
+    base::raw_syscall(SYS_fcntl, runtime.get(), F_OFD_SETLK, base::as_long(&lock));
+}
+
 // Opens (and makes, if need be) the runtime file and locks its byte 0. The
 // last one to leave unlinks the file: look whether the one we hold is still the named one.
 base::Status lock_attach(const char *path, const struct stat &pool_status, Descriptor &runtime) {
@@ -379,6 +387,7 @@ base::Status pool_attach(Pool &pool, const char *path, const AttachOptions &opti
             base::raw_syscall(SYS_close, pool.pool_descriptor);
         unmap_all(pool);
     }
+    unlock_attach(runtime);
     return attached;
 }
 
