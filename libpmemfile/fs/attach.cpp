@@ -286,7 +286,7 @@ void unmap_all(Pool &pool) {
 }
 
 // Work that needs a registered thread: orphans of a crash, processes that died.
-base::Status tidy_up(Pool &pool, bool is_first) {
+base::Status tidy_up(Pool &pool, bool is_first, bool is_handover) {
     const long memory =
         base::raw_syscall(SYS_mmap, 0, sizeof(Thread), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (base::is_error(memory))
@@ -296,6 +296,8 @@ base::Status tidy_up(Pool &pool, bool is_first) {
     thread.credentials = &root;
     base::Status done = thread_register(thread, pool);
     if (done.ok()) {
+        if (is_handover)
+            settle_former_threads(thread);
         settle_dead_processes(thread, orphan_collect);
         if (is_first)
             done = orphan_collect_all(thread);
@@ -373,7 +375,7 @@ base::Status pool_attach(Pool &pool, const char *path, const AttachOptions &opti
     }
     if (attached.ok()) {
         pool.pool_descriptor = move_descriptor_high(pool_descriptor.keep(), true);
-        attached = tidy_up(pool, is_first);
+        attached = tidy_up(pool, is_first, is_handover);
         if (!attached.ok())
             attached = say(message, path, "the pool is damaged; run pmemfile fsck", attached.error().number());
     }
@@ -412,7 +414,7 @@ base::Status pool_attach_image(Pool &pool, std::byte *base, uint64_t size_bytes,
     pool.segment->next_incarnation.store(1);
     pool.segment->processes()[0].incarnation.store(1);
     pool.segment->process_high_water.store(1);
-    return tidy_up(pool, true);
+    return tidy_up(pool, true, false);
 }
 
 void pool_detach(Pool &pool) {
