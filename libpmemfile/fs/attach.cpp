@@ -82,6 +82,14 @@ private:
     int number_;
 };
 
+// Explicitly: the segment's mapping keeps the open description alive after close.
+void unlock_attach(const Descriptor &runtime) {
+    struct flock lock = {};
+    lock.l_type = F_UNLCK;
+    lock.l_len = 1;
+    base::raw_syscall(SYS_fcntl, runtime.get(), F_OFD_SETLK, base::as_long(&lock));
+}
+
 // Opens (and makes, if need be) the runtime file and locks its byte 0. The
 // last one to leave unlinks the file: look whether the one we hold is still the named one.
 base::Status lock_attach(const char *path, const struct stat &pool_status, Descriptor &runtime) {
@@ -278,7 +286,7 @@ void unmap_all(Pool &pool) {
 }
 
 // Work that needs a registered thread: orphans of a crash, processes that died.
-base::Status tidy_up(Pool &pool, bool is_first) {
+base::Status tidy_up(Pool &pool, bool is_first, bool is_handover) {
     const long memory =
         base::raw_syscall(SYS_mmap, 0, sizeof(Thread), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (base::is_error(memory))
@@ -288,6 +296,8 @@ base::Status tidy_up(Pool &pool, bool is_first) {
     thread.credentials = &root;
     base::Status done = thread_register(thread, pool);
     if (done.ok()) {
+        if (is_handover)
+            settle_former_threads(thread);
         settle_dead_processes(thread, orphan_collect);
         if (is_first)
             done = orphan_collect_all(thread);
@@ -365,7 +375,7 @@ base::Status pool_attach(Pool &pool, const char *path, const AttachOptions &opti
     }
     if (attached.ok()) {
         pool.pool_descriptor = move_descriptor_high(pool_descriptor.keep(), true);
-        attached = tidy_up(pool, is_first);
+        attached = tidy_up(pool, is_first, is_handover);
         if (!attached.ok())
             attached = say(message, path, "the pool is damaged; run pmemfile fsck", attached.error().number());
     }
@@ -379,6 +389,7 @@ base::Status pool_attach(Pool &pool, const char *path, const AttachOptions &opti
             base::raw_syscall(SYS_close, pool.pool_descriptor);
         unmap_all(pool);
     }
+    unlock_attach(runtime);
     return attached;
 }
 
@@ -403,7 +414,7 @@ base::Status pool_attach_image(Pool &pool, std::byte *base, uint64_t size_bytes,
     pool.segment->next_incarnation.store(1);
     pool.segment->processes()[0].incarnation.store(1);
     pool.segment->process_high_water.store(1);
-    return tidy_up(pool, true);
+    return tidy_up(pool, true, false);
 }
 
 void pool_detach(Pool &pool) {

@@ -37,23 +37,30 @@ base::Status pool_attach_image(Pool &pool, std::byte *base, uint64_t size_bytes,
 // Leaves: open files of the process end. The last one out raises the watermark and removes the segment.
 void pool_detach(Pool &pool);
 
-// fork: in the child, before anything else touches the pool. Takes a process slot of
-// its own, inherits the parent's open files and pins. The child's threads register anew.
-base::Status pool_after_fork_child(Pool &pool);
-
-// exec: makes the descriptors survive (clears close-on-exec) so that the new image can
-// adopt slot, open files and pool lock; pool_exec_failed undoes it. For a vfork
-// child (it shares memory with the parent and must leave `pool` as it is),
-// pool_prepare_exec_in_vfork_child makes a slot of its own with the parent's references.
-struct ExecHandover {
+// A process's place in a pool: its slot and the descriptors that keep it.
+struct PoolPlace {
     int pool_descriptor = -1;
     int liveness_descriptor = -1;
     uint32_t process_slot = 0;
     uint64_t incarnation = 0;
 };
-base::Result<ExecHandover> pool_prepare_exec(Pool &pool);
-void pool_exec_failed(Pool &pool, const ExecHandover &handover);
-base::Result<ExecHandover> pool_prepare_exec_in_vfork_child(Thread &thread);
-void pool_exec_failed_in_vfork_child(Thread &thread, const ExecHandover &handover);
+
+// Makes a second place for a child, with this process's open files (fork, and a
+// vfork child that execs, which must leave its parent's Pool as it is). Made before
+// the fork, so that no moment exists in which nobody holds the child's files.
+// EAGAIN, EMFILE.
+base::Result<PoolPlace> pool_place_clone(Thread &thread);
+// fork succeeded. In the child: the place is its own from now on; its threads
+// register anew and it pins its mappings anew (mapping_pin.h).
+void pool_place_adopt(Pool &pool, const PoolPlace &place);
+// fork succeeded. In the parent: its copy of the child's descriptor is closed.
+void pool_place_forget(const PoolPlace &place);
+// The fork or exec failed: the place ends.
+void pool_place_cancel(Thread &thread, const PoolPlace &place);
+// exec: the place's descriptors survive it (or do so no more), so that the new image
+// can adopt it by pool_attach (AttachOptions::inherited_*).
+void pool_place_over_exec(const PoolPlace &place, bool survives);
+// This process's own place.
+PoolPlace pool_place(const Pool &pool);
 
 } // namespace pmemfile

@@ -176,6 +176,18 @@ void settle_thread(Thread &thread, uint32_t slot) {
     state.process_incarnation.store(0); // the slot may be used again
 }
 
+void settle_former_threads(Thread &thread) {
+    Segment &segment = *thread.pool->segment;
+    const uint32_t count = segment.thread_high_water.load();
+    for (uint32_t slot = 0; slot < count; slot++) {
+        ThreadSlot &state = segment.threads()[slot];
+        if (slot == thread.slot || state.process_incarnation.load() != thread.pool->incarnation)
+            continue;
+        settle_claimed(thread, slot);
+        state.process_incarnation.store(0);
+    }
+}
+
 void settle_process(Thread &thread, uint32_t process_slot, void (*ended)(Thread &, InodeNumber)) {
     Segment &segment = *thread.pool->segment;
     ProcessSlot &process = segment.processes()[process_slot];

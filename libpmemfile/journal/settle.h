@@ -14,6 +14,9 @@ void settle_thread(Thread &thread, uint32_t slot);
 // Settles every thread of a dead process and collects what it held (open files,
 // pins, advisory locks). `ended` is called for each inode that lost its last reference.
 void settle_process(Thread &thread, uint32_t process_slot, void (*ended)(Thread &, InodeNumber));
+// After exec: the calls of the former image's threads, which the kernel killed while
+// this process's slot lived on, are settled (hazard 4).
+void settle_former_threads(Thread &thread);
 // Looks at all process slots and settles those that died.
 void settle_dead_processes(Thread &thread, void (*ended)(Thread &, InodeNumber));
 

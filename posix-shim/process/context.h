@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "libpmemfile/fs/attach.h"
 #include "libpmemfile/runtime/thread.h"
 #include "posix-shim/process/mount.h"
 
@@ -33,6 +34,7 @@ struct ThreadContext {
     char host_path[2][pmemfile::path_max_bytes]; // a path for the kernel
     char symlink[pmemfile::path_max_bytes];
     struct iovec vectors[max_vectors];
+    pmemfile::PoolPlace child_places[max_mounts]; // of a fork that is under way
     alignas(64) std::byte buffer[32768];
 };
 

@@ -1,0 +1,89 @@
+// A thread's context hangs on one thread-local pointer (initial-exec: one load,
+// no allocation). A vfork child shares it with its parent, which sleeps until
+// the child has gone; `is_vfork_child` tells the two apart.
+#include "posix-shim/process/context.h"
+
+#include "base/raw_syscall.h"
+#include "posix-shim/process/process.h"
+
+#include <new>
+#include <sys/mman.h>
+
+namespace shim {
+
+constinit std::atomic<int> context_count = 0;
+
+namespace {
+
+constinit thread_local ThreadContext *current = nullptr;
+
+void *map_memory(size_t size_bytes) {
+    const long memory = base::raw_syscall(SYS_mmap, 0, static_cast<long>(size_bytes), PROT_READ | PROT_WRITE,
+                                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return base::is_error(memory) ? nullptr : reinterpret_cast<void *>(memory);
+}
+
+} // namespace
+
+ThreadContext *context_get() {
+    if (current != nullptr)
+        return current;
+    void *memory = map_memory(sizeof(ThreadContext)); // zeroed: no constructor is run over 70 KiB
+    if (memory == nullptr)
+        return nullptr;
+    current = static_cast<ThreadContext *>(memory);
+    context_count.fetch_add(1);
+    return current;
+}
+
+base::Result<pmemfile::Thread *> context_thread(ThreadContext &context, unsigned mount) {
+    if (context.threads[mount] != nullptr)
+        return context.threads[mount];
+    void *memory = map_memory(sizeof(pmemfile::Thread));
+    if (memory == nullptr)
+        return base::error(ENOMEM);
+    auto *thread = static_cast<pmemfile::Thread *>(memory);
+    thread->credentials = &process_credentials;
+    const base::Status registered = pmemfile::thread_register(*thread, mounts[mount].pool);
+    if (!registered.ok()) {
+        base::raw_syscall(SYS_munmap, base::as_long(memory), sizeof(pmemfile::Thread));
+        return registered.error();
+    }
+    context.threads[mount] = thread;
+    return thread;
+}
+
+bool context_is_vfork_child() {
+    const ThreadContext *context = current;
+    return context != nullptr && context->is_vfork_child;
+}
+
+void context_release() {
+    ThreadContext *context = current;
+    if (context == nullptr)
+        return;
+    current = nullptr;
+    for (unsigned mount = 0; mount < mount_count; mount++) {
+        pmemfile::Thread *thread = context->threads[mount];
+        if (thread == nullptr)
+            continue;
+        pmemfile::thread_release(*thread);
+        base::raw_syscall(SYS_munmap, base::as_long(thread), sizeof(pmemfile::Thread));
+    }
+    base::raw_syscall(SYS_munmap, base::as_long(context), sizeof(ThreadContext));
+    context_count.fetch_sub(1);
+}
+
+void context_after_fork(ThreadContext &context) {
+    context_count.store(1); // the other threads stayed with the parent
+    for (unsigned mount = 0; mount < mount_count; mount++) {
+        pmemfile::Thread *thread = context.threads[mount];
+        if (thread == nullptr)
+            continue;
+        // The slot in our copy of the Thread is the parent's: take one of our own.
+        if (!pmemfile::thread_register(*thread, mounts[mount].pool).ok())
+            context.threads[mount] = nullptr; // tried again at the next call
+    }
+}
+
+} // namespace shim

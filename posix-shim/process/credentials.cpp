@@ -1,0 +1,45 @@
+// Permission checks follow the process's ids as the kernel knows them: they are
+// read again after each call that may change them.
+#include "base/raw_syscall.h"
+#include "posix-shim/calls/served_calls.h"
+#include "posix-shim/process/process.h"
+
+#include <linux/capability.h>
+
+namespace shim {
+
+constinit pmemfile::Credentials process_credentials;
+
+void credentials_load() {
+    pmemfile::Credentials &who = process_credentials;
+    base::raw_syscall(SYS_getresuid, base::as_long(&who.uid), base::as_long(&who.euid), base::as_long(&who.suid));
+    base::raw_syscall(SYS_getresgid, base::as_long(&who.gid), base::as_long(&who.egid), base::as_long(&who.sgid));
+    who.fsuid = static_cast<uid_t>(base::raw_syscall(SYS_setfsuid, -1)); // -1 changes nothing and tells
+    who.fsgid = static_cast<gid_t>(base::raw_syscall(SYS_setfsgid, -1));
+    const long groups = base::raw_syscall(SYS_getgroups, pmemfile::max_groups_of_user, base::as_long(who.groups));
+    who.group_count = base::is_error(groups) ? 0 : static_cast<unsigned>(groups);
+    __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    __user_cap_data_struct data[2] = {};
+    base::raw_syscall(SYS_capget, base::as_long(&header), base::as_long(data));
+    who.capabilities = data[0].effective; // the five that we ask for are below bit 32
+    const long mask = base::raw_syscall(SYS_umask, 0);
+    base::raw_syscall(SYS_umask, mask);
+    who.umask = static_cast<mode_t>(mask);
+}
+
+// A vfork child's change is seen through the shared memory; its parent reads
+// its own again when it goes on (fork.cpp).
+long serve_credentials(Request &request) {
+    long *args = request.args;
+    const long result = base::raw_syscall(request.number, args[0], args[1], args[2], args[3], args[4], args[5]);
+    if (!base::is_error(result))
+        credentials_load();
+    return result;
+}
+
+long serve_umask(Request &request) {
+    process_credentials.umask = static_cast<mode_t>(request.args[0] & 0777);
+    return pass_to_kernel; // the kernel's own files want it too, and it knows the former one
+}
+
+} // namespace shim

@@ -1,0 +1,136 @@
+// New processes. The kernel executes the call itself, from the stub; we act before and after:
+//
+//   fork    before: a place for the child in each pool      after, child:  adopt them
+//                                                           after, parent: forget them
+//   vfork   before: mark the context                        after, parent: unmark, undo the
+//           (the child runs on it)                                         child's overlay
+//   thread  nothing: it makes its context at its first call
+#include "base/log.h"
+#include "base/raw_syscall.h"
+#include "base/user_copy.h"
+#include "libpmemfile/fs/attach.h"
+#include "libpmemfile/fs/open_calls.h"
+#include "libpmemfile/journal/settle.h"
+#include "posix-shim/calls/served_calls.h"
+#include "posix-shim/mapping/mapping_table.h"
+#include "posix-shim/process/process.h"
+#include "posix-shim/signals/deferral.h"
+#include "posix-shim/table/dispatch.h"
+
+#include <sched.h>
+
+namespace shim {
+namespace {
+
+long prepare_fork(Request &request) {
+    ThreadContext &context = request.context;
+    for (unsigned mount = 0; mount < mount_count; mount++) {
+        const base::Result<pmemfile::Thread *> thread = context_thread(context, mount);
+        base::Result<pmemfile::PoolPlace> place = base::error(EAGAIN);
+        if (thread.ok())
+            place = pmemfile::pool_place_clone(**thread);
+        if (!place.ok()) {
+            while (mount-- > 0)
+                pmemfile::pool_place_cancel(*context.threads[mount], context.child_places[mount]);
+            return -EAGAIN;
+        }
+        context.child_places[mount] = *place;
+    }
+    return pass_with_post;
+}
+
+long prepare_vfork(Request &request) {
+    request.context.is_vfork_child = true;
+    request.context.vfork_opened_count = 0;
+    return pass_with_post;
+}
+
+long prepare(Request &request, uint64_t flags) {
+    if (request.context.is_vfork_child) // a vfork child that forks: it has the parent's place as long as it lives
+        return (flags & CLONE_VM) != 0 ? pass_to_kernel : -EAGAIN;
+    if ((flags & CLONE_VM) == 0)
+        return prepare_fork(request);
+    if ((flags & CLONE_VFORK) != 0)
+        return prepare_vfork(request);
+    return pass_to_kernel;
+}
+
+void after_fork(ThreadContext &context, long result) {
+    if (result != 0) {
+        for (unsigned mount = 0; mount < mount_count; mount++) {
+            if (base::is_error(result))
+                pmemfile::pool_place_cancel(*context.threads[mount], context.child_places[mount]);
+            else
+                pmemfile::pool_place_forget(context.child_places[mount]);
+        }
+        return;
+    }
+    for (unsigned mount = 0; mount < mount_count; mount++)
+        pmemfile::pool_place_adopt(mounts[mount].pool, context.child_places[mount]);
+    context_after_fork(context);
+    mapping_table_after_fork(context);
+}
+
+// The vfork child has exec'ed or ended, and we are the parent again.
+void after_vfork(ThreadContext &context) {
+    context.is_vfork_child = false;
+    working_directory_end_vfork(context);
+    credentials_load();
+    for (unsigned mount = 0; mount < mount_count; mount++) {
+        pmemfile::Thread *thread = context.threads[mount];
+        if (thread == nullptr)
+            continue;
+        if (thread->slot_state().lower.load() != pmemfile::lsn_idle || thread->slot_state().held[0].load() != 0)
+            pmemfile::settle_thread(*thread, thread->slot); // it was killed in the middle of a call
+    }
+    for (unsigned i = 0; i < context.vfork_opened_count; i++) {
+        const base::Result<pmemfile::Thread *> thread = context_thread(context, context.vfork_opened[i].mount);
+        if (thread.ok())
+            pmemfile::fs_close(**thread, context.vfork_opened[i].id, false);
+    }
+    context.vfork_opened_count = 0;
+}
+
+} // namespace
+
+long serve_fork(Request &request) {
+    return prepare(request, 0);
+}
+
+long serve_vfork(Request &request) {
+    return prepare(request, CLONE_VM | CLONE_VFORK);
+}
+
+long serve_clone(Request &request) {
+    return prepare(request, static_cast<uint64_t>(request.args[0]));
+}
+
+long serve_clone3(Request &request) {
+    uint64_t flags = 0; // first member of struct clone_args
+    if (base_user_copy(&flags, reinterpret_cast<const void *>(request.args[0]), sizeof flags) != 0)
+        return -EFAULT;
+    return prepare(request, flags);
+}
+
+void process_post(struct intercept_call *call) {
+    ThreadContext *context = context_get();
+    if (context == nullptr)
+        return;
+    if (context->is_vfork_child) {
+        if (call->result != 0)
+            after_vfork(*context);
+        return;
+    }
+    uint64_t flags = 0;
+    if (call->nr == SYS_clone)
+        flags = static_cast<uint64_t>(call->args[0]);
+    else if (call->nr == SYS_clone3 && base_user_copy(&flags, reinterpret_cast<const void *>(call->args[0]), 8) != 0)
+        return;
+    if (call->nr == SYS_vfork || (flags & CLONE_VM) != 0)
+        return;
+    call_enter(*context);
+    after_fork(*context, call->result);
+    call_leave(*context);
+}
+
+} // namespace shim
