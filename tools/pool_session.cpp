@@ -80,7 +80,7 @@ base::Result<std::string> PoolSession::symlink_target(pmemfile::InodeNumber inod
 }
 
 base::Status PoolSession::list(pmemfile::InodeNumber directory, std::vector<ListedName> *names) {
-    auto emit = [](void *context, std::string_view name, pmemfile::InodeNumber inode, uint8_t, uint64_t) {
+    auto emit = [](void *context, std::string_view name, pmemfile::InodeNumber inode, uint8_t, uint64_t, bool) {
         if (name != "." && name != "..")
             static_cast<std::vector<ListedName> *>(context)->push_back({std::string(name), inode});
         return true;

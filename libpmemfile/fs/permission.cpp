@@ -1,1 +1,72 @@
-// written next
+// The idea: the class that fits first decides (owner, then group, then others),
+// even if a later one would allow more; capabilities come in only where it says no.
+#include "libpmemfile/fs/permission.h"
+
+#include <sys/stat.h>
+
+namespace pmemfile {
+namespace {
+
+bool has_capability(const Thread &thread, uint32_t capability, bool real_ids = false) {
+    const Credentials *credentials = thread.credentials;
+    if (credentials == nullptr)
+        return true; // the engine itself: recovery, tools
+    if (real_ids && credentials->uid != 0)
+        return false; // access(2): as if the real user had made the call
+    return (credentials->capabilities & capability) != 0;
+}
+
+bool is_in_group(const Credentials &credentials, gid_t own, gid_t gid) {
+    if (own == gid)
+        return true;
+    for (unsigned i = 0; i < credentials.group_count && i < max_groups_of_user; ++i)
+        if (credentials.groups[i] == gid)
+            return true;
+    return false;
+}
+
+} // namespace
+
+bool has_group(const Thread &thread, gid_t gid) {
+    return thread.credentials == nullptr || is_in_group(*thread.credentials, thread.credentials->fsgid, gid);
+}
+
+base::Status permission_check(const Thread &thread, const Inode &inode, unsigned access, bool real_ids) {
+    const Credentials *credentials = thread.credentials;
+    if (credentials == nullptr)
+        return {};
+    uid_t uid = real_ids ? credentials->uid : credentials->fsuid;
+    gid_t gid = real_ids ? credentials->gid : credentials->fsgid;
+    unsigned granted = inode.mode & 7;
+    if (uid == inode.uid)
+        granted = inode.mode >> 6 & 7;
+    else if (is_in_group(*credentials, gid, inode.gid))
+        granted = inode.mode >> 3 & 7;
+    if ((access & ~granted) == 0)
+        return {};
+    bool is_directory = S_ISDIR(inode.mode);
+    bool may_execute_at_all = is_directory || (inode.mode & (S_IXUSR | S_IXGRP | S_IXOTH)) != 0;
+    if (has_capability(thread, capability_dac_override, real_ids) && ((access & may_execute) == 0 || may_execute_at_all))
+        return {};
+    unsigned searchable = is_directory ? may_read | may_execute : unsigned{may_read};
+    if (has_capability(thread, capability_dac_read_search, real_ids) && (access & ~searchable) == 0)
+        return {};
+    return base::error(EACCES);
+}
+
+base::Status permission_owner(const Thread &thread, const Inode &inode) {
+    if (thread.credentials == nullptr || thread.credentials->fsuid == inode.uid ||
+        has_capability(thread, capability_fowner))
+        return {};
+    return base::error(EPERM);
+}
+
+base::Status permission_delete(const Thread &thread, const Inode &directory, const Inode &victim) {
+    BASE_TRY(permission_check(thread, directory, may_write | may_execute));
+    bool is_sticky = (directory.mode & S_ISVTX) != 0;
+    if (is_sticky && !permission_owner(thread, directory).ok())
+        return permission_owner(thread, victim);
+    return {};
+}
+
+} // namespace pmemfile

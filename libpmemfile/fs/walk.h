@@ -17,7 +17,9 @@ constexpr int path_escapes = 5000;
 enum WalkFlags : unsigned {
     walk_follow_last = 1, // a symlink as last component is followed
     walk_may_escape = 2,  // mounted: see path_escapes; else the root is its own parent and absolute links begin at it
-    walk_create = 4,      // the last component may be missing (its parent may not)
+    // The last component may be missing (its parent may not). A symlink with a slash behind it is then
+    // not followed for that slash, and a file with one is no error: the calls that use it look themselves.
+    walk_create = 4,
     walk_no_symlinks = 8, // openat2 RESOLVE_NO_SYMLINKS: ELOOP
     walk_beneath = 16,    // RESOLVE_BENEATH: EXDEV when it would leave the start
     walk_in_root = 32,    // RESOLVE_IN_ROOT: the start is the root
@@ -27,10 +29,15 @@ enum WalkFlags : unsigned {
 // Where a path leads.
 struct WalkResult {
     InodeNumber parent = 0;       // directory of the last component
-    std::string_view name;        // last component, in a scratch buffer of the thread; "." or ".." possible
+    // Last component, inside `path` or in a scratch buffer of the thread that the next walk uses again;
+    // "." or ".." possible; empty: the path was "/" alone.
+    std::string_view name;
     InodeNumber inode = 0;        // 0: not there (only with walk_create)
     uint8_t type = 0;             // DT_* of inode
     bool wants_directory = false; // the path ended in a slash
+    // Which use of the inode numbers it was: they may have been freed and used again since.
+    uint32_t parent_generation = 0;
+    uint32_t generation = 0; // 0 when `inode` is 0
 };
 
 // Walks `path` from directory `start` (an absolute path: from the root). Checks search

@@ -1,1 +1,177 @@
-// written next
+// The idea: a description lives as long as its nonce stands in it. The nonce is
+// stored last when one is made and cleared first when it ends, so a process killed
+// half way leaves a free slot, or a whole description that refers to a dead
+// process and is dropped with it. Changes of `references` and `nonce`
+// are made under one lock; readers need none.
+#include "libpmemfile/runtime/open_file.h"
+
+#include "libpmemfile/runtime/robust_lock.h"
+#include "libpmemfile/runtime/stripe.h"
+
+#include <algorithm>
+
+namespace pmemfile {
+namespace {
+
+constexpr unsigned index_bits = 16;
+constexpr unsigned nonce_bits = 44;
+constexpr uint64_t nonce_mask = (uint64_t{1} << nonce_bits) - 1;
+static_assert(max_open_files <= 1u << index_bits);
+
+class TableLock {
+public:
+    explicit TableLock(Thread &thread) : thread_(thread) {
+        robust_lock(thread, thread.pool->segment->open_files_lock);
+    }
+    ~TableLock() {
+        robust_unlock(thread_, thread_.pool->segment->open_files_lock);
+    }
+    TableLock(const TableLock &) = delete;
+    TableLock &operator=(const TableLock &) = delete;
+
+private:
+    Thread &thread_;
+};
+
+// Numbers in an order that looks random and repeats only after 2^44 of them; never 0.
+uint64_t draw_nonce(Segment &segment) {
+    for (;;) {
+        uint64_t nonce = ((segment.next_nonce.fetch_add(1) + 1) * 0x9E3779B97F5ull) & nonce_mask;
+        if (nonce != 0)
+            return nonce;
+    }
+}
+
+bool has_reference(const OpenFile &file, uint32_t process_slot) {
+    return file.references[process_slot / 64].load() >> (process_slot % 64) & 1;
+}
+
+void set_reference(OpenFile &file, uint32_t process_slot) {
+    file.references[process_slot / 64].fetch_or(uint64_t{1} << (process_slot % 64));
+}
+
+// Drops one reference; the inode if the description has ended by it. The table is locked.
+InodeNumber drop_reference(Thread &thread, uint32_t index, uint32_t process_slot) {
+    Segment &segment = *thread.pool->segment;
+    OpenFile &file = segment.open_files()[index];
+    file.references[process_slot / 64].fetch_and(~(uint64_t{1} << (process_slot % 64)));
+    for (const auto &word : file.references)
+        if (word.load() != 0)
+            return 0;
+    InodeNumber inode = file.inode.load();
+    file.nonce.store(0);
+    stripe_state(thread, inode).open_hint.fetch_sub(1);
+    if (index < segment.open_file_hint.load())
+        segment.open_file_hint.store(index);
+    return inode;
+}
+
+uint32_t high_water(Segment &segment) {
+    return std::min<uint32_t>(segment.open_file_high_water.load(), max_open_files);
+}
+
+} // namespace
+
+base::Result<OpenFileId> open_file_create(Thread &thread, InodeNumber inode, uint32_t generation, uint32_t flags) {
+    Segment &segment = *thread.pool->segment;
+    TableLock lock(thread);
+    uint32_t index = segment.open_file_hint.load();
+    while (index < max_open_files && segment.open_files()[index].nonce.load() != 0)
+        ++index;
+    if (index >= max_open_files) {
+        segment.open_file_hint.store(max_open_files);
+        return base::error(ENFILE);
+    }
+    OpenFile &file = segment.open_files()[index];
+    file.inode.store(inode);
+    file.generation.store(generation);
+    file.flags.store(flags);
+    file.offset_bytes.store(0);
+    file.owner_signal.store(0);
+    for (auto &word : file.references)
+        word.store(0);
+    set_reference(file, thread.pool->process_slot);
+    stripe_state(thread, inode).open_hint.fetch_add(1); // too high after a kill here, never too low
+    if (segment.open_file_high_water.load() < index + 1)
+        segment.open_file_high_water.store(index + 1);
+    uint64_t nonce = draw_nonce(segment);
+    file.nonce.store(nonce);
+    segment.open_file_hint.store(index + 1);
+    return OpenFileId{index | nonce << index_bits};
+}
+
+base::Result<OpenFile *> open_file_get(const Thread &thread, OpenFileId id) {
+    uint64_t index = id & ((1u << index_bits) - 1);
+    if (index >= max_open_files || id >> index_bits == 0)
+        return base::error(EBADF);
+    OpenFile &file = thread.pool->segment->open_files()[index];
+    if (file.nonce.load(std::memory_order_acquire) != id >> index_bits)
+        return base::error(EBADF);
+    return &file;
+}
+
+base::Status open_file_reference(Thread &thread, OpenFileId id) {
+    BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, id));
+    if (has_reference(*file, thread.pool->process_slot))
+        return {};
+    TableLock lock(thread);
+    BASE_TRY(open_file_get(thread, id)); // it may have ended meanwhile
+    set_reference(*file, thread.pool->process_slot);
+    return {};
+}
+
+InodeNumber open_file_unreference(Thread &thread, OpenFileId id) {
+    TableLock lock(thread);
+    auto file = open_file_get(thread, id);
+    if (!file.ok() || !has_reference(**file, thread.pool->process_slot))
+        return 0;
+    return drop_reference(thread, static_cast<uint32_t>(*file - thread.pool->segment->open_files()),
+                          thread.pool->process_slot);
+}
+
+void open_file_inherit(Thread &thread, uint32_t from, uint32_t to) {
+    Segment &segment = *thread.pool->segment;
+    TableLock lock(thread);
+    for (uint32_t i = 0, end = high_water(segment); i < end; ++i) {
+        OpenFile &file = segment.open_files()[i];
+        if (file.nonce.load() != 0 && has_reference(file, from))
+            set_reference(file, to);
+    }
+}
+
+bool inode_is_open(Thread &thread, InodeNumber inode) {
+    if (stripe_state(thread, inode).open_hint.load() == 0)
+        return false;
+    Segment &segment = *thread.pool->segment;
+    for (uint32_t i = 0, end = high_water(segment); i < end; ++i) {
+        const OpenFile &file = segment.open_files()[i];
+        if (file.nonce.load() != 0 && file.inode.load() == inode)
+            return true;
+    }
+    uint32_t pins = std::min<uint32_t>(segment.pin_high_water.load(), max_mapping_pins);
+    for (uint32_t i = 0; i < pins && segment.pin_count.load() != 0; ++i) {
+        const MappingPin &pin = segment.mapping_pins()[i];
+        if (pin.owner.load() != 0 && pin.inode.load() == inode)
+            return true;
+    }
+    return false;
+}
+
+void open_file_drop_process(Thread &thread, uint32_t process_slot, void (*ended)(Thread &, InodeNumber)) {
+    Segment &segment = *thread.pool->segment;
+    for (uint32_t i = 0, end = high_water(segment); i < end; ++i) {
+        OpenFile &file = segment.open_files()[i];
+        if (file.nonce.load() == 0 || !has_reference(file, process_slot))
+            continue;
+        InodeNumber inode = 0;
+        {
+            TableLock lock(thread);
+            if (file.nonce.load() != 0 && has_reference(file, process_slot))
+                inode = drop_reference(thread, i, process_slot);
+        }
+        if (inode != 0 && ended != nullptr)
+            ended(thread, inode);
+    }
+}
+
+} // namespace pmemfile

@@ -175,6 +175,7 @@ struct Segment {
     std::atomic<uint32_t> thread_high_water; // slots at and above were never used
     std::atomic<uint32_t> process_high_water;
     std::atomic<uint32_t> open_file_high_water;
+    std::atomic<uint32_t> open_file_hint; // no free description below it; under open_files_lock
     std::atomic<uint32_t> pin_high_water;
     std::atomic<uint32_t> advisory_high_water;
     std::atomic<uint32_t> pin_count;           // live mapping pins: while > 0 freed blocks are quarantined
