@@ -34,8 +34,9 @@ base::Result<size_t> data_read(Thread &thread, InodeNumber inode, uint64_t offse
 base::Result<size_t> data_write(Thread &thread, InodeNumber inode, uint64_t *offset_bytes, const UserBuffers &buffers,
                                 bool append, uint64_t size_limit_bytes = UINT64_MAX);
 
-// Sets the size; bytes beyond are gone, new ones read as zeros. Takes the lock.
-base::Status data_truncate(Thread &thread, InodeNumber inode, uint64_t size_bytes);
+// Sets the size; bytes beyond are gone, new ones read as zeros. Takes the lock. `generation` not 0: only
+// that use of the inode number is meant, else ESTALE.
+base::Status data_truncate(Thread &thread, InodeNumber inode, uint64_t size_bytes, uint32_t generation = 0);
 
 // Finishes a truncation that was cut short (inode_truncating); commits. The call holds the
 // inode's lock and has no changes yet. Every change of a file's data begins with it.

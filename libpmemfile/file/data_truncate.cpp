@@ -170,11 +170,14 @@ base::Status data_finish_truncate(Call &call, InodeNumber number) {
     }
 }
 
-base::Status data_truncate(Thread &thread, InodeNumber number, uint64_t size_bytes) {
+base::Status data_truncate(Thread &thread, InodeNumber number, uint64_t size_bytes, uint32_t generation) {
     if (size_bytes > file_max_bytes)
         return base::error(EFBIG);
     Call call(thread);
     BASE_TRY(call.lock({number}));
+    const Inode *home = call.pool().inode(number);
+    if (generation != 0 && (home == nullptr || home->generation != generation))
+        return base::error(ESTALE);
     BASE_TRY(data_finish_truncate(call, number));
     BASE_TRY_ASSIGN(Inode inode, load_inode(call, number));
     inode.mtime_ns = inode.ctime_ns = coarse_now_ns();

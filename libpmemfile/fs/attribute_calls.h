@@ -1,8 +1,9 @@
-// attribute_calls: what an inode tells and lets change about itself. Inodes
-// come from walk() or from an open file description.
+// attribute_calls: what an inode tells and lets change about itself. Handles
+// come from walk(), or an inode number from an open file description. All: ESTALE (InodeHandle).
 #pragma once
 
 #include "base/result.h"
+#include "libpmemfile/fs/walk.h"
 #include "libpmemfile/runtime/thread.h"
 
 #include <sys/stat.h>
@@ -17,24 +18,21 @@ struct Attributes {
     uint32_t mode = 0, uid = 0, gid = 0, link_count = 0, generation = 0;
     int64_t atime_ns = 0, mtime_ns = 0, ctime_ns = 0, btime_ns = 0;
 };
-base::Result<Attributes> fs_attributes(Thread &thread, InodeNumber inode);
+base::Result<Attributes> fs_attributes(Thread &thread, InodeHandle handle);
 // The same as struct stat; st_dev is `device`.
 void fill_stat(const Attributes &attributes, uint64_t device, struct stat *stat);
 
-base::Status fs_chmod(Thread &thread, InodeNumber inode, mode_t mode);
+base::Status fs_chmod(Thread &thread, InodeHandle handle, mode_t mode);
 // uid or gid -1: unchanged. Clears set-id bits as chown(2) says.
-base::Status fs_chown(Thread &thread, InodeNumber inode, uid_t uid, gid_t gid);
+base::Status fs_chown(Thread &thread, InodeHandle handle, uid_t uid, gid_t gid);
 // UTIME_NOW / UTIME_OMIT as utimensat(2); null: both now.
-base::Status fs_utimens(Thread &thread, InodeNumber inode, const struct timespec times[2]);
+base::Status fs_utimens(Thread &thread, InodeHandle handle, const struct timespec times[2]);
 // truncate(2) by inode: permission to write is checked here when `check` is set (path call).
-base::Status fs_truncate(Thread &thread, InodeNumber inode, int64_t size_bytes, bool check);
+base::Status fs_truncate(Thread &thread, InodeHandle handle, int64_t size_bytes, bool check);
 // access(2): R_OK, W_OK, X_OK, F_OK.
-base::Status fs_access(Thread &thread, InodeNumber inode, int mode, bool real_ids);
+base::Status fs_access(Thread &thread, InodeHandle handle, int mode, bool real_ids);
 // statfs(2) of the pool. f_type is pmemfile_statfs_type.
 constexpr long pmemfile_statfs_type = 0x504d4646; // "PMFF"
 void fs_statfs(Thread &thread, struct statfs *statfs);
-
-// The clock of the timestamps: CLOCK_REALTIME_COARSE, as the kernel's filesystems use.
-int64_t now_ns();
 
 } // namespace pmemfile

@@ -24,10 +24,10 @@ base::Status fs_rmdir(Thread &thread, const At &at);
 base::Status fs_unlink(Thread &thread, const At &at);
 base::Status fs_symlink(Thread &thread, std::string_view target, const At &at);
 // Links inode `from` (already resolved) to a new name. EMLINK, EPERM (directory), EEXIST, ENOENT (no name left).
-base::Status fs_link(Thread &thread, InodeNumber from, const At &to);
+base::Status fs_link(Thread &thread, InodeHandle from, const At &to);
 // RENAME_NOREPLACE, RENAME_EXCHANGE served, RENAME_WHITEOUT EINVAL.
 base::Status fs_rename(Thread &thread, const At &from, const At &to, unsigned rename_flags);
 // Content of a symlink, not NUL-terminated; cut at the size. EINVAL when it is none.
-base::Result<size_t> fs_readlink(Thread &thread, InodeNumber inode, char *buffer, size_t size_bytes);
+base::Result<size_t> fs_readlink(Thread &thread, InodeHandle handle, char *buffer, size_t size_bytes);
 
 } // namespace pmemfile

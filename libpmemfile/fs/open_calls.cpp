@@ -1,1 +1,394 @@
-// written next
+// The idea: an open file is a description in the runtime segment that keeps its
+// inode alive. It is made under the inode's stripe lock (or, for a new file, under
+// its parent's), so whoever removes the last name sees it or comes first.
+//
+//     open existing:  walk ─► lock inode ─► check, make description ─► unlock     no record
+//     create:         walk ─► lock parent ─► inode + description ─► record        one record
+#include "libpmemfile/fs/open_calls.h"
+
+#include "base/user_copy.h"
+#include "libpmemfile/fs/attribute_calls.h"
+#include "libpmemfile/fs/orphan.h"
+#include "libpmemfile/fs/permission.h"
+#include "libpmemfile/fs/place.h"
+#include "libpmemfile/runtime/advisory_lock.h"
+#include "libpmemfile/runtime/stripe.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+namespace pmemfile {
+namespace {
+
+// Status flags that F_GETFL tells; the rest acts only while opening.
+constexpr int kept_flags = O_ACCMODE | O_APPEND | O_NONBLOCK | O_DSYNC | O_SYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY |
+                           O_NOFOLLOW | O_NOATIME | O_PATH | O_ASYNC;
+constexpr int changeable_flags = O_APPEND | O_NONBLOCK | O_NOATIME | O_DIRECT | O_ASYNC;
+
+bool may_read_by(uint32_t flags) {
+    return (flags & O_PATH) == 0 && (flags & O_ACCMODE) != O_WRONLY;
+}
+
+bool may_write_by(uint32_t flags) {
+    return (flags & O_PATH) == 0 && (flags & O_ACCMODE) != O_RDONLY;
+}
+
+// Holds one robust lock for a scope.
+class LockGuard {
+public:
+    LockGuard(Thread &thread, RobustLock &lock) : thread_(thread), lock_(lock) {
+        robust_lock(thread_, lock_);
+    }
+    ~LockGuard() {
+        robust_unlock(thread_, lock_);
+    }
+    LockGuard(const LockGuard &) = delete;
+    LockGuard &operator=(const LockGuard &) = delete;
+
+private:
+    Thread &thread_;
+    RobustLock &lock_;
+};
+
+base::Status check_flags(int flags) {
+    if ((flags & O_PATH) != 0)
+        return {};
+    if ((flags & O_TMPFILE) == O_TMPFILE)
+        return base::error(EOPNOTSUPP);
+    if ((flags & (O_CREAT | O_DIRECTORY)) == (O_CREAT | O_DIRECTORY))
+        return base::error(EINVAL);
+    if ((flags & O_ACCMODE) == O_ACCMODE)
+        return base::error(EINVAL);
+    return {};
+}
+
+// May this inode be opened so? (open(2))
+base::Status check_open(const Thread &thread, const Inode &inode, int flags) {
+    const bool is_directory = S_ISDIR(inode.mode);
+    if ((flags & O_DIRECTORY) != 0 && !is_directory)
+        return base::error(S_ISLNK(inode.mode) && (flags & O_NOFOLLOW) != 0 && (flags & O_PATH) == 0 ? ELOOP : ENOTDIR);
+    if ((flags & O_PATH) != 0)
+        return {};
+    if (S_ISLNK(inode.mode))
+        return base::error(ELOOP);
+    const bool writes = (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0;
+    if (is_directory && (writes || (flags & O_CREAT) != 0))
+        return base::error(EISDIR);
+    unsigned access = writes ? unsigned{may_write} : 0u;
+    if ((flags & O_ACCMODE) != O_WRONLY)
+        access |= may_read;
+    BASE_TRY(permission_check(thread, inode, access));
+    if (writes && thread.pool->read_only && S_ISREG(inode.mode))
+        return base::error(EROFS);
+    if (!S_ISREG(inode.mode) && !is_directory)
+        return base::error(ENXIO);
+    if ((flags & O_NOATIME) != 0)
+        BASE_TRY(permission_owner(thread, inode));
+    return {};
+}
+
+uint32_t description_flags(int flags) {
+    if ((flags & O_PATH) != 0)
+        return static_cast<uint32_t>(flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW));
+    return static_cast<uint32_t>((flags | O_LARGEFILE) & kept_flags);
+}
+
+// Makes the new file and its description; the place is locked and unchanged.
+base::Result<OpenFileId> create_and_open(Call &call, const WalkResult &place, int flags, mode_t mode) {
+    Thread &thread = call.thread();
+    BASE_TRY(permission_check(thread, *call.pool().inode(place.parent), may_write | may_execute));
+    BASE_TRY(directory_reserve(call, place.parent, place.name));
+    Inode directory = *call.pool().inode(place.parent);
+    Inode inode;
+    const mode_t umask = thread.credentials != nullptr ? thread.credentials->umask : 0;
+    BASE_TRY_ASSIGN(InodeNumber number, new_inode(call, directory, S_IFREG | (mode & 07777 & ~umask), &inode));
+    BASE_TRY(directory_insert(call, place.parent, directory, place.name, number, DT_REG));
+    touch_directory(directory, inode.ctime_ns);
+    store_changed_lines(call, place.parent, directory);
+    call.store(number * inode_size_bytes, &inode, sizeof(inode));
+    BASE_TRY_ASSIGN(OpenFileId id, open_file_create(thread, number, inode.generation, description_flags(flags)));
+    base::Status committed = call.commit();
+    if (committed.ok())
+        return id;
+    open_file_unreference(thread, id);
+    return committed.error();
+}
+
+// O_CREAT where the walk met nothing. The result is false when the name has come to be meanwhile.
+base::Result<bool> try_create(Thread &thread, const WalkResult &place, int flags, mode_t mode, OpenFileId *id) {
+    if (place.wants_directory)
+        return base::error(EISDIR);
+    Call call(thread);
+    BASE_TRY(call.lock({place.parent}));
+    Dentry dentry;
+    BASE_TRY_ASSIGN(bool unchanged, place_is_unchanged(call, place, &dentry));
+    if (!unchanged)
+        return false;
+    BASE_TRY_ASSIGN(*id, create_and_open(call, place, flags, mode));
+    return true;
+}
+
+const Inode *inode_of(const Thread &thread, const OpenFile &file) {
+    return thread.pool->inode(file.inode.load(std::memory_order_relaxed));
+}
+
+// The description for reading or writing data: access mode and file type are right.
+base::Result<OpenFile *> data_file(const Thread &thread, OpenFileId id, bool for_writing) {
+    BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, id));
+    const uint32_t flags = file->flags.load(std::memory_order_relaxed);
+    if (for_writing ? !may_write_by(flags) : !may_read_by(flags))
+        return base::error(EBADF);
+    const Inode *inode = inode_of(thread, *file);
+    if (inode == nullptr)
+        return base::error(EUCLEAN);
+    if (S_ISDIR(inode->mode))
+        return base::error(EISDIR);
+    return file;
+}
+
+// What fs_getdents64 has put into the application's buffer so far.
+struct DirentBuffer {
+    std::byte *user = nullptr;
+    size_t size_bytes = 0;
+    size_t used_bytes = 0;
+    uint64_t next_cookie = 0; // where the next call goes on
+    // Entries of one position are handed out together, or not at all (names/directory.h).
+    bool in_group = false;
+    size_t group_begin_bytes = 0;
+    uint64_t group_cookie = 0;
+    int error = 0;
+};
+
+bool emit_dirent(void *context, std::string_view name, InodeNumber inode, uint8_t type, uint64_t cookie,
+                 bool same_position) {
+    auto &buffer = *static_cast<DirentBuffer *>(context);
+    constexpr size_t name_offset = offsetof(struct dirent64, d_name);
+    const size_t length = (name_offset + name.size() + 1 + 7) & ~size_t{7};
+    alignas(8) std::byte bytes[(name_offset + name_max_bytes + 1 + 7) & ~size_t{7}] = {};
+    if (!buffer.in_group) {
+        buffer.group_begin_bytes = buffer.used_bytes;
+        buffer.group_cookie = buffer.next_cookie;
+    }
+    auto refuse = [&](int error) {
+        buffer.used_bytes = buffer.group_begin_bytes;
+        buffer.next_cookie = buffer.group_cookie;
+        buffer.error = error;
+        return false;
+    };
+    if (length > buffer.size_bytes - buffer.used_bytes)
+        return refuse(EINVAL);
+    auto store = [&](size_t offset, auto value) { std::memcpy(bytes + offset, &value, sizeof(value)); };
+    store(offsetof(struct dirent64, d_ino), inode);
+    store(offsetof(struct dirent64, d_off), cookie);
+    store(offsetof(struct dirent64, d_reclen), static_cast<uint16_t>(length));
+    store(offsetof(struct dirent64, d_type), type);
+    std::memcpy(bytes + name_offset, name.data(), name.size());
+    if (base_user_copy(buffer.user + buffer.used_bytes, bytes, length) != 0)
+        return refuse(EFAULT);
+    buffer.used_bytes += length;
+    buffer.next_cookie = cookie;
+    buffer.in_group = same_position;
+    return true;
+}
+
+base::Result<int64_t> seek_directory(OpenFile &file, int64_t offset, int whence) {
+    if (whence != SEEK_SET && whence != SEEK_CUR)
+        return base::error(EINVAL);
+    if (whence == SEEK_CUR && __builtin_add_overflow(offset, file.offset_bytes.load(), &offset))
+        return base::error(EINVAL);
+    if (offset < 0)
+        return base::error(EINVAL);
+    file.offset_bytes.store(offset);
+    return offset;
+}
+
+} // namespace
+
+base::Result<OpenFileId> fs_open_inode(Thread &thread, InodeHandle handle, int flags) {
+    BASE_TRY(check_flags(flags));
+    OpenFileId id = 0;
+    {
+        LockGuard lock(thread, stripe_state(thread, handle.number).lock);
+        BASE_TRY_ASSIGN(const Inode *inode, handle_inode(*thread.pool, handle));
+        if (inode->link_count == 0 && handle.generation != 0)
+            return base::error(ESTALE); // the name is gone: look again
+        BASE_TRY(check_open(thread, *inode, flags));
+        BASE_TRY_ASSIGN(id, open_file_create(thread, handle.number, inode->generation, description_flags(flags)));
+    }
+    if ((flags & (O_TRUNC | O_PATH)) == O_TRUNC) {
+        base::Status truncated = data_truncate(thread, handle.number, 0);
+        if (!truncated.ok()) {
+            fs_close(thread, id, false);
+            return truncated.error();
+        }
+    }
+    return id;
+}
+
+base::Result<OpenFileId> fs_open(Thread &thread, const At &at, int flags, mode_t mode) {
+    BASE_TRY(check_flags(flags));
+    if ((flags & O_PATH) != 0)
+        flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW;
+    const bool creates = (flags & O_CREAT) != 0;
+    const bool exclusive = creates && (flags & O_EXCL) != 0;
+    unsigned walk_flags = at.flags | (creates ? unsigned{walk_create} : 0u);
+    if ((flags & O_NOFOLLOW) == 0 && !exclusive)
+        walk_flags |= walk_follow_last;
+    for (;;) {
+        BASE_TRY_ASSIGN(WalkResult place, walk(thread, at.start, at.path, walk_flags));
+        if (place.inode == 0) {
+            OpenFileId id = 0;
+            BASE_TRY_ASSIGN(bool created, try_create(thread, place, flags, mode, &id));
+            if (created)
+                return id;
+            continue;
+        }
+        if (exclusive)
+            return base::error(EEXIST);
+        if (creates && place.wants_directory)
+            return base::error(EISDIR);
+        auto id = fs_open_inode(thread, place.handle(), flags);
+        if (id.ok() || id.error().number() != ESTALE)
+            return id;
+    }
+}
+
+void fs_close(Thread &thread, OpenFileId id, bool drop_posix_locks) {
+    auto file = open_file_get(thread, id);
+    if (!file.ok())
+        return;
+    if (drop_posix_locks)
+        advisory_lock_drop_posix(thread, (*file)->inode.load());
+    if (InodeNumber ended = open_file_unreference(thread, id)) {
+        advisory_lock_drop_description(thread, id);
+        orphan_collect(thread, ended);
+    }
+}
+
+base::Result<size_t> fs_read(Thread &thread, OpenFileId id, const UserBuffers &buffers) {
+    BASE_TRY_ASSIGN(OpenFile * file, data_file(thread, id, false));
+    LockGuard lock(thread, file->offset_lock);
+    const int64_t offset = file->offset_bytes.load(std::memory_order_relaxed);
+    BASE_TRY_ASSIGN(size_t done, data_read(thread, file->inode.load(), static_cast<uint64_t>(offset), buffers));
+    file->offset_bytes.store(offset + static_cast<int64_t>(done));
+    return done;
+}
+
+base::Result<size_t> fs_write(Thread &thread, OpenFileId id, const UserBuffers &buffers, uint64_t size_limit_bytes) {
+    BASE_TRY_ASSIGN(OpenFile * file, data_file(thread, id, true));
+    LockGuard lock(thread, file->offset_lock);
+    const bool append = (file->flags.load(std::memory_order_relaxed) & O_APPEND) != 0;
+    auto offset = static_cast<uint64_t>(file->offset_bytes.load(std::memory_order_relaxed));
+    BASE_TRY_ASSIGN(size_t done, data_write(thread, file->inode.load(), &offset, buffers, append, size_limit_bytes));
+    file->offset_bytes.store(static_cast<int64_t>(offset + done));
+    return done;
+}
+
+base::Result<size_t> fs_pread(Thread &thread, OpenFileId id, const UserBuffers &buffers, int64_t offset_bytes) {
+    if (offset_bytes < 0)
+        return base::error(EINVAL);
+    BASE_TRY_ASSIGN(OpenFile * file, data_file(thread, id, false));
+    return data_read(thread, file->inode.load(), static_cast<uint64_t>(offset_bytes), buffers);
+}
+
+base::Result<size_t> fs_pwrite(Thread &thread, OpenFileId id, const UserBuffers &buffers, int64_t offset_bytes,
+                               uint64_t size_limit_bytes) {
+    if (offset_bytes < 0)
+        return base::error(EINVAL);
+    BASE_TRY_ASSIGN(OpenFile * file, data_file(thread, id, true));
+    const bool append = (file->flags.load(std::memory_order_relaxed) & O_APPEND) != 0;
+    auto offset = static_cast<uint64_t>(offset_bytes);
+    return data_write(thread, file->inode.load(), &offset, buffers, append, size_limit_bytes);
+}
+
+base::Result<int64_t> fs_seek(Thread &thread, OpenFileId id, int64_t offset, int whence) {
+    BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, id));
+    if ((file->flags.load() & O_PATH) != 0)
+        return base::error(EBADF);
+    const Inode *inode = inode_of(thread, *file);
+    if (inode == nullptr)
+        return base::error(EUCLEAN);
+    LockGuard lock(thread, file->offset_lock);
+    if (S_ISDIR(inode->mode))
+        return seek_directory(*file, offset, whence);
+    int64_t base_bytes = 0;
+    switch (whence) {
+    case SEEK_SET:
+        break;
+    case SEEK_CUR:
+        base_bytes = file->offset_bytes.load();
+        break;
+    case SEEK_END: {
+        BASE_TRY_ASSIGN(Attributes attributes, fs_attributes(thread, file->inode.load()));
+        base_bytes = static_cast<int64_t>(attributes.size_bytes);
+        break;
+    }
+    case SEEK_DATA:
+    case SEEK_HOLE: {
+        if (offset < 0)
+            return base::error(ENXIO);
+        BASE_TRY_ASSIGN(uint64_t found, data_seek(thread, file->inode.load(), static_cast<uint64_t>(offset),
+                                                  whence == SEEK_HOLE));
+        offset = static_cast<int64_t>(found);
+        break;
+    }
+    default:
+        return base::error(EINVAL);
+    }
+    if (__builtin_add_overflow(offset, base_bytes, &offset) || offset < 0)
+        return base::error(EINVAL);
+    file->offset_bytes.store(offset);
+    return offset;
+}
+
+base::Result<size_t> fs_getdents64(Thread &thread, OpenFileId id, void *user_buffer, size_t size_bytes) {
+    BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, id));
+    if ((file->flags.load() & O_PATH) != 0)
+        return base::error(EBADF);
+    const Inode *inode = inode_of(thread, *file);
+    if (inode == nullptr || !S_ISDIR(inode->mode))
+        return base::error(ENOTDIR);
+    LockGuard lock(thread, file->offset_lock);
+    DirentBuffer buffer;
+    buffer.user = static_cast<std::byte *>(user_buffer);
+    buffer.size_bytes = size_bytes;
+    buffer.next_cookie = static_cast<uint64_t>(file->offset_bytes.load());
+    BASE_TRY(directory_read(thread, file->inode.load(), buffer.next_cookie, emit_dirent, &buffer));
+    if (buffer.used_bytes == 0 && buffer.error != 0)
+        return base::error(buffer.error);
+    file->offset_bytes.store(static_cast<int64_t>(buffer.next_cookie));
+    return buffer.used_bytes;
+}
+
+base::Status fs_ftruncate(Thread &thread, OpenFileId id, int64_t size_bytes) {
+    BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, id));
+    const uint32_t flags = file->flags.load();
+    if ((flags & O_PATH) != 0)
+        return base::error(EBADF);
+    if (size_bytes < 0 || !may_write_by(flags))
+        return base::error(EINVAL);
+    return fs_truncate(thread, file->inode.load(), size_bytes, false);
+}
+
+base::Status fs_fallocate(Thread &thread, OpenFileId id, int mode, int64_t offset_bytes, int64_t length_bytes) {
+    BASE_TRY_ASSIGN(OpenFile * file, data_file(thread, id, true));
+    if (offset_bytes < 0 || length_bytes <= 0)
+        return base::error(EINVAL);
+    return data_allocate(thread, file->inode.load(), mode, static_cast<uint64_t>(offset_bytes),
+                         static_cast<uint64_t>(length_bytes));
+}
+
+base::Status fs_set_flags(Thread &thread, OpenFileId id, int flags) {
+    BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, id));
+    uint32_t former = file->flags.load();
+    if ((former & O_PATH) != 0)
+        return base::error(EBADF);
+    uint32_t changed = 0;
+    do
+        changed = (former & ~uint32_t{changeable_flags}) | (static_cast<uint32_t>(flags) & changeable_flags);
+    while (!file->flags.compare_exchange_weak(former, changed));
+    return {};
+}
+
+} // namespace pmemfile

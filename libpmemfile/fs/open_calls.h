@@ -12,8 +12,8 @@ namespace pmemfile {
 // O_PATH, O_TMPFILE → EOPNOTSUPP, …). Creating and opening is one record. A fifo or socket or device
 // node: ENXIO unless O_PATH (the shim looks first). Errors as open(2).
 base::Result<OpenFileId> fs_open(Thread &thread, const At &at, int flags, mode_t mode);
-// Opens an inode that is already known (a walk's result, "/proc/self/fd/N"); never creates.
-base::Result<OpenFileId> fs_open_inode(Thread &thread, InodeNumber inode, int flags);
+// Opens an inode that is already known (a walk's result, "/proc/self/fd/N"); never creates. ESTALE.
+base::Result<OpenFileId> fs_open_inode(Thread &thread, InodeHandle handle, int flags);
 // This process's reference ends; frees the inode when it was the last of all. Also
 // drops the process's POSIX locks on the inode (close(2)) when `drop_posix_locks`.
 void fs_close(Thread &thread, OpenFileId id, bool drop_posix_locks = true);

@@ -7,15 +7,6 @@
 namespace pmemfile {
 namespace {
 
-bool has_capability(const Thread &thread, uint32_t capability, bool real_ids = false) {
-    const Credentials *credentials = thread.credentials;
-    if (credentials == nullptr)
-        return true; // the engine itself: recovery, tools
-    if (real_ids && credentials->uid != 0)
-        return false; // access(2): as if the real user had made the call
-    return (credentials->capabilities & capability) != 0;
-}
-
 bool is_in_group(const Credentials &credentials, gid_t own, gid_t gid) {
     if (own == gid)
         return true;
@@ -26,6 +17,15 @@ bool is_in_group(const Credentials &credentials, gid_t own, gid_t gid) {
 }
 
 } // namespace
+
+bool has_capability(const Thread &thread, uint32_t capability, bool real_ids) {
+    const Credentials *credentials = thread.credentials;
+    if (credentials == nullptr)
+        return true; // the engine itself: recovery, tools
+    if (real_ids && credentials->uid != 0)
+        return false; // access(2): as if the real user had made the call
+    return (credentials->capabilities & capability) != 0;
+}
 
 bool has_group(const Thread &thread, gid_t gid) {
     return thread.credentials == nullptr || is_in_group(*thread.credentials, thread.credentials->fsgid, gid);

@@ -14,6 +14,9 @@ base::Status permission_check(const Thread &thread, const Inode &inode, unsigned
 base::Status permission_owner(const Thread &thread, const Inode &inode);
 // May the entry of `victim` be removed from `directory`: write + search, and the sticky bit.
 base::Status permission_delete(const Thread &thread, const Inode &directory, const Inode &victim);
+// One of capability_*; true for the engine itself. `real_ids`: as access(2), root only.
+bool has_capability(const Thread &thread, uint32_t capability, bool real_ids = false);
+// Is the caller in group `gid`?
 bool has_group(const Thread &thread, gid_t gid);
 
 } // namespace pmemfile

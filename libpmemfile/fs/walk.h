@@ -26,6 +26,16 @@ enum WalkFlags : unsigned {
     walk_real_ids = 64,   // access(2): search permission by real uid and gid
 };
 
+// One use of an inode number. Who holds the inode open needs no generation (0);
+// else a call that meets another one says ESTALE, and its caller walks again.
+struct InodeHandle {
+    InodeNumber number = 0;
+    uint32_t generation = 0;
+
+    InodeHandle(InodeNumber number_of_open) : number(number_of_open) {}
+    InodeHandle(InodeNumber n, uint32_t g) : number(n), generation(g) {}
+};
+
 // Where a path leads.
 struct WalkResult {
     InodeNumber parent = 0;       // directory of the last component
@@ -38,6 +48,10 @@ struct WalkResult {
     // Which use of the inode numbers it was: they may have been freed and used again since.
     uint32_t parent_generation = 0;
     uint32_t generation = 0; // 0 when `inode` is 0
+
+    InodeHandle handle() const {
+        return {inode, generation};
+    }
 };
 
 // Walks `path` from directory `start` (an absolute path: from the root). Checks search

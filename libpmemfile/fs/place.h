@@ -1,0 +1,33 @@
+// place: where a name stands or would stand. A walk finds it without locks; the
+// call then locks its inodes and looks whether it is still so.
+#pragma once
+
+#include "libpmemfile/file/inode_change.h"
+#include "libpmemfile/fs/walk.h"
+#include "libpmemfile/journal/call.h"
+#include "libpmemfile/names/directory.h"
+
+namespace pmemfile {
+
+// As many names as an inode can have (ext4 has 65,000; nothing here needs so few).
+constexpr uint32_t link_max = 0x7fffffff;
+
+// With the stripes of place.parent and place.inode held: does the name still lead where the walk
+// saw it? False: walk again. Fills `dentry`. ENOENT when the directory was removed, ENOTDIR, EUCLEAN.
+base::Result<bool> place_is_unchanged(const Call &call, const WalkResult &place, Dentry *dentry);
+
+// With its stripe held: the inode behind a handle, if it is still the one that is meant. ESTALE.
+base::Result<const Inode *> handle_inode(const Pool &pool, InodeHandle handle);
+
+// A new name was given or taken in `directory`: its times.
+void touch_directory(Inode &directory, int64_t now_ns);
+
+// Claims an inode and fills `inode`, the image that the caller stores: owner and group by the
+// credentials and the directory (set-group-id directories hand on their group), mode as given.
+base::Result<InodeNumber> new_inode(Call &call, const Inode &directory, mode_t mode, Inode *inode);
+
+// The last name of `victim` goes by this call, which holds its stripe and all other changes:
+// commits them together with its freeing, or puts it on the orphan table while it is in use. ENOSPC (table full).
+base::Status remove_last_name(Call &call, InodeNumber victim);
+
+} // namespace pmemfile
