@@ -244,10 +244,10 @@ base::Result<OpenFileId> fs_open(Thread &thread, const At &at, int flags, mode_t
                 return id;
             continue;
         }
-        if (exclusive)
-            return base::error(EEXIST);
         if (creates && place.wants_directory)
             return base::error(EISDIR);
+        if (exclusive)
+            return base::error(EEXIST);
         auto id = fs_open_inode(thread, place.handle(), flags);
         if (id.ok() || id.error().number() != ESTALE)
             return id;

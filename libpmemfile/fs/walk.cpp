@@ -179,7 +179,7 @@ base::Status Walk::follow(InodeNumber link, const Moment &named_at, std::string_
     if (is_absolute && may_escape())
         return escape({text, step.text_bytes}, behind);
     // `behind` begins with the slash behind the link, or is empty.
-    if (step.text_bytes + behind.size() >= path_max_bytes)
+    if (step.text_bytes + behind.size() >= walk_buffer_bytes)
         return base::error(ENAMETOOLONG);
     std::memcpy(text + step.text_bytes, behind.data(), behind.size());
     here_.rest = {text, step.text_bytes + behind.size()};

@@ -13,6 +13,8 @@ namespace pmemfile {
 
 constexpr unsigned max_groups_of_user = 64;
 constexpr unsigned path_max_bytes = 4096; // PATH_MAX, with the NUL
+// A symlink's text before the rest of the path may be longer than any path that is passed in.
+constexpr unsigned walk_buffer_bytes = 3 * path_max_bytes;
 
 // Capabilities that permission checks look at (bit numbers of capabilities(7)).
 constexpr uint32_t capability_chown = 1u << 0;
@@ -32,7 +34,7 @@ struct Credentials {
     mode_t umask = 022;
 };
 
-// About 64 KiB; the memory comes from the caller (mmap in the shim, heap in
+// About 80 KiB; the memory comes from the caller (mmap in the shim, heap in
 // the library). One thread at a time. A slot is taken by thread_register and
 // given back by thread_release, or collected when the process dies.
 struct Thread {
@@ -47,7 +49,7 @@ struct Thread {
     unsigned escape_length = 0;
     char escape_path[path_max_bytes];
 
-    char path[2][path_max_bytes];                     // scratch of path walks
+    char path[2][walk_buffer_bytes];                  // scratch of path walks
     alignas(64) std::byte block[2][block_size_bytes]; // scratch of file and directory code
     alignas(64) std::byte record[max_record_bytes];   // the record under construction (journal/call.h)
     alignas(64) std::byte data[4 * block_size_bytes]; // scratch of the data path

@@ -1,0 +1,174 @@
+// Directories of many names, files without a name, several threads in one directory.
+#include "pool_fixture.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <set>
+#include <sys/stat.h>
+#include <thread>
+
+namespace pmemfile {
+namespace {
+
+class NamesTest : public PoolFixture {
+protected:
+    OpenFileId open(std::string_view path, int flags) {
+        auto id = fs_open(thread(), at(path), flags, 0644);
+        EXPECT_TRUE(id.ok()) << path << ": " << (id.ok() ? 0 : id.error().number());
+        return id.ok() ? *id : 0;
+    }
+    void create(std::string_view path) {
+        fs_close(thread(), open(path, O_CREAT | O_EXCL | O_WRONLY));
+    }
+    std::multiset<std::string> list(std::string_view path) {
+        std::multiset<std::string> names;
+        const OpenFileId id = open(path, O_RDONLY | O_DIRECTORY);
+        for (;;) {
+            alignas(8) char buffer[4096];
+            auto length = fs_getdents64(thread(), id, buffer, sizeof(buffer));
+            EXPECT_TRUE(length.ok());
+            if (!length.ok() || *length == 0)
+                break;
+            for (size_t offset = 0; offset < *length;) {
+                const auto *entry = reinterpret_cast<const struct dirent64 *>(buffer + offset);
+                names.insert(entry->d_name);
+                offset += entry->d_reclen;
+            }
+        }
+        fs_close(thread(), id);
+        return names;
+    }
+    uint64_t free_blocks() {
+        struct statfs statfs;
+        fs_statfs(thread(), &statfs);
+        return statfs.f_bfree;
+    }
+};
+
+TEST_F(NamesTest, a_directory_of_twenty_thousand_names) {
+    constexpr unsigned count = 20000;
+    ASSERT_TRUE(fs_mkdir(thread(), at("big"), 0755).ok());
+    std::multiset<std::string> expected = {".", ".."};
+    for (unsigned i = 0; i < count; ++i) {
+        const std::string name = "name " + std::to_string(i) + std::string(i % 60, 'x');
+        create("big/" + name);
+        expected.insert(name);
+    }
+    EXPECT_EQ(list("big"), expected);
+    detach();
+    attach();
+    EXPECT_EQ(list("big"), expected);
+    unsigned i = 0;
+    for (auto name = expected.begin(); name != expected.end();) {
+        if (name->front() != '.' && i++ % 3 != 0) {
+            ASSERT_TRUE(fs_unlink(thread(), at("big/" + *name)).ok()) << *name;
+            name = expected.erase(name);
+        } else {
+            ++name;
+        }
+    }
+    EXPECT_EQ(list("big"), expected);
+    EXPECT_EQ(fs_rmdir(thread(), at("big")).error().number(), ENOTEMPTY);
+    for (const std::string &name : expected)
+        if (name.front() != '.') {
+            ASSERT_TRUE(fs_unlink(thread(), at("big/" + name)).ok()) << name;
+        }
+    EXPECT_TRUE(fs_rmdir(thread(), at("big")).ok());
+}
+
+TEST_F(NamesTest, a_file_without_a_name_lives_until_its_last_close) {
+    create("first"); // so that the directory and the inode block are there
+    const uint64_t before = free_blocks();
+    const OpenFileId id = open("gone", O_CREAT | O_RDWR);
+    std::string text(300000, 'q');
+    struct iovec vector = {text.data(), text.size()};
+    auto written = fs_write(thread(), id, {&vector, 1}, UINT64_MAX);
+    ASSERT_TRUE(written.ok());
+    EXPECT_EQ(*written, text.size());
+    EXPECT_TRUE(fs_unlink(thread(), at("gone")).ok());
+    EXPECT_FALSE(walk(thread(), root_, "gone", 0).ok());
+    std::string back(text.size(), 0);
+    struct iovec back_vector = {back.data(), back.size()};
+    auto read = fs_pread(thread(), id, {&back_vector, 1}, 0);
+    ASSERT_TRUE(read.ok());
+    EXPECT_EQ(back, text);
+    EXPECT_LT(free_blocks(), before);
+    fs_close(thread(), id);
+    EXPECT_EQ(free_blocks(), before);
+}
+
+TEST_F(NamesTest, a_file_left_without_a_name_is_freed_by_the_next_attach) {
+    create("first");
+    const uint64_t before = free_blocks();
+    open("gone", O_CREAT | O_RDWR);
+    EXPECT_TRUE(fs_unlink(thread(), at("gone")).ok());
+    detach(); // with the file still open
+    attach();
+    EXPECT_EQ(free_blocks(), before);
+}
+
+TEST_F(NamesTest, a_removed_directory_takes_no_names) {
+    ASSERT_TRUE(fs_mkdir(thread(), at("dir"), 0755).ok());
+    const OpenFileId id = open("dir", O_RDONLY | O_DIRECTORY);
+    const InodeNumber directory = (*open_file_get(thread(), id))->inode.load();
+    ASSERT_TRUE(fs_rmdir(thread(), at("dir")).ok());
+    EXPECT_EQ(fs_mkdir(thread(), {directory, "sub", 0}, 0755).error().number(), ENOENT);
+    EXPECT_EQ(fs_open(thread(), {directory, "file", 0}, O_CREAT | O_RDWR, 0644).error().number(), ENOENT);
+    alignas(8) char buffer[1024];
+    EXPECT_EQ(fs_getdents64(thread(), id, buffer, sizeof(buffer)).error().number(), ENOENT);
+    fs_close(thread(), id);
+}
+
+TEST_F(NamesTest, threads_create_rename_and_remove_in_one_directory) {
+    constexpr unsigned threads = 4;
+    constexpr unsigned rounds = 1500;
+    ASSERT_TRUE(fs_mkdir(thread(), at("shared"), 0755).ok());
+    ASSERT_TRUE(fs_mkdir(thread(), at("other"), 0755).ok());
+    std::vector<std::thread> workers;
+    for (unsigned worker = 0; worker < threads; ++worker)
+        workers.emplace_back([&, worker] {
+            PoolThread own(pool_, nullptr);
+            for (unsigned i = 0; i < rounds; ++i) {
+                const std::string from = "shared/w" + std::to_string(worker) + "-" + std::to_string(i);
+                const std::string to = "other/w" + std::to_string(worker) + "-" + std::to_string(i);
+                auto id = fs_open(*own, at(from), O_CREAT | O_EXCL | O_RDWR, 0644);
+                ASSERT_TRUE(id.ok());
+                fs_close(*own, *id);
+                ASSERT_TRUE(fs_rename(*own, at(from), at(to), 0).ok());
+                if (i % 2 == 0) {
+                    ASSERT_TRUE(fs_unlink(*own, at(to)).ok());
+                }
+                // All meet on these.
+                static_cast<void>(fs_mkdir(*own, at("shared/meet"), 0755));
+                static_cast<void>(fs_rename(*own, at("shared/meet"), at("other/meet"), 0));
+                static_cast<void>(fs_rmdir(*own, at("other/meet")));
+            }
+        });
+    for (std::thread &worker : workers)
+        worker.join();
+    static_cast<void>(fs_rmdir(thread(), at("shared/meet")));
+    static_cast<void>(fs_rmdir(thread(), at("other/meet")));
+    EXPECT_EQ(list("shared").size(), 2u);
+    EXPECT_EQ(list("other").size(), 2u + threads * rounds / 2);
+}
+
+// Two threads move directories below each other: one of them must be refused, or a circle is cut off.
+TEST_F(NamesTest, directories_are_never_moved_below_themselves) {
+    for (const char *name : {"a", "b", "a/x", "b/y"})
+        ASSERT_TRUE(fs_mkdir(thread(), at(name), 0755).ok());
+    auto mover = [&](const char *from, const char *to) {
+        PoolThread own(pool_, nullptr);
+        for (unsigned i = 0; i < 2000; ++i) {
+            static_cast<void>(fs_rename(*own, at(from), at(to), 0));
+            static_cast<void>(fs_rename(*own, at(to), at(from), 0));
+        }
+    };
+    std::thread one(mover, "a", "b/y/a");
+    std::thread two(mover, "b", "a/x/b");
+    one.join();
+    two.join();
+    // The checker sees what hangs on no name.
+}
+
+} // namespace
+} // namespace pmemfile
