@@ -233,7 +233,9 @@ base::Result<OpenFileId> fs_open(Thread &thread, const At &at, int flags, mode_t
     const bool creates = (flags & O_CREAT) != 0;
     const bool exclusive = creates && (flags & O_EXCL) != 0;
     unsigned walk_flags = at.flags | (creates ? unsigned{walk_create} : 0u);
-    if ((flags & O_NOFOLLOW) == 0 && !exclusive)
+    // Whatever stands there, a file cannot be made by a path that ends in a slash: EISDIR below.
+    const bool ends_in_slash = at.path.ends_with('/');
+    if ((flags & O_NOFOLLOW) == 0 && !exclusive && !(creates && ends_in_slash))
         walk_flags |= walk_follow_last;
     for (;;) {
         BASE_TRY_ASSIGN(WalkResult place, walk(thread, at.start, at.path, walk_flags));

@@ -195,7 +195,7 @@ void run_calls(Thread &thread, InodeNumber root, int directory, unsigned seed, u
 
 TEST_F(OracleTest, random_calls_end_as_on_tmpfs) {
     umask(0);
-    for (unsigned seed = 1; seed <= 20; ++seed) {
+    for (unsigned seed = 1; seed <= 60; ++seed) {
         run_calls(thread(), root_, directory_descriptor_, seed, 1000);
         ASSERT_FALSE(HasFatalFailure());
         Tree kernels;
