@@ -246,7 +246,8 @@ base::Result<OpenFileId> fs_open(Thread &thread, const At &at, int flags, mode_t
                 return id;
             continue;
         }
-        if (creates && place.wants_directory)
+        const bool is_dots = place.name == "." || place.name == "..";
+        if (creates && place.wants_directory && !is_dots)
             return base::error(EISDIR);
         if (exclusive)
             return base::error(EEXIST);

@@ -32,6 +32,7 @@ struct InodeHandle {
     InodeNumber number = 0;
     uint32_t generation = 0;
 
+    InodeHandle() = default;
     InodeHandle(InodeNumber number_of_open) : number(number_of_open) {}
     InodeHandle(InodeNumber n, uint32_t g) : number(n), generation(g) {}
 };
