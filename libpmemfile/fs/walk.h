@@ -39,7 +39,7 @@ struct InodeHandle {
 
 // Where a path leads.
 struct WalkResult {
-    InodeNumber parent = 0;       // directory of the last component
+    InodeNumber parent = 0; // directory of the last component
     // Last component, inside `path` or in a scratch buffer of the thread that the next walk uses again;
     // "." or ".." possible; empty: the path was "/" alone.
     std::string_view name;

@@ -3,7 +3,7 @@
 //   long serve_xxx(Request &request)
 //
 // The arguments are the registers as the kernel would see them. The result is
-// the kernel's too (-errno), or one of the two answers below.
+// the kernel's too (-errno), or one of the answers below.
 #pragma once
 
 #include "base/result.h"
@@ -17,6 +17,8 @@ namespace shim {
 constexpr long pass_to_kernel = LONG_MIN;
 // The same, then `dispatch_post` runs (in both processes for a fork).
 constexpr long pass_with_post = LONG_MIN + 1;
+// Nothing has been done yet: waiting signal handlers run, then the handler is called again.
+constexpr long restart_call = LONG_MIN + 2;
 
 struct Request {
     long number;

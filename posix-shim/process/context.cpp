@@ -12,6 +12,7 @@
 namespace shim {
 
 constinit std::atomic<int> context_count = 0;
+constinit std::atomic<bool> process_is_ending = false;
 
 namespace {
 
@@ -31,8 +32,15 @@ ThreadContext *context_get() {
     void *memory = map_memory(sizeof(ThreadContext)); // zeroed: no constructor is run over 70 KiB
     if (memory == nullptr)
         return nullptr;
-    current = static_cast<ThreadContext *>(memory);
     context_count.fetch_add(1);
+    // Counted first and asked then, as serve_exit_group sets it first and counts then.
+    while (process_is_ending.load())
+        base::raw_syscall(SYS_pause);
+    current = static_cast<ThreadContext *>(memory);
+    return current;
+}
+
+ThreadContext *context_current() {
     return current;
 }
 

@@ -9,6 +9,7 @@
 #include "libpmemfile/fs/attach.h"
 #include "libpmemfile/runtime/thread.h"
 #include "posix-shim/process/mount.h"
+#include "posix-shim/signals/deferral.h"
 
 #include <cstdint>
 #include <sys/uio.h>
@@ -20,6 +21,7 @@ constexpr unsigned max_vfork_opened = 32;
 
 struct ThreadContext {
     pmemfile::Thread *threads[max_mounts]; // null until used
+    DeferredSignals signals;
     // True in a vfork child: descriptor cache and cwd of the parent are not its own.
     bool is_vfork_child = false;
     // Descriptions that a vfork child opened: its parent drops them when it goes on.
@@ -40,14 +42,18 @@ struct ThreadContext {
 
 // This thread's context, made at first use. Null when memory is out (the call gets ENOMEM).
 ThreadContext *context_get();
+// The same, but null where there is none yet. For signal handlers.
+ThreadContext *context_current();
 // This thread's place in a pool, made at first use. EAGAIN, ENOMEM.
 base::Result<pmemfile::Thread *> context_thread(ThreadContext &context, unsigned mount);
 // True when a signal waits for this thread's call to end (signals/): a call that sleeps gives up
 // with EINTR. Weak: absent, sleeping calls are not interrupted.
 __attribute__((weak)) bool signal_is_pending();
-// Around each call inside the shim: signal handlers wait in between (signals/). Weak.
+// Around each call inside the shim: signal handlers wait in between (signals/); they run inside
+// call_leave, which may not return then (siglongjmp). True: some ran, and all of
+// them with SA_RESTART, so a call that gave up with EINTR starts again. Weak.
 __attribute__((weak)) void call_enter(ThreadContext &context);
-__attribute__((weak)) void call_leave(ThreadContext &context);
+__attribute__((weak)) bool call_leave(ThreadContext &context);
 // For the filter: is the caller a vfork child? Touches general registers only.
 __attribute__((target("general-regs-only"))) bool context_is_vfork_child();
 

@@ -7,6 +7,8 @@
 #include "posix-shim/process/context.h"
 #include "posix-shim/process/working_directory.h"
 
+#include <atomic>
+
 namespace shim {
 
 // Who the process's calls act for; all threads' pmemfile::Thread point at it.
@@ -21,6 +23,8 @@ extern constinit char pools_value[pmemfile::path_max_bytes];
 
 // Threads with a context. When only one is left, its exit_group leaves the pools properly.
 extern constinit std::atomic<int> context_count;
+// Set by exit_group: a thread that comes for its first context now waits for the end instead.
+extern constinit std::atomic<bool> process_is_ending;
 // Releases this thread's context (thread exit).
 void context_release();
 // In a fork child: this thread's places in the pools are made anew.
@@ -30,9 +34,5 @@ void context_after_fork(ThreadContext &context);
 void working_directory_end_vfork(ThreadContext &context);
 // The new image takes over what the former one handed on.
 void working_directory_adopt(const WorkingDirectory &directory);
-
-// The text of PMEMFILE_HANDOVER: for each mount its place, then the working directory.
-// Returns its length; `places` has mount_count entries.
-size_t handover_write(char *to, size_t size_bytes, const pmemfile::PoolPlace *places);
 
 } // namespace shim

@@ -10,6 +10,7 @@
 #include "posix-shim/descriptors/descriptor_table.h"
 #include "posix-shim/table/row.h"
 
+#include <cerrno>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -142,11 +143,14 @@ int dispatch_hook(struct intercept_call *call) {
         return INTERCEPT_HANDLED;
     }
     Request request{call->nr, call->args, *context};
-    if (call_enter != nullptr)
-        call_enter(*context);
-    long result = serve(request, *row);
-    if (call_leave != nullptr)
-        call_leave(*context);
+    long result = 0;
+    for (bool again = true; again;) {
+        if (call_enter != nullptr)
+            call_enter(*context);
+        result = serve(request, *row);
+        bool restart = call_leave != nullptr && call_leave(*context);
+        again = result == restart_call || (result == -EINTR && restart);
+    }
     if (result == pass_to_kernel)
         return INTERCEPT_PASS;
     if (result == pass_with_post)

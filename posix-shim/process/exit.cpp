@@ -1,0 +1,33 @@
+// The end of a thread or of the process: what it holds in the pools is given back
+// before the kernel ends it. A process that is killed, or ends while other threads are
+// in the middle of something, leaves that to the next one who looks (journal/settle.h).
+#include "base/raw_syscall.h"
+#include "libpmemfile/fs/attach.h"
+#include "posix-shim/calls/served_calls.h"
+#include "posix-shim/process/process.h"
+
+namespace shim {
+
+long serve_exit(Request &request) {
+    if (request.context.is_vfork_child)
+        return pass_to_kernel;
+    const long status = request.args[0];
+    context_release(); // `request.context` is gone: there is no way back
+    base::raw_syscall(SYS_exit, status);
+    __builtin_unreachable();
+}
+
+long serve_exit_group(Request &request) {
+    // A vfork child's memory is its parent's, who goes on.
+    if (request.context.is_vfork_child)
+        return pass_to_kernel;
+    process_is_ending.store(true);
+    // Only our own context is left, and no thread can make one any more: nobody is in a call.
+    if (context_count.load() == 1)
+        for (unsigned mount = 0; mount < mount_count; mount++)
+            pmemfile::pool_detach(mounts[mount].pool);
+    base::raw_syscall(SYS_exit_group, request.args[0]);
+    __builtin_unreachable();
+}
+
+} // namespace shim

@@ -1,0 +1,44 @@
+// settings: what a process is told by the environment, and tells the next image.
+//
+//   PMEMFILE_POOLS     "dir=pool;dir2=pool2", absolute paths: the mounts
+//   PMEMFILE_HANDOVER  set by our own exec only: places in the pools, working directory
+#pragma once
+
+#include "libpmemfile/fs/attach.h"
+#include "posix-shim/process/mount.h"
+#include "posix-shim/process/working_directory.h"
+
+#include <cstddef>
+#include <string_view>
+
+namespace shim {
+
+constexpr std::string_view pools_variable = "PMEMFILE_POOLS=";
+constexpr std::string_view handover_variable = "PMEMFILE_HANDOVER=";
+constexpr std::string_view preload_variable = "LD_PRELOAD=";
+constexpr size_t handover_bytes = 1024; // of the text, with the variable's name
+
+// What exec leaves to the new image. `process` must be the reader's pid: a child of a program
+// that runs without us inherits the variable but nothing that it tells of.
+struct Handover {
+    long process = 0;
+    unsigned place_count = 0;
+    pmemfile::PoolPlace places[max_mounts];
+    WorkingDirectory directory;
+    char command_name[16] = {}; // as the kernel would show it; empty: the kernel's own is right
+};
+
+// "PMEMFILE_HANDOVER=..." with NUL into `to` of handover_bytes. Any thread.
+void handover_write(char *to, const Handover &handover);
+// False when `text` (behind the '=') is none.
+bool handover_read(const char *text, Handover &handover);
+
+// Cuts the next "dir=pool" off `rest`. False when it is malformed or a path is not absolute.
+bool next_mount(std::string_view &rest, std::string_view &directory, std::string_view &pool);
+
+// The value of `variable` ("NAME=") in an environment; null when absent. Not libc's getenv, which
+// a program may replace (bash does).
+const char *environment_value(char **environment, std::string_view variable);
+void environment_remove(char **environment, std::string_view variable);
+
+} // namespace shim

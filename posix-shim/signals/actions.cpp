@@ -1,0 +1,203 @@
+// The table of the application's actions.
+//
+//   rt_sigaction ─► table[number] ─► kernel: universal_handler, the application's
+//                                    flags, all signals blocked while it runs
+//
+// A writer is inside a call (handlers wait), so a handler that reads under the
+// sequence counter never waits for its own thread.
+#include "posix-shim/signals/actions.h"
+
+#include "base/raw_syscall.h"
+#include "base/user_copy.h"
+#include "posix-shim/calls/served_calls.h"
+#include "posix-shim/signals/deferral.h"
+
+#include <atomic>
+#include <cerrno>
+
+// The kernel returns from a handler through it. x86-64 demands one; libc gives its own.
+asm(".text\n"
+    ".type shim_signal_return, @function\n"
+    "shim_signal_return:\n"
+    "    mov $15, %eax\n"
+    "    syscall\n"
+    ".size shim_signal_return, .-shim_signal_return\n");
+extern "C" void shim_signal_return();
+
+namespace shim {
+namespace {
+
+constexpr int signal_limit = 65;
+constexpr uint64_t flag_restorer = 0x04000000;
+constexpr uint64_t flag_reset = static_cast<uint32_t>(SA_RESETHAND);
+
+struct Entry {
+    std::atomic<uint32_t> sequence;
+    std::atomic<uint64_t> handler, flags, restorer, mask;
+};
+constinit Entry table[signal_limit];
+// Makes the table's and the kernel's change one. Held only inside calls.
+constinit std::atomic_flag lock;
+
+class Lock {
+public:
+    Lock() {
+        while (lock.test_and_set(std::memory_order_acquire))
+            base::raw_syscall(SYS_sched_yield);
+    }
+    ~Lock() {
+        lock.clear(std::memory_order_release);
+    }
+    Lock(const Lock &) = delete;
+    Lock &operator=(const Lock &) = delete;
+};
+
+uint64_t as_number(const void *pointer) {
+    return reinterpret_cast<uint64_t>(pointer);
+}
+
+void store(int number, const KernelAction &action) {
+    Entry &entry = table[number];
+    entry.sequence.fetch_add(1);
+    entry.handler.store(reinterpret_cast<uint64_t>(action.handler));
+    entry.flags.store(action.flags);
+    entry.restorer.store(reinterpret_cast<uint64_t>(action.restorer));
+    entry.mask.store(action.mask);
+    entry.sequence.fetch_add(1);
+}
+
+bool is_function(const KernelAction &action) {
+    return action.handler != reinterpret_cast<decltype(action.handler)>(SIG_DFL) &&
+           action.handler != reinterpret_cast<decltype(action.handler)>(SIG_IGN);
+}
+
+bool is_fault(int number) {
+    return number == SIGSEGV || number == SIGBUS;
+}
+
+// What the kernel is told when the application asks for `wanted`.
+KernelAction for_kernel(int number, const KernelAction &wanted) {
+    if (!is_function(wanted) && !is_fault(number))
+        return wanted;
+    KernelAction action = wanted;
+    action.handler = universal_handler;
+    action.flags = (wanted.flags | SA_SIGINFO) & ~(flag_reset | SA_NODEFER);
+    action.mask = ~uint64_t{0};
+    if (!is_function(wanted))
+        action.flags |= SA_ONSTACK | SA_RESTART;
+    if ((action.flags & flag_restorer) == 0) {
+        action.flags |= flag_restorer;
+        action.restorer = shim_signal_return;
+    }
+    return action;
+}
+
+} // namespace
+
+long kernel_action(int number, const KernelAction *next, KernelAction *former) {
+    return base::raw_syscall(SYS_rt_sigaction, number, base::as_long(next), base::as_long(former), sizeof(uint64_t));
+}
+
+void set_signal_mask(uint64_t mask, uint64_t *former) {
+    base::raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, base::as_long(&mask), base::as_long(former), sizeof mask);
+}
+
+KernelAction application_action(int number) {
+    Entry &entry = table[number];
+    for (;;) {
+        const uint32_t before = entry.sequence.load();
+        KernelAction action;
+        action.handler = reinterpret_cast<decltype(action.handler)>(entry.handler.load());
+        action.flags = entry.flags.load();
+        action.restorer = reinterpret_cast<decltype(action.restorer)>(entry.restorer.load());
+        action.mask = entry.mask.load();
+        if ((before & 1) == 0 && entry.sequence.load() == before)
+            return action;
+    }
+}
+
+void application_action_reset(int number, const KernelAction &was) {
+    uint64_t expected = reinterpret_cast<uint64_t>(was.handler);
+    const KernelAction standard = {};
+    // One word decides, so no lock is needed here, where its holder may be this very thread.
+    if (table[number].handler.compare_exchange_strong(expected, as_number(nullptr)) && !is_fault(number))
+        kernel_action(number, &standard, nullptr);
+}
+
+void signals_start() {
+    for (int number = 1; number < signal_limit; number++) {
+        KernelAction inherited = {};
+        if (base::is_error(kernel_action(number, nullptr, &inherited)))
+            continue; // libc is not asked, so this is none but the kernel's own two or three
+        store(number, inherited);
+        if (!is_fault(number) && !is_function(inherited))
+            continue;
+        const KernelAction ours = for_kernel(number, inherited);
+        kernel_action(number, &ours, nullptr);
+    }
+}
+
+void signals_after_fork(bool handlers_cleared) {
+    lock.clear(); // a thread that the child does not have may have held it
+    if (!handlers_cleared)
+        return;
+    for (int number = 1; number < signal_limit; number++) {
+        const KernelAction former = application_action(number);
+        if (is_function(former))
+            store(number, {});
+        if (is_fault(number)) {
+            const KernelAction ours = for_kernel(number, application_action(number));
+            kernel_action(number, &ours, nullptr);
+        }
+    }
+}
+
+void signals_before_exec() {
+    for (const int number : {SIGSEGV, SIGBUS}) {
+        const KernelAction wanted = application_action(number);
+        if (wanted.handler == reinterpret_cast<decltype(wanted.handler)>(SIG_IGN))
+            kernel_action(number, &wanted, nullptr);
+    }
+}
+
+void signals_after_exec() {
+    for (const int number : {SIGSEGV, SIGBUS}) {
+        const KernelAction ours = for_kernel(number, application_action(number));
+        kernel_action(number, &ours, nullptr);
+    }
+}
+
+// rt_sigaction(2). In a vfork child the kernel's actions are its own but the table is its
+// parent's: it goes to the kernel as it is, and only our handler is not shown.
+long serve_rt_sigaction(Request &request) {
+    const int number = static_cast<int>(request.args[0]);
+    auto *user_next = reinterpret_cast<const void *>(request.args[1]);
+    auto *user_former = reinterpret_cast<void *>(request.args[2]);
+    if (request.args[3] != sizeof(uint64_t) || number < 1 || number >= signal_limit)
+        return pass_to_kernel;
+    KernelAction next = {};
+    KernelAction former = {};
+    if (user_next != nullptr && base_user_copy(&next, user_next, sizeof next) != 0)
+        return -EFAULT;
+    if (request.context.is_vfork_child) {
+        const long result = kernel_action(number, user_next == nullptr ? nullptr : &next, &former);
+        if (base::is_error(result))
+            return result;
+        if (former.handler == universal_handler)
+            former = application_action(number);
+    } else {
+        const Lock held;
+        former = application_action(number);
+        const KernelAction ours = for_kernel(number, next);
+        const long result = kernel_action(number, user_next == nullptr ? nullptr : &ours, nullptr);
+        if (base::is_error(result))
+            return result;
+        if (user_next != nullptr)
+            store(number, next);
+    }
+    if (user_former != nullptr && base_user_copy(user_former, &former, sizeof former) != 0)
+        return -EFAULT;
+    return 0;
+}
+
+} // namespace shim

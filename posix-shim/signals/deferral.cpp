@@ -1,0 +1,142 @@
+// The one handler that the kernel knows, and what becomes of a signal.
+//
+//   fault between base_user_copy_begin and _end ──► EFAULT of the call
+//   call under way ──► noted, all signals blocked ──► call_leave: sent again, mask restored
+//   else ──► the application's handler, with the mask that the kernel would have set
+//
+// The handler runs with all signals blocked, so notes of one thread are never
+// written by two of its handlers at once.
+#include "posix-shim/signals/deferral.h"
+
+#include "base/raw_syscall.h"
+#include "base/user_copy.h"
+#include "posix-shim/process/context.h"
+#include "posix-shim/signals/actions.h"
+
+#include <ucontext.h>
+
+namespace shim {
+namespace {
+
+// glibc's sigset_t is larger than what the kernel saves; the first word is the kernel's.
+uint64_t &interrupted_mask(ucontext_t *context) {
+    return *reinterpret_cast<uint64_t *>(&context->uc_sigmask);
+}
+
+bool is_synchronous(int number, const siginfo_t *info) {
+    const bool may_be = number == SIGSEGV || number == SIGBUS || number == SIGFPE || number == SIGILL ||
+                        number == SIGTRAP || number == SIGSYS;
+    return may_be && info->si_code > 0;
+}
+
+// Default action: the same instruction faults again, or the signal is sent again.
+void die_by(int number, siginfo_t *info, ucontext_t *context) {
+    const KernelAction standard = {};
+    kernel_action(number, &standard, nullptr);
+    interrupted_mask(context) &= ~signal_bit(number);
+    if (!is_synchronous(number, info))
+        base::raw_syscall(SYS_rt_tgsigqueueinfo, base::raw_syscall(SYS_getpid), base::raw_syscall(SYS_gettid), number,
+                          base::as_long(info));
+}
+
+void defer(DeferredSignals &deferred, int number, const siginfo_t *info, ucontext_t *context) {
+    uint64_t &mask = interrupted_mask(context);
+    const unsigned count = deferred.count.load();
+    if (count == 0) {
+        deferred.saved_mask = mask;
+        deferred.all_restart = true;
+    }
+    if (count < max_deferred_signals) { // after the first one only faults sent by kill(2) come
+        deferred.infos[count] = *info;
+        deferred.infos[count].si_signo = number;
+        deferred.count.store(count + 1);
+    }
+    if ((application_action(number).flags & SA_RESTART) == 0)
+        deferred.all_restart = false;
+    mask = ~fault_signals;
+}
+
+void deliver(int number, siginfo_t *info, ucontext_t *context) {
+    const KernelAction action = application_action(number);
+    if (action.handler == reinterpret_cast<decltype(action.handler)>(SIG_DFL)) {
+        die_by(number, info, context); // only faults have our handler without the application's
+        return;
+    }
+    if (action.handler == reinterpret_cast<decltype(action.handler)>(SIG_IGN)) {
+        if (is_synchronous(number, info))
+            die_by(number, info, context); // as the kernel does: it cannot be ignored
+        return;
+    }
+    uint64_t mask = interrupted_mask(context) | action.mask;
+    if ((action.flags & static_cast<uint32_t>(SA_RESETHAND)) != 0)
+        application_action_reset(number, action);
+    if ((action.flags & SA_NODEFER) == 0)
+        mask |= signal_bit(number);
+    set_signal_mask(mask, nullptr);
+    action.handler(number, info, context);
+}
+
+} // namespace
+
+void universal_handler(int number, siginfo_t *info, void *ucontext) {
+    auto *interrupted = static_cast<ucontext_t *>(ucontext);
+    greg_t &instruction = interrupted->uc_mcontext.gregs[REG_RIP];
+    ThreadContext *context = context_current();
+    const bool in_call = context != nullptr && context->signals.call_depth.load() > 0;
+    if (!is_synchronous(number, info)) {
+        if (in_call)
+            defer(context->signals, number, info, interrupted);
+        else
+            deliver(number, info, interrupted);
+        return;
+    }
+    if ((signal_bit(number) & fault_signals) != 0 &&
+        instruction >= reinterpret_cast<greg_t>(base_user_copy_begin) &&
+        instruction < reinterpret_cast<greg_t>(base_user_copy_end)) {
+        instruction = reinterpret_cast<greg_t>(base_user_copy_fault);
+        return;
+    }
+    if (in_call)
+        die_by(number, info, interrupted); // ours: no handler of the application can repair it
+    else
+        deliver(number, info, interrupted);
+}
+
+bool signal_is_pending() {
+    const ThreadContext *context = context_current();
+    return context != nullptr && context->signals.count.load(std::memory_order_relaxed) != 0;
+}
+
+void call_enter(ThreadContext &context) {
+    context.signals.call_depth.store(context.signals.call_depth.load(std::memory_order_relaxed) + 1,
+                                     std::memory_order_relaxed);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+}
+
+bool call_leave(ThreadContext &context) {
+    DeferredSignals &deferred = context.signals;
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    deferred.call_depth.store(deferred.call_depth.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    const unsigned count = deferred.count.load(std::memory_order_relaxed);
+    if (count == 0 || deferred.call_depth.load(std::memory_order_relaxed) > 0) [[likely]]
+        return false;
+    const long process = base::raw_syscall(SYS_getpid);
+    const long thread = base::raw_syscall(SYS_gettid);
+    for (unsigned i = 0; i < count; i++) // still blocked: they stay pending
+        base::raw_syscall(SYS_rt_tgsigqueueinfo, process, thread, deferred.infos[i].si_signo,
+                          base::as_long(&deferred.infos[i]));
+    const bool restart = deferred.all_restart;
+    deferred.count.store(0);
+    set_signal_mask(deferred.saved_mask, nullptr); // the handlers run here
+    return restart;
+}
+
+void signals_end_vfork(ThreadContext &context) {
+    if (context.signals.call_depth.load() == 0)
+        return;
+    context.signals.call_depth.store(1); // the child left in the middle of a call
+    call_leave(context);
+}
+
+} // namespace shim

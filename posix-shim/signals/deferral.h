@@ -1,0 +1,39 @@
+// deferral: signal handlers of the application wait until a call inside the shim is over.
+//
+// A handler may call anything, also siglongjmp away; inside an engine call that
+// would leave locks held and records half written. So while call_depth is
+// above 0 a signal is only noted, and sent again when the call ends.
+#pragma once
+
+#include <atomic>
+#include <csignal>
+#include <cstdint>
+
+namespace shim {
+
+struct ThreadContext;
+
+constexpr unsigned max_deferred_signals = 8;
+
+// Part of ThreadContext. Written by the thread itself and by its signal handlers only.
+struct DeferredSignals {
+    std::atomic<int> call_depth; // calls of this thread under way
+    std::atomic<unsigned> count;
+    bool all_restart;    // every noted signal's action has SA_RESTART
+    uint64_t saved_mask; // the thread's signal mask before the first one was noted
+    siginfo_t infos[max_deferred_signals];
+};
+
+// Takes SIGSEGV and SIGBUS over (a bad pointer in base_user_copy must end as EFAULT) and
+// wraps handlers that were there before us. Constructor time, before calls are hooked.
+void signals_start();
+// In a fork child. `handlers_cleared`: clone3 with CLONE_CLEAR_SIGHAND.
+void signals_after_fork(bool handlers_cleared);
+// Around the execve of a process that is not a vfork child: actions that the new image inherits
+// (SIG_IGN of SIGSEGV and SIGBUS) as the application set them, and back when it failed.
+void signals_before_exec();
+void signals_after_exec();
+// A vfork child may have gone in the middle of a call; the context is its parent's again.
+void signals_end_vfork(ThreadContext &context);
+
+} // namespace shim
