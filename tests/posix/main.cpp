@@ -1,6 +1,7 @@
-// main: posix_suite [gtest options] [DIRECTORY]
+// main: posix_suite [gtest options] [DIRECTORY | --library]
 // Runs all cases by system calls below DIRECTORY (default /dev/shm, the
-// oracle). Started by `pmemfile run -m DIRECTORY=POOL` it tests the pool.
+// oracle). Started by `pmemfile run -m DIRECTORY=POOL` it tests the pool. With
+// --library it tests libpmemfile, on a pool of its own for each case.
 #include "tests/posix/case.h"
 
 namespace posix {
@@ -15,7 +16,9 @@ std::unique_ptr<Target> (*make_target)() = make_kernel_case;
 
 int main(int argc, char **argv) {
     testing::InitGoogleTest(&argc, argv);
-    if (argc > 1)
+    if (argc > 1 && std::string(argv[1]) == "--library")
+        posix::make_target = posix::make_library_target;
+    else if (argc > 1)
         posix::base_directory = argv[1];
     return RUN_ALL_TESTS();
 }

@@ -1,0 +1,254 @@
+// Calls on open files: a PMEMfile is an open file description of its own.
+#include "libpmemfile/api/pool_object.h"
+#include "libpmemfile/runtime/advisory_lock.h"
+
+#include <cstdarg>
+#include <sys/resource.h>
+
+using namespace pmemfile;
+
+namespace {
+
+uint64_t file_size_limit_bytes() {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return UINT64_MAX;
+    return limit.rlim_cur;
+}
+
+PMEMfile *open_at(PMEMfilepool *pool, PMEMfile *dir, const char *path, int flags, mode_t mode) {
+    PMEMfile *file = nullptr;
+    api::serve(pool, [&](Thread &thread) -> base::Status {
+        BASE_TRY_ASSIGN(At at, api::at_of(pool, dir, path));
+        BASE_TRY_ASSIGN(OpenFileId id, fs_open(thread, at, flags, mode));
+        BASE_TRY_ASSIGN(OpenFile * description, open_file_get(thread, id));
+        file = new pmemfile_file{id, description->inode.load()};
+        return {};
+    });
+    return file;
+}
+
+// Vectors as readv(2) and writev(2) accept them.
+base::Result<UserBuffers> buffers_of(const pmemfile_iovec_t *vectors, int count) {
+    if (count < 0 || count > 1024)
+        return base::error(EINVAL);
+    size_t total = 0;
+    for (int i = 0; i < count; ++i)
+        if (__builtin_add_overflow(total, vectors[i].iov_len, &total) || total > SSIZE_MAX)
+            return base::error(EINVAL);
+    return UserBuffers{vectors, static_cast<unsigned>(count)};
+}
+
+base::Status lock_record(Thread &thread, PMEMfile *file, int command, struct flock *request) {
+    const bool of_description = command == F_OFD_GETLK || command == F_OFD_SETLK || command == F_OFD_SETLKW;
+    LockOwner owner;
+    if (of_description) {
+        if (request->l_pid != 0)
+            return base::error(EINVAL);
+        owner = {LockFamily::description, file->id, 0};
+    } else {
+        owner.pid = static_cast<uint32_t>(getpid());
+    }
+    BASE_TRY_ASSIGN(OpenFile * description, open_file_get(thread, file->id));
+    int64_t first = request->l_start;
+    if (request->l_whence == SEEK_CUR) {
+        first += description->offset_bytes.load();
+    } else if (request->l_whence == SEEK_END) {
+        BASE_TRY_ASSIGN(Attributes attributes, fs_attributes(thread, file->inode));
+        first += static_cast<int64_t>(attributes.size_bytes);
+    } else if (request->l_whence != SEEK_SET) {
+        return base::error(EINVAL);
+    }
+    int64_t last = request->l_len == 0 ? INT64_MAX : first + request->l_len - 1;
+    if (request->l_len < 0) {
+        last = first - 1;
+        first += request->l_len;
+    }
+    if (first < 0 || last < first)
+        return base::error(EINVAL);
+    const LockRange range{first, last};
+    if (command == F_GETLK || command == F_OFD_GETLK)
+        return advisory_lock_get(thread, file->inode, owner, request, range);
+    const uint32_t access = description->flags.load() & O_ACCMODE;
+    if ((request->l_type == F_RDLCK && access == O_WRONLY) || (request->l_type == F_WRLCK && access == O_RDONLY))
+        return base::error(EBADF);
+    const bool wait = command == F_SETLKW || command == F_OFD_SETLKW;
+    return advisory_lock_set(thread, file->inode, owner, request->l_type, range, wait, nullptr);
+}
+
+} // namespace
+
+PMEMfile *pmemfile_open(PMEMfilepool *pool, const char *path, int flags, ...) {
+    va_list list;
+    va_start(list, flags);
+    const mode_t mode = (flags & O_CREAT) != 0 ? va_arg(list, mode_t) : 0;
+    va_end(list);
+    return open_at(pool, PMEMFILE_AT_CWD, path, flags, mode);
+}
+
+PMEMfile *pmemfile_openat(PMEMfilepool *pool, PMEMfile *dir, const char *path, int flags, ...) {
+    va_list list;
+    va_start(list, flags);
+    const mode_t mode = (flags & O_CREAT) != 0 ? va_arg(list, mode_t) : 0;
+    va_end(list);
+    return open_at(pool, dir, path, flags, mode);
+}
+
+PMEMfile *pmemfile_create(PMEMfilepool *pool, const char *path, pmemfile_mode_t mode) {
+    return open_at(pool, PMEMFILE_AT_CWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode);
+}
+
+void pmemfile_close(PMEMfilepool *pool, PMEMfile *file) {
+    if (Thread *thread = api::thread_of(pool))
+        fs_close(*thread, file->id);
+    delete file;
+}
+
+pmemfile_ssize_t pmemfile_readv(PMEMfilepool *pool, PMEMfile *file, const pmemfile_iovec_t *vectors, int count) {
+    return api::serve(pool, [&](Thread &thread) -> base::Result<size_t> {
+        BASE_TRY_ASSIGN(UserBuffers buffers, buffers_of(vectors, count));
+        return fs_read(thread, file->id, buffers);
+    });
+}
+
+pmemfile_ssize_t pmemfile_writev(PMEMfilepool *pool, PMEMfile *file, const pmemfile_iovec_t *vectors, int count) {
+    return api::serve(pool, [&](Thread &thread) -> base::Result<size_t> {
+        BASE_TRY_ASSIGN(UserBuffers buffers, buffers_of(vectors, count));
+        return fs_write(thread, file->id, buffers, file_size_limit_bytes());
+    });
+}
+
+pmemfile_ssize_t pmemfile_preadv(PMEMfilepool *pool, PMEMfile *file, const pmemfile_iovec_t *vectors, int count,
+                                 pmemfile_off_t offset) {
+    return api::serve(pool, [&](Thread &thread) -> base::Result<size_t> {
+        BASE_TRY_ASSIGN(UserBuffers buffers, buffers_of(vectors, count));
+        return fs_pread(thread, file->id, buffers, offset);
+    });
+}
+
+pmemfile_ssize_t pmemfile_pwritev(PMEMfilepool *pool, PMEMfile *file, const pmemfile_iovec_t *vectors, int count,
+                                  pmemfile_off_t offset) {
+    return api::serve(pool, [&](Thread &thread) -> base::Result<size_t> {
+        BASE_TRY_ASSIGN(UserBuffers buffers, buffers_of(vectors, count));
+        return fs_pwrite(thread, file->id, buffers, offset, file_size_limit_bytes());
+    });
+}
+
+pmemfile_ssize_t pmemfile_read(PMEMfilepool *pool, PMEMfile *file, void *buffer, size_t count) {
+    const struct iovec vector = {buffer, count};
+    return pmemfile_readv(pool, file, &vector, 1);
+}
+
+pmemfile_ssize_t pmemfile_write(PMEMfilepool *pool, PMEMfile *file, const void *buffer, size_t count) {
+    const struct iovec vector = {const_cast<void *>(buffer), count};
+    return pmemfile_writev(pool, file, &vector, 1);
+}
+
+pmemfile_ssize_t pmemfile_pread(PMEMfilepool *pool, PMEMfile *file, void *buffer, size_t count, pmemfile_off_t offset) {
+    const struct iovec vector = {buffer, count};
+    return pmemfile_preadv(pool, file, &vector, 1, offset);
+}
+
+pmemfile_ssize_t pmemfile_pwrite(PMEMfilepool *pool, PMEMfile *file, const void *buffer, size_t count,
+                                 pmemfile_off_t offset) {
+    const struct iovec vector = {const_cast<void *>(buffer), count};
+    return pmemfile_pwritev(pool, file, &vector, 1, offset);
+}
+
+pmemfile_off_t pmemfile_lseek(PMEMfilepool *pool, PMEMfile *file, pmemfile_off_t offset, int whence) {
+    return api::serve(pool, [&](Thread &thread) { return fs_seek(thread, file->id, offset, whence); });
+}
+
+int pmemfile_ftruncate(PMEMfilepool *pool, PMEMfile *file, pmemfile_off_t length) {
+    return static_cast<int>(api::serve(pool, [&](Thread &thread) { return fs_ftruncate(thread, file->id, length); }));
+}
+
+int pmemfile_fallocate(PMEMfilepool *pool, PMEMfile *file, int mode, pmemfile_off_t offset, pmemfile_off_t length) {
+    return static_cast<int>(
+        api::serve(pool, [&](Thread &thread) { return fs_fallocate(thread, file->id, mode, offset, length); }));
+}
+
+int pmemfile_posix_fallocate(PMEMfilepool *pool, PMEMfile *file, pmemfile_off_t offset, pmemfile_off_t length) {
+    const int former = errno;
+    const int result = pmemfile_fallocate(pool, file, 0, offset, length) == 0 ? 0 : errno;
+    errno = former;
+    return result;
+}
+
+int pmemfile_getdents64(PMEMfilepool *pool, PMEMfile *dir, struct dirent64 *buffer, unsigned size) {
+    return static_cast<int>(
+        api::serve(pool, [&](Thread &thread) { return fs_getdents64(thread, dir->id, buffer, size); }));
+}
+
+int pmemfile_fcntl(PMEMfilepool *pool, PMEMfile *file, int command, ...) {
+    va_list list;
+    va_start(list, command);
+    int flags = 0;
+    struct flock *lock = nullptr;
+    if (command == F_SETFL)
+        flags = va_arg(list, int);
+    else if (command != F_GETFL)
+        lock = va_arg(list, struct flock *);
+    va_end(list);
+    return static_cast<int>(api::serve(pool, [&](Thread &thread) -> base::Result<long> {
+        switch (command) {
+        case F_GETFL: {
+            BASE_TRY_ASSIGN(OpenFile * description, open_file_get(thread, file->id));
+            return static_cast<long>(description->flags.load());
+        }
+        case F_SETFL:
+            BASE_TRY(fs_set_flags(thread, file->id, flags));
+            return 0L;
+        case F_GETLK:
+        case F_SETLK:
+        case F_SETLKW:
+        case F_OFD_GETLK:
+        case F_OFD_SETLK:
+        case F_OFD_SETLKW:
+            BASE_TRY(lock_record(thread, file, command, lock));
+            return 0L;
+        default:
+            return base::error(EINVAL);
+        }
+    }));
+}
+
+int pmemfile_flock(PMEMfilepool *pool, PMEMfile *file, int operation) {
+    return static_cast<int>(api::serve(pool, [&](Thread &thread) -> base::Status {
+        short type = F_UNLCK;
+        switch (operation & ~LOCK_NB) {
+        case LOCK_SH:
+            type = F_RDLCK;
+            break;
+        case LOCK_EX:
+            type = F_WRLCK;
+            break;
+        case LOCK_UN:
+            break;
+        default:
+            return base::error(EINVAL);
+        }
+        const LockOwner owner{LockFamily::flock, file->id, 0};
+        return advisory_lock_set(thread, file->inode, owner, type, {}, (operation & LOCK_NB) == 0, nullptr);
+    }));
+}
+
+int pmemfile_fstat(PMEMfilepool *pool, PMEMfile *file, pmemfile_stat_t *stat) {
+    return static_cast<int>(api::serve(pool, [&](Thread &thread) -> base::Status {
+        BASE_TRY_ASSIGN(Attributes attributes, fs_attributes(thread, file->inode));
+        fill_stat(attributes, pool->device, stat);
+        return {};
+    }));
+}
+
+int pmemfile_fchmod(PMEMfilepool *pool, PMEMfile *file, pmemfile_mode_t mode) {
+    return static_cast<int>(api::serve(pool, [&](Thread &thread) { return fs_chmod(thread, file->inode, mode); }));
+}
+
+int pmemfile_fchown(PMEMfilepool *pool, PMEMfile *file, pmemfile_uid_t uid, pmemfile_gid_t gid) {
+    return static_cast<int>(api::serve(pool, [&](Thread &thread) { return fs_chown(thread, file->inode, uid, gid); }));
+}
+
+int pmemfile_futimens(PMEMfilepool *pool, PMEMfile *file, const pmemfile_timespec_t times[2]) {
+    return static_cast<int>(api::serve(pool, [&](Thread &thread) { return fs_utimens(thread, file->inode, times); }));
+}

@@ -1,0 +1,65 @@
+// pool_object: what stands behind PMEMfilepool and PMEMfile.
+#pragma once
+
+#include "libpmemfile/fs/attach.h"
+#include "libpmemfile/fs/attribute_calls.h"
+#include "libpmemfile/fs/open_calls.h"
+#include "libpmemfile/include/libpmemfile-posix.h"
+
+#include <cerrno>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+
+struct pmemfile_file {
+    pmemfile::OpenFileId id;
+    pmemfile::InodeNumber inode;
+};
+
+struct pmemfilepool {
+    pmemfile::Pool pool;
+    pmemfile::Credentials credentials;
+    dev_t device = 0;
+    uint64_t serial = 0; // never used again, so that a thread notices that a pool is another one
+
+    std::mutex mutex; // guards what follows
+    pmemfile::InodeNumber directory = 0;
+    pmemfile::OpenFileId directory_holder = 0; // 0 while it is the root
+    // Places of threads, made at a thread's first call.
+    std::unordered_map<pmemfile::Thread *, std::unique_ptr<pmemfile::Thread>> threads;
+};
+
+namespace pmemfile::api {
+
+// This thread's place in the pool. Null with errno set (EAGAIN).
+Thread *thread_of(PMEMfilepool *pool);
+// An errno, and -1 as the result.
+int fail(int number);
+
+template <typename T> long give(const base::Result<T> &result) {
+    return result.ok() ? static_cast<long>(*result) : fail(result.error().number());
+}
+inline int give(const base::Status &status) {
+    return status.ok() ? 0 : fail(status.error().number());
+}
+
+// Where a path of a call begins: `dir`, or the pool's working directory. ENOENT for a null path.
+base::Result<At> at_of(PMEMfilepool *pool, PMEMfile *dir, const char *path);
+// The inode that the path leads to.
+base::Result<InodeHandle> find(PMEMfilepool *pool, Thread &thread, PMEMfile *dir, const char *path, bool follow_last,
+                               bool real_ids = false);
+
+// Runs `call(thread)`, a Status or a Result, and turns it into result and errno. A path that led
+// to an inode which went meanwhile (ESTALE) is walked again.
+template <typename Call> long serve(PMEMfilepool *pool, Call call) {
+    Thread *thread = thread_of(pool);
+    if (thread == nullptr)
+        return -1;
+    for (;;) {
+        auto result = call(*thread);
+        if (result.ok() || result.error().number() != ESTALE)
+            return give(result);
+    }
+}
+
+} // namespace pmemfile::api

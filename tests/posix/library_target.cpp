@@ -1,0 +1,232 @@
+// library_target: the calls of libpmemfile-posix.h on a pool of its own for each
+// case. Its end closes the pool, runs the checker and fails if that finds anything.
+#include "libpmemfile/check/checker.h"
+#include "libpmemfile/fs/attach.h"
+#include "libpmemfile/include/libpmemfile-posix.h"
+#include "tests/posix/target.h"
+
+#include <cerrno>
+#include <gtest/gtest.h>
+#include <map>
+
+namespace posix {
+namespace {
+
+long result(long value) {
+    return value < 0 ? -errno : value;
+}
+
+class LibraryTarget final : public Target {
+public:
+    LibraryTarget() {
+        static unsigned count = 0;
+        path_ = "/dev/shm/pmemfile-posix." + std::to_string(getpid()) + "." + std::to_string(count++);
+        pool_ = pmemfile_pool_create(path_.c_str(), 64ul << 20, 0600);
+        if (pool_ == nullptr)
+            throw std::runtime_error(pmemfile_errormsg());
+    }
+    ~LibraryTarget() override {
+        for (auto &[number, opened] : files_) // what a case left open
+            if (opened.use_count() == 1)
+                pmemfile_close(pool_, *opened);
+        pmemfile_pool_close(pool_);
+        check();
+        unlink(path_.c_str());
+    }
+
+    long open(const std::string &path, int flags, mode_t mode, int directory) override {
+        PMEMfile *file = pmemfile_openat(pool_, at(directory), path.c_str(), flags, mode);
+        return file == nullptr ? -errno : remember(std::make_shared<PMEMfile *>(file));
+    }
+    long close(int file) override {
+        auto found = files_.find(file);
+        if (found == files_.end())
+            return -EBADF;
+        if (found->second.use_count() == 1)
+            pmemfile_close(pool_, *found->second);
+        files_.erase(found);
+        return 0;
+    }
+    long read(int file, void *to, size_t size_bytes) override {
+        return on(file, [&](PMEMfile *f) { return pmemfile_read(pool_, f, to, size_bytes); });
+    }
+    long write(int file, const void *from, size_t size_bytes) override {
+        return on(file, [&](PMEMfile *f) { return pmemfile_write(pool_, f, from, size_bytes); });
+    }
+    long pread(int file, void *to, size_t size_bytes, int64_t offset) override {
+        return on(file, [&](PMEMfile *f) { return pmemfile_pread(pool_, f, to, size_bytes, offset); });
+    }
+    long pwrite(int file, const void *from, size_t size_bytes, int64_t offset) override {
+        return on(file, [&](PMEMfile *f) { return pmemfile_pwrite(pool_, f, from, size_bytes, offset); });
+    }
+    long readv(int file, const struct iovec *vectors, int count) override {
+        return on(file, [&](PMEMfile *f) { return pmemfile_readv(pool_, f, vectors, count); });
+    }
+    long writev(int file, const struct iovec *vectors, int count) override {
+        return on(file, [&](PMEMfile *f) { return pmemfile_writev(pool_, f, vectors, count); });
+    }
+    long preadv(int file, const struct iovec *vectors, int count, int64_t offset) override {
+        return on(file, [&](PMEMfile *f) { return pmemfile_preadv(pool_, f, vectors, count, offset); });
+    }
+    long pwritev(int file, const struct iovec *vectors, int count, int64_t offset) override {
+        return on(file, [&](PMEMfile *f) { return pmemfile_pwritev(pool_, f, vectors, count, offset); });
+    }
+    long seek(int file, int64_t offset, int whence) override {
+        return on(file, [&](PMEMfile *f) { return pmemfile_lseek(pool_, f, offset, whence); });
+    }
+    long truncate(const std::string &path, int64_t size_bytes) override {
+        return result(pmemfile_truncate(pool_, path.c_str(), size_bytes));
+    }
+    long ftruncate(int file, int64_t size_bytes) override {
+        return on(file, [&](PMEMfile *f) { return pmemfile_ftruncate(pool_, f, size_bytes); });
+    }
+    long fallocate(int file, int mode, int64_t offset, int64_t size_bytes) override {
+        return on(file, [&](PMEMfile *f) { return pmemfile_fallocate(pool_, f, mode, offset, size_bytes); });
+    }
+    long stat(const std::string &path, struct stat *to, int flags, int directory) override {
+        return result(pmemfile_fstatat(pool_, at(directory), path.c_str(), to, flags));
+    }
+    long fstat(int file, struct stat *to) override {
+        return on(file, [&](PMEMfile *f) { return pmemfile_fstat(pool_, f, to); });
+    }
+    long mkdir(const std::string &path, mode_t mode, int directory) override {
+        return result(pmemfile_mkdirat(pool_, at(directory), path.c_str(), mode));
+    }
+    long unlink(const std::string &path, int flags, int directory) override {
+        return result(pmemfile_unlinkat(pool_, at(directory), path.c_str(), flags));
+    }
+    long link(const std::string &from, const std::string &to, int flags) override {
+        return result(
+            pmemfile_linkat(pool_, PMEMFILE_AT_CWD, from.c_str(), PMEMFILE_AT_CWD, to.c_str(), flags));
+    }
+    long symlink(const std::string &target, const std::string &path) override {
+        return result(pmemfile_symlink(pool_, target.c_str(), path.c_str()));
+    }
+    long readlink(const std::string &path, char *to, size_t size_bytes) override {
+        return result(pmemfile_readlink(pool_, path.c_str(), to, size_bytes));
+    }
+    long rename(const std::string &from, const std::string &to, unsigned flags) override {
+        return result(
+            pmemfile_renameat2(pool_, PMEMFILE_AT_CWD, from.c_str(), PMEMFILE_AT_CWD, to.c_str(), flags));
+    }
+    long getdents(int file, std::vector<Name> *names, size_t buffer_bytes) override {
+        std::vector<char> buffer(buffer_bytes);
+        auto *entries = reinterpret_cast<struct dirent64 *>(buffer.data());
+        const long length = on(file, [&](PMEMfile *f) {
+            return pmemfile_getdents64(pool_, f, entries, static_cast<unsigned>(buffer_bytes));
+        });
+        for (long offset = 0; offset < length;) {
+            const auto *entry = reinterpret_cast<const struct dirent64 *>(buffer.data() + offset);
+            names->push_back({entry->d_name, entry->d_ino, entry->d_type, entry->d_off});
+            offset += entry->d_reclen;
+        }
+        return length;
+    }
+    long chmod(const std::string &path, mode_t mode) override {
+        return result(pmemfile_chmod(pool_, path.c_str(), mode));
+    }
+    long fchmod(int file, mode_t mode) override {
+        return on(file, [&](PMEMfile *f) { return pmemfile_fchmod(pool_, f, mode); });
+    }
+    long chown(const std::string &path, uid_t uid, gid_t gid, int flags) override {
+        return result(pmemfile_fchownat(pool_, PMEMFILE_AT_CWD, path.c_str(), uid, gid, flags));
+    }
+    long umask(mode_t mask) override {
+        return pmemfile_umask(pool_, mask);
+    }
+    long access(const std::string &path, int mode) override {
+        return result(pmemfile_access(pool_, path.c_str(), mode));
+    }
+    long utimens(const std::string &path, const struct timespec *times, int flags) override {
+        return result(pmemfile_utimensat(pool_, PMEMFILE_AT_CWD, path.c_str(), times, flags));
+    }
+    long statfs(const std::string &path, struct statfs *to) override {
+        struct stat stat;
+        if (pmemfile_stat(pool_, path.c_str(), &stat) != 0)
+            return -errno;
+        return result(pmemfile_statfs(pool_, to));
+    }
+    // The library has no numbers and so no dup: two of ours stand for one PMEMfile.
+    long dup(int file) override {
+        auto found = files_.find(file);
+        return found == files_.end() ? -EBADF : remember(found->second);
+    }
+    long fcntl(int file, int command, void *argument) override {
+        switch (command) {
+        case F_DUPFD:
+            return dup(file);
+        case F_SETFL:
+            return on(file, [&](PMEMfile *f) {
+                return pmemfile_fcntl(pool_, f, command, static_cast<int>(reinterpret_cast<intptr_t>(argument)));
+            });
+        default:
+            return on(file, [&](PMEMfile *f) { return pmemfile_fcntl(pool_, f, command, argument); });
+        }
+    }
+    long flock(int file, int operation) override {
+        return on(file, [&](PMEMfile *f) { return pmemfile_flock(pool_, f, operation); });
+    }
+    long as_user(uid_t uid, gid_t gid, long (*work)(Target &)) override {
+        pmemfile_setgroups(pool_, 0, nullptr);
+        pmemfile_setregid(pool_, gid, gid);
+        pmemfile_setreuid(pool_, uid, uid);
+        const long value = work(*this);
+        pmemfile_setreuid(pool_, 0, 0);
+        pmemfile_setregid(pool_, 0, 0);
+        return value;
+    }
+    bool is_kernel_like() const override {
+        return false;
+    }
+    std::string real_path(const std::string &path) const override {
+        return path;
+    }
+
+private:
+    template <typename Call> long on(int file, Call call) {
+        auto found = files_.find(file);
+        return found == files_.end() ? -EBADF : result(call(*found->second));
+    }
+    PMEMfile *at(int directory) {
+        static PMEMfile *const none = nullptr;
+        if (directory == here)
+            return PMEMFILE_AT_CWD;
+        auto found = files_.find(directory);
+        return found == files_.end() ? none : *found->second;
+    }
+    int remember(std::shared_ptr<PMEMfile *> file) {
+        int number = 3;
+        while (files_.contains(number))
+            ++number;
+        files_[number] = std::move(file);
+        return number;
+    }
+    void check() const {
+        pmemfile::Pool pool;
+        pmemfile::AttachOptions options;
+        options.container_open = pmemfile::container_open;
+        pmemfile::ContainerMessage message;
+        const base::Status attached = pmemfile::pool_attach(pool, path_.c_str(), options, &message);
+        EXPECT_TRUE(attached.ok()) << message.text;
+        if (!attached.ok())
+            return;
+        const auto report = pmemfile::check_pool(pool.persist, pool.superblock_offset, false);
+        for (const auto &problem : report.problems)
+            ADD_FAILURE() << problem.structure << ": " << problem.text;
+        EXPECT_EQ(report.blocks_leaked, 0u);
+        EXPECT_EQ(report.orphans, 0u);
+        pmemfile::pool_detach(pool);
+    }
+
+    std::string path_;
+    PMEMfilepool *pool_ = nullptr;
+    std::map<int, std::shared_ptr<PMEMfile *>> files_;
+};
+
+} // namespace
+
+std::unique_ptr<Target> make_library_target() {
+    return std::make_unique<LibraryTarget>();
+}
+
+} // namespace posix
