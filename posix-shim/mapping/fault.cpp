@@ -19,8 +19,9 @@ bool show_what_grew(const MappingLock &lock, ThreadContext &context, uint64_t ad
     const Mapping *found = mapping_find(lock, address);
     if (found == nullptr || found->address > address)
         return false;
-    if (!found->absent)
-        return false;
+    if (!found->absent) // another thread was faster; or the medium itself fails, and so does this
+        return base::raw_syscall(SYS_madvise, static_cast<long>(address & ~(page_bytes - 1)), page_bytes,
+                                 MADV_POPULATE_READ) == 0;
     Mapping what = *found;
     const PinnedFile file = pinned_file(lock, what.pin);
     base::Result<pmemfile::Thread *> thread = context_thread(context, file.mount);
@@ -38,10 +39,14 @@ bool show_what_grew(const MappingLock &lock, ThreadContext &context, uint64_t ad
         return false;
     pinned_file_reference(lock, what.pin);
     mapping_remove(lock, what.address, what.end());
-    bool done = stitch(lock, **thread, what, 0) == 0;
+    if (stitch(lock, **thread, what, 0) != 0) {
+        mapping_remove(lock, what.address, what.end());
+        what.absent = true; // as before, pieces or not
+        mapping_insert(lock, what);
+    }
     pinned_file_drop(lock, what.pin);
     found = mapping_find(lock, address);
-    return done && found != nullptr && found->address <= address && !found->absent;
+    return found != nullptr && found->address <= address && !found->absent;
 }
 
 } // namespace
