@@ -49,8 +49,8 @@ void set_bounds() {
 
 bool continues(const Mapping &a, const Mapping &b) {
     return a.end() == b.address && a.block_at(a.end()) == b.first_block && a.pin == b.pin &&
-           a.protection == b.protection && a.shared == b.shared && a.may_write == b.may_write &&
-           a.absent == b.absent && a.not_in_child == b.not_in_child;
+           a.protection == b.protection && a.shared == b.shared && a.may_write == b.may_write && a.absent == b.absent &&
+           a.not_in_child == b.not_in_child;
 }
 
 } // namespace

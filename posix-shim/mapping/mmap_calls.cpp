@@ -225,8 +225,7 @@ long serve_mprotect(Request &request) {
             return -EACCES;
     if (!mapping_table_reserve(lock, 2))
         return -ENOMEM;
-    long result =
-        base::raw_syscall(request.number, request.args[0], request.args[1], request.args[2], request.args[3]);
+    long result = base::raw_syscall(request.number, request.args[0], request.args[1], request.args[2], request.args[3]);
     if (result == 0)
         mapping_change(lock, begin, end, [&](Mapping &entry) { entry.protection = protection & 7; });
     return result;

@@ -61,8 +61,8 @@ Mapping part_at(const Mapping &old, uint64_t from, uint64_t length_bytes, uint64
 
 long stitch_part(const MappingLock &lock, pmemfile::Thread &thread, const Mapping &part) {
     if (part.shared) {
-        base::Status filled = fill_holes_of(thread, pinned_file(lock, part.pin).inode, part.first_block,
-                                            part.length_bytes / page_bytes);
+        base::Status filled =
+            fill_holes_of(thread, pinned_file(lock, part.pin).inode, part.first_block, part.length_bytes / page_bytes);
         if (!filled.ok())
             return -filled.error().number();
     }
@@ -90,7 +90,7 @@ long copy_private(const MappingLock &lock, pmemfile::Thread &thread, const Mappi
             std::memcpy(reinterpret_cast<void *>(moved.address), reinterpret_cast<const void *>(at), length);
             base::raw_syscall(SYS_mprotect, static_cast<long>(moved.address), static_cast<long>(length),
                               entry.protection);
-            if (!mapping_table_reserve(lock, 1))
+            if (!mapping_table_reserve(lock, 3))
                 return -ENOMEM;
             mapping_insert(lock, moved);
         }
@@ -128,7 +128,8 @@ long move(const MappingLock &lock, pmemfile::Thread &thread, const Remap &remap,
         uint64_t kept = std::min(remap.old_length, remap.new_length);
         result = copy_private(lock, thread, old, kept, target);
         if (result == 0 && remap.new_length > kept)
-            result = stitch_part(lock, thread, part_at(old, old.address + kept, remap.new_length - kept, target + kept));
+            result =
+                stitch_part(lock, thread, part_at(old, old.address + kept, remap.new_length - kept, target + kept));
     }
     if (result != 0) {
         stitch_undo(lock, target, target + remap.new_length);
@@ -145,9 +146,9 @@ long remap_ours(const MappingLock &lock, ThreadContext &context, const Remap &re
     if ((remap.flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED)) != 0 || remap.new_length == 0)
         return -EINVAL; // MREMAP_DONTUNMAP too
     bool may_move = (remap.flags & MREMAP_MAYMOVE) != 0;
-    if (remap.is_fixed() && (!may_move || remap.new_address % page_bytes != 0 ||
-                             (remap.new_address < remap.old_end() &&
-                              remap.old_address < remap.new_address + remap.new_length)))
+    if (remap.is_fixed() &&
+        (!may_move || remap.new_address % page_bytes != 0 ||
+         (remap.new_address < remap.old_end() && remap.old_address < remap.new_address + remap.new_length)))
         return -EINVAL;
     base::Result<Mapping> old = old_mapping(lock, remap);
     if (!old.ok())

@@ -97,7 +97,7 @@ long stitch(const MappingLock &lock, pmemfile::Thread &thread, const Mapping &wh
         }
         at.length_bytes = gathered.count * page_bytes;
         at.absent = gathered.piece == Piece::absent;
-        if (!mapping_table_reserve(lock, 1))
+        if (!mapping_table_reserve(lock, 3)) // one, and two for stitch_undo
             return -ENOMEM;
         long mapped = map_piece(*thread.pool, at, gathered, flags);
         if (base::is_error(mapped))
@@ -113,14 +113,13 @@ long stitch(const MappingLock &lock, pmemfile::Thread &thread, const Mapping &wh
 
 void stitch_undo(const MappingLock &lock, uint64_t begin, uint64_t end) {
     base::raw_syscall(SYS_munmap, static_cast<long>(begin), static_cast<long>(end - begin));
-    mapping_remove(lock, begin, end); // begins and ends where entries do: needs no room
+    mapping_remove(lock, begin, end);
 }
 
 long reserve_addresses(uint64_t hint, uint64_t length_bytes, int flags) {
-    return base::raw_syscall(SYS_mmap, static_cast<long>(hint), static_cast<long>(length_bytes), PROT_NONE,
-                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
-                                 (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_32BIT)),
-                             -1, 0);
+    return base::raw_syscall(
+        SYS_mmap, static_cast<long>(hint), static_cast<long>(length_bytes), PROT_NONE,
+        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_32BIT)), -1, 0);
 }
 
 Status fill_holes_of(pmemfile::Thread &thread, pmemfile::InodeNumber inode, uint64_t first_block,

@@ -2,7 +2,10 @@
 // each run of blocks.
 #pragma once
 
+#include "base/raw_syscall.h"
 #include "posix-shim/mapping/mapping_table.h"
+
+#include <sys/mman.h>
 
 namespace shim {
 
@@ -15,7 +18,7 @@ constexpr int piece_flags = MAP_POPULATE | MAP_LOCKED | MAP_NONBLOCK | MAP_NORES
 // 0, or -errno: then the range is in an undefined state, and the caller unmaps it (stitch_undo).
 long stitch(const MappingLock &lock, pmemfile::Thread &thread, const Mapping &what, int flags);
 
-// Takes [begin, end) from the kernel and from the table.
+// Takes [begin, end) from the kernel and from the table. Two reserved entries (stitch leaves them).
 void stitch_undo(const MappingLock &lock, uint64_t begin, uint64_t end);
 
 // Reserves addresses, without access. `flags`: MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_32BIT count. Address or -errno.

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <sys/mman.h>
 
-
 namespace shim {
 
 namespace {
@@ -64,9 +63,9 @@ long flush(ThreadContext &context, const Range &range) {
     Part part;
     for (uint64_t at = range.begin; next_shared_part(at, range.end, &part); at = part.end) {
         base::Result<pmemfile::Thread *> thread = context_thread(context, part.file.mount);
-        base::Status done = thread.ok() ? pmemfile::fs_map_sync(**thread, part.file.inode, part.offset_bytes,
-                                                                part.length_bytes)
-                                        : base::Status(thread.error());
+        base::Status done = thread.ok()
+                                ? pmemfile::fs_map_sync(**thread, part.file.inode, part.offset_bytes, part.length_bytes)
+                                : base::Status(thread.error());
         if (!done.ok())
             result = -done.error().number();
         MappingLock lock;
