@@ -2,12 +2,17 @@
 //
 // msync: the stores of the mapping are in the pool's pages already; making them durable is flushing
 // their cache lines through the pool's own mapping. The kernel only looks whether all is mapped.
+#include "base/raw_syscall.h"
 #include "libpmemfile/fs/mapping_calls.h"
 #include "posix-shim/calls/served_calls.h"
 #include "posix-shim/mapping/mapping_table.h"
 
 #include <algorithm>
 #include <sys/mman.h>
+
+#ifndef MADV_SOFT_OFFLINE // not in every libc
+#define MADV_SOFT_OFFLINE 101
+#endif
 
 namespace shim {
 
