@@ -12,12 +12,12 @@
 #include "libpmemfile/fs/open_calls.h"
 #include "libpmemfile/journal/settle.h"
 #include "posix-shim/calls/served_calls.h"
-#include "posix-shim/mapping/mapping_table.h"
+#include "posix-shim/descriptors/descriptor_table.h"
 #include "posix-shim/process/process.h"
 #include "posix-shim/signals/deferral.h"
 #include "posix-shim/table/dispatch.h"
 
-#include <sched.h>
+#include <linux/sched.h>
 
 namespace shim {
 namespace {
@@ -55,7 +55,7 @@ long prepare(Request &request, uint64_t flags) {
     return pass_to_kernel;
 }
 
-void after_fork(ThreadContext &context, long result) {
+void after_fork(ThreadContext &context, long result, uint64_t flags) {
     if (result != 0) {
         for (unsigned mount = 0; mount < mount_count; mount++) {
             if (base::is_error(result))
@@ -65,10 +65,15 @@ void after_fork(ThreadContext &context, long result) {
         }
         return;
     }
-    for (unsigned mount = 0; mount < mount_count; mount++)
+    for (unsigned mount = 0; mount < mount_count; mount++) {
+        const int former = mounts[mount].pool.liveness_descriptor;
         pmemfile::pool_place_adopt(mounts[mount].pool, context.child_places[mount]);
+        descriptor_protect_own(mounts[mount].pool.liveness_descriptor, former);
+    }
     context_after_fork(context);
-    mapping_table_after_fork(context);
+    signals_after_fork((flags & CLONE_CLEAR_SIGHAND) != 0);
+    if (mapping_table_after_fork != nullptr)
+        mapping_table_after_fork(context);
 }
 
 // The vfork child has exec'ed or ended, and we are the parent again.
@@ -117,8 +122,11 @@ void process_post(struct intercept_call *call) {
     if (context == nullptr)
         return;
     if (context->is_vfork_child) {
-        if (call->result != 0)
+        if (call->result != 0) {
+            call_enter(*context);
             after_vfork(*context);
+            signals_end_vfork(*context);
+        }
         return;
     }
     uint64_t flags = 0;
@@ -129,7 +137,7 @@ void process_post(struct intercept_call *call) {
     if (call->nr == SYS_vfork || (flags & CLONE_VM) != 0)
         return;
     call_enter(*context);
-    after_fork(*context, call->result);
+    after_fork(*context, call->result, flags);
     call_leave(*context);
 }
 

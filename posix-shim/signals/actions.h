@@ -15,6 +15,16 @@ struct KernelAction {
     uint64_t flags;
     void (*restorer)();
     uint64_t mask;
+
+    bool is_default() const {
+        return reinterpret_cast<uint64_t>(handler) == 0; // SIG_DFL
+    }
+    bool is_ignored() const {
+        return reinterpret_cast<uint64_t>(handler) == 1; // SIG_IGN
+    }
+    bool is_function() const {
+        return !is_default() && !is_ignored();
+    }
 };
 
 constexpr uint64_t signal_bit(int number) {

@@ -58,11 +58,11 @@ void defer(DeferredSignals &deferred, int number, const siginfo_t *info, ucontex
 
 void deliver(int number, siginfo_t *info, ucontext_t *context) {
     const KernelAction action = application_action(number);
-    if (action.handler == reinterpret_cast<decltype(action.handler)>(SIG_DFL)) {
+    if (action.is_default()) {
         die_by(number, info, context); // only faults have our handler without the application's
         return;
     }
-    if (action.handler == reinterpret_cast<decltype(action.handler)>(SIG_IGN)) {
+    if (action.is_ignored()) {
         if (is_synchronous(number, info))
             die_by(number, info, context); // as the kernel does: it cannot be ignored
         return;
@@ -133,9 +133,7 @@ bool call_leave(ThreadContext &context) {
 }
 
 void signals_end_vfork(ThreadContext &context) {
-    if (context.signals.call_depth.load() == 0)
-        return;
-    context.signals.call_depth.store(1); // the child left in the middle of a call
+    context.signals.call_depth.store(1); // an exec has no end, and a killed child left in the middle
     call_leave(context);
 }
 

@@ -33,7 +33,7 @@ void signals_after_fork(bool handlers_cleared);
 // (SIG_IGN of SIGSEGV and SIGBUS) as the application set them, and back when it failed.
 void signals_before_exec();
 void signals_after_exec();
-// A vfork child may have gone in the middle of a call; the context is its parent's again.
+// Ends the call that the parent's part of a vfork is, whatever calls the child left open.
 void signals_end_vfork(ThreadContext &context);
 
 } // namespace shim
