@@ -417,6 +417,21 @@ base::Status pool_attach_image(Pool &pool, std::byte *base, uint64_t size_bytes,
     return tidy_up(pool, true, false);
 }
 
+namespace {
+
+// Is a process besides us attached? Its slot tells; the flock cannot, because forked
+// processes share the description that holds it. Byte 0 is locked.
+bool is_last(const Pool &pool) {
+    const uint32_t end = pool.segment->process_high_water.load();
+    for (uint32_t slot = 0; slot < end && slot < max_processes; slot++)
+        if (slot != pool.process_slot && pool.segment->processes()[slot].incarnation.load() != 0 &&
+            process_alive(pool, slot))
+            return false;
+    return true;
+}
+
+} // namespace
+
 void pool_detach(Pool &pool) {
     if (pool.segment == nullptr)
         return;
@@ -446,9 +461,10 @@ void pool_detach(Pool &pool) {
         base::raw_syscall(SYS_munmap, memory, sizeof(Thread));
     }
     if (!is_image) {
+        const bool last = is_last(pool);
         process_release(pool);
-        // Exclusive now means that nobody else is attached.
-        if (!base::is_error(base::raw_syscall(SYS_flock, pool.pool_descriptor, LOCK_EX | LOCK_NB)))
+        // Exclusive besides: nobody holds it who has no slot (a tool of libpmemobj).
+        if (last && !base::is_error(base::raw_syscall(SYS_flock, pool.pool_descriptor, LOCK_EX | LOCK_NB)))
             base::raw_syscall(SYS_unlink, base::as_long(pool.segment_path));
         base::raw_syscall(SYS_close, pool.pool_descriptor);
     }
