@@ -62,8 +62,8 @@ base::Result<InodeNumber> create_at(Call &call, const WalkResult &place, mode_t 
         inode.name_hash = name_hash(call.pool(), place.name);
         ++directory.link_count;
     }
-    BASE_TRY(directory_insert(call, place.parent, directory, place.name, number,
-                              static_cast<uint8_t>(IFTODT(inode.mode))));
+    BASE_TRY(
+        directory_insert(call, place.parent, directory, place.name, number, static_cast<uint8_t>(IFTODT(inode.mode))));
     touch_directory(directory, inode.ctime_ns);
     store_changed_lines(call, place.parent, directory);
     call.store(number * inode_size_bytes, &inode, sizeof(inode));

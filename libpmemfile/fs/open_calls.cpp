@@ -246,7 +246,8 @@ base::Result<OpenFileId> fs_open(Thread &thread, const At &at, int flags, mode_t
                 return id;
             continue;
         }
-        if (creates && place.wants_directory)
+        const bool is_dots = place.name == "." || place.name == "..";
+        if (creates && place.wants_directory && !is_dots)
             return base::error(EISDIR);
         if (exclusive)
             return base::error(EEXIST);
@@ -330,8 +331,8 @@ base::Result<int64_t> fs_seek(Thread &thread, OpenFileId id, int64_t offset, int
     case SEEK_HOLE: {
         if (offset < 0)
             return base::error(ENXIO);
-        BASE_TRY_ASSIGN(uint64_t found, data_seek(thread, file->inode.load(), static_cast<uint64_t>(offset),
-                                                  whence == SEEK_HOLE));
+        BASE_TRY_ASSIGN(uint64_t found,
+                        data_seek(thread, file->inode.load(), static_cast<uint64_t>(offset), whence == SEEK_HOLE));
         offset = static_cast<int64_t>(found);
         break;
     }

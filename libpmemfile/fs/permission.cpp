@@ -46,7 +46,8 @@ base::Status permission_check(const Thread &thread, const Inode &inode, unsigned
         return {};
     bool is_directory = S_ISDIR(inode.mode);
     bool may_execute_at_all = is_directory || (inode.mode & (S_IXUSR | S_IXGRP | S_IXOTH)) != 0;
-    if (has_capability(thread, capability_dac_override, real_ids) && ((access & may_execute) == 0 || may_execute_at_all))
+    if (has_capability(thread, capability_dac_override, real_ids) &&
+        ((access & may_execute) == 0 || may_execute_at_all))
         return {};
     unsigned searchable = is_directory ? may_read | may_execute : unsigned{may_read};
     if (has_capability(thread, capability_dac_read_search, real_ids) && (access & ~searchable) == 0)

@@ -339,8 +339,8 @@ base::Result<size_t> directory_path(Thread &thread, InodeNumber directory, char 
         size_t length = 0;
         for (ReadSection section(thread, parent); section.next();) {
             const Inode *inode = pool.inode(parent);
-            auto found = inode == nullptr ? base::Result<size_t>(size_t{0})
-                                          : directory_name_of(pool, *inode, hash, child, name);
+            auto found =
+                inode == nullptr ? base::Result<size_t>(size_t{0}) : directory_name_of(pool, *inode, hash, child, name);
             status = found.ok() ? base::Status{} : base::Status(found.error());
             length = found.ok() ? *found : 0;
             if (section.valid())

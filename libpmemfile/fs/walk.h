@@ -32,13 +32,14 @@ struct InodeHandle {
     InodeNumber number = 0;
     uint32_t generation = 0;
 
+    InodeHandle() = default;
     InodeHandle(InodeNumber number_of_open) : number(number_of_open) {}
     InodeHandle(InodeNumber n, uint32_t g) : number(n), generation(g) {}
 };
 
 // Where a path leads.
 struct WalkResult {
-    InodeNumber parent = 0;       // directory of the last component
+    InodeNumber parent = 0; // directory of the last component
     // Last component, inside `path` or in a scratch buffer of the thread that the next walk uses again;
     // "." or ".." possible; empty: the path was "/" alone.
     std::string_view name;

@@ -18,7 +18,7 @@ namespace {
 // Applies `change(thread, inode)` to what the path leads to.
 template <typename Change> long change_path(Request &request, const PathArgument &argument, Change change) {
     return serve_path(request, argument, [&](Thread &thread, const Route &route) -> Result<long> {
-        BASE_TRY_ASSIGN(InodeNumber inode, inode_of_route(thread, route, argument.follow_last));
+        BASE_TRY_ASSIGN(InodeHandle inode, inode_of_route(thread, route, argument.follow_last));
         BASE_TRY(change(thread, inode));
         return 0L;
     });
@@ -47,7 +47,7 @@ template <typename Change> long change_at(Request &request, int flags, Change ch
     if ((flags & AT_EMPTY_PATH) != 0 && static_cast<int>(request.args[0]) != AT_FDCWD && path_is_empty(request, 1))
         return change_open(request, true, change);
     PathArgument argument{0, 1, (flags & AT_SYMLINK_NOFOLLOW) == 0};
-    return change_path(request, argument, [&](Thread &thread, InodeNumber inode) -> Status {
+    return change_path(request, argument, [&](Thread &thread, InodeHandle inode) -> Status {
         if ((flags & ~known) != 0)
             return error(EINVAL);
         return change(thread, inode);
@@ -55,13 +55,13 @@ template <typename Change> long change_at(Request &request, int flags, Change ch
 }
 
 auto chmod_to(long mode) {
-    return [mode](Thread &thread, InodeNumber inode) -> Status {
+    return [mode](Thread &thread, InodeHandle inode) -> Status {
         return fs_chmod(thread, inode, static_cast<mode_t>(mode) & 07777);
     };
 }
 
 auto chown_to(long uid, long gid) {
-    return [uid, gid](Thread &thread, InodeNumber inode) -> Status {
+    return [uid, gid](Thread &thread, InodeHandle inode) -> Status {
         return fs_chown(thread, inode, static_cast<uid_t>(uid), static_cast<gid_t>(gid));
     };
 }
@@ -101,7 +101,7 @@ Status read_times(struct timespec times[2], long user, TimeForm form) {
 }
 
 auto set_times(long user, TimeForm form) {
-    return [user, form](Thread &thread, InodeNumber inode) -> Status {
+    return [user, form](Thread &thread, InodeHandle inode) -> Status {
         struct timespec times[2];
         BASE_TRY(read_times(times, user, form));
         return fs_utimens(thread, inode, user == 0 ? nullptr : times);
@@ -121,7 +121,7 @@ long serve_fchmodat(Request &request) {
 }
 long serve_fchmodat2(Request &request) {
     long mode = request.args[2];
-    return change_at(request, static_cast<int>(request.args[3]), [mode](Thread &thread, InodeNumber inode) -> Status {
+    return change_at(request, static_cast<int>(request.args[3]), [mode](Thread &thread, InodeHandle inode) -> Status {
         // The mode of a symlink cannot change, as on the kernel's own filesystems.
         BASE_TRY_ASSIGN(Attributes attributes, fs_attributes(thread, inode));
         if (S_ISLNK(attributes.mode))
@@ -166,7 +166,7 @@ long serve_utimensat(Request &request) {
 
 long serve_truncate(Request &request) {
     int64_t size_bytes = request.args[1];
-    return change_path(request, {-1, 0}, [size_bytes](Thread &thread, InodeNumber inode) -> Status {
+    return change_path(request, {-1, 0}, [size_bytes](Thread &thread, InodeHandle inode) -> Status {
         if (size_bytes < 0)
             return error(EINVAL);
         return fs_truncate(thread, inode, size_bytes, true);

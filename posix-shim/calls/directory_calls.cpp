@@ -24,13 +24,13 @@ using namespace pmemfile;
 
 namespace {
 
-Result<long> enter(Thread &thread, unsigned mount, InodeNumber inode) {
+Result<long> enter(Thread &thread, unsigned mount, InodeHandle inode) {
     BASE_TRY_ASSIGN(Attributes attributes, fs_attributes(thread, inode));
     if (!S_ISDIR(attributes.mode))
         return error(ENOTDIR);
     BASE_TRY(fs_access(thread, inode, X_OK, false));
     BASE_TRY_ASSIGN(OpenFileId holder, fs_open_inode(thread, inode, O_PATH | O_DIRECTORY));
-    working_directory_set({static_cast<int>(mount), inode, holder});
+    working_directory_set({static_cast<int>(mount), inode.number, holder});
     return 0L;
 }
 
@@ -55,7 +55,7 @@ long entered_on_host(Request &request) {
 
 long serve_chdir(Request &request) {
     auto serve = [&](Thread &thread, const Route &route) -> Result<long> {
-        BASE_TRY_ASSIGN(InodeNumber inode, inode_of_route(thread, route, true));
+        BASE_TRY_ASSIGN(InodeHandle inode, inode_of_route(thread, route, true));
         return enter(thread, route.mount, inode);
     };
     long result = serve_path(request, {-1, 0}, serve);

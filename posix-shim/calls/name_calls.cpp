@@ -115,7 +115,10 @@ long serve_two_paths(Request &request, const PathArgument &from_argument, const 
     Result<Thread *> thread = context_thread(request.context, from->mount);
     if (!thread.ok())
         return kernel_result(Status(thread.error()));
-    return kernel_result(serve(request, **thread, *from, *to));
+    Result<long> result = serve(request, **thread, *from, *to);
+    while (!result.ok() && result.error().number() == ESTALE)
+        result = serve(request, **thread, *from, *to); // as in serve_path
+    return kernel_result(result);
 }
 
 // linkat's flags sit in the fifth register, renameat2's too.
@@ -131,7 +134,7 @@ Result<long> link_in_pool(Request &request, Thread &thread, const Route &from, c
     int flags = request.number == SYS_linkat ? static_cast<int>(request.args[4]) : 0;
     if ((flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) != 0)
         return error(EINVAL);
-    BASE_TRY_ASSIGN(InodeNumber inode, inode_of_route(thread, from, (flags & AT_SYMLINK_FOLLOW) != 0));
+    BASE_TRY_ASSIGN(InodeHandle inode, inode_of_route(thread, from, (flags & AT_SYMLINK_FOLLOW) != 0));
     BASE_TRY(fs_link(thread, inode, to.at(0)));
     return 0L;
 }

@@ -13,16 +13,16 @@ using base::Result;
 using base::Status;
 using namespace pmemfile;
 
-Result<InodeNumber> inode_of_route(Thread &thread, const Route &route, bool follow_last, unsigned extra_flags) {
+Result<InodeHandle> inode_of_route(Thread &thread, const Route &route, bool follow_last, unsigned extra_flags) {
     if (route.where == Where::descriptor) {
         if (!follow_last)
             return error(EINVAL);
         BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, route.id));
-        return InodeNumber{file->inode.load()};
+        return InodeHandle{file->inode.load()};
     }
     unsigned flags = walk_may_escape | extra_flags | (follow_last ? unsigned{walk_follow_last} : 0u);
     BASE_TRY_ASSIGN(WalkResult found, walk(thread, route.start, route.path, flags));
-    return found.inode;
+    return found.handle();
 }
 
 Result<OpenArgument> open_argument(Request &request, int index) {

@@ -55,6 +55,8 @@ template <typename Serve> long serve_path(Request &request, const PathArgument &
         if (!thread.ok())
             return kernel_result(base::Status(thread.error()));
         base::Result<long> result = serve(**thread, *route);
+        while (!result.ok() && result.error().number() == ESTALE)
+            result = serve(**thread, *route); // what the path led to went between walk and act: look again
         if (result.ok() || result.error().number() != pmemfile::path_escapes)
             return result.ok() ? *result : -static_cast<long>(result.error().number());
         route = route_escaped(request.context, 0, *route, times);
@@ -63,7 +65,7 @@ template <typename Serve> long serve_path(Request &request, const PathArgument &
 
 // The inode a route leads to. /proc/self/fd/N: the description's, or with `follow_last` false
 // EINVAL (the caller answers for the link itself).
-base::Result<pmemfile::InodeNumber> inode_of_route(pmemfile::Thread &thread, const Route &route, bool follow_last,
+base::Result<pmemfile::InodeHandle> inode_of_route(pmemfile::Thread &thread, const Route &route, bool follow_last,
                                                    unsigned extra_flags = 0);
 
 // The descriptor argument of a call on open files. `thread` null: not ours.

@@ -21,7 +21,7 @@ using namespace pmemfile;
 
 namespace {
 
-Result<long> give_stat(Thread &thread, unsigned mount, InodeNumber inode, long user) {
+Result<long> give_stat(Thread &thread, unsigned mount, InodeHandle inode, long user) {
     BASE_TRY_ASSIGN(Attributes attributes, fs_attributes(thread, inode));
     struct stat status;
     fill_stat(attributes, mounts[mount].device, &status);
@@ -42,7 +42,7 @@ struct statx_timestamp statx_time(int64_t ns) {
     return time;
 }
 
-Result<long> give_statx(Thread &thread, unsigned mount, InodeNumber inode, long user) {
+Result<long> give_statx(Thread &thread, unsigned mount, InodeHandle inode, long user) {
     BASE_TRY_ASSIGN(Attributes attributes, fs_attributes(thread, inode));
     struct statx status = {};
     status.stx_mask = STATX_BASIC_STATS | STATX_BTIME;
@@ -98,7 +98,7 @@ template <typename Serve> long serve_empty(Request &request, Serve serve) {
 
 long serve_stat_form(Request &request, PathArgument argument, int buffer_index) {
     return serve_path(request, argument, [&](Thread &thread, const Route &route) -> Result<long> {
-        BASE_TRY_ASSIGN(InodeNumber inode, inode_of_route(thread, route, argument.follow_last));
+        BASE_TRY_ASSIGN(InodeHandle inode, inode_of_route(thread, route, argument.follow_last));
         return give_stat(thread, route.mount, inode, request.args[buffer_index]);
     });
 }
@@ -109,7 +109,7 @@ long serve_access_form(Request &request, PathArgument argument, int mode, int fl
     return serve_path(request, argument, [&](Thread &thread, const Route &route) -> Result<long> {
         if ((mode & ~7) != 0)
             return error(EINVAL);
-        BASE_TRY_ASSIGN(InodeNumber inode,
+        BASE_TRY_ASSIGN(InodeHandle inode,
                         inode_of_route(thread, route, argument.follow_last, real_ids ? unsigned{walk_real_ids} : 0u));
         BASE_TRY(fs_access(thread, inode, mode, real_ids));
         return 0L;
@@ -153,7 +153,7 @@ long serve_readlink_form(Request &request, PathArgument argument, int buffer_ind
         if (route.where == Where::descriptor) {
             BASE_TRY_ASSIGN(length, magic_link_text(thread, route, text, sizeof(request.context.symlink)));
         } else {
-            BASE_TRY_ASSIGN(InodeNumber inode, inode_of_route(thread, route, false));
+            BASE_TRY_ASSIGN(InodeHandle inode, inode_of_route(thread, route, false));
             BASE_TRY_ASSIGN(length, fs_readlink(thread, inode, text, sizeof(request.context.symlink)));
         }
         length = std::min(length, static_cast<size_t>(size));
@@ -173,7 +173,7 @@ long serve_lstat(Request &request) {
 }
 
 long serve_fstat(Request &request) {
-    return serve_empty(request, [&](Thread &thread, unsigned mount, InodeNumber inode) {
+    return serve_empty(request, [&](Thread &thread, unsigned mount, InodeHandle inode) {
         return give_stat(thread, mount, inode, request.args[1]);
     });
 }
@@ -181,7 +181,7 @@ long serve_fstat(Request &request) {
 long serve_newfstatat(Request &request) {
     int flags = static_cast<int>(request.args[3]);
     if ((flags & AT_EMPTY_PATH) != 0 && path_is_empty(request, 1))
-        return serve_empty(request, [&](Thread &thread, unsigned mount, InodeNumber inode) {
+        return serve_empty(request, [&](Thread &thread, unsigned mount, InodeHandle inode) {
             return give_stat(thread, mount, inode, request.args[2]);
         });
     return serve_stat_form(request, {0, 1, (flags & AT_SYMLINK_NOFOLLOW) == 0}, 2);
@@ -190,12 +190,12 @@ long serve_newfstatat(Request &request) {
 long serve_statx(Request &request) {
     int flags = static_cast<int>(request.args[2]);
     if ((flags & AT_EMPTY_PATH) != 0 && path_is_empty(request, 1))
-        return serve_empty(request, [&](Thread &thread, unsigned mount, InodeNumber inode) {
+        return serve_empty(request, [&](Thread &thread, unsigned mount, InodeHandle inode) {
             return give_statx(thread, mount, inode, request.args[4]);
         });
     PathArgument argument{0, 1, (flags & AT_SYMLINK_NOFOLLOW) == 0};
     return serve_path(request, argument, [&](Thread &thread, const Route &route) -> Result<long> {
-        BASE_TRY_ASSIGN(InodeNumber inode, inode_of_route(thread, route, argument.follow_last));
+        BASE_TRY_ASSIGN(InodeHandle inode, inode_of_route(thread, route, argument.follow_last));
         return give_statx(thread, route.mount, inode, request.args[4]);
     });
 }
@@ -212,7 +212,7 @@ long serve_faccessat2(Request &request) {
     int flags = static_cast<int>(request.args[3]);
     int mode = static_cast<int>(request.args[2]);
     if ((flags & AT_EMPTY_PATH) != 0 && path_is_empty(request, 1))
-        return serve_empty(request, [&](Thread &thread, unsigned, InodeNumber inode) -> Result<long> {
+        return serve_empty(request, [&](Thread &thread, unsigned, InodeHandle inode) -> Result<long> {
             BASE_TRY(fs_access(thread, inode, mode, (flags & AT_EACCESS) == 0));
             return 0L;
         });
@@ -225,7 +225,7 @@ long serve_readlink(Request &request) {
 
 long serve_readlinkat(Request &request) {
     if (path_is_empty(request, 1)) // an O_PATH | O_NOFOLLOW descriptor of a symlink
-        return serve_empty(request, [&](Thread &thread, unsigned, InodeNumber inode) -> Result<long> {
+        return serve_empty(request, [&](Thread &thread, unsigned, InodeHandle inode) -> Result<long> {
             int size = static_cast<int>(request.args[3]);
             if (size <= 0)
                 return error(EINVAL);
@@ -240,7 +240,7 @@ long serve_readlinkat(Request &request) {
 
 long serve_statfs(Request &request) {
     return serve_path(request, {-1, 0}, [&](Thread &thread, const Route &route) -> Result<long> {
-        BASE_TRY_ASSIGN(InodeNumber inode, inode_of_route(thread, route, true));
+        BASE_TRY_ASSIGN(InodeHandle inode, inode_of_route(thread, route, true));
         (void)inode;
         struct statfs status = {};
         fs_statfs(thread, &status);
@@ -250,7 +250,7 @@ long serve_statfs(Request &request) {
 }
 
 long serve_fstatfs(Request &request) {
-    return serve_empty(request, [&](Thread &thread, unsigned, InodeNumber) -> Result<long> {
+    return serve_empty(request, [&](Thread &thread, unsigned, InodeHandle) -> Result<long> {
         struct statfs status = {};
         fs_statfs(thread, &status);
         BASE_TRY(copy_out(reinterpret_cast<void *>(request.args[1]), &status, sizeof(status)));

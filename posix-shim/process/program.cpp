@@ -28,10 +28,10 @@ namespace {
 
 constexpr unsigned memory_file_executable = 0x10; // MFD_EXEC, Linux 6.3
 
-Result<Program> held(Thread &thread, InodeNumber inode) {
+Result<Program> held(Thread &thread, InodeHandle inode) {
     Program program;
     program.thread = &thread;
-    program.inode = inode;
+    program.inode = inode.number;
     BASE_TRY_ASSIGN(program.holder, fs_open_inode(thread, inode, O_PATH));
     return program;
 }
@@ -47,7 +47,7 @@ Result<Program> follow(ThreadContext &context, Result<Route> route, bool follow_
             return on_host;
         }
         BASE_TRY_ASSIGN(Thread * thread, context_thread(context, route->mount));
-        const Result<InodeNumber> inode = inode_of_route(*thread, *route, follow_last);
+        const Result<InodeHandle> inode = inode_of_route(*thread, *route, follow_last);
         if (inode.ok())
             return held(*thread, *inode);
         if (inode.error().number() != path_escapes)
@@ -76,7 +76,7 @@ Result<Program> program_find(Request &request, long dirfd, const char *user_path
             return on_host;
         BASE_TRY_ASSIGN(Thread * thread, context_thread(context, word_mount(word)));
         BASE_TRY_ASSIGN(OpenFile * file, open_file_get(*thread, word_id(word)));
-        return held(*thread, file->inode.load());
+        return held(*thread, InodeNumber{file->inode.load()});
     }
     BASE_TRY_ASSIGN(Program found,
                     follow(context, route_path(context, 0, dirfd, user_path, Care::quick), follow_last, on_host));

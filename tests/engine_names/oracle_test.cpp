@@ -136,9 +136,10 @@ void run_calls(Thread &thread, InodeNumber root, int directory, unsigned seed, u
         std::string call;
         switch (paths.next(8)) {
         case 0: {
-            static const int flag_sets[] = {O_CREAT | O_WRONLY, O_CREAT | O_EXCL | O_RDWR, O_CREAT | O_TRUNC | O_WRONLY,
-                                            O_RDONLY,           O_RDONLY | O_NOFOLLOW,     O_RDONLY | O_DIRECTORY,
-                                            O_WRONLY | O_TRUNC, O_CREAT | O_NOFOLLOW | O_RDWR};
+            static const int flag_sets[] = {O_CREAT | O_WRONLY,           O_CREAT | O_EXCL | O_RDWR,
+                                            O_CREAT | O_TRUNC | O_WRONLY, O_RDONLY,
+                                            O_RDONLY | O_NOFOLLOW,        O_RDONLY | O_DIRECTORY,
+                                            O_WRONLY | O_TRUNC,           O_CREAT | O_NOFOLLOW | O_RDWR};
             const int flags = flag_sets[paths.next(8)];
             call = "open " + std::to_string(flags) + " " + a;
             auto id = fs_open(thread, first, flags, 0644);

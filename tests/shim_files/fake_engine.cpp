@@ -127,8 +127,8 @@ Result<OpenFileId> fs_open(Thread &, const At &at, int flags, mode_t) {
     BASE_TRY(note("open", at));
     return make_open(named(at.path), flags);
 }
-Result<OpenFileId> fs_open_inode(Thread &, InodeNumber inode, int flags) {
-    return make_open(inode, flags);
+Result<OpenFileId> fs_open_inode(Thread &, InodeHandle handle, int flags) {
+    return make_open(handle.number, flags);
 }
 Result<OpenFile *> open_file_get(const Thread &, OpenFileId id) {
     OpenFile *file = id % 65536 < 64 ? &fake::files[id % 65536] : nullptr;
@@ -183,10 +183,10 @@ Status fs_fallocate(Thread &, OpenFileId, int, int64_t, int64_t) {
 Status fs_set_flags(Thread &, OpenFileId, int) {
     return {};
 }
-Result<Attributes> fs_attributes(Thread &, InodeNumber inode) {
+Result<Attributes> fs_attributes(Thread &, InodeHandle handle) {
     Attributes attributes;
-    attributes.inode = inode;
-    attributes.mode = inode == fake::file_inode ? 0100644 : 040755;
+    attributes.inode = handle.number;
+    attributes.mode = handle.number == fake::file_inode ? 0100644 : 040755;
     attributes.link_count = 1;
     attributes.size_bytes = fake::content.size();
     return attributes;
@@ -197,19 +197,19 @@ void fill_stat(const Attributes &attributes, uint64_t device, struct stat *statu
     status->st_mode = attributes.mode;
     status->st_dev = device;
 }
-Status fs_chmod(Thread &, InodeNumber, mode_t) {
+Status fs_chmod(Thread &, InodeHandle, mode_t) {
     return {};
 }
-Status fs_chown(Thread &, InodeNumber, uid_t, gid_t) {
+Status fs_chown(Thread &, InodeHandle, uid_t, gid_t) {
     return {};
 }
-Status fs_utimens(Thread &, InodeNumber, const struct timespec *) {
+Status fs_utimens(Thread &, InodeHandle, const struct timespec *) {
     return {};
 }
-Status fs_truncate(Thread &, InodeNumber, int64_t, bool) {
+Status fs_truncate(Thread &, InodeHandle, int64_t, bool) {
     return {};
 }
-Status fs_access(Thread &, InodeNumber, int, bool) {
+Status fs_access(Thread &, InodeHandle, int, bool) {
     return {};
 }
 void fs_statfs(Thread &, struct statfs *) {}
@@ -229,13 +229,13 @@ Status fs_unlink(Thread &, const At &at) {
 Status fs_symlink(Thread &, std::string_view target, const At &at) {
     return note(("symlink " + std::string(target)).c_str(), at);
 }
-Status fs_link(Thread &, InodeNumber inode, const At &to) {
-    return note(("link " + std::to_string(inode)).c_str(), to);
+Status fs_link(Thread &, InodeHandle handle, const At &to) {
+    return note(("link " + std::to_string(handle.number)).c_str(), to);
 }
 Status fs_rename(Thread &, const At &from, const At &to, unsigned) {
     return note(("rename " + std::string(from.path)).c_str(), to);
 }
-Result<size_t> fs_readlink(Thread &, InodeNumber, char *buffer, size_t) {
+Result<size_t> fs_readlink(Thread &, InodeHandle, char *buffer, size_t) {
     std::memcpy(buffer, "target", 6);
     return size_t{6};
 }
