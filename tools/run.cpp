@@ -126,8 +126,9 @@ int run(const std::vector<std::string> &mounts, const std::vector<std::string> &
     arguments.push_back(nullptr);
     // Only a process that sees the pools can start a program in them: ourselves, once more.
     bool is_again = mounts.empty();
+    bool is_hidden = !is_again && lies_in_mount(words[0], pools);
     errno = ENOENT;
-    if (is_again || !lies_in_mount(words[0], pools))
+    if (!is_hidden)
         execvp(arguments[3], arguments.data() + 3);
     if (!is_again && (errno == ENOENT || errno == EACCES || errno == ENOTDIR))
         execv("/proc/self/exe", arguments.data());
