@@ -31,9 +31,9 @@ using namespace pmemfile;
 
 namespace {
 
-constexpr unsigned script_depth_limit = 5;                           // as Linux
-constexpr size_t front_limit = 2 + 2 * script_depth_limit;           // words before argv[1]
-constexpr size_t pointer_limit = 1 << 20;                            // more is E2BIG at the kernel too
+constexpr unsigned script_depth_limit = 5;                 // as Linux
+constexpr size_t front_limit = 2 + 2 * script_depth_limit; // words before argv[1]
+constexpr size_t pointer_limit = 1 << 20;                  // more is E2BIG at the kernel too
 constexpr size_t preload_limit = 2 * path_max_bytes;
 
 struct Arguments {
@@ -321,8 +321,7 @@ void undo_places(ThreadContext &context, const PoolPlace (&places)[max_mounts]) 
     }
 }
 
-long execute(Request &request, Scratch &scratch, const Arguments &arguments, const Target &target,
-             bool names_command) {
+long execute(Request &request, Scratch &scratch, const Arguments &arguments, const Target &target, bool names_command) {
     ThreadContext &context = request.context;
     Result<const char **> argv = make_arguments(scratch, arguments.argv);
     if (!argv.ok())

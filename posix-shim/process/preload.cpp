@@ -54,8 +54,7 @@ void find_ourselves() {
     Dl_info info;
     if (dladdr(reinterpret_cast<const void *>(&find_ourselves), &info) == 0 || info.dli_fname == nullptr)
         fail("libpmemfile-preload.so", "cannot find its own path");
-    const long descriptor =
-        base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(info.dli_fname), O_PATH | O_CLOEXEC);
+    const long descriptor = base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(info.dli_fname), O_PATH | O_CLOEXEC);
     const base::Result<size_t> length = host_directory_path(descriptor, preload_path, sizeof preload_path);
     base::raw_syscall(SYS_close, descriptor);
     if (!length.ok())

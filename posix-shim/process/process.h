@@ -2,8 +2,8 @@
 // and how its place goes to a child or over an exec.
 #pragma once
 
-#include "libpmemfile/runtime/thread.h"
 #include "libpmemfile/fs/attach.h"
+#include "libpmemfile/runtime/thread.h"
 #include "posix-shim/process/context.h"
 #include "posix-shim/process/working_directory.h"
 

@@ -168,8 +168,7 @@ Result<bool> parse_script(const char (&head)[program_head_bytes], std::string_vi
 }
 
 Result<int> program_copy(ThreadContext &context, const Program &program, const char *name) {
-    long descriptor =
-        base::raw_syscall(SYS_memfd_create, base::as_long(name), MFD_CLOEXEC | memory_file_executable);
+    long descriptor = base::raw_syscall(SYS_memfd_create, base::as_long(name), MFD_CLOEXEC | memory_file_executable);
     if (descriptor == -EINVAL) // an older kernel, where all are executable
         descriptor = base::raw_syscall(SYS_memfd_create, base::as_long(name), MFD_CLOEXEC);
     if (base::is_error(descriptor))

@@ -5,7 +5,7 @@
 
 // std::__throw_out_of_range_fmt(char const *, ...)
 extern "C" __attribute__((visibility("hidden"), used)) void out_of_range(const char *format,
-                                                                        ...) asm("_ZSt24__throw_out_of_range_fmtPKcz");
+                                                                         ...) asm("_ZSt24__throw_out_of_range_fmtPKcz");
 
 extern "C" void out_of_range(const char *format, ...) {
     base::panic(format);

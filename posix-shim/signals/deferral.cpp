@@ -90,8 +90,7 @@ void universal_handler(int number, siginfo_t *info, void *ucontext) {
             deliver(number, info, interrupted);
         return;
     }
-    if ((signal_bit(number) & fault_signals) != 0 &&
-        instruction >= reinterpret_cast<greg_t>(base_user_copy_begin) &&
+    if ((signal_bit(number) & fault_signals) != 0 && instruction >= reinterpret_cast<greg_t>(base_user_copy_begin) &&
         instruction < reinterpret_cast<greg_t>(base_user_copy_end)) {
         instruction = reinterpret_cast<greg_t>(base_user_copy_fault);
         return;

@@ -4,10 +4,10 @@
 
 #include <cerrno>
 #include <climits>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
-#include <csignal>
 #include <spawn.h>
 #include <string>
 #include <sys/file.h>
@@ -353,8 +353,8 @@ TEST(Exec, WithOtherThreadsInCalls) {
 }
 
 TEST(Run, ExitCodes) {
-    const std::string run = std::string(getenv("PMEMFILE")) + " run -m " + getenv("POOL_DIRECTORY") + "=" +
-                            getenv("POOL") + " -- ";
+    const std::string run =
+        std::string(getenv("PMEMFILE")) + " run -m " + getenv("POOL_DIRECTORY") + "=" + getenv("POOL") + " -- ";
     EXPECT_EQ(WEXITSTATUS(system((run + "sh -c 'exit 7'").c_str())), 7);
     EXPECT_EQ(WEXITSTATUS(system((run + "/absent/program 2>/dev/null").c_str())), 127);
     EXPECT_EQ(WEXITSTATUS(system((run + "/etc/passwd 2>/dev/null").c_str())), 126);
