@@ -51,6 +51,6 @@ cat a
 install -m 750 a inst; stat -c '%a %s' inst
 echo 'all: o1 o2
 o%: ; echo $@ > $@' > Makefile; make -s -j4; cat o1 o2
-gzip -k a; gunzip -c a.gz; awk 'BEGIN{while((getline l < "b")>0) print "awk",l; print "x" > "aw"; close("aw"); system("cat aw")}'
+gzip -nk a; gunzip -c a.gz; awk 'BEGIN{while((getline l < "b")>0) print "awk",l; print "x" > "aw"; close("aw"); system("cat aw")}'
 bash -c 'set -m; sleep 0.1 & fg >/dev/null; echo fgdone'
 rm -rf deep2; ls -A | tr '\n' ' '
