@@ -54,3 +54,4 @@ o%: ; echo $@ > $@' > Makefile; make -s -j4; cat o1 o2
 gzip -nk a; gunzip -c a.gz; awk 'BEGIN{while((getline l < "b")>0) print "awk",l; print "x" > "aw"; close("aw"); system("cat aw")}'
 bash -c 'set -m; sleep 0.1 & fg >/dev/null; echo fgdone'
 rm -rf deep2; ls -A | tr '\n' ' '
+echo
