@@ -40,6 +40,7 @@ long prepare_fork(Request &request) {
 }
 
 long prepare_vfork(Request &request) {
+    credentials_begin_vfork(request.context);
     request.context.is_vfork_child = true;
     request.context.vfork_opened_count = 0;
     return pass_with_post;
@@ -71,6 +72,7 @@ void after_fork(ThreadContext &context, long result, uint64_t flags) {
         descriptor_protect_own(mounts[mount].pool.liveness_descriptor, former);
     }
     context_after_fork(context);
+    working_directory_after_fork();
     signals_after_fork((flags & CLONE_CLEAR_SIGHAND) != 0);
     if (mapping_table_after_fork != nullptr)
         mapping_table_after_fork(context);
@@ -80,7 +82,7 @@ void after_fork(ThreadContext &context, long result, uint64_t flags) {
 void after_vfork(ThreadContext &context) {
     context.is_vfork_child = false;
     working_directory_end_vfork(context);
-    credentials_load();
+    credentials_end_vfork(context);
     for (unsigned mount = 0; mount < mount_count; mount++) {
         pmemfile::Thread *thread = context.threads[mount];
         if (thread == nullptr)

@@ -225,12 +225,16 @@ __attribute__((constructor)) void start(int, char **, char **environment) {
         fail("PMEMFILE_POOLS", "too long");
     std::strcpy(pools_value, pools);
     find_ourselves();
-    credentials_load();
 
     Handover handover;
     const char *text = environment_value(environment, handover_variable);
     const bool is_told = text != nullptr && handover_read(text, handover);
     const bool is_mine = is_told && handover.process == base::raw_syscall(SYS_getpid);
+    ThreadContext *context = context_get();
+    if (context == nullptr)
+        fail("memory", reason(-ENOMEM));
+    credentials_load(credentials_of(*context));
+    credentials_load_umask(credentials_of(*context));
     const bool has_place = make_mounts(is_mine ? &handover : nullptr);
     if (is_told && !has_place)
         close_foreign_places(handover);
@@ -238,9 +242,6 @@ __attribute__((constructor)) void start(int, char **, char **environment) {
         base::raw_syscall(SYS_prctl, PR_SET_NAME, base::as_long(handover.command_name));
     environment_remove(environment, handover_variable);
 
-    ThreadContext *context = context_get();
-    if (context == nullptr)
-        fail("memory", reason(-ENOMEM));
     descriptor_scan(*context);
     if (has_place) {
         working_directory_adopt(handover.directory);

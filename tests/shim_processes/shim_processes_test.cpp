@@ -207,6 +207,42 @@ TEST(Vfork, ChildExecs) {
     EXPECT_EQ(read_file(in_pool("vforked")), "from vfork\n");
 }
 
+__attribute__((noinline)) pid_t vfork_and_create(const char *directory, mode_t mask) {
+    const pid_t child = vfork();
+    if (child == 0) {
+        umask(mask);
+        if (chdir(directory) != 0)
+            _exit(1);
+        const int descriptor = open("made", O_CREAT | O_WRONLY, 0666);
+        _exit(descriptor >= 0 && unlink("made") == 0 ? 0 : 2);
+    }
+    return child;
+}
+
+TEST(Vfork, FromManyThreadsAtOnce) {
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; i++)
+        threads.emplace_back([i] {
+            const std::string directory = in_pool("vfork" + std::to_string(i));
+            ASSERT_EQ(mkdir(directory.c_str(), 0755), 0);
+            for (int round = 0; round < 50; round++) {
+                const pid_t child = vfork_and_create(directory.c_str(), static_cast<mode_t>(i));
+                ASSERT_EQ(wait_for(child), 0);
+            }
+            EXPECT_EQ(rmdir(directory.c_str()), 0);
+        });
+    for (std::thread &thread : threads)
+        thread.join();
+    const mode_t mask = umask(0);
+    umask(mask);
+    EXPECT_EQ(mask, 022u);
+    const int descriptor = open(in_pool("masked").c_str(), O_CREAT | O_WRONLY, 0666);
+    struct stat status = {};
+    fstat(descriptor, &status);
+    EXPECT_EQ(status.st_mode & 0777, 0644u);
+    close(descriptor);
+}
+
 TEST(Spawn, FileActions) {
     write_file(in_pool("input"), "spawned\n");
     const std::string input = in_pool("input");
