@@ -202,7 +202,35 @@ base::Status enter_mount(ThreadContext &context) {
     return {};
 }
 
-void start_hooks() {
+// The interceptor keeps its plans below the user's home directory, by calls that do not come
+// through here. Where the home is in a pool it must not see it (it takes /tmp then).
+class HiddenHome {
+public:
+    explicit HiddenHome(char **environment) {
+        for (const std::string_view variable : {"HOME=", "XDG_CACHE_HOME=", "PMEMFILE_CACHE_DIR="}) {
+            const char *value = environment_value(environment, variable);
+            std::string_view rest;
+            if (value != nullptr && mount_of(value, &rest) >= 0)
+                hidden_[count_++] = const_cast<char *>(value - variable.size());
+        }
+        for (unsigned i = 0; i < count_; i++)
+            *hidden_[i] ^= name_change;
+    }
+    ~HiddenHome() {
+        for (unsigned i = 0; i < count_; i++)
+            *hidden_[i] ^= name_change;
+    }
+    HiddenHome(const HiddenHome &) = delete;
+    HiddenHome &operator=(const HiddenHome &) = delete;
+
+private:
+    static constexpr char name_change = 0x20; // the variable's first letter, small
+    char *hidden_[3];
+    unsigned count_ = 0;
+};
+
+void start_hooks(char **environment) {
+    const HiddenHome hidden(environment);
     static constinit long numbers[512];
     const unsigned count = dispatch_calls(numbers);
     intercept_hook hook = {};
@@ -252,7 +280,7 @@ __attribute__((constructor)) void start(int, char **, char **environment) {
         fail("the working directory is not in the pool", reason(-entered.error().number()));
     }
     signals_start();
-    start_hooks();
+    start_hooks(environment);
 }
 
 } // namespace
