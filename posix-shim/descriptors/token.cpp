@@ -69,6 +69,9 @@ TokenIdentity token_decode(long descriptor) {
         const Mount &mount = mounts[i];
         if (status.st_dev != mount.token_device || status.st_ino != mount.token_inode)
             continue;
+        // The file may be open in other ways too: a program of ours that attaches by itself.
+        if ((base::raw_syscall(SYS_fcntl, descriptor, F_GETFL) & O_ACCMODE) != access_mode_none)
+            break;
         long position = base::raw_syscall(SYS_lseek, descriptor, 0, SEEK_CUR);
         identity.mount = static_cast<int>(i);
         identity.id = base::is_error(position) ? 0 : static_cast<pmemfile::OpenFileId>(position);

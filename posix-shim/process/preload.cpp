@@ -105,8 +105,6 @@ void fill_host_side(Mount &mount, std::string_view directory) {
     if (!length.ok() || *length < 2)
         fail(directory, "cannot be a mount point");
     mount.host_path_length = static_cast<unsigned>(*length);
-    const size_t slash = std::string_view(mount.host_path, *length).rfind('/');
-    mount.host_parent_length = slash == 0 ? 1 : static_cast<unsigned>(slash);
     mount.host_device = status.st_dev;
     mount.host_inode = status.st_ino;
 }
