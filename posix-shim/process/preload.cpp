@@ -133,9 +133,8 @@ void attach(Mount &mount, const char *pool_path, const pmemfile::PoolPlace *plac
     descriptor_protect_own(mount.pool.pool_descriptor, -1);
     descriptor_protect_own(mount.pool.liveness_descriptor, -1);
     mount.device = mount_device(mount.pool.superblock().uuid);
-    // The runtime file itself: it is on tmpfs, there as long as anybody is attached, and goes with the last.
-    if (const long opened = token_file_open(mount, mount.pool.segment_path); base::is_error(opened))
-        fail(mount.pool.segment_path, reason(opened));
+    if (const long opened = token_file_open(mount, mount.pool.token_path); base::is_error(opened))
+        fail(mount.pool.token_path, reason(opened));
 }
 
 // All mounts of PMEMFILE_POOLS. True when the places came from exec.
