@@ -263,6 +263,8 @@ base::Status attach_first(Pool &pool, const char *path, const AttachOptions &opt
     const auto &root = *pool.at<ContainerRoot>(info->root_offset);
     pool.superblock_offset = root.slabs[0].first_block * block_size_bytes;
     BASE_TRY(bring_up(pool, path, pool_status, message, [&](uint64_t size_bytes) -> base::Result<Segment *> {
+        // Who may use the pool may use the runtime file, whatever the umask of who made it.
+        base::raw_syscall(SYS_fchmod, runtime_descriptor, pool_status.st_mode & 0666);
         base::raw_syscall(SYS_ftruncate, runtime_descriptor, 0);
         const long sized = base::raw_syscall(SYS_ftruncate, runtime_descriptor, static_cast<long>(size_bytes));
         if (base::is_error(sized))

@@ -1,6 +1,6 @@
 #!/bin/sh
-# run_in_pool.sh PMEMFILE TEST: runs the test program with a fresh pool mounted on $POOL_DIRECTORY,
-# then lets fsck judge the pool and looks for leftovers.
+# run_in_pool.sh PMEMFILE TEST [ARGUMENT...]: runs the test program with a fresh pool mounted on $POOL_DIRECTORY
+# ("{}" among the arguments stands for it), then lets fsck judge the pool and looks for leftovers.
 set -u
 base=$(mktemp -d /dev/shm/pmemfile-processes.XXXXXX) || exit 1
 trap 'rm -rf "$base"' EXIT
@@ -9,7 +9,14 @@ mkdir "$base/mount" && "$1" mkfs -s 128M "$base/pool" >"$base/log" 2>&1 || {
     exit 1
 }
 export POOL_DIRECTORY="$base/mount" HOST_DIRECTORY="$base" PMEMFILE="$1" POOL="$base/pool"
-"$1" run -m "$base/mount=$base/pool" -- "$2" || exit 1
+tool=$1
+shift
+for argument; do
+    shift
+    [ "$argument" = "{}" ] && argument=$POOL_DIRECTORY
+    set -- "$@" "$argument"
+done
+"$tool" run -m "$base/mount=$base/pool" -- "$@" || exit 1
 inode=$(printf '%x-%x' "$(stat -c %d "$base/pool")" "$(stat -c %i "$base/pool")")
 if [ -e "/dev/shm/pmemfile-$inode" ]; then
     echo "the runtime file was left behind: /dev/shm/pmemfile-$inode" >&2
@@ -20,4 +27,4 @@ if [ -n "$(ls -A "$base/mount")" ]; then
     ls -A "$base/mount" >&2
     exit 1
 fi
-"$1" fsck "$base/pool"
+"$tool" fsck -n "$base/pool"
