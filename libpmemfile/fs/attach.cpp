@@ -320,8 +320,10 @@ base::Status tidy_up(Pool &pool, bool is_first, bool is_handover) {
     thread.credentials = &root;
     base::Status done = thread_register(thread, pool);
     if (done.ok()) {
-        if (is_handover)
+        if (is_handover) {
             settle_former_threads(thread);
+            mapping_pin_drop_process(thread, pool.incarnation, orphan_collect); // the former image's mappings
+        }
         settle_dead_processes(thread, orphan_collect);
         if (is_first)
             done = orphan_collect_all(thread);

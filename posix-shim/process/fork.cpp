@@ -1,7 +1,7 @@
 // New processes. The kernel executes the call itself, from the stub; we act before and after:
 //
-//   fork    before: a place for the child in each pool      after, child:  adopt them
-//                                                           after, parent: forget them
+//   fork    before: a place for the child in each pool;     after, child:  adopt them
+//           the mapping table is locked                     after, parent: forget them
 //   vfork   before: mark the context                        after, parent: unmark, undo the
 //           (the child runs on it)                                         child's overlay
 //   thread  nothing: it makes its context at its first call
@@ -13,6 +13,7 @@
 #include "libpmemfile/journal/settle.h"
 #include "posix-shim/calls/served_calls.h"
 #include "posix-shim/descriptors/descriptor_table.h"
+#include "posix-shim/mapping/mapping_table.h"
 #include "posix-shim/process/process.h"
 #include "posix-shim/signals/deferral.h"
 #include "posix-shim/table/dispatch.h"
@@ -36,6 +37,10 @@ long prepare_fork(Request &request) {
         }
         context.child_places[mount] = *place;
     }
+    // Until the post: handlers wait, for they must not meet the table's lock in their own thread.
+    call_enter(context);
+    signals_before_fork(context);
+    mapping_table_before_fork();
     return pass_with_post;
 }
 
@@ -58,6 +63,7 @@ long prepare(Request &request, uint64_t flags) {
 
 void after_fork(ThreadContext &context, long result, uint64_t flags) {
     if (result != 0) {
+        mapping_table_fork_done();
         for (unsigned mount = 0; mount < mount_count; mount++) {
             if (base::is_error(result))
                 pmemfile::pool_place_cancel(*context.threads[mount], context.child_places[mount]);
@@ -73,9 +79,8 @@ void after_fork(ThreadContext &context, long result, uint64_t flags) {
     }
     context_after_fork(context);
     working_directory_after_fork();
-    signals_after_fork((flags & CLONE_CLEAR_SIGHAND) != 0);
-    if (mapping_table_after_fork != nullptr)
-        mapping_table_after_fork(context);
+    signals_after_fork(context, (flags & CLONE_CLEAR_SIGHAND) != 0);
+    mapping_table_after_fork(context);
 }
 
 // The vfork child has exec'ed or ended, and we are the parent again.
@@ -138,9 +143,8 @@ void process_post(struct intercept_call *call) {
         return;
     if (call->nr == SYS_vfork || (flags & CLONE_VM) != 0)
         return;
-    call_enter(*context);
     after_fork(*context, call->result, flags);
-    call_leave(*context);
+    call_leave(*context); // entered by prepare_fork
 }
 
 } // namespace shim

@@ -36,9 +36,6 @@ void context_release();
 // In a fork child: this thread's places in the pools are made anew.
 void context_after_fork(ThreadContext &context);
 
-// In a fork child: the mappings of files of ours are pinned anew (mapping/). Weak.
-__attribute__((weak)) void mapping_table_after_fork(ThreadContext &context);
-
 // Drops a vfork child's working directory; the parent goes on.
 void working_directory_end_vfork(ThreadContext &context);
 // In a fork child: another thread of the parent may have been in the middle of a change.

@@ -128,7 +128,7 @@ void signals_start() {
     }
 }
 
-void signals_after_fork(bool handlers_cleared) {
+void actions_after_fork(bool handlers_cleared) {
     lock.clear(); // a thread that the child does not have may have held it
     if (!handlers_cleared)
         return;

@@ -42,6 +42,9 @@ KernelAction application_action(int number);
 // SA_RESETHAND: the action is SIG_DFL from now on, if it still is `was`.
 void application_action_reset(int number, const KernelAction &was);
 
+// A fork child: the table's lock is free, and cleared handlers are gone from it too.
+void actions_after_fork(bool handlers_cleared);
+
 // The one handler (signals/deferral.cpp).
 void universal_handler(int number, siginfo_t *info, void *ucontext);
 

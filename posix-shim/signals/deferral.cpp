@@ -1,6 +1,7 @@
 // The one handler that the kernel knows, and what becomes of a signal.
 //
 //   fault between base_user_copy_begin and _end ──► EFAULT of the call
+//   SIGBUS in a mapping whose file has grown ──► mapped there, and tried again
 //   call under way ──► noted, all signals blocked ──► call_leave: sent again, mask restored
 //   else ──► the application's handler, with the mask that the kernel would have set
 //
@@ -10,6 +11,7 @@
 
 #include "base/raw_syscall.h"
 #include "base/user_copy.h"
+#include "posix-shim/mapping/fault.h"
 #include "posix-shim/process/context.h"
 #include "posix-shim/signals/actions.h"
 
@@ -76,6 +78,17 @@ void deliver(int number, siginfo_t *info, ucontext_t *context) {
     action.handler(number, info, context);
 }
 
+// A touch of a mapping behind the end that its file had: shown now, if there is something (mapping/).
+bool file_has_grown(const siginfo_t *info) {
+    ThreadContext *context = context_get();
+    if (context == nullptr || context->is_vfork_child)
+        return false;
+    call_enter(*context);
+    const bool is_there = mapping_fault(*context, reinterpret_cast<uint64_t>(info->si_addr));
+    call_leave(*context);
+    return is_there;
+}
+
 } // namespace
 
 void universal_handler(int number, siginfo_t *info, void *ucontext) {
@@ -95,6 +108,8 @@ void universal_handler(int number, siginfo_t *info, void *ucontext) {
         instruction = reinterpret_cast<greg_t>(base_user_copy_fault);
         return;
     }
+    if (number == SIGBUS && !in_call && file_has_grown(info))
+        return;
     if (in_call)
         die_by(number, info, interrupted); // ours: no handler of the application can repair it
     else
@@ -129,6 +144,19 @@ bool call_leave(ThreadContext &context) {
     deferred.count.store(0);
     set_signal_mask(deferred.saved_mask, nullptr); // the handlers run here
     return restart;
+}
+
+void signals_before_fork(ThreadContext &context) {
+    context.signals.count_at_fork = context.signals.count.load();
+}
+
+void signals_after_fork(ThreadContext &context, bool handlers_cleared) {
+    actions_after_fork(handlers_cleared);
+    DeferredSignals &deferred = context.signals;
+    if (deferred.count_at_fork == 0)
+        return; // what is noted since then was sent to the child
+    deferred.count.store(0);
+    set_signal_mask(deferred.saved_mask, nullptr);
 }
 
 void signals_end_vfork(ThreadContext &context) {
