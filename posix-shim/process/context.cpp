@@ -51,7 +51,7 @@ base::Result<pmemfile::Thread *> context_thread(ThreadContext &context, unsigned
     if (memory == nullptr)
         return base::error(ENOMEM);
     auto *thread = static_cast<pmemfile::Thread *>(memory);
-    thread->credentials = &process_credentials;
+    thread->credentials = &credentials_of(context);
     const base::Status registered = pmemfile::thread_register(*thread, mounts[mount].pool);
     if (!registered.ok()) {
         base::raw_syscall(SYS_munmap, base::as_long(memory), sizeof(pmemfile::Thread));
