@@ -90,14 +90,6 @@ void unlock_attach(const Descriptor &runtime) {
     base::raw_syscall(SYS_fcntl, runtime.get(), F_OFD_SETLK, base::as_long(&lock));
 }
 
-void name_token_file(Pool &pool) {
-    unsigned length = 0;
-    for (; pool.segment_path[length] != 0; length++)
-        pool.token_path[length] = pool.segment_path[length];
-    for (const char c : std::string_view(".tokens\0", 8))
-        pool.token_path[length++] = c;
-}
-
 void unlink_runtime_files(const Pool &pool) {
     base::raw_syscall(SYS_unlink, base::as_long(pool.token_path));
     base::raw_syscall(SYS_unlink, base::as_long(pool.segment_path));
@@ -380,7 +372,7 @@ base::Status pool_attach(Pool &pool, const char *path, const AttachOptions &opti
     if (!S_ISREG(pool_status.st_mode) && !S_ISCHR(pool_status.st_mode))
         return say(message, path, "neither a file nor a device-dax", EINVAL);
     runtime_file_path(pool_status, pool.segment_path);
-    name_token_file(pool);
+    token_file_path(pool.segment_path, pool.token_path);
 
     Descriptor runtime;
     bool is_first = false;

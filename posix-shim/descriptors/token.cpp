@@ -27,7 +27,8 @@ long token_file_open(Mount &mount, const char *path) {
         return -ENAMETOOLONG;
     long descriptor =
         base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(path), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (!base::is_error(descriptor)) // whatever the umask: it holds nothing, and whoever has the pool open may have tokens
+    if (!base::is_error(
+            descriptor)) // whatever the umask: it holds nothing, and whoever has the pool open may have tokens
         base::raw_syscall(SYS_fchmod, descriptor, 0666);
     else if (descriptor == -EEXIST)
         descriptor = base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(path), O_PATH | O_CLOEXEC | O_NOFOLLOW);

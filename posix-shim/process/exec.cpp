@@ -343,11 +343,10 @@ long execute(Request &request, Scratch &scratch, const Arguments &arguments, con
     if (!context.is_vfork_child)
         signals_before_exec();
     const long envp = base::as_long(scratch.pointers());
-    const long failed =
-        target.dirfd == AT_FDCWD && target.flags == 0
-            ? base::raw_syscall(SYS_execve, base::as_long(target.path), base::as_long(*argv), envp)
-            : base::raw_syscall(SYS_execveat, target.dirfd, base::as_long(target.path), base::as_long(*argv), envp,
-                                target.flags);
+    const long failed = target.dirfd == AT_FDCWD && target.flags == 0
+                            ? base::raw_syscall(SYS_execve, base::as_long(target.path), base::as_long(*argv), envp)
+                            : base::raw_syscall(SYS_execveat, target.dirfd, base::as_long(target.path),
+                                                base::as_long(*argv), envp, target.flags);
     if (!context.is_vfork_child)
         signals_after_exec();
     if (scratch.is_handed_over)

@@ -30,7 +30,8 @@ struct DeferredSignals {
 void signals_start();
 // Before the fork, inside a call that lasts until after it.
 void signals_before_fork(ThreadContext &context);
-// In a fork child: signals that wait in the parent are not its own. `handlers_cleared`: clone3 with CLONE_CLEAR_SIGHAND.
+// In a fork child: signals that wait in the parent are not its own. `handlers_cleared`: clone3 with
+// CLONE_CLEAR_SIGHAND.
 void signals_after_fork(ThreadContext &context, bool handlers_cleared);
 // Around the execve of a process that is not a vfork child: actions that the new image inherits
 // (SIG_IGN of SIGSEGV and SIGBUS) as the application set them, and back when it failed.
