@@ -1,6 +1,6 @@
 // The table of mappings against a model with one word for each page; the engine's pins are counted.
-#include "posix-shim/mapping/mapping_table.h"
 #include "libpmemfile/fs/mapping_calls.h"
+#include "posix-shim/mapping/mapping_table.h"
 
 #include <gtest/gtest.h>
 #include <map>
