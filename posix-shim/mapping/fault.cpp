@@ -37,6 +37,7 @@ bool show_what_grew(const MappingLock &lock, ThreadContext &context, uint64_t ad
     what.absent = false;
     if (!mapping_table_reserve(lock, 4))
         return false;
+    BoundsHold hold(lock);
     pinned_file_reference(lock, what.pin);
     mapping_remove(lock, what.address, what.end());
     if (stitch(lock, **thread, what, 0) != 0) {
@@ -52,8 +53,6 @@ bool show_what_grew(const MappingLock &lock, ThreadContext &context, uint64_t ad
 } // namespace
 
 bool mapping_fault(ThreadContext &context, uint64_t address) {
-    if (!mapping_may_overlap(address, 1))
-        return false;
     MappingLock lock;
     return show_what_grew(lock, context, address);
 }

@@ -21,6 +21,7 @@ constinit std::atomic<bool> locked{false};
 constinit PageArray<Mapping> entries;
 constinit PageArray<PinnedFile> files;
 constinit std::atomic<uint32_t> ended_count{0}; // files without references
+constinit bool bounds_are_held = false;
 
 void take_lock() {
     for (unsigned spins = 0; locked.exchange(true, std::memory_order_acquire); spins++) {
@@ -42,6 +43,8 @@ size_t index_of(uint64_t address) {
 }
 
 void set_bounds() {
+    if (bounds_are_held)
+        return;
     bool empty = entries.size() == 0;
     mapping_low.store(empty ? UINT64_MAX : entries[0].address, std::memory_order_relaxed);
     mapping_high.store(empty ? 0 : entries[entries.size() - 1].end(), std::memory_order_relaxed);
@@ -61,6 +64,16 @@ MappingLock::MappingLock() {
 
 MappingLock::~MappingLock() {
     give_lock();
+}
+
+// Entries put in under it lie within what was taken out: the old bounds hold for them.
+BoundsHold::BoundsHold(const MappingLock &) {
+    bounds_are_held = true;
+}
+
+BoundsHold::~BoundsHold() {
+    bounds_are_held = false;
+    set_bounds();
 }
 
 bool mapping_table_reserve(const MappingLock &, unsigned count) {

@@ -61,6 +61,16 @@ public:
     MappingLock &operator=(const MappingLock &) = delete;
 };
 
+// While it lives the bounds do not shrink: for taking entries out and putting others in their place,
+// when other threads may be using the addresses.
+class BoundsHold {
+public:
+    explicit BoundsHold(const MappingLock &lock);
+    ~BoundsHold();
+    BoundsHold(const BoundsHold &) = delete;
+    BoundsHold &operator=(const BoundsHold &) = delete;
+};
+
 // Makes sure that as many splits and inserts cannot fail. False: ENOMEM.
 bool mapping_table_reserve(const MappingLock &lock, unsigned entries);
 
