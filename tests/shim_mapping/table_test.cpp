@@ -7,9 +7,11 @@
 #include <random>
 #include <set>
 #include <sys/mman.h>
+#include <utility>
 
 namespace {
-std::set<uint32_t> live_pins;
+std::set<uint32_t> live_pins, pins_of_child;
+bool pins_are_full = false;
 pmemfile::Thread *the_thread = nullptr;
 uint32_t next_pin = 100;
 } // namespace
@@ -21,6 +23,15 @@ base::Result<uint32_t> fs_map_begin(Thread &, InodeNumber, uint64_t, uint64_t, b
 }
 void fs_map_end(Thread &, uint32_t pin) {
     EXPECT_EQ(live_pins.erase(pin), 1u) << "a pin that nobody holds is ended";
+}
+base::Result<uint32_t> mapping_pin_copy(Thread &, uint32_t pin, uint32_t process_slot, uint64_t incarnation) {
+    EXPECT_TRUE(live_pins.contains(pin));
+    EXPECT_EQ(process_slot, 5u);
+    EXPECT_EQ(incarnation, 6u);
+    if (pins_are_full)
+        return base::error(ENOMEM);
+    pins_of_child.insert(next_pin);
+    return next_pin++;
 }
 } // namespace pmemfile
 
@@ -157,13 +168,32 @@ TEST_F(MappingTable, ForkPinsAnewAndLeavesOutWhatTheChildDoesNotGet) {
         ASSERT_TRUE(mapping_table_reserve(lock, 2));
         mapping_change(lock, 20 * page_bytes, 24 * page_bytes, [](Mapping &entry) { entry.not_in_child = true; });
     }
-    std::set<uint32_t> of_parent = live_pins;
-    mapping_table_before_fork();
-    live_pins.clear(); // the child has none
-    mapping_table_after_fork(*context_);
-    EXPECT_EQ(pages().size(), 4u);
-    ASSERT_EQ(live_pins.size(), 1u);
-    EXPECT_FALSE(of_parent.contains(*live_pins.begin()));
+    context_->child_places[0].process_slot = 5;
+    context_->child_places[0].incarnation = 6;
+    for (bool full : {false, true}) {
+        pins_are_full = full;
+        pins_of_child.clear();
+        mapping_table_before_fork(*context_);
+        EXPECT_EQ(pins_of_child.size(), full ? 0u : live_pins.size()) << "held before the child exists";
+        std::set<uint32_t> of_parent = std::exchange(live_pins, pins_of_child); // we are the child
+        mapping_table_after_fork(*context_);
+        EXPECT_EQ(pages().size(), 4u);
+        ASSERT_EQ(live_pins.size(), 1u);
+        EXPECT_FALSE(of_parent.contains(*live_pins.begin()));
+    }
+    pins_are_full = false;
+}
+
+TEST_F(MappingTable, ParentKeepsItsPinsOverAFork) {
+    map(10, 4, 7, 0, 1);
+    context_->child_places[0].process_slot = 5;
+    context_->child_places[0].incarnation = 6;
+    std::set<uint32_t> before = live_pins;
+    mapping_table_before_fork(*context_);
+    mapping_table_fork_done();
+    EXPECT_EQ(live_pins, before);
+    unmap(10, 4);
+    EXPECT_TRUE(live_pins.empty());
 }
 
 TEST_F(MappingTable, RandomCallsAgainstAModel) {
