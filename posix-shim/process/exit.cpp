@@ -23,9 +23,11 @@ long serve_exit_group(Request &request) {
         return pass_to_kernel;
     process_is_ending.store(true);
     // Only our own context is left, and no thread can make one any more: nobody is in a call.
-    if (context_count.load() == 1)
+    if (context_count.load() == 1) {
+        context_leave_pools(request.context);
         for (unsigned mount = 0; mount < mount_count; mount++)
             pmemfile::pool_detach(mounts[mount].pool);
+    }
     base::raw_syscall(SYS_exit_group, request.args[0]);
     __builtin_unreachable();
 }

@@ -182,6 +182,14 @@ void close_foreign_places(const Handover &handover) {
     }
 }
 
+base::Status enter(ThreadContext &context, int mount, const pmemfile::InodeHandle &directory) {
+    BASE_TRY_ASSIGN(pmemfile::Thread * thread, context_thread(context, static_cast<unsigned>(mount)));
+    BASE_TRY_ASSIGN(const pmemfile::OpenFileId holder,
+                    pmemfile::fs_open_inode(*thread, directory, O_PATH | O_DIRECTORY));
+    working_directory_adopt({mount, directory.number, holder});
+    return {};
+}
+
 // The host's working directory is at or below a mount point: ours is in the pool.
 base::Status enter_mount(ThreadContext &context) {
     const base::Result<std::string_view> path = host_cwd(context);
@@ -193,10 +201,7 @@ base::Status enter_mount(ThreadContext &context) {
     BASE_TRY_ASSIGN(const pmemfile::WalkResult found,
                     pmemfile::walk(*thread, thread->pool->superblock().root_inode, rest.empty() ? "." : rest,
                                    pmemfile::walk_follow_last));
-    BASE_TRY_ASSIGN(const pmemfile::OpenFileId holder,
-                    pmemfile::fs_open_inode(*thread, found.handle(), O_PATH | O_DIRECTORY));
-    working_directory_adopt({mount, found.inode, holder});
-    return {};
+    return enter(context, mount, found.handle());
 }
 
 // The interceptor keeps its plans below the user's home directory, by calls that do not come
@@ -273,6 +278,9 @@ __attribute__((constructor)) void start(int, char **, char **environment) {
         for (unsigned mount = 0; mount < mount_count; mount++)
             descriptor_prune(*context, mount,
                              handover.directory.mount == static_cast<int>(mount) ? handover.directory.holder : 0);
+    } else if (is_told && handover.directory.mount >= 0 && handover.directory.mount < static_cast<int>(mount_count) &&
+               enter(*context, handover.directory.mount, handover.directory.inode).ok()) {
+        // A child of a program without us, which holds that directory, is where that one was.
     } else if (const base::Status entered = enter_mount(*context); !entered.ok()) {
         fail("the working directory is not in the pool", reason(-entered.error().number()));
     }

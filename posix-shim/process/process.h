@@ -31,7 +31,8 @@ extern constinit char pools_value[pmemfile::path_max_bytes];
 extern constinit std::atomic<int> context_count;
 // Set by exit_group: a thread that comes for its first context now waits for the end instead.
 extern constinit std::atomic<bool> process_is_ending;
-// Releases this thread's context (thread exit).
+// Gives back the context's places in the pools (process exit); and the context too (thread exit).
+void context_leave_pools(ThreadContext &context);
 void context_release();
 // In a fork child: this thread's places in the pools are made anew.
 void context_after_fork(ThreadContext &context);

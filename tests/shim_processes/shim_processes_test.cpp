@@ -160,6 +160,29 @@ TEST(Fork, KilledChildrenLeaveNoSlots) {
     }
 }
 
+// More ends of processes, of each kind, than there are thread slots (2048).
+TEST(Fork, EndsLeaveNoThreadSlots) {
+    const std::string path = in_pool("ended");
+    for (int i = 0; i < 2200; i++) {
+        const pid_t child = fork();
+        ASSERT_GE(child, 0) << i << ": " << strerror(errno);
+        if (child == 0) {
+            const int descriptor = open(path.c_str(), O_CREAT | O_RDWR, 0644);
+            if (descriptor < 0)
+                _exit(1);
+            if (i % 20 == 0)
+                execl("/bin/true", "true", nullptr);
+            if (i % 20 == 1)
+                std::thread([] {
+                    close(open(in_pool("ended").c_str(), O_RDONLY));
+                    _exit(0);
+                }).join();
+            _exit(0);
+        }
+        ASSERT_EQ(wait_for(child), 0) << i;
+    }
+}
+
 TEST(Fork, FromAThread) {
     std::thread([] {
         EXPECT_EQ(in_child([] { return access(in_pool("").c_str(), F_OK); }), 0);
