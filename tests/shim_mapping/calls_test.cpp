@@ -220,6 +220,27 @@ TEST_F(MappingCalls, BeyondTheEndIsSigbusUntilTheFileGrows) {
     }
 }
 
+TEST_F(MappingCalls, CutFileLosesItsPagesAndGetsNewOnes) {
+    for (int flags : {MAP_SHARED, MAP_PRIVATE}) {
+        fill(8 * page);
+        char *at = map(8 * page, PROT_READ | PROT_WRITE, flags);
+        char *tail = map(4 * page, PROT_READ, flags, 4 * page);
+        at[6 * page] = 'c';
+        ASSERT_EQ(ftruncate(file, 3 * page), 0);
+        expect_pattern(at, 0, 3 * page);
+        EXPECT_EQ(child_ends([&] { return static_cast<volatile char *>(at)[3 * page]; }), -SIGBUS);
+        EXPECT_EQ(child_ends([&] { return static_cast<volatile char *>(tail)[2 * page]; }), -SIGBUS);
+        ASSERT_EQ(ftruncate(file, 8 * page), 0);
+        ASSERT_EQ(pwrite(file, "new", 3, 5 * page), 3);
+        EXPECT_EQ(static_cast<volatile char *>(at)[6 * page], 0);
+        EXPECT_EQ(memcmp(at + 5 * page, "new", 3), 0);
+        EXPECT_EQ(memcmp(tail + page, "new", 3), 0);
+        expect_pattern(at, 0, 3 * page);
+        munmap(tail, 4 * page);
+        munmap(at, 8 * page);
+    }
+}
+
 TEST_F(MappingCalls, ManyThreadsTouchWhatGrew) {
     char *at = map(256 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE);
     ASSERT_EQ(ftruncate(file, 256 * page), 0);
