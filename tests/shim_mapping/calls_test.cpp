@@ -2,6 +2,7 @@
 //
 // On tmpfs the kernel is the oracle; started by `pmemfile run` with DIRECTORY in
 // a pool it tests the shim. Every expectation holds for both.
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <csignal>
@@ -442,6 +443,90 @@ TEST_F(MappingCalls, ThreadsMapAndUnmap) {
         thread.join();
     forker.join();
     EXPECT_EQ(wrong, 0);
+}
+
+// The same random calls on the file and on one on tmpfs; what is mapped must look the same.
+TEST_F(MappingCalls, RandomCallsLookAsOnTmpfs) {
+    std::string twin_path = "/dev/shm/mapping-twin-" + std::to_string(getpid());
+    int twin = open(twin_path.c_str(), O_RDWR | O_CREAT | O_TRUNC, 0644);
+    ASSERT_GE(twin, 0);
+    unlink(twin_path.c_str());
+    constexpr size_t pages = 48;
+    struct Area {
+        char *mine, *its;
+        size_t first, count;
+    };
+    std::vector<Area> areas;
+    std::mt19937 random(7);
+    size_t size = 0;
+    auto pick = [&](size_t limit) { return static_cast<size_t>(random()) % limit; };
+    for (int step = 0; step < 3000; step++) {
+        switch (pick(8)) {
+        case 0: {
+            Area area{nullptr, nullptr, pick(pages), 1 + pick(12)};
+            auto offset = static_cast<off_t>(area.first * page);
+            area.mine = map(area.count * page, PROT_READ | PROT_WRITE, MAP_SHARED, offset);
+            area.its =
+                static_cast<char *>(mmap(nullptr, area.count * page, PROT_READ | PROT_WRITE, MAP_SHARED, twin, offset));
+            areas.push_back(area);
+            break;
+        }
+        case 1:
+            if (areas.size() > 8) {
+                Area gone = areas[pick(areas.size())];
+                std::erase_if(areas, [&](const Area &area) { return area.mine == gone.mine; });
+                EXPECT_EQ(munmap(gone.mine, gone.count * page), 0);
+                EXPECT_EQ(munmap(gone.its, gone.count * page), 0);
+            }
+            break;
+        case 2:
+            if (!areas.empty()) {
+                Area &area = areas[pick(areas.size())];
+                size_t count = 1 + pick(16);
+                void *mine = mremap(area.mine, area.count * page, count * page, MREMAP_MAYMOVE);
+                void *its = mremap(area.its, area.count * page, count * page, MREMAP_MAYMOVE);
+                ASSERT_NE(mine, MAP_FAILED) << strerror(errno);
+                area = {static_cast<char *>(mine), static_cast<char *>(its), area.first, count};
+            }
+            break;
+        case 3: {
+            size = pick(pages * page);
+            ASSERT_EQ(ftruncate(file, static_cast<off_t>(size)), 0);
+            ASSERT_EQ(ftruncate(twin, static_cast<off_t>(size)), 0);
+            break;
+        }
+        case 4:
+        case 5: {
+            std::string bytes(1 + pick(pick(2) ? 100 : 20000), static_cast<char>('a' + pick(26)));
+            size_t offset = pick(pages * page);
+            auto at = static_cast<off_t>(offset);
+            ASSERT_EQ(pwrite(file, bytes.data(), bytes.size(), at), static_cast<ssize_t>(bytes.size()));
+            ASSERT_EQ(pwrite(twin, bytes.data(), bytes.size(), at), static_cast<ssize_t>(bytes.size()));
+            size = std::max(size, offset + bytes.size());
+            break;
+        }
+        default:
+            if (!areas.empty()) {
+                const Area &area = areas[pick(areas.size())];
+                size_t offset = pick(area.count * page);
+                if (area.first * page + offset < size)
+                    area.mine[offset] = area.its[offset] = static_cast<char>(step);
+            }
+        }
+        for (const Area &area : areas) {
+            size_t end = std::min((size + page - 1) / page, area.first + area.count);
+            if (end <= area.first)
+                continue;
+            size_t length = (end - area.first) * page;
+            ASSERT_EQ(memcmp(area.mine, area.its, length), 0)
+                << "step " << step << ", pages from " << area.first << ", size " << size;
+        }
+    }
+    for (const Area &area : areas) {
+        munmap(area.mine, area.count * page);
+        munmap(area.its, area.count * page);
+    }
+    close(twin);
 }
 
 } // namespace
