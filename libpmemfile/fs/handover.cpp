@@ -10,6 +10,7 @@
 #include "libpmemfile/fs/orphan.h"
 #include "libpmemfile/journal/settle.h"
 #include "libpmemfile/runtime/liveness.h"
+#include "libpmemfile/runtime/mapping_pin.h"
 #include "libpmemfile/runtime/open_file.h"
 
 #include <fcntl.h>
@@ -51,6 +52,7 @@ void pool_place_cancel(Thread &thread, const PoolPlace &place) {
     copy.incarnation = place.incarnation;
     // The parent holds all of them too, so none ends here.
     open_file_drop_process(thread, place.process_slot, [](Thread &, InodeNumber) {});
+    mapping_pin_drop_process(thread, place.incarnation, [](Thread &, InodeNumber) {});
     process_release(copy);
 }
 

@@ -5,6 +5,8 @@
 //   touch                                     x
 //   after    [ present ................................. ][ absent ... ]
 //                                                         file's end
+//
+// When the file is cut, the pages behind its new end become absent again.
 #include "posix-shim/mapping/fault.h"
 
 #include "posix-shim/mapping/stitch.h"
@@ -37,6 +39,7 @@ bool show_what_grew(const MappingLock &lock, ThreadContext &context, uint64_t ad
     what.absent = false;
     if (!mapping_table_reserve(lock, 4))
         return false;
+    BoundsHold hold(lock);
     pinned_file_reference(lock, what.pin);
     mapping_remove(lock, what.address, what.end());
     if (stitch(lock, **thread, what, 0) != 0) {
@@ -52,10 +55,36 @@ bool show_what_grew(const MappingLock &lock, ThreadContext &context, uint64_t ad
 } // namespace
 
 bool mapping_fault(ThreadContext &context, uint64_t address) {
-    if (!mapping_may_overlap(address, 1))
-        return false;
     MappingLock lock;
     return show_what_grew(lock, context, address);
+}
+
+void mapping_file_cut(ThreadContext &context, unsigned mount, pmemfile::InodeNumber inode) {
+    if (!mapping_may_overlap(0, UINT64_MAX))
+        return;
+    base::Result<pmemfile::Thread *> thread = context_thread(context, mount);
+    if (!thread.ok())
+        return;
+    MappingLock lock;
+    base::Result<uint64_t> blocks = file_blocks(**thread, inode);
+    if (!blocks.ok())
+        return;
+    uint64_t at = 0;
+    while (const Mapping *entry = mapping_find(lock, at)) {
+        at = entry->end();
+        const PinnedFile &file = pinned_file(lock, entry->pin);
+        if (entry->absent || file.inode != inode || file.mount != mount || entry->block_at(entry->end()) <= *blocks)
+            continue;
+        Mapping gone = *entry;
+        gone.first_block = std::max(gone.first_block, *blocks);
+        gone.address += (gone.first_block - entry->first_block) * page_bytes;
+        gone.length_bytes = entry->end() - gone.address;
+        if (!mapping_table_reserve(lock, 3))
+            return;
+        pinned_file_reference(lock, gone.pin);
+        stitch_absent(lock, **thread, gone); // on failure the blocks stay, which are held
+        pinned_file_drop(lock, gone.pin);
+    }
 }
 
 } // namespace shim

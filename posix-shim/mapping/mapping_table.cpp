@@ -17,10 +17,13 @@
 namespace shim {
 namespace {
 
+constexpr uint32_t no_pin = UINT32_MAX; // fs_map_end knows none of that number
+
 constinit std::atomic<bool> locked{false};
 constinit PageArray<Mapping> entries;
 constinit PageArray<PinnedFile> files;
 constinit std::atomic<uint32_t> ended_count{0}; // files without references
+constinit bool bounds_are_held = false;
 
 void take_lock() {
     for (unsigned spins = 0; locked.exchange(true, std::memory_order_acquire); spins++) {
@@ -42,6 +45,8 @@ size_t index_of(uint64_t address) {
 }
 
 void set_bounds() {
+    if (bounds_are_held)
+        return;
     bool empty = entries.size() == 0;
     mapping_low.store(empty ? UINT64_MAX : entries[0].address, std::memory_order_relaxed);
     mapping_high.store(empty ? 0 : entries[entries.size() - 1].end(), std::memory_order_relaxed);
@@ -61,6 +66,16 @@ MappingLock::MappingLock() {
 
 MappingLock::~MappingLock() {
     give_lock();
+}
+
+// Entries put in under it lie within what was taken out: the old bounds hold for them.
+BoundsHold::BoundsHold(const MappingLock &) {
+    bounds_are_held = true;
+}
+
+BoundsHold::~BoundsHold() {
+    bounds_are_held = false;
+    set_bounds();
 }
 
 bool mapping_table_reserve(const MappingLock &, unsigned count) {
@@ -145,7 +160,7 @@ base::Result<uint32_t> pinned_file_hold(const MappingLock &, unsigned mount, pme
             return base::error(ENOMEM);
         files.insert(free, {});
     }
-    files[free] = {inode, mount, pin, writable_shared, 1};
+    files[free] = {inode, mount, pin, no_pin, writable_shared, 1};
     return static_cast<uint32_t>(free);
 }
 
@@ -182,8 +197,20 @@ void mapping_release_ended(ThreadContext &context) {
     }
 }
 
-void mapping_table_before_fork() {
+void mapping_table_before_fork(ThreadContext &context) {
     take_lock();
+    for (PinnedFile &file : files) {
+        file.child_pin = no_pin;
+        if (file.inode == 0 || file.references == 0)
+            continue;
+        base::Result<pmemfile::Thread *> thread = context_thread(context, file.mount);
+        const pmemfile::PoolPlace &place = context.child_places[file.mount];
+        base::Result<uint32_t> pin = base::error(ENOMEM);
+        if (thread.ok())
+            pin = pmemfile::mapping_pin_copy(**thread, file.pin, place.process_slot, place.incarnation);
+        if (pin.ok())
+            file.child_pin = *pin;
+    }
 }
 
 void mapping_table_fork_done() {
@@ -203,14 +230,18 @@ void mapping_table_after_fork(ThreadContext &context) {
             entries.erase(i, 1);
         }
         set_bounds();
+        uint32_t ended = 0;
         for (PinnedFile &file : files) {
             if (file.inode == 0)
                 continue;
-            if (file.references == 0) { // the parent's thread was about to end it
+            if (file.references == 0 && file.child_pin == no_pin) { // a thread of the parent was about to end it
                 file = {};
                 continue;
             }
-            file.pin = UINT32_MAX; // no pin: fs_map_end knows none of that number
+            file.pin = file.child_pin;
+            ended += file.references == 0 ? 1 : 0; // only the parent has it mapped (MADV_DONTFORK)
+            if (file.pin != no_pin)
+                continue;
             base::Result<pmemfile::Thread *> thread = context_thread(context, file.mount);
             if (!thread.ok())
                 continue;
@@ -219,8 +250,9 @@ void mapping_table_after_fork(ThreadContext &context) {
             if (pin.ok())
                 file.pin = *pin;
         }
-        ended_count.store(0);
+        ended_count.store(ended);
     }
+    mapping_release_ended(context);
 }
 
 size_t mapping_count(const MappingLock &) {

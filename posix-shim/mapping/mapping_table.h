@@ -47,7 +47,8 @@ struct Mapping {
 struct PinnedFile {
     pmemfile::InodeNumber inode = 0; // 0: the slot is free
     uint32_t mount = 0;
-    uint32_t pin = 0; // the engine's
+    uint32_t pin = 0;       // the engine's
+    uint32_t child_pin = 0; // of a fork that is under way
     bool writable_shared = false;
     uint64_t references = 0; // entries, and calls under way. 0: to be released
 };
@@ -59,6 +60,16 @@ public:
     ~MappingLock();
     MappingLock(const MappingLock &) = delete;
     MappingLock &operator=(const MappingLock &) = delete;
+};
+
+// While it lives the bounds do not shrink: for taking entries out and putting others in their place,
+// when other threads may be using the addresses.
+class BoundsHold {
+public:
+    explicit BoundsHold(const MappingLock &lock);
+    ~BoundsHold();
+    BoundsHold(const BoundsHold &) = delete;
+    BoundsHold &operator=(const BoundsHold &) = delete;
 };
 
 // Makes sure that as many splits and inserts cannot fail. False: ENOMEM.
@@ -92,10 +103,12 @@ PinnedFile &pinned_file(const MappingLock &lock, uint32_t index);
 // Ends pins without references. Takes the lock itself; call it when it is not held.
 void mapping_release_ended(ThreadContext &context);
 
-// Around a fork: no other thread may be changing the table while it is copied. `_before` takes the lock, `_done`
-// gives it back (parent, or the fork failed); in the child mapping_table_after_fork makes it new and pins
-// the files again, since the child is another process to the pool.
-void mapping_table_before_fork();
+// Around a fork: no other thread may be changing the table while it is copied, and the child, which is
+// another process to the pool, has its pins from its first moment on. `_before` takes the
+// lock and pins for the child (context.child_places are made); `_done` gives the lock back (parent, or the
+// fork failed: pool_place_cancel ends the pins). In the child mapping_table_after_fork, when it has
+// adopted its places.
+void mapping_table_before_fork(ThreadContext &context);
 void mapping_table_fork_done();
 void mapping_table_after_fork(ThreadContext &context);
 

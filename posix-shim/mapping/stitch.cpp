@@ -116,6 +116,18 @@ void stitch_undo(const MappingLock &lock, uint64_t begin, uint64_t end) {
     mapping_remove(lock, begin, end);
 }
 
+long stitch_absent(const MappingLock &lock, pmemfile::Thread &thread, const Mapping &what) {
+    long mapped = map_piece(*thread.pool, what, Run{}, 0);
+    if (base::is_error(mapped))
+        return mapped;
+    BoundsHold hold(lock);
+    mapping_remove(lock, what.address, what.end());
+    Mapping absent = what;
+    absent.absent = true;
+    mapping_insert(lock, absent);
+    return 0;
+}
+
 long reserve_addresses(uint64_t hint, uint64_t length_bytes, int flags) {
     return base::raw_syscall(
         SYS_mmap, static_cast<long>(hint), static_cast<long>(length_bytes), PROT_NONE,

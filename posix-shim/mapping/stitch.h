@@ -21,6 +21,10 @@ long stitch(const MappingLock &lock, pmemfile::Thread &thread, const Mapping &wh
 // Takes [begin, end) from the kernel and from the table. Two reserved entries (stitch leaves them).
 void stitch_undo(const MappingLock &lock, uint64_t begin, uint64_t end);
 
+// Puts nothing where `what` is (all of an entry or a part): a touch is SIGBUS from now on, until the file has
+// grown over it. Three reserved entries; the caller holds `what.pin`. 0 or -errno.
+long stitch_absent(const MappingLock &lock, pmemfile::Thread &thread, const Mapping &what);
+
 // Reserves addresses, without access. `flags`: MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_32BIT count. Address or -errno.
 long reserve_addresses(uint64_t hint, uint64_t length_bytes, int flags);
 

@@ -40,7 +40,7 @@ long prepare_fork(Request &request) {
     // Until the post: handlers wait, for they must not meet the table's lock in their own thread.
     call_enter(context);
     signals_before_fork(context);
-    mapping_table_before_fork();
+    mapping_table_before_fork(context);
     return pass_with_post;
 }
 
