@@ -75,7 +75,7 @@ KernelAction for_kernel(int number, const KernelAction &wanted) {
     action.flags = (wanted.flags | SA_SIGINFO) & ~(flag_reset | SA_NODEFER);
     action.mask = ~uint64_t{0};
     if (!wanted.is_function())
-        action.flags |= SA_ONSTACK | SA_RESTART;
+        action.flags |= SA_RESTART | (number == SIGSEGV ? SA_ONSTACK : 0); // a stack may have overflowed
     if ((action.flags & flag_restorer) == 0) {
         action.flags |= flag_restorer;
         action.restorer = shim_signal_return;
