@@ -4,6 +4,7 @@
 //   PMEMFILE_POOLS="dir=pool;dir2=pool2"  LD_PRELOAD=libpmemfile-preload.so  COMMAND
 #include "tools/commands.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
@@ -72,6 +73,21 @@ std::string absolute_mount(const std::string &mount) {
     return absolute;
 }
 
+// Is the command, given as a path, below one of the mount points of `pools`?
+bool lies_in_mount(const std::string &command, std::string_view pools) {
+    if (command.find('/') == std::string::npos)
+        return false;
+    std::error_code error;
+    std::string path = std::filesystem::weakly_canonical(command, error).string();
+    while (!error && !pools.empty()) {
+        std::string_view entry = pools.substr(0, pools.find(';'));
+        pools.remove_prefix(std::min(entry.size() + 1, pools.size()));
+        if (path.starts_with(std::string(entry.substr(0, entry.find('='))) + "/"))
+            return true;
+    }
+    return false;
+}
+
 int run(const std::vector<std::string> &mounts, const std::vector<std::string> &words) {
     std::string pools;
     for (const std::string &mount : mounts) {
@@ -96,15 +112,26 @@ int run(const std::vector<std::string> &mounts, const std::vector<std::string> &
         complain("no pool: give at least one -m DIR=POOL, or set PMEMFILE_POOLS");
         return own_error;
     }
-    if (const char *others = getenv("LD_PRELOAD"); others != nullptr && *others != '\0')
+    const char *others = getenv("LD_PRELOAD");
+    if (others != nullptr && (":" + std::string(others) + ":").find(":" + preload + ":") != std::string::npos)
+        preload = others;
+    else if (others != nullptr && *others != '\0')
         preload += std::string(":") + others;
     setenv("LD_PRELOAD", preload.c_str(), 1);
 
-    std::vector<char *> arguments;
+    std::vector<char *> arguments = {const_cast<char *>("pmemfile"), const_cast<char *>("run"),
+                                     const_cast<char *>("--")};
     for (const std::string &word : words)
         arguments.push_back(const_cast<char *>(word.c_str()));
     arguments.push_back(nullptr);
-    execvp(arguments[0], arguments.data());
+    // Only a process that sees the pools can start a program in them: ourselves, once more.
+    bool is_again = mounts.empty();
+    bool is_hidden = !is_again && lies_in_mount(words[0], pools);
+    errno = ENOENT;
+    if (!is_hidden)
+        execvp(arguments[3], arguments.data() + 3);
+    if (!is_again && (errno == ENOENT || errno == EACCES || errno == ENOTDIR))
+        execv("/proc/self/exe", arguments.data());
     int reason = errno;
     complain("cannot run {}: {}", words[0], std::strerror(reason));
     return reason == ENOENT ? not_found : not_executable;

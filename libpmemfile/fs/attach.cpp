@@ -90,6 +90,20 @@ void unlock_attach(const Descriptor &runtime) {
     base::raw_syscall(SYS_fcntl, runtime.get(), F_OFD_SETLK, base::as_long(&lock));
 }
 
+void unlink_runtime_files(const Pool &pool) {
+    base::raw_syscall(SYS_unlink, base::as_long(pool.token_path));
+    base::raw_syscall(SYS_unlink, base::as_long(pool.segment_path));
+}
+
+// Byte 0 by a process that is attached: on its liveness descriptor, so that it works too
+// for one that has given up the user id which may open the file.
+void lock_attached(int liveness_descriptor, short type) {
+    struct flock lock = {};
+    lock.l_type = type;
+    lock.l_len = 1;
+    base::raw_syscall(SYS_fcntl, liveness_descriptor, F_OFD_SETLKW, base::as_long(&lock));
+}
+
 // Opens (and makes, if need be) the runtime file and locks its byte 0. The
 // last one to leave unlinks the file: look whether the one we hold is still the named one.
 base::Status lock_attach(const char *path, const struct stat &pool_status, Descriptor &runtime) {
@@ -241,6 +255,8 @@ base::Status attach_first(Pool &pool, const char *path, const AttachOptions &opt
     const auto &root = *pool.at<ContainerRoot>(info->root_offset);
     pool.superblock_offset = root.slabs[0].first_block * block_size_bytes;
     BASE_TRY(bring_up(pool, path, pool_status, message, [&](uint64_t size_bytes) -> base::Result<Segment *> {
+        // Who may use the pool may use the runtime file, whatever the umask of who made it.
+        base::raw_syscall(SYS_fchmod, runtime_descriptor, pool_status.st_mode & 0666);
         base::raw_syscall(SYS_ftruncate, runtime_descriptor, 0);
         const long sized = base::raw_syscall(SYS_ftruncate, runtime_descriptor, static_cast<long>(size_bytes));
         if (base::is_error(sized))
@@ -296,8 +312,10 @@ base::Status tidy_up(Pool &pool, bool is_first, bool is_handover) {
     thread.credentials = &root;
     base::Status done = thread_register(thread, pool);
     if (done.ok()) {
-        if (is_handover)
+        if (is_handover) {
             settle_former_threads(thread);
+            mapping_pin_drop_process(thread, pool.incarnation, orphan_collect); // the former image's mappings
+        }
         settle_dead_processes(thread, orphan_collect);
         if (is_first)
             done = orphan_collect_all(thread);
@@ -334,7 +352,7 @@ base::Status pool_attach(Pool &pool, const char *path, const AttachOptions &opti
     pool = Pool();
     pool.read_only = options.read_only;
     Descriptor pool_descriptor(options.inherited_pool_descriptor);
-    const bool is_handover = options.inherited_pool_descriptor >= 0;
+    const bool is_handover = options.inherited_pool_descriptor >= 0 && options.inherited_liveness_descriptor >= 0;
     if (!is_handover)
         pool_descriptor.reset(base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(path), O_RDWR | O_CLOEXEC));
     if (pool_descriptor.get() < 0) {
@@ -354,23 +372,28 @@ base::Status pool_attach(Pool &pool, const char *path, const AttachOptions &opti
     if (!S_ISREG(pool_status.st_mode) && !S_ISCHR(pool_status.st_mode))
         return say(message, path, "neither a file nor a device-dax", EINVAL);
     runtime_file_path(pool_status, pool.segment_path);
+    token_file_path(pool.segment_path, pool.token_path);
 
     Descriptor runtime;
-    const base::Status locked = lock_attach(pool.segment_path, pool_status, runtime);
-    if (!locked.ok())
-        return say(message, path, "cannot make the runtime file in /dev/shm", locked.error().number());
-
     bool is_first = false;
     base::Status attached;
-    if (is_handover && options.inherited_liveness_descriptor >= 0) {
+    if (is_handover) {
         // The slot goes on living: our predecessor's lock came with the descriptor.
-        attached = attach_later(pool, path, pool_descriptor.get(), pool_status, runtime.get(), message);
         pool.process_slot = options.inherited_process_slot;
         pool.incarnation = options.inherited_incarnation;
         pool.liveness_descriptor = options.inherited_liveness_descriptor;
         base::raw_syscall(SYS_fcntl, pool.liveness_descriptor, F_SETFD, FD_CLOEXEC);
         base::raw_syscall(SYS_fcntl, pool_descriptor.get(), F_SETFD, FD_CLOEXEC);
+        lock_attached(pool.liveness_descriptor, F_WRLCK);
+        // Mapped through a description of its own: a child's copy of the mapping would keep
+        // ours, and with it the lock that says we live. Only who may not open it any more does that.
+        runtime.reset(base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(pool.segment_path), O_RDWR | O_CLOEXEC));
+        attached = attach_later(pool, path, pool_descriptor.get(), pool_status,
+                                runtime.get() >= 0 ? runtime.get() : pool.liveness_descriptor, message);
     } else {
+        const base::Status locked = lock_attach(pool.segment_path, pool_status, runtime);
+        if (!locked.ok())
+            return say(message, path, "cannot make the runtime file in /dev/shm", locked.error().number());
         attached = attach_locked(pool, path, options, pool_descriptor, pool_status, runtime, message, is_first);
     }
     if (attached.ok()) {
@@ -384,12 +407,15 @@ base::Status pool_attach(Pool &pool, const char *path, const AttachOptions &opti
         if (incarnation != 0)
             process_release(pool);
         if (is_first)
-            base::raw_syscall(SYS_unlink, base::as_long(pool.segment_path));
+            unlink_runtime_files(pool);
         if (pool.pool_descriptor >= 0)
             base::raw_syscall(SYS_close, pool.pool_descriptor);
         unmap_all(pool);
     }
-    unlock_attach(runtime);
+    if (!is_handover)
+        unlock_attach(runtime);
+    else if (attached.ok())
+        lock_attached(pool.liveness_descriptor, F_UNLCK);
     return attached;
 }
 
@@ -417,17 +443,27 @@ base::Status pool_attach_image(Pool &pool, std::byte *base, uint64_t size_bytes,
     return tidy_up(pool, true, false);
 }
 
+namespace {
+
+// Is a process besides us attached? Its slot tells; the flock cannot, because forked
+// processes share the description that holds it. Byte 0 is locked.
+bool is_last(const Pool &pool) {
+    const uint32_t end = pool.segment->process_high_water.load();
+    for (uint32_t slot = 0; slot < end && slot < max_processes; slot++)
+        if (slot != pool.process_slot && pool.segment->processes()[slot].incarnation.load() != 0 &&
+            process_alive(pool, slot))
+            return false;
+    return true;
+}
+
+} // namespace
+
 void pool_detach(Pool &pool) {
     if (pool.segment == nullptr)
         return;
     const bool is_image = pool.liveness_descriptor < 0;
-    Descriptor runtime;
-    struct stat pool_status = {};
-    if (!is_image) {
-        base::raw_syscall(SYS_fstat, pool.pool_descriptor, base::as_long(&pool_status));
-        const base::Status locked = lock_attach(pool.segment_path, pool_status, runtime);
-        (void)locked; // without it the segment just stays behind
-    }
+    if (!is_image)
+        lock_attached(pool.liveness_descriptor, F_WRLCK);
     const long memory =
         base::raw_syscall(SYS_mmap, 0, sizeof(Thread), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (!base::is_error(memory)) {
@@ -446,10 +482,10 @@ void pool_detach(Pool &pool) {
         base::raw_syscall(SYS_munmap, memory, sizeof(Thread));
     }
     if (!is_image) {
-        process_release(pool);
-        // Exclusive now means that nobody else is attached.
-        if (!base::is_error(base::raw_syscall(SYS_flock, pool.pool_descriptor, LOCK_EX | LOCK_NB)))
-            base::raw_syscall(SYS_unlink, base::as_long(pool.segment_path));
+        // Exclusive besides: nobody holds it who has no slot (a tool of libpmemobj).
+        if (is_last(pool) && !base::is_error(base::raw_syscall(SYS_flock, pool.pool_descriptor, LOCK_EX | LOCK_NB)))
+            unlink_runtime_files(pool);
+        process_release(pool); // and byte 0 with it
         base::raw_syscall(SYS_close, pool.pool_descriptor);
     }
     if (is_image) {

@@ -7,7 +7,10 @@
 //           that one over at its exec
 #include "base/raw_syscall.h"
 #include "libpmemfile/fs/attach.h"
+#include "libpmemfile/fs/orphan.h"
+#include "libpmemfile/journal/settle.h"
 #include "libpmemfile/runtime/liveness.h"
+#include "libpmemfile/runtime/mapping_pin.h"
 #include "libpmemfile/runtime/open_file.h"
 
 #include <fcntl.h>
@@ -17,7 +20,14 @@ namespace pmemfile {
 base::Result<PoolPlace> pool_place_clone(Thread &thread) {
     Pool copy = *thread.pool; // process_register fills the slot's fields only
     copy.liveness_descriptor = -1;
-    BASE_TRY(process_register(copy));
+    base::Status registered = process_register(copy);
+    // Children that were killed keep their slots until somebody looks. Early, so that
+    // an attach, which cannot look before it has a slot, finds one.
+    if (!registered.ok() || copy.process_slot > max_processes * 3 / 4)
+        settle_dead_processes(thread, orphan_collect);
+    if (!registered.ok())
+        registered = process_register(copy);
+    BASE_TRY(registered);
     open_file_inherit(thread, thread.pool->process_slot, copy.process_slot);
     return pool_place(copy);
 }
@@ -42,6 +52,7 @@ void pool_place_cancel(Thread &thread, const PoolPlace &place) {
     copy.incarnation = place.incarnation;
     // The parent holds all of them too, so none ends here.
     open_file_drop_process(thread, place.process_slot, [](Thread &, InodeNumber) {});
+    mapping_pin_drop_process(thread, place.incarnation, [](Thread &, InodeNumber) {});
     process_release(copy);
 }
 

@@ -67,7 +67,7 @@ base::Status check_flags(int flags) {
 base::Status check_open(const Thread &thread, const Inode &inode, int flags) {
     const bool is_directory = S_ISDIR(inode.mode);
     if ((flags & O_DIRECTORY) != 0 && !is_directory)
-        return base::error(S_ISLNK(inode.mode) && (flags & O_NOFOLLOW) != 0 && (flags & O_PATH) == 0 ? ELOOP : ENOTDIR);
+        return base::error(ENOTDIR); // before ELOOP for a symlink
     if ((flags & O_PATH) != 0)
         return {};
     if (S_ISLNK(inode.mode))

@@ -82,6 +82,14 @@ void runtime_file_path(const struct stat &pool_status, char *path) {
     *path = 0;
 }
 
+void token_file_path(const char *runtime_path, char *path) {
+    while (*runtime_path != 0)
+        *path++ = *runtime_path++;
+    for (const char *from = ".tokens"; *from != 0; from++)
+        *path++ = *from;
+    *path = 0;
+}
+
 void read_boot_id(uint8_t boot_id[16]) {
     char text[40] = {};
     const long descriptor =

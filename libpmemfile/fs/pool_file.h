@@ -21,6 +21,8 @@ bool is_pool_in_use(const char *path);
 
 // "/dev/shm/pmemfile-<device>-<inode number>" of the pool file, into `path` (64 bytes).
 void runtime_file_path(const struct stat &pool_status, char *path);
+// Name of the shim's token file beside it; `path` has room for 72 bytes.
+void token_file_path(const char *runtime_path, char *path);
 
 // The kernel's id of this boot, 16 bytes; zeros when it cannot be read.
 void read_boot_id(uint8_t boot_id[16]);

@@ -32,28 +32,32 @@ void drop(Thread &thread, MappingPin &pin) {
         space_map_reconcile(thread);
 }
 
-} // namespace
-
-base::Result<uint32_t> mapping_pin_add(Thread &thread, InodeNumber inode, bool writable_shared) {
+base::Result<uint32_t> add(Thread &thread, InodeNumber inode, bool writable_shared, uint32_t process_slot,
+                           uint64_t incarnation) {
     Segment &segment = *thread.pool->segment;
     segment.pin_count.fetch_add(1);
     for (uint32_t i = 0; i < max_mapping_pins; ++i) {
         MappingPin &pin = segment.mapping_pins()[i];
         uint64_t free = 0;
-        if (pin.owner.load(std::memory_order_relaxed) != 0 ||
-            !pin.owner.compare_exchange_strong(free, incarnation_of(thread)))
+        if (pin.owner.load(std::memory_order_relaxed) != 0 || !pin.owner.compare_exchange_strong(free, incarnation))
             continue;
         uint32_t mark = segment.pin_high_water.load();
         while (mark < i + 1 && !segment.pin_high_water.compare_exchange_weak(mark, i + 1)) {
         }
         stripe_state(thread, inode).open_hint.fetch_add(1);
-        pin.process_slot.store(thread.pool->process_slot);
+        pin.process_slot.store(process_slot);
         pin.writable_shared.store(writable_shared ? 1 : 0);
         pin.inode.store(inode);
         return i;
     }
     segment.pin_count.fetch_sub(1);
     return base::error(ENOMEM);
+}
+
+} // namespace
+
+base::Result<uint32_t> mapping_pin_add(Thread &thread, InodeNumber inode, bool writable_shared) {
+    return add(thread, inode, writable_shared, thread.pool->process_slot, incarnation_of(thread));
 }
 
 InodeNumber mapping_pin_remove(Thread &thread, uint32_t index) {
@@ -67,16 +71,14 @@ InodeNumber mapping_pin_remove(Thread &thread, uint32_t index) {
     return inode != 0 && !inode_is_open(thread, inode) ? inode : 0;
 }
 
-base::Status mapping_pin_inherit(Thread &thread, uint32_t from) {
-    Segment &segment = *thread.pool->segment;
-    uint32_t end = high_water(segment); // before ours are added
-    uint64_t parent = segment.processes()[from].incarnation.load();
-    for (uint32_t i = 0; i < end; ++i) {
-        MappingPin &pin = segment.mapping_pins()[i];
-        if (pin.owner.load() == parent && pin.inode.load() != 0 && parent != incarnation_of(thread))
-            BASE_TRY(mapping_pin_add(thread, pin.inode.load(), pin.writable_shared.load() != 0));
-    }
-    return {};
+base::Result<uint32_t> mapping_pin_copy(Thread &thread, uint32_t index, uint32_t process_slot, uint64_t incarnation) {
+    if (index >= max_mapping_pins)
+        return base::error(EBADF);
+    const MappingPin &pin = thread.pool->segment->mapping_pins()[index];
+    InodeNumber inode = pin.inode.load();
+    if (pin.owner.load() != incarnation_of(thread) || inode == 0)
+        return base::error(EBADF);
+    return add(thread, inode, pin.writable_shared.load() != 0, process_slot, incarnation);
 }
 
 bool is_mapped_writable(Thread &thread, InodeNumber inode) {

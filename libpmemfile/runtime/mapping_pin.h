@@ -16,8 +16,10 @@ base::Result<uint32_t> mapping_pin_add(Thread &thread, InodeNumber inode, bool w
 // Removes a pin of this process; returns the inode if no pin and no open file
 // refers to it any more (see open_file_unreference), else 0.
 InodeNumber mapping_pin_remove(Thread &thread, uint32_t pin);
-// Copies this process's parent's pins (fork). `from` is the parent's slot.
-base::Status mapping_pin_inherit(Thread &thread, uint32_t from);
+// A second pin like `pin` of this process, for the process in `process_slot` of `incarnation`: a child
+// about to be forked, so that no moment exists in which its blocks are not held. Returns
+// the new pin's index, which is the child's. EBADF, ENOMEM.
+base::Result<uint32_t> mapping_pin_copy(Thread &thread, uint32_t pin, uint32_t process_slot, uint64_t incarnation);
 // True when a shared writable mapping of `inode` lives. Its stripe is held or
 // the caller re-checks under it.
 bool is_mapped_writable(Thread &thread, InodeNumber inode);

@@ -97,7 +97,7 @@ base::Result<OpenFileId> open_file_create(Thread &thread, InodeNumber inode, uin
     uint64_t nonce = draw_nonce(segment);
     file.nonce.store(nonce);
     segment.open_file_hint.store(index + 1);
-    return OpenFileId{index | nonce << index_bits};
+    return open_file_id(index, nonce);
 }
 
 base::Result<OpenFile *> open_file_get(const Thread &thread, OpenFileId id) {

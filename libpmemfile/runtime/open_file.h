@@ -13,6 +13,9 @@ namespace pmemfile {
 
 // index (16 bits) | nonce (44 bits) << 16; 0 is "none".
 using OpenFileId = uint64_t;
+constexpr OpenFileId open_file_id(uint64_t index, uint64_t nonce) {
+    return index | nonce << 16;
+}
 
 // Makes a description for `inode` (of `generation`), referenced by this process.
 // The stripe of `inode` must be held (Call) so that unlink sees it. ENFILE when the table is full.

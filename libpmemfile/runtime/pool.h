@@ -24,6 +24,8 @@ struct Pool {
     uint64_t incarnation = 0; // of this process's slot
     bool read_only = false;
     char segment_path[64] = {}; // of the runtime file
+    // Beside it: a file of the shim's, made when it attaches, removed with the runtime file.
+    char token_path[72] = {};
 
     const Superblock &superblock() const {
         return *at<Superblock>(superblock_offset);

@@ -3,6 +3,7 @@
 // The engine reads and writes application memory itself (base_user_copy), once.
 #include "posix-shim/calls/path_call.h"
 #include "posix-shim/calls/served_calls.h"
+#include "posix-shim/mapping/fault.h"
 
 #include "base/user_copy.h"
 #include "libpmemfile/fs/open_calls.h"
@@ -195,7 +196,11 @@ long serve_getdents(Request &request) {
 
 long serve_ftruncate(Request &request) {
     return on_open_file(request, [&](const OpenArgument &open) {
-        return kernel_result(fs_ftruncate(*open.thread, open.id, request.args[1]));
+        const base::Status done = fs_ftruncate(*open.thread, open.id, request.args[1]);
+        base::Result<InodeNumber> inode = inode_of_open(open, true);
+        if (done.ok() && inode.ok() && mapping_file_cut != nullptr)
+            mapping_file_cut(request.context, open.mount, *inode);
+        return kernel_result(done);
     });
 }
 

@@ -90,6 +90,8 @@ long serve_writev(Request &request);
 // call gets the generic treatment of its row.
 __attribute__((weak)) long serve_mmap(Request &request);
 __attribute__((weak)) long serve_munmap(Request &request);
+__attribute__((weak)) long serve_mprotect(Request &request);
+__attribute__((weak)) long serve_remap_file_pages(Request &request);
 __attribute__((weak)) long serve_mremap(Request &request);
 __attribute__((weak)) long serve_msync(Request &request);
 __attribute__((weak)) long serve_madvise(Request &request);

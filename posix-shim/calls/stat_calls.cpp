@@ -96,8 +96,12 @@ template <typename Serve> long serve_empty(Request &request, Serve serve) {
     return kernel_result(serve(*open->thread, open->mount, *inode));
 }
 
-long serve_stat_form(Request &request, PathArgument argument, int buffer_index) {
+constexpr int stat_flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE;
+
+long serve_stat_form(Request &request, PathArgument argument, int buffer_index, int flags = 0) {
     return serve_path(request, argument, [&](Thread &thread, const Route &route) -> Result<long> {
+        if ((flags & ~stat_flags) != 0)
+            return error(EINVAL);
         BASE_TRY_ASSIGN(InodeHandle inode, inode_of_route(thread, route, argument.follow_last));
         return give_stat(thread, route.mount, inode, request.args[buffer_index]);
     });
@@ -184,7 +188,7 @@ long serve_newfstatat(Request &request) {
         return serve_empty(request, [&](Thread &thread, unsigned mount, InodeHandle inode) {
             return give_stat(thread, mount, inode, request.args[2]);
         });
-    return serve_stat_form(request, {0, 1, (flags & AT_SYMLINK_NOFOLLOW) == 0}, 2);
+    return serve_stat_form(request, {0, 1, (flags & AT_SYMLINK_NOFOLLOW) == 0}, 2, flags);
 }
 
 long serve_statx(Request &request) {
@@ -195,6 +199,8 @@ long serve_statx(Request &request) {
         });
     PathArgument argument{0, 1, (flags & AT_SYMLINK_NOFOLLOW) == 0};
     return serve_path(request, argument, [&](Thread &thread, const Route &route) -> Result<long> {
+        if ((flags & ~stat_flags) != 0)
+            return error(EINVAL);
         BASE_TRY_ASSIGN(InodeHandle inode, inode_of_route(thread, route, argument.follow_last));
         return give_statx(thread, route.mount, inode, request.args[4]);
     });

@@ -194,14 +194,42 @@ long descriptor_adopt_own(int descriptor) {
     if (base::is_error(moved))
         return moved;
     base::raw_syscall(SYS_close, descriptor);
-    int place = own_count.load();
-    if (place >= max_own_descriptors)
+    if (own_count.load() >= max_own_descriptors)
         return -EMFILE;
-    own_descriptors[place].store(static_cast<int>(moved));
-    own_count.store(place + 1);
-    if (in_table(moved))
-        descriptor_words[moved].store(descriptor_own);
+    descriptor_protect_own(static_cast<int>(moved), -1);
     return moved;
+}
+
+void descriptor_protect_own(int descriptor, int former) {
+    int place = 0;
+    while (place < own_count.load() && own_descriptors[place].load() != former)
+        place++;
+    if (place >= max_own_descriptors)
+        return; // unprotected: two for each mount and none else are expected
+    own_descriptors[place].store(descriptor);
+    if (place == own_count.load())
+        own_count.store(place + 1);
+    if (in_table(former))
+        descriptor_words[former].store(descriptor_unknown);
+    if (in_table(descriptor))
+        descriptor_words[descriptor].store(descriptor_own);
+}
+
+void descriptor_prune(ThreadContext &context, unsigned mount, OpenFileId keep) {
+    base::Result<pmemfile::Thread *> thread = context_thread(context, mount);
+    if (!thread.ok())
+        return; // they end with the process
+    pmemfile::Pool &pool = *(*thread)->pool;
+    uint32_t slot = pool.process_slot;
+    uint32_t end = pool.segment->open_file_high_water.load();
+    for (uint32_t index = 0; index < end && index < pmemfile::max_open_files; index++) {
+        const pmemfile::OpenFile &file = pool.segment->open_files()[index];
+        OpenFileId id = pmemfile::open_file_id(index, file.nonce.load());
+        if (file.nonce.load() == 0 || id == keep || (file.references[slot / 64].load() >> (slot % 64) & 1) == 0)
+            continue;
+        if ((references[mount][index].load() & ~keep_until_exit) == 0)
+            pmemfile::fs_close(**thread, id);
+    }
 }
 
 bool descriptor_is_own(long descriptor) {

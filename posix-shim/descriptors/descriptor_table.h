@@ -74,9 +74,15 @@ void descriptor_scan(ThreadContext &context);
 // holds it until it ends.
 void descriptor_keep_until_exit(unsigned mount, OpenFileId id);
 
+// After exec and descriptor_scan: references of the former image to descriptions that no descriptor
+// stands for any more (close-on-exec) are given back, except `keep` (0: none).
+void descriptor_prune(ThreadContext &context, unsigned mount, OpenFileId keep);
+
 // Moves a descriptor of the shim's own to a high number, close-on-exec, and protects
 // it; returns the new number or -errno. The old number is closed.
 long descriptor_adopt_own(int descriptor);
+// Protects one where it is, in place of `former` (-1: of none), which is closed already.
+void descriptor_protect_own(int descriptor, int former);
 bool descriptor_is_own(long descriptor);
 // The own numbers, for close_range; in no order.
 int descriptor_own_count();

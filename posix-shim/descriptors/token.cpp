@@ -26,7 +26,12 @@ long token_file_open(Mount &mount, const char *path) {
     if (length >= sizeof(mount.token_path))
         return -ENAMETOOLONG;
     long descriptor =
-        base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(path), O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(path), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (!base::is_error(
+            descriptor)) // whatever the umask: it holds nothing, and whoever has the pool open may have tokens
+        base::raw_syscall(SYS_fchmod, descriptor, 0666);
+    else if (descriptor == -EEXIST)
+        descriptor = base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(path), O_PATH | O_CLOEXEC | O_NOFOLLOW);
     if (base::is_error(descriptor))
         return descriptor;
     struct stat status;
@@ -69,6 +74,9 @@ TokenIdentity token_decode(long descriptor) {
         const Mount &mount = mounts[i];
         if (status.st_dev != mount.token_device || status.st_ino != mount.token_inode)
             continue;
+        // The file may be open in other ways too: a program of ours that attaches by itself.
+        if ((base::raw_syscall(SYS_fcntl, descriptor, F_GETFL) & O_ACCMODE) != access_mode_none)
+            break;
         long position = base::raw_syscall(SYS_lseek, descriptor, 0, SEEK_CUR);
         identity.mount = static_cast<int>(i);
         identity.id = base::is_error(position) ? 0 : static_cast<pmemfile::OpenFileId>(position);

@@ -11,8 +11,8 @@
 
 namespace shim {
 
-// Makes the mount's token file if need be (mode 0600 or as the pool's; beside the runtime segment)
-// and learns its identity. Constructor time. -errno.
+// Makes the mount's token file if need be (beside the runtime file; mode 0666, so that a process which
+// gives up its user id can still open files) and learns its identity. Constructor time. -errno.
 long token_file_open(Mount &mount, const char *path);
 // A new token; returns its number or -errno (EMFILE ...). `flags`: O_CLOEXEC counts.
 long token_create(const Mount &mount, pmemfile::OpenFileId id, int flags);

@@ -13,6 +13,7 @@
 #include "posix-shim/paths/user_string.h"
 #include "posix-shim/process/working_directory.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -299,9 +300,16 @@ base::Result<Route> route_escaped(ThreadContext &context, unsigned slot, const R
     BASE_TRY_ASSIGN(pmemfile::Thread * thread, context_thread(context, route.mount));
     std::string_view escape(thread->escape_path, thread->escape_length);
     const Mount &mount = mounts[route.mount];
-    // Relative: from the mount point as the host sees it when it begins with
-    // "..", which then leads to the directory that holds it.
-    std::string_view base = escape.starts_with("..") ? mount.path() : mount.parent_path();
+    // Relative, it begins with ".." from the mount point. That path is canonical, so each
+    // ".." takes a name off it; left in the text, it would lead through the mount again.
+    std::string_view base = mount.path();
+    while (escape == ".." || escape.starts_with("../")) {
+        base = base.substr(0, base.rfind('/'));
+        escape.remove_prefix(2);
+        escape.remove_prefix(std::min(escape.find_first_not_of('/'), escape.size()));
+        if (base.empty())
+            break; // "/.." is "/"; the kernel cleans up what follows
+    }
     char *text = context.path[slot];
     size_t length = 0;
     if (!escape.starts_with('/')) {

@@ -51,7 +51,7 @@ base::Result<pmemfile::Thread *> context_thread(ThreadContext &context, unsigned
     if (memory == nullptr)
         return base::error(ENOMEM);
     auto *thread = static_cast<pmemfile::Thread *>(memory);
-    thread->credentials = &process_credentials;
+    thread->credentials = &credentials_of(context);
     const base::Status registered = pmemfile::thread_register(*thread, mounts[mount].pool);
     if (!registered.ok()) {
         base::raw_syscall(SYS_munmap, base::as_long(memory), sizeof(pmemfile::Thread));
@@ -66,18 +66,23 @@ bool context_is_vfork_child() {
     return context != nullptr && context->is_vfork_child;
 }
 
+void context_leave_pools(ThreadContext &context) {
+    for (unsigned mount = 0; mount < mount_count; mount++) {
+        pmemfile::Thread *thread = context.threads[mount];
+        if (thread == nullptr)
+            continue;
+        pmemfile::thread_release(*thread);
+        base::raw_syscall(SYS_munmap, base::as_long(thread), sizeof(pmemfile::Thread));
+        context.threads[mount] = nullptr;
+    }
+}
+
 void context_release() {
     ThreadContext *context = current;
     if (context == nullptr)
         return;
     current = nullptr;
-    for (unsigned mount = 0; mount < mount_count; mount++) {
-        pmemfile::Thread *thread = context->threads[mount];
-        if (thread == nullptr)
-            continue;
-        pmemfile::thread_release(*thread);
-        base::raw_syscall(SYS_munmap, base::as_long(thread), sizeof(pmemfile::Thread));
-    }
+    context_leave_pools(*context);
     base::raw_syscall(SYS_munmap, base::as_long(context), sizeof(ThreadContext));
     context_count.fetch_sub(1);
 }

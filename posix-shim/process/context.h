@@ -9,6 +9,7 @@
 #include "libpmemfile/fs/attach.h"
 #include "libpmemfile/runtime/thread.h"
 #include "posix-shim/process/mount.h"
+#include "posix-shim/process/working_directory.h"
 #include "posix-shim/signals/deferral.h"
 
 #include <cstdint>
@@ -24,6 +25,10 @@ struct ThreadContext {
     DeferredSignals signals;
     // True in a vfork child: descriptor cache and cwd of the parent are not its own.
     bool is_vfork_child = false;
+    // What a vfork child has changed for itself; dropped when its parent goes on.
+    bool has_vfork_directory = false;
+    WorkingDirectory vfork_directory;
+    pmemfile::Credentials vfork_credentials;
     // Descriptions that a vfork child opened: its parent drops them when it goes on.
     unsigned vfork_opened_count = 0;
     struct {

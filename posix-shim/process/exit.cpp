@@ -6,7 +6,18 @@
 #include "posix-shim/calls/served_calls.h"
 #include "posix-shim/process/process.h"
 
+#include <sys/stat.h>
+
 namespace shim {
+namespace {
+
+bool is_only_thread() {
+    struct stat status = {}; // a directory for each thread
+    return !base::is_error(base::raw_syscall(SYS_stat, base::as_long("/proc/self/task"), base::as_long(&status))) &&
+           status.st_nlink == 3;
+}
+
+} // namespace
 
 long serve_exit(Request &request) {
     if (request.context.is_vfork_child)
@@ -22,10 +33,13 @@ long serve_exit_group(Request &request) {
     if (request.context.is_vfork_child)
         return pass_to_kernel;
     process_is_ending.store(true);
-    // Only our own context is left, and no thread can make one any more: nobody is in a call.
-    if (context_count.load() == 1)
+    // Only our own context is left, and no thread can make one any more: nobody is in a call. A
+    // thread that makes no calls may still store into a mapping, whose blocks must stay pinned.
+    if (context_count.load() == 1 && is_only_thread()) {
+        context_leave_pools(request.context);
         for (unsigned mount = 0; mount < mount_count; mount++)
             pmemfile::pool_detach(mounts[mount].pool);
+    }
     base::raw_syscall(SYS_exit_group, request.args[0]);
     __builtin_unreachable();
 }

@@ -1,7 +1,7 @@
 // New processes. The kernel executes the call itself, from the stub; we act before and after:
 //
-//   fork    before: a place for the child in each pool      after, child:  adopt them
-//                                                           after, parent: forget them
+//   fork    before: a place for the child in each pool;     after, child:  adopt them
+//           the mapping table is locked                     after, parent: forget them
 //   vfork   before: mark the context                        after, parent: unmark, undo the
 //           (the child runs on it)                                         child's overlay
 //   thread  nothing: it makes its context at its first call
@@ -12,12 +12,13 @@
 #include "libpmemfile/fs/open_calls.h"
 #include "libpmemfile/journal/settle.h"
 #include "posix-shim/calls/served_calls.h"
+#include "posix-shim/descriptors/descriptor_table.h"
 #include "posix-shim/mapping/mapping_table.h"
 #include "posix-shim/process/process.h"
 #include "posix-shim/signals/deferral.h"
 #include "posix-shim/table/dispatch.h"
 
-#include <sched.h>
+#include <linux/sched.h>
 
 namespace shim {
 namespace {
@@ -36,10 +37,15 @@ long prepare_fork(Request &request) {
         }
         context.child_places[mount] = *place;
     }
+    // Until the post: handlers wait, for they must not meet the table's lock in their own thread.
+    call_enter(context);
+    signals_before_fork(context);
+    mapping_table_before_fork(context);
     return pass_with_post;
 }
 
 long prepare_vfork(Request &request) {
+    credentials_begin_vfork(request.context);
     request.context.is_vfork_child = true;
     request.context.vfork_opened_count = 0;
     return pass_with_post;
@@ -55,8 +61,9 @@ long prepare(Request &request, uint64_t flags) {
     return pass_to_kernel;
 }
 
-void after_fork(ThreadContext &context, long result) {
+void after_fork(ThreadContext &context, long result, uint64_t flags) {
     if (result != 0) {
+        mapping_table_fork_done();
         for (unsigned mount = 0; mount < mount_count; mount++) {
             if (base::is_error(result))
                 pmemfile::pool_place_cancel(*context.threads[mount], context.child_places[mount]);
@@ -65,9 +72,14 @@ void after_fork(ThreadContext &context, long result) {
         }
         return;
     }
-    for (unsigned mount = 0; mount < mount_count; mount++)
+    for (unsigned mount = 0; mount < mount_count; mount++) {
+        const int former = mounts[mount].pool.liveness_descriptor;
         pmemfile::pool_place_adopt(mounts[mount].pool, context.child_places[mount]);
+        descriptor_protect_own(mounts[mount].pool.liveness_descriptor, former);
+    }
     context_after_fork(context);
+    working_directory_after_fork();
+    signals_after_fork(context, (flags & CLONE_CLEAR_SIGHAND) != 0);
     mapping_table_after_fork(context);
 }
 
@@ -75,7 +87,7 @@ void after_fork(ThreadContext &context, long result) {
 void after_vfork(ThreadContext &context) {
     context.is_vfork_child = false;
     working_directory_end_vfork(context);
-    credentials_load();
+    credentials_end_vfork(context);
     for (unsigned mount = 0; mount < mount_count; mount++) {
         pmemfile::Thread *thread = context.threads[mount];
         if (thread == nullptr)
@@ -117,8 +129,11 @@ void process_post(struct intercept_call *call) {
     if (context == nullptr)
         return;
     if (context->is_vfork_child) {
-        if (call->result != 0)
+        if (call->result != 0) {
+            call_enter(*context);
             after_vfork(*context);
+            signals_end_vfork(*context);
+        }
         return;
     }
     uint64_t flags = 0;
@@ -128,9 +143,8 @@ void process_post(struct intercept_call *call) {
         return;
     if (call->nr == SYS_vfork || (flags & CLONE_VM) != 0)
         return;
-    call_enter(*context);
-    after_fork(*context, call->result);
-    call_leave(*context);
+    after_fork(*context, call->result, flags);
+    call_leave(*context); // entered by prepare_fork
 }
 
 } // namespace shim

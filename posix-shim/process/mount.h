@@ -20,8 +20,6 @@ struct Mount {
     // Canonical absolute path of the mount point, no trailing slash, never "/".
     char host_path[mount_path_bytes] = {};
     unsigned host_path_length = 0;
-    // Directory that holds the mount point ("/" possible): where ".." above the pool's root goes on.
-    unsigned host_parent_length = 0;
     // The mount point as the host knows it: to notice it behind host symlinks.
     uint64_t host_device = 0, host_inode = 0;
     // st_dev of everything in the pool: made of the pool's UUID, the same in all processes.
@@ -32,9 +30,6 @@ struct Mount {
 
     std::string_view path() const {
         return {host_path, host_path_length};
-    }
-    std::string_view parent_path() const {
-        return {host_path, host_parent_length};
     }
 };
 

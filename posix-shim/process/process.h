@@ -2,8 +2,8 @@
 // and how its place goes to a child or over an exec.
 #pragma once
 
-#include "libpmemfile/runtime/thread.h"
 #include "libpmemfile/fs/attach.h"
+#include "libpmemfile/runtime/thread.h"
 #include "posix-shim/process/context.h"
 #include "posix-shim/process/working_directory.h"
 
@@ -11,10 +11,16 @@
 
 namespace shim {
 
-// Who the process's calls act for; all threads' pmemfile::Thread point at it.
-extern constinit pmemfile::Credentials process_credentials;
-// Reads it from the kernel (ids, groups, capabilities, umask).
-void credentials_load();
+// Who the caller's calls act for, and what its pmemfile::Threads point at: one for the process, and
+// an overlay for a vfork child.
+pmemfile::Credentials &credentials_of(ThreadContext &context);
+// Reads ids, groups and capabilities from the kernel into it; at the start the umask too,
+// which the kernel tells only to who sets it.
+void credentials_load(pmemfile::Credentials &who);
+void credentials_load_umask(pmemfile::Credentials &who);
+// A vfork child begins with a copy of its parent's, and ends.
+void credentials_begin_vfork(ThreadContext &context);
+void credentials_end_vfork(ThreadContext &context);
 
 // Absolute path of the preload library, as LD_PRELOAD must name it; and the
 // value of PMEMFILE_POOLS. For the environment of the programs we exec.
@@ -25,13 +31,16 @@ extern constinit char pools_value[pmemfile::path_max_bytes];
 extern constinit std::atomic<int> context_count;
 // Set by exit_group: a thread that comes for its first context now waits for the end instead.
 extern constinit std::atomic<bool> process_is_ending;
-// Releases this thread's context (thread exit).
+// Gives back the context's places in the pools (process exit); and the context too (thread exit).
+void context_leave_pools(ThreadContext &context);
 void context_release();
 // In a fork child: this thread's places in the pools are made anew.
 void context_after_fork(ThreadContext &context);
 
 // Drops a vfork child's working directory; the parent goes on.
 void working_directory_end_vfork(ThreadContext &context);
+// In a fork child: another thread of the parent may have been in the middle of a change.
+void working_directory_after_fork();
 // The new image takes over what the former one handed on.
 void working_directory_adopt(const WorkingDirectory &directory);
 

@@ -1,5 +1,5 @@
-// One working directory for the process, and one more for a vfork child, which
-// may chdir before it execs without its parent noticing.
+// One working directory for the process, and one more in the context of a vfork
+// child, which may chdir before it execs without its parent noticing.
 #include "posix-shim/process/working_directory.h"
 
 #include "libpmemfile/fs/open_calls.h"
@@ -11,8 +11,6 @@ namespace {
 // Written under a sequence counter: readers are other threads' path calls.
 constinit std::atomic<uint32_t> sequence = 0;
 constinit WorkingDirectory process_directory;
-constinit WorkingDirectory vfork_directory;
-constinit bool has_vfork_directory = false;
 
 void close_holder(ThreadContext &context, const WorkingDirectory &directory) {
     if (directory.mount < 0 || directory.holder == 0)
@@ -25,8 +23,9 @@ void close_holder(ThreadContext &context, const WorkingDirectory &directory) {
 } // namespace
 
 WorkingDirectory working_directory() {
-    if (context_is_vfork_child() && has_vfork_directory)
-        return vfork_directory;
+    if (const ThreadContext *context = context_current();
+        context != nullptr && context->is_vfork_child && context->has_vfork_directory)
+        return context->vfork_directory;
     for (;;) {
         const uint32_t before = sequence.load(std::memory_order_acquire);
         const WorkingDirectory copy = process_directory;
@@ -38,11 +37,11 @@ WorkingDirectory working_directory() {
 
 void working_directory_set(const WorkingDirectory &next) {
     ThreadContext *context = context_get();
-    if (context_is_vfork_child()) {
-        if (has_vfork_directory)
-            close_holder(*context, vfork_directory);
-        vfork_directory = next;
-        has_vfork_directory = true;
+    if (context != nullptr && context->is_vfork_child) {
+        if (context->has_vfork_directory)
+            close_holder(*context, context->vfork_directory);
+        context->vfork_directory = next;
+        context->has_vfork_directory = true;
         return;
     }
     uint32_t even = sequence.load() & ~1u;
@@ -56,10 +55,14 @@ void working_directory_set(const WorkingDirectory &next) {
 }
 
 void working_directory_end_vfork(ThreadContext &context) {
-    if (!has_vfork_directory)
+    if (!context.has_vfork_directory)
         return;
-    close_holder(context, vfork_directory);
-    has_vfork_directory = false;
+    close_holder(context, context.vfork_directory);
+    context.has_vfork_directory = false;
+}
+
+void working_directory_after_fork() {
+    sequence.store(0); // a reader would wait for ever for a writer that this process does not have
 }
 
 void working_directory_adopt(const WorkingDirectory &directory) {

@@ -52,10 +52,6 @@ public:
     Lock &operator=(const Lock &) = delete;
 };
 
-uint64_t as_number(const void *pointer) {
-    return reinterpret_cast<uint64_t>(pointer);
-}
-
 void store(int number, const KernelAction &action) {
     Entry &entry = table[number];
     entry.sequence.fetch_add(1);
@@ -66,25 +62,20 @@ void store(int number, const KernelAction &action) {
     entry.sequence.fetch_add(1);
 }
 
-bool is_function(const KernelAction &action) {
-    return action.handler != reinterpret_cast<decltype(action.handler)>(SIG_DFL) &&
-           action.handler != reinterpret_cast<decltype(action.handler)>(SIG_IGN);
-}
-
 bool is_fault(int number) {
     return number == SIGSEGV || number == SIGBUS;
 }
 
 // What the kernel is told when the application asks for `wanted`.
 KernelAction for_kernel(int number, const KernelAction &wanted) {
-    if (!is_function(wanted) && !is_fault(number))
+    if (!wanted.is_function() && !is_fault(number))
         return wanted;
     KernelAction action = wanted;
     action.handler = universal_handler;
     action.flags = (wanted.flags | SA_SIGINFO) & ~(flag_reset | SA_NODEFER);
     action.mask = ~uint64_t{0};
-    if (!is_function(wanted))
-        action.flags |= SA_ONSTACK | SA_RESTART;
+    if (!wanted.is_function())
+        action.flags |= SA_RESTART | (number == SIGSEGV ? SA_ONSTACK : 0); // a stack may have overflowed
     if ((action.flags & flag_restorer) == 0) {
         action.flags |= flag_restorer;
         action.restorer = shim_signal_return;
@@ -120,7 +111,7 @@ void application_action_reset(int number, const KernelAction &was) {
     uint64_t expected = reinterpret_cast<uint64_t>(was.handler);
     const KernelAction standard = {};
     // One word decides, so no lock is needed here, where its holder may be this very thread.
-    if (table[number].handler.compare_exchange_strong(expected, as_number(nullptr)) && !is_fault(number))
+    if (table[number].handler.compare_exchange_strong(expected, 0) && !is_fault(number))
         kernel_action(number, &standard, nullptr);
 }
 
@@ -130,20 +121,20 @@ void signals_start() {
         if (base::is_error(kernel_action(number, nullptr, &inherited)))
             continue; // libc is not asked, so this is none but the kernel's own two or three
         store(number, inherited);
-        if (!is_fault(number) && !is_function(inherited))
+        if (!is_fault(number) && !inherited.is_function())
             continue;
         const KernelAction ours = for_kernel(number, inherited);
         kernel_action(number, &ours, nullptr);
     }
 }
 
-void signals_after_fork(bool handlers_cleared) {
+void actions_after_fork(bool handlers_cleared) {
     lock.clear(); // a thread that the child does not have may have held it
     if (!handlers_cleared)
         return;
     for (int number = 1; number < signal_limit; number++) {
         const KernelAction former = application_action(number);
-        if (is_function(former))
+        if (former.is_function())
             store(number, {});
         if (is_fault(number)) {
             const KernelAction ours = for_kernel(number, application_action(number));
@@ -155,7 +146,7 @@ void signals_after_fork(bool handlers_cleared) {
 void signals_before_exec() {
     for (const int number : {SIGSEGV, SIGBUS}) {
         const KernelAction wanted = application_action(number);
-        if (wanted.handler == reinterpret_cast<decltype(wanted.handler)>(SIG_IGN))
+        if (wanted.is_ignored())
             kernel_action(number, &wanted, nullptr);
     }
 }

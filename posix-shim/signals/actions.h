@@ -15,6 +15,16 @@ struct KernelAction {
     uint64_t flags;
     void (*restorer)();
     uint64_t mask;
+
+    bool is_default() const {
+        return reinterpret_cast<uint64_t>(handler) == 0; // SIG_DFL
+    }
+    bool is_ignored() const {
+        return reinterpret_cast<uint64_t>(handler) == 1; // SIG_IGN
+    }
+    bool is_function() const {
+        return !is_default() && !is_ignored();
+    }
 };
 
 constexpr uint64_t signal_bit(int number) {
@@ -31,6 +41,9 @@ void set_signal_mask(uint64_t mask, uint64_t *former);
 KernelAction application_action(int number);
 // SA_RESETHAND: the action is SIG_DFL from now on, if it still is `was`.
 void application_action_reset(int number, const KernelAction &was);
+
+// A fork child: the table's lock is free, and cleared handlers are gone from it too.
+void actions_after_fork(bool handlers_cleared);
 
 // The one handler (signals/deferral.cpp).
 void universal_handler(int number, siginfo_t *info, void *ucontext);

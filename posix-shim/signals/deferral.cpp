@@ -1,6 +1,7 @@
 // The one handler that the kernel knows, and what becomes of a signal.
 //
 //   fault between base_user_copy_begin and _end ──► EFAULT of the call
+//   SIGBUS in a mapping whose file has grown ──► mapped there, and tried again
 //   call under way ──► noted, all signals blocked ──► call_leave: sent again, mask restored
 //   else ──► the application's handler, with the mask that the kernel would have set
 //
@@ -10,6 +11,7 @@
 
 #include "base/raw_syscall.h"
 #include "base/user_copy.h"
+#include "posix-shim/mapping/fault.h"
 #include "posix-shim/process/context.h"
 #include "posix-shim/signals/actions.h"
 
@@ -58,11 +60,11 @@ void defer(DeferredSignals &deferred, int number, const siginfo_t *info, ucontex
 
 void deliver(int number, siginfo_t *info, ucontext_t *context) {
     const KernelAction action = application_action(number);
-    if (action.handler == reinterpret_cast<decltype(action.handler)>(SIG_DFL)) {
+    if (action.is_default()) {
         die_by(number, info, context); // only faults have our handler without the application's
         return;
     }
-    if (action.handler == reinterpret_cast<decltype(action.handler)>(SIG_IGN)) {
+    if (action.is_ignored()) {
         if (is_synchronous(number, info))
             die_by(number, info, context); // as the kernel does: it cannot be ignored
         return;
@@ -74,6 +76,17 @@ void deliver(int number, siginfo_t *info, ucontext_t *context) {
         mask |= signal_bit(number);
     set_signal_mask(mask, nullptr);
     action.handler(number, info, context);
+}
+
+// A touch of a mapping behind the end that its file had: shown now, if there is something (mapping/).
+bool file_has_grown(const siginfo_t *info) {
+    ThreadContext *context = context_get();
+    if (context == nullptr || context->is_vfork_child)
+        return false;
+    call_enter(*context);
+    const bool is_there = mapping_fault(*context, reinterpret_cast<uint64_t>(info->si_addr));
+    call_leave(*context);
+    return is_there;
 }
 
 } // namespace
@@ -90,12 +103,13 @@ void universal_handler(int number, siginfo_t *info, void *ucontext) {
             deliver(number, info, interrupted);
         return;
     }
-    if ((signal_bit(number) & fault_signals) != 0 &&
-        instruction >= reinterpret_cast<greg_t>(base_user_copy_begin) &&
+    if ((signal_bit(number) & fault_signals) != 0 && instruction >= reinterpret_cast<greg_t>(base_user_copy_begin) &&
         instruction < reinterpret_cast<greg_t>(base_user_copy_end)) {
         instruction = reinterpret_cast<greg_t>(base_user_copy_fault);
         return;
     }
+    if (number == SIGBUS && !in_call && file_has_grown(info))
+        return;
     if (in_call)
         die_by(number, info, interrupted); // ours: no handler of the application can repair it
     else
@@ -132,10 +146,21 @@ bool call_leave(ThreadContext &context) {
     return restart;
 }
 
+void signals_before_fork(ThreadContext &context) {
+    context.signals.count_at_fork = context.signals.count.load();
+}
+
+void signals_after_fork(ThreadContext &context, bool handlers_cleared) {
+    actions_after_fork(handlers_cleared);
+    DeferredSignals &deferred = context.signals;
+    if (deferred.count_at_fork == 0)
+        return; // what is noted since then was sent to the child
+    deferred.count.store(0);
+    set_signal_mask(deferred.saved_mask, nullptr);
+}
+
 void signals_end_vfork(ThreadContext &context) {
-    if (context.signals.call_depth.load() == 0)
-        return;
-    context.signals.call_depth.store(1); // the child left in the middle of a call
+    context.signals.call_depth.store(1); // an exec has no end, and a killed child left in the middle
     call_leave(context);
 }
 

@@ -21,19 +21,23 @@ struct DeferredSignals {
     std::atomic<unsigned> count;
     bool all_restart;    // every noted signal's action has SA_RESTART
     uint64_t saved_mask; // the thread's signal mask before the first one was noted
+    unsigned count_at_fork;
     siginfo_t infos[max_deferred_signals];
 };
 
 // Takes SIGSEGV and SIGBUS over (a bad pointer in base_user_copy must end as EFAULT) and
 // wraps handlers that were there before us. Constructor time, before calls are hooked.
 void signals_start();
-// In a fork child. `handlers_cleared`: clone3 with CLONE_CLEAR_SIGHAND.
-void signals_after_fork(bool handlers_cleared);
+// Before the fork, inside a call that lasts until after it.
+void signals_before_fork(ThreadContext &context);
+// In a fork child: signals that wait in the parent are not its own. `handlers_cleared`: clone3 with
+// CLONE_CLEAR_SIGHAND.
+void signals_after_fork(ThreadContext &context, bool handlers_cleared);
 // Around the execve of a process that is not a vfork child: actions that the new image inherits
 // (SIG_IGN of SIGSEGV and SIGBUS) as the application set them, and back when it failed.
 void signals_before_exec();
 void signals_after_exec();
-// A vfork child may have gone in the middle of a call; the context is its parent's again.
+// Ends the call that the parent's part of a vfork is, whatever calls the child left open.
 void signals_end_vfork(ThreadContext &context);
 
 } // namespace shim

@@ -3,11 +3,14 @@
 //
 //   kind[nr] ── descriptor i ──► word[args[i]] == host ? PASS : SERVE
 //            ── close ─────────► the same, and the word is forgotten
+//            ── addresses ─────► a mapping of ours near them ? SERVE : PASS
 //            ── other ─────────► SERVE
 #include "posix-shim/descriptors/descriptor_table.h"
+#include "posix-shim/mapping/bounds.h"
 #include "posix-shim/table/dispatch.h"
 #include "posix-shim/table/row.h"
 
+#include <linux/mman.h>
 #include <sys/syscall.h>
 
 namespace shim {
@@ -16,6 +19,7 @@ namespace {
 
 constexpr uint8_t kind_other = 7;
 constexpr uint8_t kind_close = 6;
+constexpr uint8_t kind_addresses = 8; // address and length come first
 
 struct Kinds {
     uint8_t kind[call_number_limit];
@@ -25,6 +29,9 @@ struct Kinds {
 constexpr uint8_t kind_of(long number, const char *arguments) {
     if (number == SYS_close)
         return kind_close;
+    if (number == SYS_munmap || number == SYS_mprotect || number == SYS_pkey_mprotect || number == SYS_mremap ||
+        number == SYS_msync || number == SYS_madvise || number == SYS_remap_file_pages)
+        return kind_addresses;
     // These look at more than the descriptor, or make numbers whose word must be set.
     if (number == SYS_dup2 || number == SYS_dup3 || number == SYS_fchdir)
         return kind_other;
@@ -53,12 +60,27 @@ constexpr Kinds make_kinds() {
 }
 constexpr Kinds kinds = make_kinds();
 
+// Does the call name addresses that a file of ours may be mapped at, as its object or as a
+// place that it maps over?
+bool names_our_addresses(const struct intercept_call *call) {
+    auto argument = [call](int index) { return static_cast<uint64_t>(call->args[index]); };
+    if (call->nr == SYS_mmap)
+        return (call->args[3] & MAP_FIXED) != 0 && mapping_may_overlap(argument(0), argument(1));
+    if (call->nr == SYS_mremap && (call->args[3] & MREMAP_FIXED) != 0 && mapping_may_overlap(argument(4), argument(2)))
+        return true;
+    return mapping_may_overlap(argument(0), argument(1));
+}
+
 } // namespace
 
 int dispatch_filter(const struct intercept_call *call) {
     auto number = static_cast<unsigned long>(call->nr);
     uint8_t kind = number < call_number_limit ? kinds.kind[number] : kind_other;
     if (kind == kind_other)
+        return INTERCEPT_FILTER_SERVE;
+    if (kind == kind_addresses)
+        return names_our_addresses(call) ? INTERCEPT_FILTER_SERVE : INTERCEPT_FILTER_PASS;
+    if (number == SYS_mmap && names_our_addresses(call))
         return INTERCEPT_FILTER_SERVE;
     int descriptor = static_cast<int>(call->args[kind == kind_close ? 0 : kind]);
     if (descriptor < 0)

@@ -31,7 +31,7 @@ public:
                 pmemfile_close(pool_, *opened);
         pmemfile_pool_close(pool_);
         check();
-        unlink(path_.c_str());
+        ::unlink(path_.c_str());
     }
 
     long open(const std::string &path, int flags, mode_t mode, int directory) override {

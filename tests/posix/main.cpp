@@ -1,7 +1,7 @@
-// main: posix_suite [gtest options] [DIRECTORY | --library]
+// main: posix_suite [gtest options] [DIRECTORY]
 // Runs all cases by system calls below DIRECTORY (default /dev/shm, the
-// oracle). Started by `pmemfile run -m DIRECTORY=POOL` it tests the pool. With
-// --library it tests libpmemfile, on a pool of its own for each case.
+// oracle). Started by `pmemfile run -m DIRECTORY=POOL` it tests the pool.
+// posix_library_suite tests libpmemfile, on a pool of its own for each case.
 #include "tests/posix/case.h"
 
 namespace posix {
@@ -16,7 +16,7 @@ std::unique_ptr<Target> (*make_target)() = make_kernel_case;
 
 int main(int argc, char **argv) {
     testing::InitGoogleTest(&argc, argv);
-    if (argc > 1 && std::string(argv[1]) == "--library")
+    if (posix::make_library_target != nullptr)
         posix::make_target = posix::make_library_target;
     else if (argc > 1)
         posix::base_directory = argv[1];

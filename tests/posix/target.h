@@ -74,7 +74,7 @@ public:
 // A target in a fresh, empty directory below `base` (an existing directory of a
 // tmpfs, or of a mount in a preloaded run); the directory is removed with it.
 std::unique_ptr<Target> make_kernel_target(const std::string &base);
-// A target on a fresh pool, by the linked library.
-std::unique_ptr<Target> make_library_target();
+// A target on a fresh pool, by the linked library. Weak: only in posix_library_suite.
+__attribute__((weak)) std::unique_ptr<Target> make_library_target();
 
 } // namespace posix

@@ -30,7 +30,6 @@ void mount(const std::string &directory, const std::string &token_path) {
     shim::Mount &mount = shim::mounts[0];
     std::strcpy(mount.host_path, directory.c_str());
     mount.host_path_length = static_cast<unsigned>(directory.size());
-    mount.host_parent_length = static_cast<unsigned>(directory.rfind('/'));
     mount.device = 42;
     struct stat status;
     if (stat(directory.c_str(), &status) != 0)

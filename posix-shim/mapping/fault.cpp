@@ -1,0 +1,90 @@
+// A database maps 1 GiB over a file of some pages and then lets it grow by write or
+// ftruncate; the kernel shows new pages as they come. Ours are stitched when they are touched:
+//
+//   entry    [ present ............ ][ absent ........................ ]
+//   touch                                     x
+//   after    [ present ................................. ][ absent ... ]
+//                                                         file's end
+//
+// When the file is cut, the pages behind its new end become absent again.
+#include "posix-shim/mapping/fault.h"
+
+#include "posix-shim/mapping/stitch.h"
+
+#include <algorithm>
+
+namespace shim {
+
+namespace {
+
+bool show_what_grew(const MappingLock &lock, ThreadContext &context, uint64_t address) {
+    const Mapping *found = mapping_find(lock, address);
+    if (found == nullptr || found->address > address)
+        return false;
+    if (!found->absent) // another thread was faster; or the medium itself fails, and so does this
+        return base::raw_syscall(SYS_madvise, static_cast<long>(address & ~(page_bytes - 1)), page_bytes,
+                                 MADV_POPULATE_READ) == 0;
+    Mapping what = *found;
+    const PinnedFile file = pinned_file(lock, what.pin);
+    base::Result<pmemfile::Thread *> thread = context_thread(context, file.mount);
+    if (!thread.ok())
+        return false;
+    base::Result<uint64_t> blocks = file_blocks(**thread, file.inode);
+    if (!blocks.ok() || what.block_at(address) >= *blocks)
+        return false;
+    uint64_t count = std::min(what.length_bytes / page_bytes, *blocks - what.first_block);
+    if (what.shared && !fill_holes_of(**thread, file.inode, what.first_block, count).ok())
+        return false;
+    what.length_bytes = count * page_bytes;
+    what.absent = false;
+    if (!mapping_table_reserve(lock, 4))
+        return false;
+    BoundsHold hold(lock);
+    pinned_file_reference(lock, what.pin);
+    mapping_remove(lock, what.address, what.end());
+    if (stitch(lock, **thread, what, 0) != 0) {
+        mapping_remove(lock, what.address, what.end());
+        what.absent = true; // as before, pieces or not
+        mapping_insert(lock, what);
+    }
+    pinned_file_drop(lock, what.pin);
+    found = mapping_find(lock, address);
+    return found != nullptr && found->address <= address && !found->absent;
+}
+
+} // namespace
+
+bool mapping_fault(ThreadContext &context, uint64_t address) {
+    MappingLock lock;
+    return show_what_grew(lock, context, address);
+}
+
+void mapping_file_cut(ThreadContext &context, unsigned mount, pmemfile::InodeNumber inode) {
+    if (!mapping_may_overlap(0, UINT64_MAX))
+        return;
+    base::Result<pmemfile::Thread *> thread = context_thread(context, mount);
+    if (!thread.ok())
+        return;
+    MappingLock lock;
+    base::Result<uint64_t> blocks = file_blocks(**thread, inode);
+    if (!blocks.ok())
+        return;
+    uint64_t at = 0;
+    while (const Mapping *entry = mapping_find(lock, at)) {
+        at = entry->end();
+        const PinnedFile &file = pinned_file(lock, entry->pin);
+        if (entry->absent || file.inode != inode || file.mount != mount || entry->block_at(entry->end()) <= *blocks)
+            continue;
+        Mapping gone = *entry;
+        gone.first_block = std::max(gone.first_block, *blocks);
+        gone.address += (gone.first_block - entry->first_block) * page_bytes;
+        gone.length_bytes = entry->end() - gone.address;
+        if (!mapping_table_reserve(lock, 3))
+            return;
+        pinned_file_reference(lock, gone.pin);
+        stitch_absent(lock, **thread, gone); // on failure the blocks stay, which are held
+        pinned_file_drop(lock, gone.pin);
+    }
+}
+
+} // namespace shim

@@ -1,0 +1,130 @@
+// mapping_table: where files of ours are mapped in this process.
+//
+// One entry for each stretch of addresses that shows consecutive blocks of one
+// file with one protection; sorted by address, never overlapping. What the
+// application unmaps, protects or maps over splits entries, as the kernel splits
+// its own areas. Entries of one file share a pin (libpmemfile/runtime/mapping_pin.h),
+// which holds the file's blocks while any of them lives.
+//
+// Lock: MappingLock; functions that take one as an argument need it held. It is
+// the outermost lock: the engine may be called under it, never the other way round.
+#pragma once
+
+#include "libpmemfile/format/format.h"
+#include "posix-shim/mapping/bounds.h"
+#include "posix-shim/process/context.h"
+
+#include <cstdint>
+
+namespace shim {
+
+constexpr uint64_t page_bytes = pmemfile::block_size_bytes;
+
+constexpr uint64_t round_up_to_page(uint64_t bytes) {
+    return (bytes + page_bytes - 1) & ~(page_bytes - 1);
+}
+
+struct Mapping {
+    uint64_t address = 0;      // multiple of page_bytes
+    uint64_t length_bytes = 0; // the same, not 0
+    uint64_t first_block = 0;  // of the file, at `address`
+    uint32_t pin = 0;          // which pin of the table keeps the blocks
+    int protection = 0;        // PROT_*
+    bool shared = false;
+    bool may_write = false; // the descriptor allowed stores (shared), or they are private
+    bool absent = false;    // nothing of the file is here yet: a touch is SIGBUS, unless the file has grown (fault.h)
+    bool not_in_child = false; // MADV_DONTFORK
+
+    uint64_t end() const {
+        return address + length_bytes;
+    }
+    uint64_t block_at(uint64_t where) const {
+        return first_block + (where - address) / page_bytes;
+    }
+};
+
+// The file that entries show.
+struct PinnedFile {
+    pmemfile::InodeNumber inode = 0; // 0: the slot is free
+    uint32_t mount = 0;
+    uint32_t pin = 0;       // the engine's
+    uint32_t child_pin = 0; // of a fork that is under way
+    bool writable_shared = false;
+    uint64_t references = 0; // entries, and calls under way. 0: to be released
+};
+
+// Holds the table's lock. Waits without sleeping in the kernel for long; not recursive.
+class MappingLock {
+public:
+    MappingLock();
+    ~MappingLock();
+    MappingLock(const MappingLock &) = delete;
+    MappingLock &operator=(const MappingLock &) = delete;
+};
+
+// While it lives the bounds do not shrink: for taking entries out and putting others in their place,
+// when other threads may be using the addresses.
+class BoundsHold {
+public:
+    explicit BoundsHold(const MappingLock &lock);
+    ~BoundsHold();
+    BoundsHold(const BoundsHold &) = delete;
+    BoundsHold &operator=(const BoundsHold &) = delete;
+};
+
+// Makes sure that as many splits and inserts cannot fail. False: ENOMEM.
+bool mapping_table_reserve(const MappingLock &lock, unsigned entries);
+
+// The first entry that ends above `address` (the table's end: null). Valid until the table changes.
+Mapping *mapping_find(const MappingLock &lock, uint64_t address);
+// The entry behind `entry`, or null.
+Mapping *mapping_next(const MappingLock &lock, Mapping *entry);
+// Does any entry touch [begin, end)?
+bool mapping_overlaps(const MappingLock &lock, uint64_t begin, uint64_t end);
+// Adds an entry where none is; takes a reference of its pin. Joins it with neighbours it continues.
+// One reserved entry.
+void mapping_insert(const MappingLock &lock, const Mapping &entry);
+// Takes [begin, end) out of all entries. Two reserved entries. Pins that end so are released by
+// mapping_release_ended.
+void mapping_remove(const MappingLock &lock, uint64_t begin, uint64_t end);
+// Calls `change(entry)` for all entries of [begin, end), which are split at the edges. Two reserved entries.
+template <typename Change> void mapping_change(const MappingLock &lock, uint64_t begin, uint64_t end, Change change);
+
+// A pin for a file; `pin` is the engine's, fresh from fs_map_begin. When the table has one like it,
+// that one is used and `*spare` tells the caller to end its own. Gives a reference, which the
+// caller drops with pinned_file_drop. ENOMEM.
+base::Result<uint32_t> pinned_file_hold(const MappingLock &lock, unsigned mount, pmemfile::InodeNumber inode,
+                                        uint32_t pin, bool writable_shared, bool *spare);
+// One more reference of it, and one less.
+void pinned_file_reference(const MappingLock &lock, uint32_t index);
+void pinned_file_drop(const MappingLock &lock, uint32_t index);
+PinnedFile &pinned_file(const MappingLock &lock, uint32_t index);
+
+// Ends pins without references. Takes the lock itself; call it when it is not held.
+void mapping_release_ended(ThreadContext &context);
+
+// Around a fork: no other thread may be changing the table while it is copied, and the child, which is
+// another process to the pool, has its pins from its first moment on. `_before` takes the
+// lock and pins for the child (context.child_places are made); `_done` gives the lock back (parent, or the
+// fork failed: pool_place_cancel ends the pins). In the child mapping_table_after_fork, when it has
+// adopted its places.
+void mapping_table_before_fork(ThreadContext &context);
+void mapping_table_fork_done();
+void mapping_table_after_fork(ThreadContext &context);
+
+// Number of entries, for tests.
+size_t mapping_count(const MappingLock &lock);
+
+void mapping_split(const MappingLock &lock, uint64_t address);
+void mapping_join(const MappingLock &lock, uint64_t begin, uint64_t end);
+
+template <typename Change> void mapping_change(const MappingLock &lock, uint64_t begin, uint64_t end, Change change) {
+    mapping_split(lock, begin);
+    mapping_split(lock, end);
+    for (Mapping *entry = mapping_find(lock, begin); entry != nullptr && entry->address < end;
+         entry = mapping_next(lock, entry))
+        change(*entry);
+    mapping_join(lock, begin, end);
+}
+
+} // namespace shim

@@ -1,0 +1,223 @@
+// mremap. The kernel moves one of its areas; a file of ours is shown by several, so it is done here.
+//
+//   shrink          the end is unmapped
+//   grow in place   the pages behind are free: the file's next blocks are stitched there
+//   move            shared: stitched anew at the new place, then the old one is unmapped
+//                   private: what the application sees there is copied, for it may have changed it
+#include "posix-shim/calls/served_calls.h"
+#include "posix-shim/mapping/stitch.h"
+
+#include <algorithm>
+#include <cstring>
+#include <sys/mman.h>
+
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+
+namespace shim {
+
+namespace {
+
+struct Remap {
+    uint64_t old_address, old_length, new_length;
+    int flags;
+    uint64_t new_address;
+
+    uint64_t old_end() const {
+        return old_address + old_length;
+    }
+    bool is_fixed() const {
+        return (flags & MREMAP_FIXED) != 0;
+    }
+};
+
+// The old range as one mapping; EFAULT when it is not one (the kernel says so for several areas).
+base::Result<Mapping> old_mapping(const MappingLock &lock, const Remap &remap) {
+    Mapping *entry = mapping_find(lock, remap.old_address);
+    if (entry == nullptr || entry->address > remap.old_address)
+        return base::error(EFAULT);
+    Mapping whole = *entry;
+    whole.first_block = entry->block_at(remap.old_address);
+    whole.address = remap.old_address;
+    whole.length_bytes = remap.old_length;
+    for (uint64_t at = entry->end(); at < remap.old_end(); at = entry->end()) {
+        entry = mapping_next(lock, entry);
+        if (entry == nullptr || entry->address != at || entry->first_block != whole.block_at(at) ||
+            entry->pin != whole.pin || entry->protection != whole.protection || entry->shared != whole.shared)
+            return base::error(EFAULT);
+    }
+    return whole;
+}
+
+// The part [from, to) of the file's mapping `old`, as if it went on for ever, put at `address`.
+Mapping part_at(const Mapping &old, uint64_t from, uint64_t length_bytes, uint64_t address) {
+    Mapping part = old;
+    part.first_block = old.block_at(from);
+    part.address = address;
+    part.length_bytes = length_bytes;
+    return part;
+}
+
+long stitch_part(const MappingLock &lock, pmemfile::Thread &thread, const Mapping &part) {
+    if (part.shared) {
+        base::Status filled =
+            fill_holes_of(thread, pinned_file(lock, part.pin).inode, part.first_block, part.length_bytes / page_bytes);
+        if (!filled.ok())
+            return -filled.error().number();
+    }
+    return stitch(lock, thread, part, 0);
+}
+
+// Private pages as the application sees them, copied to the reserved new place.
+long copy_private(const MappingLock &lock, pmemfile::Thread &thread, const Mapping &old, uint64_t length_bytes,
+                  uint64_t new_address) {
+    uint64_t end = old.address + length_bytes;
+    for (uint64_t at = old.address; at < end;) {
+        const Mapping entry = *mapping_find(lock, at);
+        uint64_t length = std::min(entry.end(), end) - at;
+        Mapping moved = part_at(entry, at, length, new_address + (at - old.address));
+        if (entry.absent) {
+            if (long result = stitch(lock, thread, moved, 0); result != 0)
+                return result;
+        } else {
+            long mapped = base::raw_syscall(SYS_mmap, static_cast<long>(moved.address), static_cast<long>(length),
+                                            PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+            if (base::is_error(mapped))
+                return mapped;
+            if ((entry.protection & PROT_READ) == 0) // it goes away in a moment
+                base::raw_syscall(SYS_mprotect, static_cast<long>(at), static_cast<long>(length), PROT_READ);
+            std::memcpy(reinterpret_cast<void *>(moved.address), reinterpret_cast<const void *>(at), length);
+            base::raw_syscall(SYS_mprotect, static_cast<long>(moved.address), static_cast<long>(length),
+                              entry.protection);
+            if (!mapping_table_reserve(lock, 3))
+                return -ENOMEM;
+            mapping_insert(lock, moved);
+        }
+        at += length;
+    }
+    return 0;
+}
+
+long grow_in_place(const MappingLock &lock, pmemfile::Thread &thread, const Remap &remap, const Mapping &old) {
+    uint64_t more = remap.new_length - remap.old_length;
+    long reserved = reserve_addresses(remap.old_end(), more, MAP_FIXED_NOREPLACE);
+    if (base::is_error(reserved))
+        return reserved;
+    if (static_cast<uint64_t>(reserved) != remap.old_end()) { // a kernel that does not know the flag
+        base::raw_syscall(SYS_munmap, reserved, static_cast<long>(more));
+        return -EEXIST;
+    }
+    long result = stitch_part(lock, thread, part_at(old, remap.old_end(), more, remap.old_end()));
+    if (result != 0)
+        stitch_undo(lock, remap.old_end(), remap.old_end() + more);
+    return result != 0 ? result : static_cast<long>(remap.old_address);
+}
+
+long move(const MappingLock &lock, pmemfile::Thread &thread, const Remap &remap, const Mapping &old) {
+    long reserved = reserve_addresses(remap.new_address, remap.new_length, remap.is_fixed() ? MAP_FIXED : 0);
+    if (base::is_error(reserved))
+        return reserved;
+    auto target = static_cast<uint64_t>(reserved);
+    if (remap.is_fixed())
+        mapping_remove(lock, target, target + remap.new_length);
+    long result = 0;
+    if (old.shared) {
+        result = stitch_part(lock, thread, part_at(old, old.address, remap.new_length, target));
+    } else {
+        uint64_t kept = std::min(remap.old_length, remap.new_length);
+        result = copy_private(lock, thread, old, kept, target);
+        if (result == 0 && remap.new_length > kept)
+            result =
+                stitch_part(lock, thread, part_at(old, old.address + kept, remap.new_length - kept, target + kept));
+    }
+    if (result != 0) {
+        stitch_undo(lock, target, target + remap.new_length);
+        return result;
+    }
+    if (remap.old_length != 0) { // 0: a second mapping of the same
+        base::raw_syscall(SYS_munmap, static_cast<long>(remap.old_address), static_cast<long>(remap.old_length));
+        mapping_remove(lock, remap.old_address, remap.old_end());
+    }
+    return reserved;
+}
+
+long remap_ours(const MappingLock &lock, ThreadContext &context, const Remap &remap) {
+    if ((remap.flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED)) != 0 || remap.new_length == 0)
+        return -EINVAL; // MREMAP_DONTUNMAP too
+    bool may_move = (remap.flags & MREMAP_MAYMOVE) != 0;
+    if (remap.is_fixed() &&
+        (!may_move || remap.new_address % page_bytes != 0 ||
+         (remap.new_address < remap.old_end() && remap.old_address < remap.new_address + remap.new_length)))
+        return -EINVAL;
+    base::Result<Mapping> old = old_mapping(lock, remap);
+    if (!old.ok())
+        return -old.error().number();
+    if (remap.old_length == 0 && (!old->shared || !may_move))
+        return -EINVAL;
+    base::Result<pmemfile::Thread *> thread = context_thread(context, pinned_file(lock, old->pin).mount);
+    if (!thread.ok())
+        return -thread.error().number();
+    if (!mapping_table_reserve(lock, 4))
+        return -ENOMEM;
+    if (!remap.is_fixed() && remap.old_length != 0) {
+        if (remap.new_length == remap.old_length)
+            return static_cast<long>(remap.old_address);
+        if (remap.new_length < remap.old_length) {
+            uint64_t end = remap.old_address + remap.new_length;
+            long result = base::raw_syscall(SYS_munmap, static_cast<long>(end),
+                                            static_cast<long>(remap.old_length - remap.new_length));
+            if (result != 0)
+                return result;
+            mapping_remove(lock, end, remap.old_end());
+            return static_cast<long>(remap.old_address);
+        }
+        long grown = grow_in_place(lock, **thread, remap, *old);
+        if (grown != -EEXIST)
+            return grown;
+        if (!may_move)
+            return -ENOMEM;
+    }
+    pinned_file_reference(lock, old->pin); // MREMAP_FIXED may take its last entry away
+    long result = move(lock, **thread, remap, *old);
+    pinned_file_drop(lock, old->pin);
+    return result;
+}
+
+// Not ours, but its new place may be.
+long remap_host(const MappingLock &lock, Request &request, const Remap &remap) {
+    if (!remap.is_fixed() || !mapping_overlaps(lock, remap.new_address, remap.new_address + remap.new_length))
+        return pass_to_kernel;
+    if (!mapping_table_reserve(lock, 2))
+        return -ENOMEM;
+    const long *args = request.args;
+    long result = base::raw_syscall(SYS_mremap, args[0], args[1], args[2], args[3], args[4]);
+    if (!base::is_error(result))
+        mapping_remove(lock, remap.new_address, remap.new_address + remap.new_length);
+    return result;
+}
+
+} // namespace
+
+long serve_mremap(Request &request) {
+    const long *args = request.args;
+    Remap remap{static_cast<uint64_t>(args[0]), round_up_to_page(static_cast<uint64_t>(args[1])),
+                round_up_to_page(static_cast<uint64_t>(args[2])), static_cast<int>(args[3]),
+                (args[3] & MREMAP_FIXED) != 0 ? static_cast<uint64_t>(args[4]) : 0};
+    bool sane = remap.old_address % page_bytes == 0 && remap.old_end() >= remap.old_address &&
+                remap.new_address + remap.new_length >= remap.new_address;
+    if (!sane || (!mapping_may_overlap(remap.old_address, remap.old_length) &&
+                  !(remap.is_fixed() && mapping_may_overlap(remap.new_address, remap.new_length))))
+        return pass_to_kernel;
+    long result;
+    {
+        MappingLock lock;
+        uint64_t end = std::max(remap.old_end(), remap.old_address + page_bytes);
+        result = mapping_overlaps(lock, remap.old_address, end) ? remap_ours(lock, request.context, remap)
+                                                                : remap_host(lock, request, remap);
+    }
+    mapping_release_ended(request.context);
+    return result;
+}
+
+} // namespace shim

@@ -1,0 +1,397 @@
+// exec: the new image must find us, its pools and its open files again.
+//
+//   path ─► Program ─┬ host ──────────────► execveat(as asked)
+//                    ├ pool, "#!" ─► argv = interpreter argument path ... ─► again
+//                    └ pool, ELF ──► memory file ─► execveat(it, AT_EMPTY_PATH)
+//   envp ─► LD_PRELOAD and PMEMFILE_POOLS put back, PMEMFILE_HANDOVER added
+//   places ─► their descriptors lose close-on-exec until it has failed
+//
+// A vfork child hands over a place of its own, made for this; its parent keeps its own.
+// The kernel ends the other threads; what they were doing is settled by the new image.
+#include "base/raw_syscall.h"
+#include "base/user_copy.h"
+#include "libpmemfile/fs/attach.h"
+#include "posix-shim/calls/path_call.h"
+#include "posix-shim/calls/served_calls.h"
+#include "posix-shim/paths/user_string.h"
+#include "posix-shim/process/process.h"
+#include "posix-shim/process/program.h"
+#include "posix-shim/process/settings.h"
+
+#include <cerrno>
+#include <cstring>
+#include <sys/mman.h>
+
+namespace shim {
+
+using base::error;
+using base::Result;
+using base::Status;
+using namespace pmemfile;
+
+namespace {
+
+constexpr unsigned script_depth_limit = 5;                 // as Linux
+constexpr size_t front_limit = 2 + 2 * script_depth_limit; // words before argv[1]
+constexpr size_t pointer_limit = 1 << 20;                  // more is E2BIG at the kernel too
+constexpr size_t preload_limit = 2 * path_max_bytes;
+
+struct Arguments {
+    const char *const *argv;
+    const char *const *envp;
+};
+
+// One exec's memory: this, then argv's and envp's pointers. Mapped for the call.
+struct Scratch {
+    char head[script_depth_limit + 1][program_head_bytes + 1];
+    char script_name[64 + path_max_bytes]; // "/dev/fd/N/path"
+    char command_name[path_max_bytes];
+    char handover[handover_bytes];
+    char pools[pools_variable.size() + path_max_bytes];
+    char preload[preload_limit];
+    char app_preload[path_max_bytes];
+    const char *front[front_limit]; // what replaces argv[0]
+    size_t front_count;
+    size_t size_bytes;
+    size_t pointer_count;
+    bool is_handed_over;
+
+    const char **pointers() {
+        return reinterpret_cast<const char **>(this + 1);
+    }
+};
+
+Result<const char *> pointer_at(const char *const *array, size_t index) {
+    const char *pointer = nullptr;
+    BASE_TRY(copy_in(&pointer, array + index, sizeof pointer));
+    return pointer;
+}
+
+Result<size_t> count(const char *const *array) {
+    if (array == nullptr)
+        return size_t{0}; // Linux takes it for an empty one
+    for (size_t i = 0; i < pointer_limit; i++) {
+        BASE_TRY_ASSIGN(const char *pointer, pointer_at(array, i));
+        if (pointer == nullptr)
+            return i;
+    }
+    return error(E2BIG);
+}
+
+Result<Scratch *> make_scratch(const Arguments &arguments) {
+    BASE_TRY_ASSIGN(const size_t words, count(arguments.argv));
+    BASE_TRY_ASSIGN(const size_t variables, count(arguments.envp));
+    const size_t size_bytes = sizeof(Scratch) + (words + variables + front_limit + 8) * sizeof(char *);
+    const long memory = base::raw_syscall(SYS_mmap, 0, static_cast<long>(size_bytes), PROT_READ | PROT_WRITE,
+                                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (base::is_error(memory))
+        return error(ENOMEM);
+    auto *scratch = reinterpret_cast<Scratch *>(memory);
+    scratch->size_bytes = size_bytes;
+    return scratch;
+}
+
+// The name under which an interpreter can open what was executed: as given, or by descriptor.
+Result<const char *> script_name(Scratch &scratch, long dirfd, const char *user_path) {
+    char path[8] = {};
+    BASE_TRY(copy_in(path, user_path, 1));
+    if (path[0] == '/' || static_cast<int>(dirfd) == AT_FDCWD)
+        return user_path;
+    char *to = scratch.script_name;
+    constexpr std::string_view directory = "/dev/fd/";
+    std::memcpy(to, directory.data(), directory.size());
+    size_t length = directory.size();
+    char digits[12];
+    unsigned at = sizeof digits;
+    auto number = static_cast<unsigned>(dirfd);
+    do
+        digits[--at] = static_cast<char>('0' + number % 10);
+    while ((number /= 10) != 0);
+    std::memcpy(to + length, digits + at, sizeof digits - at);
+    length += sizeof digits - at;
+    if (path[0] != 0)
+        to[length++] = '/';
+    BASE_TRY(copy_user_string(to + length, path_max_bytes, user_path));
+    return to;
+}
+
+const char *last_name(const char *path) {
+    const char *slash = std::strrchr(path, '/');
+    return slash == nullptr ? path : slash + 1;
+}
+
+void take_name(char (&to)[16], const char *from) {
+    for (unsigned i = 0; i + 1 < sizeof to && from[i] != 0; i++)
+        to[i] = from[i];
+}
+
+// What the kernel executes in the end. `copy`: a descriptor of ours to close again.
+struct Target {
+    long dirfd = 0;
+    const char *path = nullptr;
+    long flags = 0;
+    int copy = -1;
+};
+
+Status choose_target(Request &request, Scratch &scratch, long dirfd, const char *user_path, long flags,
+                     const char *const *argv, Target *target) {
+    ThreadContext &context = request.context;
+    BASE_TRY_ASSIGN(Program program, program_find(request, dirfd, user_path, flags));
+    target->flags = flags;
+    const char *name = user_path; // of `program`, as the next interpreter gets it
+    if (argv != nullptr) {
+        BASE_TRY_ASSIGN(scratch.front[0], pointer_at(argv, 0));
+        scratch.front_count = scratch.front[0] != nullptr ? 1 : 0;
+    }
+    for (unsigned depth = 0;; depth++) {
+        char(&head)[program_head_bytes + 1] = scratch.head[depth];
+        char bytes[program_head_bytes];
+        Status status = program_head(program, bytes);
+        std::memcpy(head, bytes, sizeof bytes);
+        std::string_view interpreter;
+        std::string_view argument;
+        Result<bool> is_script = false;
+        if (status.ok()) {
+            is_script = parse_script(bytes, &interpreter, &argument);
+            if (!is_script.ok() && program.thread != nullptr)
+                status = is_script.error();
+        }
+        if (!status.ok()) {
+            program_release(program);
+            return status;
+        }
+        const bool in_pool = program.thread != nullptr;
+        if (!is_script.ok() || !*is_script) {
+            target->dirfd = program.dirfd;
+            target->path = program.path;
+            if (!in_pool)
+                return {};
+            Result<int> copy = error(ENOEXEC);
+            if (std::memcmp(bytes, "\177ELF", 4) == 0)
+                copy = program_copy(context, program, scratch.command_name);
+            program_release(program);
+            BASE_TRY(copy);
+            *target = {*copy, "", AT_EMPTY_PATH, *copy};
+            return {};
+        }
+        // Into `head`, where the words stay; each ended by NUL in place of its separator.
+        char *interpreter_text = head + (interpreter.data() - bytes);
+        interpreter_text[interpreter.size()] = 0;
+        char *argument_text = argument.empty() ? nullptr : head + (argument.data() - bytes);
+        if (argument_text != nullptr)
+            argument_text[argument.size()] = 0;
+        if (!in_pool) {
+            // The kernel can do it, unless the interpreter is in a pool.
+            const Result<Program> next = program_find_interpreter(request, {interpreter_text, interpreter.size()});
+            if (!next.ok() || next->thread == nullptr) {
+                target->dirfd = program.dirfd;
+                target->path = program.path;
+                return {};
+            }
+            program_release(*next);
+        }
+        program_release(program);
+        if (depth == script_depth_limit)
+            return error(ELOOP);
+        if (depth == 0) {
+            BASE_TRY_ASSIGN(name, script_name(scratch, dirfd, user_path));
+        }
+        const size_t added = argument_text != nullptr ? 2 : 1;
+        const size_t kept = depth == 0 ? 0 : scratch.front_count - 1; // behind the name
+        std::memmove(scratch.front + added + 1, scratch.front + 1, kept * sizeof(char *));
+        scratch.front[added] = name;
+        if (argument_text != nullptr)
+            scratch.front[1] = argument_text;
+        scratch.front[0] = interpreter_text;
+        scratch.front_count = added + 1 + kept;
+        name = interpreter_text;
+        target->flags = 0;
+        BASE_TRY_ASSIGN(program, program_find_interpreter(request, {interpreter_text, interpreter.size()}));
+    }
+}
+
+bool names(std::string_view list, std::string_view library) {
+    for (size_t at = 0; at <= list.size();) {
+        const size_t end = list.find_first_of(": ", at);
+        const std::string_view entry = list.substr(at, end == std::string_view::npos ? end : end - at);
+        if (entry == library)
+            return true;
+        if (end == std::string_view::npos)
+            return false;
+        at = end + 1;
+    }
+    return false;
+}
+
+void join(char *to, std::string_view first, std::string_view second, std::string_view third = {},
+          std::string_view fourth = {}) {
+    for (const std::string_view part : {first, second, third, fourth}) {
+        std::memcpy(to, part.data(), part.size());
+        to += part.size();
+    }
+    *to = 0;
+}
+
+// Copies the environment without our variables, then adds them.
+Status make_environment(Scratch &scratch, const char *const *envp) {
+    const char *preload = nullptr;
+    const char *pools = nullptr;
+    BASE_TRY_ASSIGN(const size_t variables, count(envp));
+    for (size_t i = 0; i < variables; i++) {
+        BASE_TRY_ASSIGN(const char *variable, pointer_at(envp, i));
+        char begin[24];
+        const Result<size_t> length = copy_user_string(begin, sizeof begin, variable);
+        if (!length.ok() && length.error().number() != ENAMETOOLONG)
+            return length.error();
+        const std::string_view text(begin, length.ok() ? *length : sizeof begin);
+        if (text.starts_with(preload_variable))
+            preload = variable + preload_variable.size();
+        else if (text.starts_with(pools_variable))
+            pools = variable + pools_variable.size();
+        else if (!text.starts_with(handover_variable))
+            scratch.pointers()[scratch.pointer_count++] = variable;
+    }
+    // Other pools than ours, asked for on purpose (`pmemfile run` below us): a new beginning.
+    std::string_view wanted = pools_value;
+    if (pools != nullptr) {
+        BASE_TRY_ASSIGN(const size_t length, copy_user_string(scratch.app_preload, path_max_bytes, pools));
+        wanted = {scratch.app_preload, length};
+    }
+    scratch.is_handed_over = wanted == pools_value;
+    join(scratch.pools, pools_variable, wanted);
+    std::string_view others;
+    if (preload != nullptr) {
+        BASE_TRY_ASSIGN(const size_t length, copy_user_string(scratch.app_preload, path_max_bytes, preload));
+        others = {scratch.app_preload, length};
+    }
+    if (names(others, preload_path))
+        join(scratch.preload, preload_variable, others);
+    else
+        join(scratch.preload, preload_variable, preload_path, others.empty() ? "" : ":", others);
+    const char **to = scratch.pointers();
+    to[scratch.pointer_count++] = scratch.preload;
+    to[scratch.pointer_count++] = scratch.pools;
+    if (scratch.is_handed_over)
+        to[scratch.pointer_count++] = scratch.handover;
+    to[scratch.pointer_count++] = nullptr;
+    return {};
+}
+
+// argv behind the environment's pointers; returns where it begins.
+Result<const char **> make_arguments(Scratch &scratch, const char *const *argv) {
+    const char **begin = scratch.pointers() + scratch.pointer_count;
+    const char **to = begin;
+    for (size_t i = 0; i < scratch.front_count; i++)
+        *to++ = scratch.front[i];
+    BASE_TRY_ASSIGN(const size_t words, count(argv));
+    for (size_t i = 1; i < words; i++) {
+        BASE_TRY_ASSIGN(*to, pointer_at(argv, i));
+        to++;
+    }
+    *to = nullptr;
+    return begin;
+}
+
+// Places for the new image; the number of mounts that have one, all or none.
+Status make_places(ThreadContext &context, PoolPlace (&places)[max_mounts]) {
+    for (unsigned mount = 0; mount < mount_count; mount++) {
+        if (!context.is_vfork_child) {
+            places[mount] = pool_place(mounts[mount].pool);
+            continue;
+        }
+        const Result<Thread *> thread = context_thread(context, mount);
+        Result<PoolPlace> place = error(EAGAIN);
+        if (thread.ok())
+            place = pool_place_clone(**thread);
+        if (!place.ok()) {
+            while (mount-- > 0)
+                pool_place_cancel(*context.threads[mount], places[mount]);
+            return place.error();
+        }
+        places[mount] = *place;
+    }
+    return {};
+}
+
+void undo_places(ThreadContext &context, const PoolPlace (&places)[max_mounts]) {
+    for (unsigned mount = 0; mount < mount_count; mount++) {
+        pool_place_over_exec(places[mount], false);
+        if (context.is_vfork_child)
+            pool_place_cancel(*context.threads[mount], places[mount]);
+    }
+}
+
+long execute(Request &request, Scratch &scratch, const Arguments &arguments, const Target &target, bool names_command) {
+    ThreadContext &context = request.context;
+    Result<const char **> argv = make_arguments(scratch, arguments.argv);
+    if (!argv.ok())
+        return kernel_result(Status(argv.error()));
+    Handover handover;
+    if (scratch.is_handed_over) {
+        const Status made = make_places(context, handover.places);
+        if (!made.ok())
+            return kernel_result(made);
+        handover.process = base::raw_syscall(SYS_getpid);
+        handover.place_count = mount_count;
+        handover.directory = working_directory();
+        if (names_command)
+            take_name(handover.command_name, last_name(scratch.command_name));
+        handover_write(scratch.handover, handover);
+        for (unsigned mount = 0; mount < mount_count; mount++)
+            pool_place_over_exec(handover.places[mount], true);
+    }
+    if (!context.is_vfork_child)
+        signals_before_exec();
+    const long envp = base::as_long(scratch.pointers());
+    const long failed = target.dirfd == AT_FDCWD && target.flags == 0
+                            ? base::raw_syscall(SYS_execve, base::as_long(target.path), base::as_long(*argv), envp)
+                            : base::raw_syscall(SYS_execveat, target.dirfd, base::as_long(target.path),
+                                                base::as_long(*argv), envp, target.flags);
+    if (!context.is_vfork_child)
+        signals_after_exec();
+    if (scratch.is_handed_over)
+        undo_places(context, handover.places);
+    return failed;
+}
+
+long exec(Request &request, long dirfd, const char *path, const Arguments &arguments, long flags) {
+    if (signal_is_pending())
+        return restart_call; // its handler belongs to this image
+    const Result<Scratch *> scratch = make_scratch(arguments);
+    if (!scratch.ok())
+        return kernel_result(Status(scratch.error()));
+    long result = 0;
+    Target target;
+    const Result<size_t> name = copy_user_string((*scratch)->command_name, path_max_bytes, path);
+    Status status = name.ok() ? Status() : Status(name.error());
+    if (status.ok())
+        status = choose_target(request, **scratch, dirfd, path, flags, arguments.argv, &target);
+    if (status.ok())
+        status = make_environment(**scratch, arguments.envp);
+    if (status.ok())
+        result = execute(request, **scratch, arguments, target, target.copy >= 0 || (*scratch)->front_count > 1);
+    else
+        result = kernel_result(status);
+    if (target.copy >= 0)
+        base::raw_syscall(SYS_close, target.copy);
+    base::raw_syscall(SYS_munmap, base::as_long(*scratch), static_cast<long>((*scratch)->size_bytes));
+    return result;
+}
+
+Arguments arguments_at(const long *args) {
+    return {reinterpret_cast<const char *const *>(args[0]), reinterpret_cast<const char *const *>(args[1])};
+}
+
+} // namespace
+
+long serve_execve(Request &request) {
+    const auto *path = reinterpret_cast<const char *>(request.args[0]);
+    return exec(request, AT_FDCWD, path, arguments_at(request.args + 1), 0);
+}
+
+long serve_execveat(Request &request) {
+    const auto *path = reinterpret_cast<const char *>(request.args[1]);
+    return exec(request, request.args[0], path, arguments_at(request.args + 2), request.args[4]);
+}
+
+} // namespace shim

@@ -1,0 +1,292 @@
+// The beginning: what runs before main() of every program that is started with
+// LD_PRELOAD=libpmemfile-preload.so and PMEMFILE_POOLS.
+//
+//   PMEMFILE_POOLS ─► attach each pool, or take over the place that exec left to us
+//   inherited tokens ─► known; what close-on-exec has closed is given back
+//   working directory ─► in a pool, if the host's is at or below a mount point
+//   hooks ─► the table's calls; from here on the program sees the pools
+//
+// It all works or the program does not start: on the wrong files it could do harm.
+#include "base/log.h"
+#include "base/raw_syscall.h"
+#include "libpmemfile/fs/attach.h"
+#include "libpmemfile/fs/open_calls.h"
+#include "libpmemfile/fs/walk.h"
+#include "posix-shim/descriptors/descriptor_table.h"
+#include "posix-shim/descriptors/token.h"
+#include "posix-shim/paths/host_walk.h"
+#include "posix-shim/paths/route.h"
+#include "posix-shim/process/process.h"
+#include "posix-shim/process/settings.h"
+#include "posix-shim/table/dispatch.h"
+
+#include <cerrno>
+#include <cstring>
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+namespace shim {
+
+constinit char preload_path[pmemfile::path_max_bytes];
+constinit char pools_value[pmemfile::path_max_bytes];
+
+namespace {
+
+constexpr long exit_code = 125; // as env(1) and the like for a failure of their own
+
+using ContainerEntry = int (*)(const char *path, pmemfile::ContainerInfo *info, pmemfile::ContainerMessage *message);
+
+[[noreturn]] void fail(std::string_view what, std::string_view why) {
+    base::LogLine("preload").text(what).text(": ").text(why).write();
+    base::raw_syscall(SYS_exit_group, exit_code);
+    __builtin_unreachable();
+}
+
+std::string_view reason(long result) {
+    const char *name = strerrordesc_np(static_cast<int>(-result));
+    return name != nullptr ? name : "unknown error";
+}
+
+// Where we were loaded from; exec needs it as an absolute path.
+void find_ourselves() {
+    Dl_info info;
+    if (dladdr(reinterpret_cast<const void *>(&find_ourselves), &info) == 0 || info.dli_fname == nullptr)
+        fail("libpmemfile-preload.so", "cannot find its own path");
+    const long descriptor = base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(info.dli_fname), O_PATH | O_CLOEXEC);
+    const base::Result<size_t> length = host_directory_path(descriptor, preload_path, sizeof preload_path);
+    base::raw_syscall(SYS_close, descriptor);
+    if (!length.ok())
+        fail(info.dli_fname, "cannot find its absolute path (is /proc mounted?)");
+}
+
+// The container's library lies beside us, or in the build tree.
+ContainerEntry load_container() {
+    static constinit char path[pmemfile::path_max_bytes + 64];
+    const std::string_view self = preload_path;
+    const std::string_view directory = self.substr(0, self.rfind('/') + 1);
+    for (const std::string_view rest : {"libpmemfile-container.so", "../libpmemfile/libpmemfile-container.so"}) {
+        std::memcpy(path, directory.data(), directory.size());
+        std::memcpy(path + directory.size(), rest.data(), rest.size());
+        path[directory.size() + rest.size()] = 0;
+        if (base::is_error(base::raw_syscall(SYS_access, base::as_long(path), R_OK)))
+            continue;
+        void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+        if (library == nullptr)
+            fail(path, dlerror());
+        return reinterpret_cast<ContainerEntry>(dlsym(library, "pmemfile_container_open"));
+    }
+    return nullptr;
+}
+
+base::Result<pmemfile::ContainerInfo> open_container(const char *path, pmemfile::ContainerMessage *message) {
+    const ContainerEntry entry = load_container();
+    if (entry == nullptr)
+        fail("libpmemfile-container.so", "not found beside libpmemfile-preload.so");
+    pmemfile::ContainerInfo info;
+    if (const int error_number = entry(path, &info, message); error_number != 0)
+        return base::error(error_number);
+    return info;
+}
+
+void fill_host_side(Mount &mount, std::string_view directory) {
+    if (directory.size() >= sizeof mount.host_path)
+        fail(directory, "the path of the mount point is too long");
+    std::memcpy(mount.host_path, directory.data(), directory.size());
+    const long descriptor =
+        base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(mount.host_path), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (base::is_error(descriptor))
+        fail(directory, reason(descriptor));
+    struct stat status = {};
+    base::raw_syscall(SYS_fstat, descriptor, base::as_long(&status));
+    const base::Result<size_t> length = host_directory_path(descriptor, mount.host_path, sizeof mount.host_path);
+    base::raw_syscall(SYS_close, descriptor);
+    if (!length.ok() || *length < 2)
+        fail(directory, "cannot be a mount point");
+    mount.host_path_length = static_cast<unsigned>(*length);
+    mount.host_device = status.st_dev;
+    mount.host_inode = status.st_ino;
+}
+
+bool is_same_file(int descriptor, const char *path) {
+    struct stat held = {};
+    struct stat named = {};
+    return !base::is_error(base::raw_syscall(SYS_fstat, descriptor, base::as_long(&held))) &&
+           !base::is_error(base::raw_syscall(SYS_stat, base::as_long(path), base::as_long(&named))) &&
+           held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+}
+
+void attach(Mount &mount, const char *pool_path, const pmemfile::PoolPlace *place) {
+    pmemfile::AttachOptions options;
+    options.container_open = open_container;
+    if (place != nullptr) {
+        options.inherited_pool_descriptor = place->pool_descriptor;
+        options.inherited_liveness_descriptor = place->liveness_descriptor;
+        options.inherited_process_slot = place->process_slot;
+        options.inherited_incarnation = place->incarnation;
+    }
+    pmemfile::ContainerMessage message;
+    const base::Status attached = pmemfile::pool_attach(mount.pool, pool_path, options, &message);
+    if (!attached.ok())
+        fail(message.text[0] != 0 ? message.text : pool_path, reason(-attached.error().number()));
+    descriptor_protect_own(mount.pool.pool_descriptor, -1);
+    descriptor_protect_own(mount.pool.liveness_descriptor, -1);
+    mount.device = mount_device(mount.pool.superblock().uuid);
+    if (const long opened = token_file_open(mount, mount.pool.token_path); base::is_error(opened))
+        fail(mount.pool.token_path, reason(opened));
+}
+
+// All mounts of PMEMFILE_POOLS. True when the places came from exec.
+bool make_mounts(const Handover *handover) {
+    std::string_view rest = pools_value;
+    bool is_handover = handover != nullptr;
+    while (!rest.empty()) {
+        std::string_view directory;
+        std::string_view pool;
+        if (!next_mount(rest, directory, pool))
+            fail("PMEMFILE_POOLS", "must be DIR=POOL;... with absolute paths");
+        if (mount_count == max_mounts)
+            fail("PMEMFILE_POOLS", "more than 8 pools");
+        Mount &mount = mounts[mount_count];
+        fill_host_side(mount, directory);
+        static constinit char pool_path[pmemfile::path_max_bytes];
+        std::memcpy(pool_path, pool.data(), pool.size());
+        pool_path[pool.size()] = 0;
+        const pmemfile::PoolPlace *place =
+            is_handover && mount_count < handover->place_count ? &handover->places[mount_count] : nullptr;
+        if (place != nullptr && !is_same_file(place->pool_descriptor, pool_path))
+            place = nullptr;
+        is_handover = is_handover && place != nullptr;
+        attach(mount, pool_path, place);
+        mount_count++;
+    }
+    return is_handover;
+}
+
+// A place that was left to a program without us is not ours, but its descriptors came along.
+void close_foreign_places(const Handover &handover) {
+    for (unsigned i = 0; i < handover.place_count && i < mount_count; i++) {
+        const pmemfile::PoolPlace &place = handover.places[i];
+        const pmemfile::Pool &pool = mounts[i].pool;
+        if (place.liveness_descriptor != pool.liveness_descriptor &&
+            is_same_file(place.liveness_descriptor, pool.segment_path))
+            base::raw_syscall(SYS_close, place.liveness_descriptor);
+        struct stat own = {};
+        struct stat other = {};
+        base::raw_syscall(SYS_fstat, pool.pool_descriptor, base::as_long(&own));
+        if (place.pool_descriptor != pool.pool_descriptor &&
+            !base::is_error(base::raw_syscall(SYS_fstat, place.pool_descriptor, base::as_long(&other))) &&
+            own.st_dev == other.st_dev && own.st_ino == other.st_ino)
+            base::raw_syscall(SYS_close, place.pool_descriptor);
+    }
+}
+
+base::Status enter(ThreadContext &context, int mount, const pmemfile::InodeHandle &directory) {
+    BASE_TRY_ASSIGN(pmemfile::Thread * thread, context_thread(context, static_cast<unsigned>(mount)));
+    BASE_TRY_ASSIGN(const pmemfile::OpenFileId holder,
+                    pmemfile::fs_open_inode(*thread, directory, O_PATH | O_DIRECTORY));
+    working_directory_adopt({mount, directory.number, holder});
+    return {};
+}
+
+// The host's working directory is at or below a mount point: ours is in the pool.
+base::Status enter_mount(ThreadContext &context) {
+    const base::Result<std::string_view> path = host_cwd(context);
+    std::string_view rest;
+    const int mount = path.ok() ? mount_of(*path, &rest) : -1;
+    if (mount < 0)
+        return {};
+    BASE_TRY_ASSIGN(pmemfile::Thread * thread, context_thread(context, static_cast<unsigned>(mount)));
+    BASE_TRY_ASSIGN(const pmemfile::WalkResult found,
+                    pmemfile::walk(*thread, thread->pool->superblock().root_inode, rest.empty() ? "." : rest,
+                                   pmemfile::walk_follow_last));
+    return enter(context, mount, found.handle());
+}
+
+// The interceptor keeps its plans below the user's home directory, by calls that do not come
+// through here. Where the home is in a pool it must not see it (it takes /tmp then).
+class HiddenHome {
+public:
+    explicit HiddenHome(char **environment) {
+        for (const std::string_view variable : {"HOME=", "XDG_CACHE_HOME=", "PMEMFILE_CACHE_DIR="}) {
+            const char *value = environment_value(environment, variable);
+            std::string_view rest;
+            if (value != nullptr && mount_of(value, &rest) >= 0)
+                hidden_[count_++] = const_cast<char *>(value - variable.size());
+        }
+        for (unsigned i = 0; i < count_; i++)
+            *hidden_[i] ^= name_change;
+    }
+    ~HiddenHome() {
+        for (unsigned i = 0; i < count_; i++)
+            *hidden_[i] ^= name_change;
+    }
+    HiddenHome(const HiddenHome &) = delete;
+    HiddenHome &operator=(const HiddenHome &) = delete;
+
+private:
+    static constexpr char name_change = 0x20; // the variable's first letter, small
+    char *hidden_[3];
+    unsigned count_ = 0;
+};
+
+void start_hooks(char **environment) {
+    const HiddenHome hidden(environment);
+    static constinit long numbers[512];
+    const unsigned count = dispatch_calls(numbers);
+    intercept_hook hook = {};
+    hook.filter = dispatch_filter;
+    hook.hook = dispatch_hook;
+    hook.post = dispatch_post;
+    hook.calls = numbers;
+    hook.call_count = count;
+    if (const int added = intercept_add(&hook); added < 0)
+        fail("cannot hook system calls", reason(added));
+    if (const int started = intercept_start(); started < 0)
+        fail("cannot patch system calls", reason(started));
+}
+
+__attribute__((constructor)) void start(int, char **, char **environment) {
+    const char *pools = environment_value(environment, pools_variable);
+    if (pools == nullptr || *pools == 0)
+        return;
+    if (std::strlen(pools) >= sizeof pools_value)
+        fail("PMEMFILE_POOLS", "too long");
+    std::strcpy(pools_value, pools);
+    find_ourselves();
+
+    Handover handover;
+    const char *text = environment_value(environment, handover_variable);
+    const bool is_told = text != nullptr && handover_read(text, handover);
+    const bool is_mine = is_told && handover.process == base::raw_syscall(SYS_getpid);
+    ThreadContext *context = context_get();
+    if (context == nullptr)
+        fail("memory", reason(-ENOMEM));
+    credentials_load(credentials_of(*context));
+    credentials_load_umask(credentials_of(*context));
+    const bool has_place = make_mounts(is_mine ? &handover : nullptr);
+    if (is_told && !has_place)
+        close_foreign_places(handover);
+    if (is_mine && handover.command_name[0] != 0)
+        base::raw_syscall(SYS_prctl, PR_SET_NAME, base::as_long(handover.command_name));
+    environment_remove(environment, handover_variable);
+
+    descriptor_scan(*context);
+    if (has_place) {
+        working_directory_adopt(handover.directory);
+        for (unsigned mount = 0; mount < mount_count; mount++)
+            descriptor_prune(*context, mount,
+                             handover.directory.mount == static_cast<int>(mount) ? handover.directory.holder : 0);
+    } else if (is_told && handover.directory.mount >= 0 && handover.directory.mount < static_cast<int>(mount_count) &&
+               enter(*context, handover.directory.mount, handover.directory.inode).ok()) {
+        // A child of a program without us, which holds that directory, is where that one was.
+    } else if (const base::Status entered = enter_mount(*context); !entered.ok()) {
+        fail("the working directory is not in the pool", reason(-entered.error().number()));
+    }
+    signals_start();
+    start_hooks(environment);
+}
+
+} // namespace
+} // namespace shim
