@@ -76,6 +76,16 @@ base::Status lock_record(Thread &thread, PMEMfile *file, int command, struct flo
     return advisory_lock_set(thread, file->inode, owner, request->l_type, range, wait, nullptr);
 }
 
+// Changes the file's attributes by `change(thread)`. An O_PATH file only tells where it is: EBADF.
+template <typename Change> int change_file(PMEMfilepool *pool, PMEMfile *file, Change change) {
+    return static_cast<int>(api::serve(pool, [&](Thread &thread) -> base::Status {
+        BASE_TRY_ASSIGN(OpenFile * description, open_file_get(thread, file->id));
+        if ((description->flags.load() & O_PATH) != 0)
+            return base::error(EBADF);
+        return change(thread);
+    }));
+}
+
 } // namespace
 
 PMEMfile *pmemfile_open(PMEMfilepool *pool, const char *path, int flags, ...) {
@@ -242,13 +252,13 @@ int pmemfile_fstat(PMEMfilepool *pool, PMEMfile *file, pmemfile_stat_t *stat) {
 }
 
 int pmemfile_fchmod(PMEMfilepool *pool, PMEMfile *file, pmemfile_mode_t mode) {
-    return static_cast<int>(api::serve(pool, [&](Thread &thread) { return fs_chmod(thread, file->inode, mode); }));
+    return change_file(pool, file, [&](Thread &thread) { return fs_chmod(thread, file->inode, mode); });
 }
 
 int pmemfile_fchown(PMEMfilepool *pool, PMEMfile *file, pmemfile_uid_t uid, pmemfile_gid_t gid) {
-    return static_cast<int>(api::serve(pool, [&](Thread &thread) { return fs_chown(thread, file->inode, uid, gid); }));
+    return change_file(pool, file, [&](Thread &thread) { return fs_chown(thread, file->inode, uid, gid); });
 }
 
 int pmemfile_futimens(PMEMfilepool *pool, PMEMfile *file, const pmemfile_timespec_t times[2]) {
-    return static_cast<int>(api::serve(pool, [&](Thread &thread) { return fs_utimens(thread, file->inode, times); }));
+    return change_file(pool, file, [&](Thread &thread) { return fs_utimens(thread, file->inode, times); });
 }

@@ -38,7 +38,9 @@ TEST_F(Attributes, StatErrors) {
     EXPECT_EQ(t.stat("/a/b", &stat), -ENOTDIR);
     EXPECT_EQ(t.stat("", &stat), -ENOENT);
     EXPECT_EQ(t.fstat(9999, &stat), -EBADF);
-    EXPECT_EQ(t.stat("/a", reinterpret_cast<struct stat *>(16)), -EFAULT);
+    if (t.catches_bad_pointers()) {
+        EXPECT_EQ(t.stat("/a", reinterpret_cast<struct stat *>(16)), -EFAULT);
+    }
     EXPECT_EQ(t.stat("/a", &stat, 1 << 30), -EINVAL);
 }
 TEST_F(Attributes, ChmodAllBits) {

@@ -24,6 +24,7 @@ public:
         pool_ = pmemfile_pool_create(path_.c_str(), 64ul << 20, 0600);
         if (pool_ == nullptr)
             throw std::runtime_error(pmemfile_errormsg());
+        pmemfile_chmod(pool_, "/", 0777); // as the kernel target's directory
     }
     ~LibraryTarget() override {
         for (auto &[number, opened] : files_) // what a case left open
@@ -35,8 +36,14 @@ public:
     }
 
     long open(const std::string &path, int flags, mode_t mode, int directory) override {
+        if (directory != here && !files_.contains(directory) && !path.starts_with('/'))
+            return -EBADF;
         PMEMfile *file = pmemfile_openat(pool_, at(directory), path.c_str(), flags, mode);
-        return file == nullptr ? -errno : remember(std::make_shared<PMEMfile *>(file));
+        if (file == nullptr)
+            return -errno;
+        const int number = remember(std::make_shared<PMEMfile *>(file));
+        close_on_exec_[number] = (flags & O_CLOEXEC) != 0;
+        return number;
     }
     long close(int file) override {
         auto found = files_.find(file);
@@ -96,8 +103,7 @@ public:
         return result(pmemfile_unlinkat(pool_, at(directory), path.c_str(), flags));
     }
     long link(const std::string &from, const std::string &to, int flags) override {
-        return result(
-            pmemfile_linkat(pool_, PMEMFILE_AT_CWD, from.c_str(), PMEMFILE_AT_CWD, to.c_str(), flags));
+        return result(pmemfile_linkat(pool_, PMEMFILE_AT_CWD, from.c_str(), PMEMFILE_AT_CWD, to.c_str(), flags));
     }
     long symlink(const std::string &target, const std::string &path) override {
         return result(pmemfile_symlink(pool_, target.c_str(), path.c_str()));
@@ -106,8 +112,7 @@ public:
         return result(pmemfile_readlink(pool_, path.c_str(), to, size_bytes));
     }
     long rename(const std::string &from, const std::string &to, unsigned flags) override {
-        return result(
-            pmemfile_renameat2(pool_, PMEMFILE_AT_CWD, from.c_str(), PMEMFILE_AT_CWD, to.c_str(), flags));
+        return result(pmemfile_renameat2(pool_, PMEMFILE_AT_CWD, from.c_str(), PMEMFILE_AT_CWD, to.c_str(), flags));
     }
     long getdents(int file, std::vector<Name> *names, size_t buffer_bytes) override {
         std::vector<char> buffer(buffer_bytes);
@@ -152,13 +157,24 @@ public:
         return found == files_.end() ? -EBADF : remember(found->second);
     }
     long fcntl(int file, int command, void *argument) override {
+        if (!files_.contains(file))
+            return -EBADF;
+        const int value = static_cast<int>(reinterpret_cast<intptr_t>(argument));
         switch (command) {
+        // What belongs to a number is the kernel's; here it is this target's.
         case F_DUPFD:
-            return dup(file);
+        case F_DUPFD_CLOEXEC: {
+            const int number = remember(files_.at(file), value);
+            close_on_exec_[number] = command == F_DUPFD_CLOEXEC;
+            return number;
+        }
+        case F_GETFD:
+            return close_on_exec_[file] ? FD_CLOEXEC : 0;
+        case F_SETFD:
+            close_on_exec_[file] = (value & FD_CLOEXEC) != 0;
+            return 0;
         case F_SETFL:
-            return on(file, [&](PMEMfile *f) {
-                return pmemfile_fcntl(pool_, f, command, static_cast<int>(reinterpret_cast<intptr_t>(argument)));
-            });
+            return on(file, [&](PMEMfile *f) { return pmemfile_fcntl(pool_, f, command, value); });
         default:
             return on(file, [&](PMEMfile *f) { return pmemfile_fcntl(pool_, f, command, argument); });
         }
@@ -194,11 +210,12 @@ private:
         auto found = files_.find(directory);
         return found == files_.end() ? none : *found->second;
     }
-    int remember(std::shared_ptr<PMEMfile *> file) {
-        int number = 3;
+    int remember(std::shared_ptr<PMEMfile *> file, int lowest = 3) {
+        int number = lowest;
         while (files_.contains(number))
             ++number;
         files_[number] = std::move(file);
+        close_on_exec_[number] = false;
         return number;
     }
     void check() const {
@@ -221,6 +238,7 @@ private:
     std::string path_;
     PMEMfilepool *pool_ = nullptr;
     std::map<int, std::shared_ptr<PMEMfile *>> files_;
+    std::map<int, bool> close_on_exec_;
 };
 
 } // namespace

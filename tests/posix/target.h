@@ -67,6 +67,10 @@ public:
     virtual long as_user(uid_t uid, gid_t gid, long (*work)(Target &)) = 0;
     // True when descriptors are the kernel's: fork, mmap and the like may be tried.
     virtual bool is_kernel_like() const = 0;
+    // True when a bad pointer is EFAULT; to a linked library it is the program's own SIGSEGV.
+    bool catches_bad_pointers() const {
+        return is_kernel_like();
+    }
     // Real path of a case's path, for is_kernel_like targets.
     virtual std::string real_path(const std::string &path) const = 0;
 };
