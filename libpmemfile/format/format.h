@@ -91,8 +91,13 @@ struct Superblock {
 
     // byte 512: attach state, stored and fenced by the first process to attach.
     uint64_t attach_generation; // one more at each first attach
-    uint64_t runtime_nonce;     // of the runtime segment that serves this attach
-    uint8_t reserved1[48];
+    uint64_t runtime_nonce;     // of the runtime segment that serves this attach; 0: all have left in order
+    // What the last one knew of the pool file, while runtime_nonce is 0 (fs/locate.h).
+    uint64_t note_device;
+    uint64_t note_inode;
+    uint32_t note_medium; // Medium
+    uint32_t note_forced; // setting of PMEM_IS_PMEM_FORCE: 0 none, 1 off, 2 on
+    uint8_t reserved1[24];
 
     // byte 576: the journal's watermark: every record with LSN <= watermark is
     // wholly at its home location and is not replayed.

@@ -8,6 +8,7 @@
 #include "libpmemfile/fs/attach.h"
 
 #include "base/raw_syscall.h"
+#include "libpmemfile/fs/locate.h"
 #include "libpmemfile/fs/orphan.h"
 #include "libpmemfile/fs/pool_file.h"
 #include "libpmemfile/journal/recovery.h"
@@ -245,15 +246,11 @@ base::Status bring_up(Pool &pool, const char *path, const struct stat &pool_stat
 // First attach: nobody else is there, and byte 0 of the runtime file is ours.
 base::Status attach_first(Pool &pool, const char *path, const AttachOptions &options, int pool_descriptor,
                           const struct stat &pool_status, int runtime_descriptor, ContainerMessage *message) {
-    base::raw_syscall(SYS_flock, pool_descriptor, LOCK_UN); // libpmemobj takes its own
-    const base::Result<ContainerInfo> info = options.container_open(path, message);
-    if (!info.ok())
-        return info.error();
-    if (base::is_error(base::raw_syscall(SYS_flock, pool_descriptor, LOCK_EX | LOCK_NB)))
-        return say(message, path, "the pool is in use", EBUSY);
-    BASE_TRY_ASSIGN(pool.persist, map_pool_file(pool_descriptor, info->pool_size_bytes, info->medium));
-    const auto &root = *pool.at<ContainerRoot>(info->root_offset);
-    pool.superblock_offset = root.slabs[0].first_block * block_size_bytes;
+    const base::Result<PoolLocation> location = pool_locate(path, options, pool_descriptor, pool_status, message);
+    if (!location.ok())
+        return location.error().number() == EBUSY ? say(message, path, "the pool is in use", EBUSY) : location.error();
+    BASE_TRY_ASSIGN(pool.persist, map_pool_file(pool_descriptor, location->size_bytes, location->medium));
+    pool.superblock_offset = location->superblock_offset;
     BASE_TRY(bring_up(pool, path, pool_status, message, [&](uint64_t size_bytes) -> base::Result<Segment *> {
         // Who may use the pool may use the runtime file, whatever the umask of who made it.
         base::raw_syscall(SYS_fchmod, runtime_descriptor, pool_status.st_mode & 0666);
@@ -462,6 +459,7 @@ void pool_detach(Pool &pool) {
     if (pool.segment == nullptr)
         return;
     const bool is_image = pool.liveness_descriptor < 0;
+    bool all_is_home = false;
     if (!is_image)
         lock_attached(pool.liveness_descriptor, F_WRLCK);
     const long memory =
@@ -475,16 +473,18 @@ void pool_detach(Pool &pool) {
             mapping_pin_drop_process(thread, pool.incarnation, orphan_collect);
             open_file_drop_process(thread, pool.process_slot, orphan_collect);
             settle_dead_processes(thread, orphan_collect);
-            const base::Status raised = watermark_raise_all(thread);
-            (void)raised; // a failed medium is told by the next attach
+            all_is_home = watermark_raise_all(thread).ok(); // a failed medium is told by the next attach
             thread_release(thread);
         }
         base::raw_syscall(SYS_munmap, memory, sizeof(Thread));
     }
     if (!is_image) {
         // Exclusive besides: nobody holds it who has no slot (a tool of libpmemobj).
-        if (is_last(pool) && !base::is_error(base::raw_syscall(SYS_flock, pool.pool_descriptor, LOCK_EX | LOCK_NB)))
+        if (is_last(pool) && !base::is_error(base::raw_syscall(SYS_flock, pool.pool_descriptor, LOCK_EX | LOCK_NB))) {
+            if (all_is_home)
+                pool_note_location(pool);
             unlink_runtime_files(pool);
+        }
         process_release(pool); // and byte 0 with it
         base::raw_syscall(SYS_close, pool.pool_descriptor);
     }

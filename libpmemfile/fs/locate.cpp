@@ -1,0 +1,107 @@
+// The note stands on the line of the superblock that each first attach stamps, and goes
+// by that stamp: a runtime nonce of 0 says that nobody is or was attached since.
+//
+//   first attach: nonce := n   …   last detach: device, inode, medium := ours, nonce := 0
+//
+// The superblock itself stands at the first 2 MiB boundary where its magic and checksum fit.
+#include "libpmemfile/fs/locate.h"
+
+#include "base/raw_syscall.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <cstring>
+#include <string_view>
+#include <sys/file.h>
+
+extern char **environ;
+
+namespace pmemfile {
+namespace {
+
+constexpr uint64_t slab_alignment_bytes = uint64_t{2} << 20;
+constexpr uint64_t last_offset_bytes = 32 * slab_alignment_bytes; // libpmemobj's own part is smaller
+constexpr size_t looked_at_bytes = 576;                           // up to the line of the note
+static_assert(offsetof(Superblock, watermark) == looked_at_bytes);
+
+// libpmem's answer depends on this variable, so the note holds for one setting of it only. Read
+// without libc: a preloaded program may replace getenv.
+uint32_t environment_forces() {
+    constexpr std::string_view name = "PMEM_IS_PMEM_FORCE=";
+    for (char **variable = environ; variable != nullptr && *variable != nullptr; variable++)
+        if (std::string_view(*variable).starts_with(name))
+            return (*variable)[name.size()] == '1' ? 2 : 1;
+    return 0;
+}
+
+bool is_whole(const Superblock &superblock, const struct stat &pool_status) {
+    return superblock.magic == superblock_magic && superblock.version == format_version &&
+           superblock.features.incompatible == 0 &&
+           superblock.pool_size_bytes == static_cast<uint64_t>(pool_status.st_size) &&
+           superblock.checksum ==
+               XXH3_64bits(&superblock.version, superblock_checked_bytes - offsetof(Superblock, version));
+}
+
+// Fills `location` from the note; false when there is none that holds.
+bool read_note(int descriptor, const struct stat &pool_status, PoolLocation &location) {
+    if (!S_ISREG(pool_status.st_mode))
+        return false;
+    alignas(Superblock) std::byte head[looked_at_bytes];
+    for (uint64_t offset = slab_alignment_bytes; offset <= last_offset_bytes; offset += slab_alignment_bytes) {
+        const long length =
+            base::raw_syscall(SYS_pread64, descriptor, base::as_long(head), sizeof(head), static_cast<long>(offset));
+        if (length != static_cast<long>(sizeof(head)))
+            return false;
+        const auto &superblock = *reinterpret_cast<const Superblock *>(head);
+        if (superblock.magic != superblock_magic)
+            continue;
+        if (!is_whole(superblock, pool_status) || superblock.runtime_nonce != 0 ||
+            superblock.note_device != pool_status.st_dev || superblock.note_inode != pool_status.st_ino ||
+            superblock.note_forced != environment_forces() ||
+            superblock.note_medium < static_cast<uint32_t>(Medium::persistent_memory) ||
+            superblock.note_medium > static_cast<uint32_t>(Medium::volatile_memory))
+            return false;
+        location = {offset, superblock.pool_size_bytes, static_cast<Medium>(superblock.note_medium)};
+        return true;
+    }
+    return false;
+}
+
+} // namespace
+
+base::Result<PoolLocation> pool_locate(const char *path, const AttachOptions &options, int descriptor,
+                                       const struct stat &pool_status, ContainerMessage *message) {
+    PoolLocation location;
+    if (read_note(descriptor, pool_status, location))
+        return location;
+    base::raw_syscall(SYS_flock, descriptor, LOCK_UN); // libpmemobj takes its own
+    BASE_TRY_ASSIGN(ContainerInfo info, options.container_open(path, message));
+    if (base::is_error(base::raw_syscall(SYS_flock, descriptor, LOCK_EX | LOCK_NB)))
+        return base::error(EBUSY);
+    ContainerRoot root;
+    const long length = base::raw_syscall(SYS_pread64, descriptor, base::as_long(&root), sizeof(root),
+                                          static_cast<long>(info.root_offset));
+    if (length != static_cast<long>(sizeof(root)))
+        return base::error(EIO);
+    location = {root.slabs[0].first_block * block_size_bytes, info.pool_size_bytes, info.medium};
+    return location;
+}
+
+void pool_note_location(Pool &pool) {
+    struct stat pool_status;
+    if (pool.read_only || pool.segment->failed.load() != 0 ||
+        base::is_error(base::raw_syscall(SYS_fstat, pool.pool_descriptor, base::as_long(&pool_status))))
+        return;
+    const PoolOffset superblock = pool.superblock_offset;
+    pool.persist.store64(superblock + offsetof(Superblock, note_device), pool_status.st_dev);
+    pool.persist.store64(superblock + offsetof(Superblock, note_inode), pool_status.st_ino);
+    const uint64_t medium = static_cast<uint64_t>(pool.persist.medium());
+    pool.persist.store64(superblock + offsetof(Superblock, note_medium), medium | uint64_t{environment_forces()} << 32);
+    // One line: what stands in it is seen in this order, so the nonce vouches for the rest.
+    pool.persist.store64(superblock + offsetof(Superblock, runtime_nonce), 0);
+    pool.persist.flush(superblock + offsetof(Superblock, attach_generation), cache_line_bytes);
+    static_cast<void>(pool.persist.fence()); // not durable: the next attach asks libpmemobj
+}
+
+} // namespace pmemfile
