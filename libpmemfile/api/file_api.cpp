@@ -1,6 +1,6 @@
 // Calls on open files: a PMEMfile is an open file description of its own.
 #include "libpmemfile/api/pool_object.h"
-#include "libpmemfile/runtime/advisory_lock.h"
+#include "libpmemfile/fs/lock_calls.h"
 
 #include <cstdarg>
 #include <sys/resource.h>
@@ -37,43 +37,6 @@ base::Result<UserBuffers> buffers_of(const pmemfile_iovec_t *vectors, int count)
         if (__builtin_add_overflow(total, vectors[i].iov_len, &total) || total > SSIZE_MAX)
             return base::error(EINVAL);
     return UserBuffers{vectors, static_cast<unsigned>(count)};
-}
-
-base::Status lock_record(Thread &thread, PMEMfile *file, int command, struct flock *request) {
-    const bool of_description = command == F_OFD_GETLK || command == F_OFD_SETLK || command == F_OFD_SETLKW;
-    LockOwner owner;
-    if (of_description) {
-        if (request->l_pid != 0)
-            return base::error(EINVAL);
-        owner = {LockFamily::description, file->id, 0};
-    } else {
-        owner.pid = static_cast<uint32_t>(getpid());
-    }
-    BASE_TRY_ASSIGN(OpenFile * description, open_file_get(thread, file->id));
-    int64_t first = request->l_start;
-    if (request->l_whence == SEEK_CUR) {
-        first += description->offset_bytes.load();
-    } else if (request->l_whence == SEEK_END) {
-        BASE_TRY_ASSIGN(Attributes attributes, fs_attributes(thread, file->inode));
-        first += static_cast<int64_t>(attributes.size_bytes);
-    } else if (request->l_whence != SEEK_SET) {
-        return base::error(EINVAL);
-    }
-    int64_t last = request->l_len == 0 ? INT64_MAX : first + request->l_len - 1;
-    if (request->l_len < 0) {
-        last = first - 1;
-        first += request->l_len;
-    }
-    if (first < 0 || last < first)
-        return base::error(EINVAL);
-    const LockRange range{first, last};
-    if (command == F_GETLK || command == F_OFD_GETLK)
-        return advisory_lock_get(thread, file->inode, owner, request, range);
-    const uint32_t access = description->flags.load() & O_ACCMODE;
-    if ((request->l_type == F_RDLCK && access == O_WRONLY) || (request->l_type == F_WRLCK && access == O_RDONLY))
-        return base::error(EBADF);
-    const bool wait = command == F_SETLKW || command == F_OFD_SETLKW;
-    return advisory_lock_set(thread, file->inode, owner, request->l_type, range, wait, nullptr);
 }
 
 // Changes the file's attributes by `change(thread)`. An O_PATH file only tells where it is: EBADF.
@@ -215,7 +178,7 @@ int pmemfile_fcntl(PMEMfilepool *pool, PMEMfile *file, int command, ...) {
         case F_OFD_GETLK:
         case F_OFD_SETLK:
         case F_OFD_SETLKW:
-            BASE_TRY(lock_record(thread, file, command, lock));
+            BASE_TRY(fs_lock_record(thread, file->id, command, *lock, nullptr));
             return 0L;
         default:
             return base::error(EINVAL);
@@ -224,23 +187,8 @@ int pmemfile_fcntl(PMEMfilepool *pool, PMEMfile *file, int command, ...) {
 }
 
 int pmemfile_flock(PMEMfilepool *pool, PMEMfile *file, int operation) {
-    return static_cast<int>(api::serve(pool, [&](Thread &thread) -> base::Status {
-        short type = F_UNLCK;
-        switch (operation & ~LOCK_NB) {
-        case LOCK_SH:
-            type = F_RDLCK;
-            break;
-        case LOCK_EX:
-            type = F_WRLCK;
-            break;
-        case LOCK_UN:
-            break;
-        default:
-            return base::error(EINVAL);
-        }
-        const LockOwner owner{LockFamily::flock, file->id, 0};
-        return advisory_lock_set(thread, file->inode, owner, type, {}, (operation & LOCK_NB) == 0, nullptr);
-    }));
+    return static_cast<int>(
+        api::serve(pool, [&](Thread &thread) { return fs_flock(thread, file->id, operation, nullptr); }));
 }
 
 int pmemfile_fstat(PMEMfilepool *pool, PMEMfile *file, pmemfile_stat_t *stat) {

@@ -1,105 +1,29 @@
-// Ranges: fcntl counts {whence, start, length}, length may be negative or 0 (to
-// the end); the engine wants first and last byte.
+// The application's struct flock in and out; the engine knows what it means.
 #include "posix-shim/calls/record_locks.h"
 
-#include "libpmemfile/fs/attribute_calls.h"
-#include "libpmemfile/runtime/advisory_lock.h"
+#include "libpmemfile/fs/lock_calls.h"
 #include "posix-shim/calls/served_calls.h"
-
-#include <sys/file.h>
 
 namespace shim {
 
-using base::error;
 using base::Result;
 using base::Status;
 using namespace pmemfile;
 
 namespace {
 
-Result<LockRange> range_of(Thread &thread, const OpenFile &file, const struct flock &lock) {
-    int64_t base_bytes = 0;
-    if (lock.l_whence == SEEK_CUR) {
-        base_bytes = file.offset_bytes.load();
-    } else if (lock.l_whence == SEEK_END) {
-        BASE_TRY_ASSIGN(Attributes attributes, fs_attributes(thread, file.inode.load()));
-        base_bytes = static_cast<int64_t>(attributes.size_bytes);
-    } else if (lock.l_whence != SEEK_SET) {
-        return error(EINVAL);
-    }
-    int64_t first = 0;
-    if (__builtin_add_overflow(base_bytes, lock.l_start, &first))
-        return error(EOVERFLOW);
-    if (first < 0)
-        return error(EINVAL);
-    LockRange range{first, INT64_MAX};
-    if (lock.l_len > 0) {
-        if (__builtin_add_overflow(first, lock.l_len - 1, &range.last_byte))
-            return error(EOVERFLOW);
-    } else if (lock.l_len < 0) {
-        range.last_byte = first - 1;
-        if (__builtin_add_overflow(first, lock.l_len, &range.first_byte) || range.first_byte < 0)
-            return error(EINVAL);
-    }
-    return range;
-}
-
-Status lock_record(Thread &thread, OpenFileId id, int command, struct flock *user) {
+Status lock_record(const OpenArgument &open, int command, struct flock *user) {
     struct flock lock;
     BASE_TRY(copy_in(&lock, user, sizeof(lock)));
-    BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, id));
-    InodeNumber inode = file->inode.load();
-    BASE_TRY_ASSIGN(LockRange range, range_of(thread, *file, lock));
-    bool of_description = command == F_OFD_GETLK || command == F_OFD_SETLK || command == F_OFD_SETLKW;
-    if (of_description && lock.l_pid != 0)
-        return error(EINVAL);
-    LockOwner owner;
-    owner.family = of_description ? LockFamily::description : LockFamily::posix;
-    owner.description = of_description ? id : 0;
-    owner.pid = static_cast<uint32_t>(base::raw_syscall(SYS_getpid));
-    if (command == F_GETLK || command == F_OFD_GETLK) {
-        if (lock.l_type != F_RDLCK && lock.l_type != F_WRLCK)
-            return error(EINVAL);
-        BASE_TRY(advisory_lock_get(thread, inode, owner, &lock, range));
-        return copy_out(user, &lock, sizeof(lock));
-    }
-    uint32_t access = file->flags.load() & O_ACCMODE;
-    if ((lock.l_type == F_RDLCK && access == O_WRONLY) || (lock.l_type == F_WRLCK && access == O_RDONLY))
-        return error(EBADF);
-    if (lock.l_type != F_RDLCK && lock.l_type != F_WRLCK && lock.l_type != F_UNLCK)
-        return error(EINVAL);
-    bool wait = command == F_SETLKW || command == F_OFD_SETLKW;
-    return advisory_lock_set(thread, inode, owner, lock.l_type, range, wait, signal_is_pending);
-}
-
-Status lock_whole(Thread &thread, OpenFileId id, int operation) {
-    BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, id));
-    if ((file->flags.load() & O_PATH) != 0)
-        return error(EBADF);
-    short type = 0;
-    switch (operation & ~LOCK_NB) {
-    case LOCK_SH:
-        type = F_RDLCK;
-        break;
-    case LOCK_EX:
-        type = F_WRLCK;
-        break;
-    case LOCK_UN:
-        type = F_UNLCK;
-        break;
-    default:
-        return error(EINVAL);
-    }
-    LockOwner owner{LockFamily::flock, id, static_cast<uint32_t>(base::raw_syscall(SYS_getpid))};
-    return advisory_lock_set(thread, file->inode.load(), owner, type, {}, (operation & LOCK_NB) == 0,
-                             signal_is_pending);
+    BASE_TRY(fs_lock_record(*open.thread, open.id, command, lock, signal_is_pending));
+    bool asks = command == F_GETLK || command == F_OFD_GETLK;
+    return asks ? copy_out(user, &lock, sizeof(lock)) : Status{};
 }
 
 } // namespace
 
 long record_lock(Request &request, const OpenArgument &open, int command) {
-    return kernel_result(
-        lock_record(*open.thread, open.id, command, reinterpret_cast<struct flock *>(request.args[2])));
+    return kernel_result(lock_record(open, command, reinterpret_cast<struct flock *>(request.args[2])));
 }
 
 long serve_flock(Request &request) {
@@ -108,7 +32,7 @@ long serve_flock(Request &request) {
         return kernel_result(Status(open.error()));
     if (open->thread == nullptr)
         return pass_to_kernel;
-    return kernel_result(lock_whole(*open->thread, open->id, static_cast<int>(request.args[1])));
+    return kernel_result(fs_flock(*open->thread, open->id, static_cast<int>(request.args[1]), signal_is_pending));
 }
 
 } // namespace shim
