@@ -26,6 +26,7 @@
 #include <random>
 #include <string>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -249,6 +250,7 @@ pid_t KillTest::start(unsigned worker) {
     const std::string seed = std::to_string(random_());
     const pid_t child = fork();
     if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); // also when the parent gives up
         execl(program_, program_, "--worker", path_.c_str(), number.c_str(), seed.c_str(), nullptr);
         std::_Exit(1);
     }
