@@ -155,12 +155,25 @@ bool claim_slot(Thread &thread, uint32_t slot) {
         if (is_claimable && state.settler.compare_exchange_strong(settler, mine)) {
             if (!thread_alive(*thread.pool, slot))
                 return true;
-            state.settler.store(0); // settled and taken anew in the meantime
+            settler = mine; // settled, and perhaps taken anew, in the meantime
+            state.settler.compare_exchange_strong(settler, 0);
             return false;
         }
         const timespec pause = {0, 20'000};
         base::raw_syscall(SYS_nanosleep, base::as_long(&pause));
     }
+}
+
+// The slot may be used again. First it stops to be one that needs a settler: were `settler` cleared
+// before, a second settler could come and undo the claims of the slot's next owner.
+void free_slot(Segment &segment, uint32_t slot) {
+    // Nobody must wait for the next owner to finish what the dead one was settling.
+    const uint32_t count = segment.thread_high_water.load();
+    for (uint32_t other = 0; other < count; other++) {
+        uint32_t settler = slot + 1;
+        segment.threads()[other].settler.compare_exchange_strong(settler, 0);
+    }
+    segment.threads()[slot].process_incarnation.store(0);
 }
 
 } // namespace
@@ -171,9 +184,10 @@ void settle_thread(Thread &thread, uint32_t slot) {
     if (!claim_slot(thread, slot))
         return;
     settle_claimed(thread, slot);
-    ThreadSlot &state = thread.pool->segment->threads()[slot];
-    state.settler.store(0);
-    state.process_incarnation.store(0); // the slot may be used again
+    Segment &segment = *thread.pool->segment;
+    free_slot(segment, slot);
+    uint32_t settler = thread.slot + 1; // the next owner has cleared it, perhaps
+    segment.threads()[slot].settler.compare_exchange_strong(settler, 0);
 }
 
 void settle_former_threads(Thread &thread) {
@@ -184,7 +198,7 @@ void settle_former_threads(Thread &thread) {
         if (slot == thread.slot || state.process_incarnation.load() != thread.pool->incarnation)
             continue;
         settle_claimed(thread, slot);
-        state.process_incarnation.store(0);
+        free_slot(segment, slot);
     }
 }
 

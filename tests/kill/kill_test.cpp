@@ -241,6 +241,7 @@ private:
     pid_t pids_[worker_count] = {};
     std::mt19937 random_{1};
     unsigned kills_ = 0;
+    std::string phase_ = "one by one";
     uint64_t last_total_ = 0;
     Clock::time_point last_change_ = Clock::now();
 };
@@ -260,7 +261,8 @@ pid_t KillTest::start(unsigned worker) {
 void KillTest::kill_worker(unsigned worker) {
     int status = 0;
     if (waitpid(pids_[worker], &status, WNOHANG) != 0)
-        give_up("worker " + std::to_string(worker) + " ended by itself");
+        give_up("worker " + std::to_string(worker) + " ended by itself (" + phase_ + ", after " +
+                std::to_string(kills_) + " kills)");
     kill(pids_[worker], SIGKILL);
     waitpid(pids_[worker], &status, 0);
     ++kills_;
@@ -294,6 +296,7 @@ void KillTest::kill_one_by_one(Session &session) {
 // Nobody is left: the next attach recovers.
 void KillTest::kill_all_at_once() {
     const auto end = Clock::now() + std::chrono::duration<double>(seconds_ / 2);
+    phase_ = "all at once";
     while (Clock::now() < end) {
         usleep(20000 + random_() % 50000);
         for (unsigned worker = 0; worker < worker_count; ++worker)
