@@ -184,6 +184,7 @@ void Call::take_blocks(BlockRun run) {
 
 void Call::free_blocks(BlockRun run) {
     has_frees_ = true;
+    space_map_expect_release(thread_, run.first);
     add(ChangeKind::free_blocks, run.first, run.count, 0);
 }
 
@@ -194,6 +195,7 @@ void Call::take_inode_block(BlockNumber block) {
 
 void Call::free_inode_block(BlockNumber block) {
     has_frees_ = true;
+    space_map_expect_release(thread_, block);
     add(ChangeKind::free_inode_block, block, 1, 0);
 }
 
@@ -203,6 +205,7 @@ void Call::take_inode(InodeNumber inode) {
 
 void Call::free_inode(InodeNumber inode) {
     has_frees_ = true;
+    space_map_expect_release(thread_, inode / inodes_per_block);
     add(ChangeKind::free_inode, inode, 1, 0);
 }
 
@@ -286,8 +289,8 @@ base::Status Call::commit() {
 
     begin_direct_stores();
     record_apply(pool(), record);
+    slot.applied_lsn.store(lsn); // before others see it: what they do to it must not be overwritten by a settler
     end_direct_stores();
-    slot.applied_lsn.store(lsn);
     slot.record_lsn.store(0);
     slot.lower.store(lsn_idle);
 

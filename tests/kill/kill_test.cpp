@@ -46,8 +46,12 @@ struct Progress {
     std::atomic<uint64_t> step[worker_count];
 };
 
+uint64_t first_step = 0; // of this worker's life
+uint64_t present_step = 0;
+
 [[noreturn]] void give_up(const std::string &what) {
-    std::fprintf(stderr, "kill_test: %s\n", what.c_str());
+    std::fprintf(stderr, "kill_test: %s (step %lu, began at %lu)\n", what.c_str(),
+                 static_cast<unsigned long>(present_step), static_cast<unsigned long>(first_step));
     std::_Exit(1);
 }
 
@@ -169,7 +173,9 @@ void meet_others(Session &session, std::mt19937 &random) {
 [[noreturn]] void work(const std::string &path, Progress &progress, unsigned worker, unsigned seed) {
     Session session(path);
     std::mt19937 random(seed);
-    for (uint64_t step = progress.step[worker].load();; ++step) {
+    first_step = progress.step[worker].load();
+    for (uint64_t step = first_step;; ++step) {
+        present_step = step;
         make_step(session, worker, step);
         progress.step[worker].store(step + 1);
         if (random() % 3 == 0)
