@@ -267,8 +267,8 @@ pid_t KillTest::start(unsigned worker) {
 void KillTest::kill_worker(unsigned worker) {
     int status = 0;
     if (waitpid(pids_[worker], &status, WNOHANG) != 0)
-        give_up("worker " + std::to_string(worker) + " ended by itself (" + phase_ + ", after " +
-                std::to_string(kills_) + " kills)");
+        give_up("worker " + std::to_string(worker) + " ended by itself, status " + std::to_string(status) + " (" +
+                phase_ + ", after " + std::to_string(kills_) + " kills)");
     kill(pids_[worker], SIGKILL);
     waitpid(pids_[worker], &status, 0);
     ++kills_;
