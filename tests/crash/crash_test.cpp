@@ -219,6 +219,31 @@ TEST(Crash, ManyNames) {
     expect_sound("many names", [](Script &script) { many_names(script, is_thorough() ? 400 : 90); });
 }
 
+// A line that is stored to twice may reach the media as it was between the stores, until a
+// flush of the second content is fenced.
+TEST(Recorder, KeepsWhatALineHeldBetweenStores) {
+    alignas(cache_line_bytes) std::byte memory[cache_line_bytes] = {};
+    Recorder recorder(memory);
+    auto store = [&](unsigned value) {
+        const std::byte byte{static_cast<unsigned char>(value)};
+        recorder.on_store(0, &byte, 1, false);
+        memory[0] = byte;
+    };
+    store(1);
+    store(2);
+    ASSERT_EQ(recorder.pending().at(0).versions.size(), 1u);
+    EXPECT_EQ(recorder.pending().at(0).versions[0][0], std::byte{1});
+    recorder.on_flush(0, 1);
+    store(3);
+    recorder.on_fence(); // 2 is durable, 1 is gone; 3 was not flushed
+    ASSERT_EQ(recorder.pending().at(0).versions.size(), 1u);
+    EXPECT_EQ(recorder.pending().at(0).durable[0], std::byte{2});
+    EXPECT_EQ(recorder.pending().at(0).versions[0][0], std::byte{2});
+    recorder.on_flush(0, 1);
+    recorder.on_fence();
+    EXPECT_TRUE(recorder.pending().empty());
+}
+
 // The explorer must see what it is there for.
 void expect_noticed(const char *name, Fault fault, void (*script_of)(Script &)) {
     const auto begin = std::chrono::steady_clock::now();

@@ -193,12 +193,15 @@ void Explorer::sync_scratch() {
         copy_line(scratch_->base(), line, pending.durable);
 }
 
-// What of a pending line reached the media: all, what was flushed, or some of its words.
+// What of a pending line reached the media: all, what was flushed, what it held between two
+// stores, or some of its words.
 Line Explorer::pick(uint64_t line, const PendingLine &pending) {
     Line content = recorder_->live(line);
     const unsigned kind = random_() % 8;
     if (kind == 0 && pending.is_flushed)
         return pending.flushed;
+    if (kind == 2 && !pending.versions.empty())
+        return pending.versions[random_() % pending.versions.size()];
     if (kind == 1)
         for (size_t word = 0; word < cache_line_bytes; word += 8)
             if (random_() % 2 == 0)

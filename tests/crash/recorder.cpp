@@ -24,6 +24,8 @@ void Recorder::on_store(pmemfile::PoolOffset target, const void *, size_t size_b
         auto [found, is_pending] = pending_.try_emplace(line);
         if (is_pending)
             found->second.durable = live(line);
+        else if (found->second.versions.size() < versions_max)
+            found->second.versions.push_back(live(line));
         found->second.is_streamed = non_temporal;
     }
 }
@@ -37,6 +39,7 @@ void Recorder::on_flush(pmemfile::PoolOffset target, size_t size_bytes) {
             continue;
         found->second.flushed = live(line);
         found->second.is_flushed = true;
+        found->second.versions_before_flush = found->second.versions.size();
     }
 }
 
@@ -62,6 +65,9 @@ void Recorder::on_fence() {
         } else if (pending.is_flushed) {
             pending.durable = pending.flushed;
             pending.is_flushed = false;
+            pending.versions.erase(pending.versions.begin(),
+                                   pending.versions.begin() + static_cast<ptrdiff_t>(pending.versions_before_flush));
+            pending.versions_before_flush = 0;
             is_durable = pending.durable == live(line);
         }
         if (is_durable) {

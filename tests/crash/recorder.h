@@ -3,8 +3,9 @@
 //   store ─► pending {durable: what the media had}     flush ─► {flushed: what is on its way}
 //   fence ─► what was on its way is durable; the line leaves the table if nothing was stored since
 //
-// The memory itself holds the newest content. A crash leaves of each pending line either of the
-// three, or a mixture in units of 8 bytes (docs/crash-consistency.md).
+// The memory itself holds the newest content. A crash leaves of each pending line one of the
+// three, or what it held between two stores (a cache may evict it at any time), or a mixture in units of 8 bytes
+// (docs/crash-consistency.md).
 #pragma once
 
 #include "libpmemfile/persist/persist.h"
@@ -13,6 +14,7 @@
 #include <functional>
 #include <map>
 #include <set>
+#include <vector>
 
 namespace crash {
 
@@ -21,9 +23,16 @@ using Line = std::array<std::byte, pmemfile::cache_line_bytes>;
 struct PendingLine {
     Line durable;
     Line flushed;
+    // What it held between stores, oldest first, since it was last durable; the first
+    // `versions_before_flush` of them cannot be seen once that flush is durable.
+    std::vector<Line> versions;
+    size_t versions_before_flush = 0;
     bool is_flushed = false;
     bool is_streamed = false; // non-temporal: on its way with what it holds at the fence
 };
+
+// More of them a line are not kept.
+constexpr size_t versions_max = 8;
 
 // Faults that the recorder can be told to see, to prove that the explorer notices them.
 enum class Fault {
