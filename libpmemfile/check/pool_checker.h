@@ -75,10 +75,6 @@ private:
     uint64_t block_limit() const {
         return persist_.size_bytes() / block_size_bytes;
     }
-    // True when `count` blocks from `first` on lie in the pool.
-    bool in_pool(uint64_t first, uint64_t count) const {
-        return first != 0 && first < block_limit() && count <= block_limit() - first;
-    }
     static bool bit(const std::vector<uint64_t> &bits, uint64_t index) {
         return bits[index / 64] >> (index % 64) & 1;
     }
