@@ -92,7 +92,7 @@ __attribute__((visibility("hidden"))) void intercept_dispatch_post(intercept_cal
 
 // After fork and its kin nobody remembers who asked: every hook of that number.
 __attribute__((visibility("hidden"))) void intercept_dispatch_process_post(intercept_call *call) {
-    uint8_t mask = __atomic_load_n(&intercept_table[call->nr], __ATOMIC_ACQUIRE);
+    uint8_t mask = __atomic_load_n(&intercept_table[call->nr], __ATOMIC_ACQUIRE) & ~words_bit;
     for (unsigned i = hook_order.count; i-- > 0;) {
         unsigned slot = hook_order.slots[i];
         if ((mask >> slot & 1) != 0 && hooks[slot].post != nullptr)

@@ -10,7 +10,8 @@
 #include <cerrno>
 
 uint8_t intercept_table[intercept::call_numbers];
-int (*intercept_lone_filter)(const intercept_call *call);
+intercept::Words intercept_words;
+int (*intercept_lone_filter)(const intercept_call *call) INTERCEPT_KEEPS_REGISTERS;
 int (*intercept_lone_hook)(intercept_call *call);
 constinit thread_local int intercept_bypass_depth = 0;
 
@@ -21,12 +22,28 @@ HookOrder hook_order;
 
 namespace {
 
+static_assert(SLOTS_MASK == (1u << hook_slots) - 1 && words_bit == SLOTS_MASK + 1);
+
+constexpr int no_slot = -1;
+constexpr int64_t suspension = int64_t{1} << 32;
+
+int words_slot = no_slot;           // whose words they are
+bool word_calls[word_call_numbers]; // numbers they decide
+
+// `slots` is who wants `number`: may the words decide, too?
+uint8_t with_words(long number, uint8_t slots) {
+    bool alone = words_slot != no_slot && slots == 1u << words_slot;
+    bool decided = number < static_cast<long>(word_call_numbers) && word_calls[number];
+    return alone && decided ? slots | words_bit : slots;
+}
+
 void store_table(long number, uint8_t bit, bool on) {
     // rt_sigreturn finds its frame through rsp: it must never take the long way.
     if (number == SYS_rt_sigreturn)
         on = false;
     uint8_t old = __atomic_load_n(&intercept_table[number], __ATOMIC_RELAXED);
-    uint8_t wanted = static_cast<uint8_t>(on ? old | bit : old & ~bit);
+    uint8_t slots = static_cast<uint8_t>((on ? old | bit : old & ~bit) & ~words_bit);
+    uint8_t wanted = with_words(number, slots);
     if (wanted != old)
         __atomic_store_n(&intercept_table[number], wanted, __ATOMIC_RELEASE);
 }
@@ -119,11 +136,51 @@ int intercept_set_calls(int id, const long *calls, size_t call_count) {
 int intercept_remove(int id) {
     if (!valid_id(id))
         return -EINVAL;
+    if (words_slot == id)
+        words_slot = no_slot;
     long none = 0;
     set_numbers(static_cast<unsigned>(id), &none, 0);
     hooks[id].used = false;
     rebuild_order();
     return 0;
+}
+
+int intercept_set_words(int id, const uint64_t *words, size_t count, const long *calls, size_t call_count) {
+    if (!valid_id(id) || count > INT32_MAX || (words == nullptr && count != 0) || !valid_numbers(calls, call_count))
+        return -EINVAL;
+    for (size_t i = 0; i < call_count; i++)
+        if (calls[i] >= static_cast<long>(word_call_numbers))
+            return -EINVAL;
+    if (words_slot != no_slot && words_slot != id)
+        return -EBUSY;
+    // No stub may meet a new limit with old words.
+    intercept_suspend_words();
+    __atomic_store_n(&intercept_words.words, words, __ATOMIC_RELEASE);
+    int64_t former = __atomic_load_n(&intercept_words.limit, __ATOMIC_RELAXED) & (suspension - 1);
+    __atomic_fetch_add(&intercept_words.limit, static_cast<int64_t>(count) - former, __ATOMIC_RELEASE);
+    intercept_resume_words();
+    words_slot = id;
+    for (bool &decided : word_calls)
+        decided = false;
+    for (size_t i = 0; i < call_count; i++)
+        word_calls[calls[i]] = true;
+    uint8_t bit = static_cast<uint8_t>(1u << id);
+    for (long number = 0; number < static_cast<long>(word_call_numbers); number++)
+        store_table(number, bit, (intercept_table[number] & bit) != 0);
+    return 0;
+}
+
+void intercept_suspend_words(void) {
+    __atomic_fetch_sub(&intercept_words.limit, suspension, __ATOMIC_SEQ_CST);
+}
+
+void intercept_resume_words(void) {
+    __atomic_fetch_add(&intercept_words.limit, suspension, __ATOMIC_SEQ_CST);
+}
+
+void intercept_end_suspensions(void) {
+    if (int64_t limit = __atomic_load_n(&intercept_words.limit, __ATOMIC_RELAXED); limit < 0)
+        __atomic_store_n(&intercept_words.limit, limit & (suspension - 1), __ATOMIC_RELEASE);
 }
 
 const void *intercept_call_address(const intercept_call *call) {

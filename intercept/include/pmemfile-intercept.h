@@ -26,9 +26,12 @@ extern "C" {
 
 #define INTERCEPT_API __attribute__((visibility("default")))
 
-/* Functions used as `filter` must carry this (and call only such functions):
- * no vector register is saved for them. */
+/* No register is saved for a filter: the function must carry
+ * INTERCEPT_FILTER_FUNCTION, and what it calls INTERCEPT_GENERAL_REGS_ONLY at
+ * least (each such call costs it the saving of eight registers). */
 #define INTERCEPT_GENERAL_REGS_ONLY __attribute__((target("general-regs-only")))
+#define INTERCEPT_KEEPS_REGISTERS __attribute__((no_caller_saved_registers))
+#define INTERCEPT_FILTER_FUNCTION INTERCEPT_GENERAL_REGS_ONLY INTERCEPT_KEEPS_REGISTERS
 
 /* One system call on its way. Lives on the stack of the calling thread, only
  * for the time of the callback. */
@@ -58,8 +61,8 @@ enum intercept_hook_answer {
  * own system calls go through intercept_raw_syscall (or inline code of the same
  * object, which is never patched). They may be left by siglongjmp.
  *
- * filter: NULL = always SERVE. Runs first; compiled with
- *   INTERCEPT_GENERAL_REGS_ONLY; must not change anything in the call.
+ * filter: NULL = always SERVE. Runs first; an INTERCEPT_FILTER_FUNCTION; must
+ *   not change anything in the call.
  * hook: vector state is safe. May change nr and args for the kernel; after the
  *   call the app sees its own registers again. (Exception: a changed fork,
  *   vfork, clone or clone3 leaves the changed registers; its nr may not change.)
@@ -74,7 +77,7 @@ enum intercept_hook_answer {
  * priority: lower runs first; equal ones in order of registration. The first
  *   HANDLED ends the row. */
 struct intercept_hook {
-    int (*filter)(const struct intercept_call *call);
+    int (*filter)(const struct intercept_call *call) INTERCEPT_KEEPS_REGISTERS;
     int (*hook)(struct intercept_call *call);
     void (*post)(struct intercept_call *call);
     int priority;
@@ -82,7 +85,7 @@ struct intercept_hook {
     size_t call_count; /* 0 with calls NULL: every number */
 };
 
-/* Registers a hook (copied). Returns its id (>= 0), -ENOSPC when 8 are
+/* Registers a hook (copied). Returns its id (>= 0), -ENOSPC when 7 are
  * registered, -EINVAL for a missing hook function or a bad number. Takes effect
  * at once, for patched sites. Not to be called from two threads at a time. */
 INTERCEPT_API int intercept_add(const struct intercept_hook *hook);
@@ -90,6 +93,28 @@ INTERCEPT_API int intercept_add(const struct intercept_hook *hook);
 /* Replaces the set of call numbers of `id` (NULL, 0: every number).
  * 0, or -EINVAL. */
 INTERCEPT_API int intercept_set_calls(int id, const long *calls, size_t call_count);
+
+/* A filter without a function, for hooks that tell their calls by a small number
+ * in the first argument (a descriptor): a call of one of `calls` whose first
+ * argument, as 32 bits, is below `count` and has words[argument] ==
+ * INTERCEPT_WORD_PASS passes at once; filter and hook are not asked. Any other
+ * call goes the usual way. The words may change at any time, one atomic store
+ * each, and stay readable for ever. Used while this hook is the only one that
+ * wants the number, and only where the code around the site leaves the flags
+ * alone; the filter must therefore give the same answer. One hook of a process
+ * can have words.
+ * 0, -EINVAL (bad id, count above INT32_MAX, number above 1023), -EBUSY
+ * (another hook has words). Not to be called from two threads at a time. */
+#define INTERCEPT_WORD_PASS 1
+INTERCEPT_API int intercept_set_words(int id, const uint64_t *words, size_t count, const long *calls,
+                                      size_t call_count);
+
+/* While suspended more often than resumed (around a vfork, say, whose child has
+ * numbers of its own in the same memory) the words are not looked at. Any thread. */
+INTERCEPT_API void intercept_suspend_words(void);
+INTERCEPT_API void intercept_resume_words(void);
+/* In a forked child: ends the suspensions of threads that stayed with the parent. */
+INTERCEPT_API void intercept_end_suspensions(void);
 
 /* Removes the hook. Calls that are inside it in other threads still finish
  * there, so its code must stay. 0, or -EINVAL. */

@@ -3,18 +3,10 @@
 #include "libpmemfile/fs/lock_calls.h"
 
 #include <cstdarg>
-#include <sys/resource.h>
 
 using namespace pmemfile;
 
 namespace {
-
-uint64_t file_size_limit_bytes() {
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
-        return UINT64_MAX;
-    return limit.rlim_cur;
-}
 
 PMEMfile *open_at(PMEMfilepool *pool, PMEMfile *dir, const char *path, int flags, mode_t mode) {
     PMEMfile *file = nullptr;
@@ -87,7 +79,7 @@ pmemfile_ssize_t pmemfile_readv(PMEMfilepool *pool, PMEMfile *file, const pmemfi
 pmemfile_ssize_t pmemfile_writev(PMEMfilepool *pool, PMEMfile *file, const pmemfile_iovec_t *vectors, int count) {
     return api::serve(pool, [&](Thread &thread) -> base::Result<size_t> {
         BASE_TRY_ASSIGN(UserBuffers buffers, buffers_of(vectors, count));
-        return fs_write(thread, file->id, buffers, file_size_limit_bytes());
+        return fs_write(thread, file->id, buffers, pool->file_size_limit_bytes);
     });
 }
 
@@ -103,7 +95,7 @@ pmemfile_ssize_t pmemfile_pwritev(PMEMfilepool *pool, PMEMfile *file, const pmem
                                   pmemfile_off_t offset) {
     return api::serve(pool, [&](Thread &thread) -> base::Result<size_t> {
         BASE_TRY_ASSIGN(UserBuffers buffers, buffers_of(vectors, count));
-        return fs_pwrite(thread, file->id, buffers, offset, file_size_limit_bytes());
+        return fs_pwrite(thread, file->id, buffers, offset, pool->file_size_limit_bytes);
     });
 }
 

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <set>
 #include <string>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <vector>
 
@@ -90,6 +91,9 @@ PMEMfilepool *open_pool(const char *path) {
     who.capabilities = who.euid == 0 ? ~0u : 0;
     who.umask = ::umask(0);
     ::umask(who.umask);
+    rlimit limit = {};
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+        pool->file_size_limit_bytes = limit.rlim_cur;
     pool->directory = pool->pool.superblock().root_inode;
     std::memcpy(&pool->device, pool->pool.superblock().uuid, sizeof(pool->device));
     const std::lock_guard lock(registry_mutex);

@@ -20,6 +20,7 @@ struct pmemfilepool {
     pmemfile::Pool pool;
     pmemfile::Credentials credentials;
     dev_t device = 0;
+    uint64_t file_size_limit_bytes = UINT64_MAX; // RLIMIT_FSIZE: asking at each write would be a system call
     uint64_t serial = 0; // never used again, so that a thread notices that a pool is another one
 
     std::mutex mutex; // guards what follows

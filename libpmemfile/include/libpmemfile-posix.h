@@ -125,7 +125,8 @@ typedef struct statfs pmemfile_statfs_t;
 /* Makes a pool file of `poolsize` bytes (0: the size of the existing file or device) and opens it.
  * At least 16 MiB. EEXIST when a file is there and poolsize is not 0. */
 PMEMFILE_API PMEMfilepool *pmemfile_pool_create(const char *path, size_t poolsize, pmemfile_mode_t mode);
-/* Opens a pool. ENOENT, EACCES, EINVAL (no pool), EUCLEAN (damaged), EBUSY. */
+/* Opens a pool. ENOENT, EACCES, EINVAL (no pool), EUCLEAN (damaged), EBUSY. The process's user and
+ * groups, umask and RLIMIT_FSIZE are taken over as they are now. */
 PMEMFILE_API PMEMfilepool *pmemfile_pool_open(const char *path);
 /* Closes it; all its files must be closed. No other thread may be in a call on it. */
 PMEMFILE_API void pmemfile_pool_close(PMEMfilepool *pool);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "intercept/include/pmemfile-intercept.h"
 #include "libpmemfile/fs/attach.h"
 #include "libpmemfile/runtime/thread.h"
 #include "posix-shim/process/mount.h"
@@ -60,6 +61,6 @@ __attribute__((weak)) bool signal_is_pending();
 __attribute__((weak)) void call_enter(ThreadContext &context);
 __attribute__((weak)) bool call_leave(ThreadContext &context);
 // For the filter: is the caller a vfork child? Touches general registers only.
-__attribute__((target("general-regs-only"))) bool context_is_vfork_child();
+INTERCEPT_FILTER_FUNCTION bool context_is_vfork_child();
 
 } // namespace shim

@@ -45,6 +45,7 @@ long prepare_fork(Request &request) {
 }
 
 long prepare_vfork(Request &request) {
+    intercept_suspend_words(); // the child's numbers are not ours, the words are
     credentials_begin_vfork(request.context);
     request.context.is_vfork_child = true;
     request.context.vfork_opened_count = 0;
@@ -77,6 +78,7 @@ void after_fork(ThreadContext &context, long result, uint64_t flags) {
         pmemfile::pool_place_adopt(mounts[mount].pool, context.child_places[mount]);
         descriptor_protect_own(mounts[mount].pool.liveness_descriptor, former);
     }
+    intercept_end_suspensions();
     context_after_fork(context);
     working_directory_after_fork();
     signals_after_fork(context, (flags & CLONE_CLEAR_SIGHAND) != 0);
@@ -86,6 +88,7 @@ void after_fork(ThreadContext &context, long result, uint64_t flags) {
 // The vfork child has exec'ed or ended, and we are the parent again.
 void after_vfork(ThreadContext &context) {
     context.is_vfork_child = false;
+    intercept_resume_words();
     working_directory_end_vfork(context);
     credentials_end_vfork(context);
     for (unsigned mount = 0; mount < mount_count; mount++) {

@@ -241,8 +241,14 @@ void start_hooks(char **environment) {
     hook.post = dispatch_post;
     hook.calls = numbers;
     hook.call_count = count;
-    if (const int added = intercept_add(&hook); added < 0)
+    const int added = intercept_add(&hook);
+    if (added < 0)
         fail("cannot hook system calls", reason(added));
+    const std::span<const long> decided = dispatch_word_calls();
+    if (const int words = intercept_set_words(added, reinterpret_cast<const uint64_t *>(descriptor_words),
+                                              descriptor_table_size, decided.data(), decided.size());
+        words < 0)
+        fail("cannot hook system calls", reason(words));
     if (const int started = intercept_start(); started < 0)
         fail("cannot patch system calls", reason(started));
 }

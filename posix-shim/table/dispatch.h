@@ -4,10 +4,14 @@
 
 #include "intercept/include/pmemfile-intercept.h"
 
+#include <span>
+
 namespace shim {
 
 // intercept_hook::filter: host descriptors go to the kernel at once. General registers only.
-INTERCEPT_GENERAL_REGS_ONLY int dispatch_filter(const struct intercept_call *call);
+INTERCEPT_FILTER_FUNCTION int dispatch_filter(const struct intercept_call *call);
+// The numbers for intercept_set_words: the words are descriptor_words.
+std::span<const long> dispatch_word_calls();
 // intercept_hook::hook and ::post. Any thread.
 int dispatch_hook(struct intercept_call *call);
 void dispatch_post(struct intercept_call *call);

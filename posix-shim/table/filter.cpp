@@ -1,5 +1,6 @@
 // The fast way out, about ten instructions for a host descriptor. Compiled with
-// -mgeneral-regs-only; calls nothing that is not.
+// -mgeneral-regs-only; calls nothing that is not. Where a stub may touch the flags, it has
+// already let the calls pass whose first argument is a host descriptor.
 //
 //   kind[nr] ── descriptor i ──► word[args[i]] == host ? PASS : SERVE
 //            ── close ─────────► the same, and the word is forgotten
@@ -60,6 +61,21 @@ constexpr Kinds make_kinds() {
 }
 constexpr Kinds kinds = make_kinds();
 
+// The calls whose first argument alone decides: the stubs look at its word themselves.
+struct WordCalls {
+    long numbers[call_number_limit];
+    size_t count;
+};
+
+constexpr WordCalls make_word_calls() {
+    WordCalls calls = {};
+    for (long number = 0; number < call_number_limit; number++)
+        if (kinds.kind[number] == 0)
+            calls.numbers[calls.count++] = number;
+    return calls;
+}
+constexpr WordCalls word_calls = make_word_calls();
+
 // Does the call name addresses that a file of ours may be mapped at, as its object or as a
 // place that it maps over?
 bool names_our_addresses(const struct intercept_call *call) {
@@ -93,6 +109,11 @@ int dispatch_filter(const struct intercept_call *call) {
         descriptor_words[descriptor].compare_exchange_strong(expected, descriptor_unknown);
     }
     return INTERCEPT_FILTER_PASS;
+}
+
+std::span<const long> dispatch_word_calls() {
+    static_assert(descriptor_host == INTERCEPT_WORD_PASS && sizeof descriptor_words[0] == sizeof(uint64_t));
+    return {word_calls.numbers, word_calls.count};
 }
 
 } // namespace shim

@@ -42,7 +42,7 @@ int (*on_hook)(intercept_call *) = nullptr;
 void (*on_post)(intercept_call *) = nullptr;
 int hook_id = -1;
 
-INTERCEPT_GENERAL_REGS_ONLY int filter(const intercept_call *call) {
+INTERCEPT_FILTER_FUNCTION int filter(const intercept_call *call) {
     return on_filter != nullptr ? on_filter(call) : INTERCEPT_FILTER_SERVE;
 }
 

@@ -18,7 +18,7 @@ namespace {
 int way = INTERCEPT_PASS;
 long parent_answer = -1;
 
-INTERCEPT_GENERAL_REGS_ONLY int pass_filter(const intercept_call *call) {
+INTERCEPT_FILTER_FUNCTION int pass_filter(const intercept_call *call) {
     return call->nr == SYS_getppid ? INTERCEPT_FILTER_SERVE : INTERCEPT_FILTER_PASS;
 }
 

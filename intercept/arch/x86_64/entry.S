@@ -17,7 +17,6 @@
 
         .text
         .hidden intercept_dispatch_filter
-        .hidden intercept_dispatch_both
         .hidden intercept_after_lone_hook
         .hidden intercept_lone_filter
         .hidden intercept_lone_hook
@@ -27,24 +26,25 @@
         .hidden intercept_dispatch_process_post
         .hidden intercept_vector_level
 
-// Frame: rbp -> saved rbp, -8(rbp) flags; rsp -> struct intercept_call, 64-aligned.
+// Frame: rsp -> struct intercept_call, the flags last. It has one size and is not
+// aligned, for the way to the filter and back; rbp takes it over on the way to a
+// hook, which needs an aligned stack.
 .macro FRAME_OPEN keep_flags
-        push    %rbp
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset %rbp, 0
-        mov     %rsp, %rbp
-        .cfi_def_cfa_register %rbp
 .if \keep_flags
         pushfq
+        .cfi_adjust_cfa_offset 8
+        lea     -FRAME_FLAGS(%rsp), %rsp
+        .cfi_adjust_cfa_offset FRAME_FLAGS
         // Direction and alignment-check flag: rare; the C side needs both clear.
-        testl   $0x40400, -8(%rbp)
+        testl   $0x40400, FRAME_FLAGS(%rsp)
         jz      11f
         pushq   $0x202
         popfq
 11:
-.endif
+.else
         sub     $FRAME_BYTES, %rsp
-        and     $-64, %rsp
+        .cfi_adjust_cfa_offset FRAME_BYTES
+.endif
         mov     %rdi, FRAME_ARG0(%rsp)
         mov     %rsi, FRAME_ARG1(%rsp)
         mov     %rdx, FRAME_ARG2(%rsp)
@@ -54,12 +54,29 @@
         mov     %r11, FRAME_SITE(%rsp)
 .endm
 
+// From here on rbp is the frame and rsp is aligned.
+.macro FRAME_TO_RBP
+        mov     %rbp, FRAME_RBP(%rsp)
+        .cfi_rel_offset %rbp, FRAME_RBP
+        mov     %rsp, %rbp
+        .cfi_def_cfa_register %rbp
+        and     $-16, %rsp
+.endm
+
+// Puts the app's registers back and returns to the stub. Destroys nothing else.
+.macro FRAME_CLOSE
+        mov     %rbp, %rsp
+        mov     FRAME_RBP(%rsp), %rbp
+        lea     FRAME_BYTES(%rsp), %rsp
+        ret
+.endm
+
 // Puts the flags back and leaves r11 as the kernel does. popfq costs more than
 // the rest of the entry, so the arithmetic flags go through sahf and an
 // addition that sets OF. Destroys rax, rcx.
-.macro FLAGS_BACK keep_flags
+.macro FLAGS_BACK frame, keep_flags
 .if \keep_flags
-        mov     -8(%rbp), %rax
+        mov     FRAME_FLAGS(%\frame), %rax
         mov     %rax, %r11
         test    $0x40400, %eax
         jz      12f
@@ -79,35 +96,22 @@
 .endm
 
 .macro ARGS_BACK from
-        mov     \from+0(%rsp), %rdi
-        mov     \from+8(%rsp), %rsi
-        mov     \from+16(%rsp), %rdx
-        mov     \from+24(%rsp), %r10
-        mov     \from+32(%rsp), %r8
-        mov     \from+40(%rsp), %r9
+        mov     \from+0(%rbp), %rdi
+        mov     \from+8(%rbp), %rsi
+        mov     \from+16(%rbp), %rdx
+        mov     \from+24(%rbp), %r10
+        mov     \from+32(%rbp), %r8
+        mov     \from+40(%rbp), %r9
 .endm
 
-// Keeps the app's registers apart from what a hook may change. Eight bytes at a
-// time, as they were stored. Destroys rax, rcx, rdx.
+// Keeps the app's registers apart from what a hook may change.
 .macro SAVE_ARGS
-        mov     FRAME_ARG0(%rsp), %rax
-        mov     FRAME_ARG1(%rsp), %rcx
-        mov     FRAME_ARG2(%rsp), %rdx
-        mov     %rax, FRAME_SAVED(%rsp)
-        mov     %rcx, FRAME_SAVED+8(%rsp)
+        mov     %rdi, FRAME_SAVED+0(%rsp)
+        mov     %rsi, FRAME_SAVED+8(%rsp)
         mov     %rdx, FRAME_SAVED+16(%rsp)
-        mov     FRAME_ARG3(%rsp), %rax
-        mov     FRAME_ARG4(%rsp), %rcx
-        mov     FRAME_ARG5(%rsp), %rdx
-        mov     %rax, FRAME_SAVED+24(%rsp)
-        mov     %rcx, FRAME_SAVED+32(%rsp)
-        mov     %rdx, FRAME_SAVED+40(%rsp)
-.endm
-
-.macro LEAVE_TO_STUB
-        mov     %rbp, %rsp
-        pop     %rbp
-        ret
+        mov     %r10, FRAME_SAVED+24(%rsp)
+        mov     %r8, FRAME_SAVED+32(%rsp)
+        mov     %r9, FRAME_SAVED+40(%rsp)
 .endm
 
 // VECTOR_MOVES instruction, register letter, count, width, store
@@ -154,7 +158,7 @@
 .endm
 
 // with_vectors_saved: calls *%rax with rdi = the call, esi as given; keeps all
-// vector state. rbx = frame (also on return). Each register is stored and
+// vector state. Each register is stored and
 // loaded whole and with the same width: a narrower load would wait for the store
 // buffer. Then vzeroupper: legacy SSE code in the hook would otherwise carry
 // false dependencies on the upper halves.
@@ -206,9 +210,9 @@ with_vectors_saved:
         .cfi_endproc
         .size   with_vectors_saved, .-with_vectors_saved
 
-// CALL_C function: rdi, esi set. Clobbers caller-saved GPRs, result in eax.
+// CALL_C function: rdi, esi, edx set. Clobbers caller-saved GPRs, result in eax.
 .macro CALL_C function
-        mov     FRAME_SITE(%rbx), %rcx
+        mov     FRAME_SITE(%rbp), %rcx
         testb   $SITE_VECTOR_DEAD, RECORD_FLAGS(%rcx)
         jnz     16f
         lea     \function(%rip), %rax
@@ -218,6 +222,8 @@ with_vectors_saved:
 17:
 .endm
 
+// The filter keeps every register but rax (INTERCEPT_FILTER_FUNCTION): the app's
+// arguments are still in theirs when it returns.
 .macro ENTRY name, keep_flags
         .globl  \name
         .hidden \name
@@ -231,103 +237,109 @@ with_vectors_saved:
         mov     %rax, FRAME_NR(%rsp)
         cmp     $0xffff, %eax
         ja      8f
-        mov     %rsp, %rdi
+        mov     %ecx, %r11d
+        and     $SLOTS_MASK, %ecx
+        mov     %rcx, FRAME_MASK(%rsp)
+        mov     intercept_bypass_depth@gottpoff(%rip), %rcx
+        cmpl    $0, %fs:(%rcx)
+        jg      8f
+.if !\keep_flags
+        // The stub has looked at the words: they do not let it pass.
+        test    %r11b, %r11b
+        js      10f
+.endif
         // With one hook in the process, which is nearly always so, its functions
         // are called from here: each call less is a nanosecond.
-        mov     intercept_lone_filter(%rip), %rax
-        test    %rax, %rax
+        mov     intercept_lone_filter(%rip), %rcx
+        test    %rcx, %rcx
         jz      9f
-        mov     intercept_bypass_depth@gottpoff(%rip), %rdx
-        cmpl    $0, %fs:(%rdx)
-        jg      8f
-        mov     %ecx, FRAME_MASK(%rsp)
-        call    *%rax
+        mov     %rdi, %r11
+        mov     %rsp, %rdi
+        call    *%rcx
+        mov     %r11, %rdi
         test    %eax, %eax
         jz      8f
-        mov     FRAME_SITE(%rsp), %rdx
-        mov     FRAME_MASK(%rsp), %eax
-        testb   $SITE_VECTOR_DEAD, RECORD_FLAGS(%rdx)
-        jz      \name\()_serve
-        SAVE_ARGS
-        mov     FRAME_NR(%rsp), %rax
-        mov     %rax, FRAME_ACTION(%rsp)
-        mov     %rsp, %rdi
+10:     SAVE_ARGS
+        .cfi_remember_state
+        FRAME_TO_RBP
+        mov     FRAME_SITE(%rbp), %rcx
+        testb   $SITE_VECTOR_DEAD, RECORD_FLAGS(%rcx)
+        jz      2f
+        cmpq    $0, intercept_lone_filter(%rip)
+        je      2f
+        mov     FRAME_NR(%rbp), %rax
+        mov     %rax, FRAME_ACTION(%rbp)
+        mov     %rbp, %rdi
         call    *intercept_lone_hook(%rip)
         test    %eax, %eax
-        jnz     14f
-10:     ARGS_BACK FRAME_SAVED
-        FLAGS_BACK \keep_flags
-        mov     FRAME_SITE(%rsp), %rcx
-        mov     FRAME_RESULT(%rsp), %rax
+        jnz     3f
+1:      // Answered: all registers as they came, rax the result.
+        ARGS_BACK FRAME_SAVED
+        FLAGS_BACK rbp, \keep_flags
+        mov     FRAME_SITE(%rbp), %rcx
+        mov     FRAME_RESULT(%rbp), %rax
         mov     RECORD_ADDRESS(%rcx), %rcx
-        LEAVE_TO_STUB
-8:      ARGS_BACK FRAME_ARG0
-        FLAGS_BACK \keep_flags
-        mov     FRAME_NR(%rsp), %rax
-        mov     $0, %ecx
-        LEAVE_TO_STUB
+        FRAME_CLOSE
 
-\name\()_serve:
-        mov     %rbx, FRAME_RBX(%rsp)
-        mov     %rsp, %rbx
-        mov     %rax, FRAME_MASK(%rsp)
-        mov     %eax, %esi
-        SAVE_ARGS
-        mov     %rsp, %rdi
+2:      mov     %rbp, %rdi
+        mov     FRAME_MASK(%rbp), %esi
         CALL_C  intercept_dispatch_hook
-        cmp     $ACTION_PASS, %eax
-        je      3f
-        ja      4f
-2:      // answered: all registers as they came, rax the result
-        mov     FRAME_RBX(%rsp), %rbx
-        jmp     10b
-3:      mov     FRAME_RBX(%rsp), %rbx
-        jmp     8b
-4:      cmp     $ACTION_PROCESS, %eax
-        jae     5f
+        jmp     4f
+3:      mov     %rbp, %rdi
+        mov     %eax, %esi
+        mov     FRAME_MASK(%rbp), %edx
+        call    intercept_after_lone_hook
+4:      cmp     $ACTION_PASS, %eax
+        jb      1b
+        ja      5f
+        ARGS_BACK FRAME_ARG0
+        FLAGS_BACK rbp, \keep_flags
+        mov     FRAME_NR(%rbp), %rax
+        mov     $0, %ecx
+        FRAME_CLOSE
+
+5:      cmp     $ACTION_PROCESS, %eax
+        jae     6f
         // Changed arguments, or a post: the kernel is asked from here, with
         // the frame kept. The app gets its own registers back.
-        mov     %rax, FRAME_ACTION(%rsp)
+        mov     %rax, FRAME_ACTION(%rbp)
         ARGS_BACK FRAME_ARG0
-        mov     FRAME_NR(%rsp), %rax
+        mov     FRAME_NR(%rbp), %rax
         syscall
-        mov     %rax, FRAME_RESULT(%rsp)
-        cmpl    $ACTION_EXECUTE_POST, FRAME_ACTION(%rsp)
-        jne     2b
-        mov     %rsp, %rdi
+        mov     %rax, FRAME_RESULT(%rbp)
+        cmpl    $ACTION_EXECUTE_POST, FRAME_ACTION(%rbp)
+        jne     1b
+        mov     %rbp, %rdi
         CALL_C  intercept_dispatch_post
-        jmp     2b
-5:      // fork, vfork, clone, clone3: from the stub, on the app's own stack
+        jmp     1b
+
+6:      // fork, vfork, clone, clone3: from the stub, on the app's own stack
         // pointer, with nothing left on the stack that we need afterwards.
         sub     $ACTION_PROCESS, %eax
-        mov     FRAME_SITE(%rsp), %rcx
+        mov     FRAME_SITE(%rbp), %rcx
         mov     RECORD_KIND_TARGET(%rcx,%rax,8), %rcx
-        mov     %rcx, 8(%rbp)
-        mov     FRAME_RBX(%rsp), %rbx
+        mov     %rcx, FRAME_BYTES(%rbp)
         ARGS_BACK FRAME_ARG0
-        FLAGS_BACK \keep_flags
-        mov     FRAME_NR(%rsp), %rax
-        LEAVE_TO_STUB
+        FLAGS_BACK rbp, \keep_flags
+        mov     FRAME_NR(%rbp), %rax
+        FRAME_CLOSE
+        .cfi_restore_state
+
 9:      // Several hooks, or one without a filter.
-        mov     %ecx, %esi
-        testb   $SITE_VECTOR_DEAD, RECORD_FLAGS(%r11)
-        jnz     9f
+        mov     %rsp, %rdi
+        mov     FRAME_MASK(%rsp), %esi
         call    intercept_dispatch_filter
+        mov     FRAME_ARG0(%rsp), %rdi
+        mov     FRAME_ARG1(%rsp), %rsi
+        mov     %rax, FRAME_MASK(%rsp)
         test    %eax, %eax
-        jz      8b
-        jmp     \name\()_serve
-9:      call    intercept_dispatch_both
-        jmp     15f
-14:     mov     %rsp, %rdi
-        mov     %eax, %esi
-        mov     FRAME_MASK(%rsp), %edx
-        call    intercept_after_lone_hook
-15:     cmp     $ACTION_PASS, %eax
-        jb      10b
-        je      8b
-        mov     %rbx, FRAME_RBX(%rsp)
-        mov     %rsp, %rbx
-        jmp     4b
+        jnz     10b
+8:      // Not ours. Every register but rax, rcx and r11 still is the app's.
+        FLAGS_BACK rsp, \keep_flags
+        mov     FRAME_NR(%rsp), %rax
+        mov     $0, %ecx
+        lea     FRAME_BYTES(%rsp), %rsp
+        ret
         .cfi_endproc
         .size   \name, .-\name
 .endm
@@ -348,17 +360,15 @@ intercept_process_post_entry:
         mov     %ecx, %ecx
         mov     %rcx, FRAME_NR(%rsp)
         mov     %rax, FRAME_RESULT(%rsp)
-        mov     %rbx, FRAME_RBX(%rsp)
-        mov     %rsp, %rbx
-        mov     %rsp, %rdi
+        FRAME_TO_RBP
+        mov     %rbp, %rdi
         CALL_C  intercept_dispatch_process_post
-        mov     FRAME_RBX(%rsp), %rbx
         ARGS_BACK FRAME_ARG0
-        FLAGS_BACK 1
-        mov     FRAME_SITE(%rsp), %rcx
-        mov     FRAME_RESULT(%rsp), %rax
+        FLAGS_BACK rbp, 1
+        mov     FRAME_SITE(%rbp), %rcx
+        mov     FRAME_RESULT(%rbp), %rax
         mov     RECORD_ADDRESS(%rcx), %rcx
-        LEAVE_TO_STUB
+        FRAME_CLOSE
         .cfi_endproc
         .size   intercept_process_post_entry, .-intercept_process_post_entry
 

@@ -18,14 +18,18 @@
 #define FRAME_SAVED 80
 #define FRAME_MASK 128
 #define FRAME_ACTION 136
-#define FRAME_RBX 144
-#define FRAME_BYTES 192
+#define FRAME_RBP 144
+#define FRAME_FLAGS 152
+#define FRAME_BYTES 160
 
 #define RECORD_ADDRESS 0
 #define RECORD_ENTRY 8
 #define RECORD_POST_ENTRY 16
 #define RECORD_KIND_TARGET 24
 #define RECORD_FLAGS 56
+
+/* Of a byte of intercept_table: the hooks; the bit above them is words_bit. */
+#define SLOTS_MASK 0x7f
 
 #define SITE_VECTOR_DEAD 1
 #define SITE_FLAGS_DEAD 2

@@ -3,12 +3,18 @@
 //        moved instructions of the window, up to the syscall
 //        movzx ecx, ax ; mov r11, table ; movzx ecx, byte [r11 + rcx]
 //        jrcxz pass                        no flag is touched
-//        lea rsp, [rsp - 128]              leave the red zone alone
+//        [words, where the flags are dead:
+//          test cl, cl ; jns serve         no words decide this number
+//          mov r11, words ; mov ecx, edi
+//          cmp [r11], rcx ; jle again      no such word, or suspended
+//          mov r11, [r11 + 8] ; cmp qword [r11 + rcx * 8], pass ; je pass ; jmp again]
+// serve: lea rsp, [rsp - 128]              leave the red zone alone
 //        lea r11, [record] ; call [record.entry]
 //        lea rsp, [rsp + 128]
 //        jrcxz pass
 //   after:  (OVER: the rest of the window) ; jmp behind the window
 //   pass:   BEFORE: jmp syscall          OVER: syscall ; jmp after
+//   again:  the table once more, for ecx is gone ; jmp serve
 //   kind k: lea rsp, [rsp + 128] ; syscall ; lea rsp, [rsp - 128]
 //           mov ecx, number ; lea r11, [record] ; call [record.post_entry]
 //           lea rsp, [rsp + 128] ; jmp after
@@ -145,6 +151,18 @@ constexpr uint8_t system_call[] = {0x0f, 0x05};
 constexpr uint8_t load_record[] = {0x4c, 0x8d, 0x1d}; // lea r11, [rip + ...]
 constexpr uint8_t call_slot[] = {0xff, 0x15};         // call [rip + ...]
 
+void load_address(StubWriter &stub, const void *address) {
+    stub.code({0x49, 0xbb}); // mov r11, imm64
+    stub.bytes(&address, 8);
+}
+
+// ecx = who wants the number in ax.
+void load_mask(StubWriter &stub) {
+    stub.code({0x0f, 0xb7, 0xc8}); // movzx ecx, ax
+    load_address(stub, intercept_table);
+    stub.code({0x41, 0x0f, 0xb6, 0x0c, 0x0b}); // movzx ecx, byte [r11 + rcx]
+}
+
 bool may_make_process(const SitePlan &plan) {
     for (long number : process_kind_numbers)
         if (plan.number == number)
@@ -181,13 +199,29 @@ size_t write_stub(const SitePlan &plan, uint64_t window, uint64_t stub_address, 
         fixups[fixup_count++][1] = member;
     };
 
-    stub.code({0x0f, 0xb7, 0xc8}); // movzx ecx, ax
-    stub.code({0x49, 0xbb});       // mov r11, table
-    auto *table = static_cast<const uint8_t *>(intercept_table);
-    stub.bytes(&table, 8);
-    stub.code({0x41, 0x0f, 0xb6, 0x0c, 0x0b}); // movzx ecx, byte [r11 + rcx]
-    stub.code({0xe3});                         // jrcxz pass
+    bool words = (plan.flags & SITE_FLAGS_DEAD) != 0;
+    load_mask(stub);
+    stub.code({0xe3}); // jrcxz pass
     size_t unhooked = stub.open(1);
+    size_t no_words = 0;
+    size_t word_passed = 0;
+    size_t again = 0;
+    if (words) {
+        stub.code({0x84, 0xc9, 0x79}); // test cl, cl ; jns serve
+        no_words = stub.open(1);
+        load_address(stub, &intercept_words);
+        stub.code({0x89, 0xf9, 0x49, 0x39, 0x0b, 0x7e}); // mov ecx, edi ; cmp [r11], rcx ; jle again
+        size_t outside = stub.open(1);
+        stub.code({0x4d, 0x8b, 0x5b, offsetof(Words, words)}); // mov r11, [r11 + words]
+        stub.code(
+            {0x49, 0x83, 0x3c, 0xcb, INTERCEPT_WORD_PASS, 0x0f, 0x84}); // cmp qword [r11 + rcx * 8], pass ; je pass
+        word_passed = stub.open(4);
+        stub.close(outside, 1);
+        stub.code({0xe9}); // jmp again
+        again = stub.open(4);
+        stub.close(no_words, 1);
+    }
+    size_t serve = stub.used();
     stub.code(red_zone_skip);
     stub.code(load_record);
     record_field(0);
@@ -204,11 +238,18 @@ size_t write_stub(const SitePlan &plan, uint64_t window, uint64_t stub_address, 
 
     stub.close(unhooked, 1);
     stub.close(passed, 1);
+    if (words)
+        stub.close(word_passed, 4);
     if (over) {
         stub.code(system_call);
         stub.jump_to(stub_address + after);
     } else {
         stub.jump_to(site);
+    }
+    if (words) {
+        stub.close(again, 4);
+        load_mask(stub);
+        stub.jump_to(stub_address + serve);
     }
 
     SiteRecord record{};

@@ -1,0 +1,157 @@
+// words: a hook that tells its calls by a word for each number. Calls go
+// through libc's getppid wrapper, whose flags are dead, with the number in the
+// register that it does not touch; site_flags, which reads the flags behind its
+// call, must never look at a word.
+#include "base/raw_syscall.h"
+#include "intercept/include/pmemfile-intercept.h"
+
+#include <atomic>
+#include <gtest/gtest.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+extern "C" long site_flags(long number, long other); // what a comparison before the call left in the flags
+
+namespace {
+
+std::atomic<uint64_t> words[4];
+int filtered = 0; // one thread, and no call of std:: from a filter
+int hooked = 0;
+int hook_id = -1;
+
+INTERCEPT_FILTER_FUNCTION int filter(const intercept_call *) {
+    filtered++;
+    return INTERCEPT_FILTER_SERVE;
+}
+
+int hook(intercept_call *call) {
+    hooked++;
+    call->result = -7 - static_cast<long>(call->args[0]);
+    return INTERCEPT_HANDLED;
+}
+
+constexpr long getppid_number = SYS_getppid;
+
+// getppid as libc has it, called with an argument that it hands through.
+long libc_getppid(long number) {
+    return reinterpret_cast<long (*)(long)>(reinterpret_cast<void *>(getppid))(number);
+}
+
+class Words : public testing::Test {
+protected:
+    static void SetUpTestSuite() {
+        intercept_hook registration{filter, hook, nullptr, 0, &getppid_number, 1};
+        hook_id = intercept_add(&registration);
+        ASSERT_GE(hook_id, 0);
+        ASSERT_EQ(intercept_start(), 0);
+    }
+    void SetUp() override {
+        for (auto &word : words)
+            word = 0;
+        set_words(std::size(words));
+        filtered = 0;
+        hooked = 0;
+    }
+    static void set_words(size_t count) {
+        ASSERT_EQ(intercept_set_words(hook_id, reinterpret_cast<uint64_t *>(words), count, &getppid_number, 1), 0);
+    }
+    const long parent_ = base::raw_syscall(SYS_getppid);
+};
+
+TEST_F(Words, OnlyThePassWordPasses) {
+    words[2] = INTERCEPT_WORD_PASS;
+    EXPECT_EQ(libc_getppid(2), parent_);
+    EXPECT_EQ(libc_getppid(1), -8);
+    words[1] = INTERCEPT_WORD_PASS;
+    EXPECT_EQ(libc_getppid(1), parent_);
+    for (uint64_t other : {0ul, 2ul, INTERCEPT_WORD_PASS | 1ul << 32, ~0ul}) {
+        words[1] = other;
+        EXPECT_EQ(libc_getppid(1), -8) << other;
+    }
+    EXPECT_EQ(hooked, 5);
+    EXPECT_EQ(filtered, 0) << "the word has told already";
+}
+
+TEST_F(Words, NumbersOutsideAreServed) {
+    words[3] = INTERCEPT_WORD_PASS;
+    EXPECT_EQ(libc_getppid(4), -11);
+    EXPECT_EQ(libc_getppid(-1), -6);
+    EXPECT_EQ(libc_getppid(INT32_MIN), -7 - long{INT32_MIN});
+    EXPECT_EQ(libc_getppid(3), parent_);
+    set_words(3);
+    EXPECT_EQ(libc_getppid(3), -10);
+}
+
+TEST_F(Words, OnlyThirtyTwoBitsCountAsInTheKernel) {
+    words[2] = INTERCEPT_WORD_PASS;
+    EXPECT_EQ(libc_getppid(0x700000002), parent_);
+}
+
+TEST_F(Words, SuspensionsNestAndEndInAForkedChild) {
+    words[2] = INTERCEPT_WORD_PASS;
+    intercept_suspend_words();
+    intercept_suspend_words();
+    EXPECT_EQ(libc_getppid(2), -9);
+    intercept_resume_words();
+    EXPECT_EQ(libc_getppid(2), -9);
+    set_words(std::size(words));
+    EXPECT_EQ(libc_getppid(2), -9) << "new words do not end a suspension";
+    intercept_resume_words();
+    EXPECT_EQ(libc_getppid(2), parent_);
+    intercept_suspend_words();
+    intercept_suspend_words();
+    intercept_end_suspensions();
+    EXPECT_EQ(libc_getppid(2), parent_);
+    intercept_end_suspensions();
+    EXPECT_EQ(libc_getppid(3), -10);
+}
+
+TEST_F(Words, AnotherHookOfTheNumberIsAskedFirst) {
+    words[2] = INTERCEPT_WORD_PASS;
+    static int seen = 0;
+    intercept_hook registration{nullptr,
+                                [](intercept_call *) {
+                                    seen++;
+                                    return static_cast<int>(INTERCEPT_PASS);
+                                },
+                                nullptr,
+                                -1,
+                                &getppid_number,
+                                1};
+    const int second = intercept_add(&registration);
+    ASSERT_GE(second, 0);
+    EXPECT_EQ(intercept_set_words(second, nullptr, 0, nullptr, 0), -EBUSY);
+    EXPECT_EQ(libc_getppid(2), -9) << "the first hook's filter decides for it";
+    EXPECT_EQ(seen, 1);
+    EXPECT_EQ(intercept_remove(second), 0);
+    EXPECT_EQ(libc_getppid(2), parent_);
+    EXPECT_EQ(seen, 1);
+}
+
+TEST_F(Words, SitesWithLiveFlagsAskTheFilter) {
+    words[2] = INTERCEPT_WORD_PASS;
+    EXPECT_EQ(site_flags(2, 2), 0b10001) << "equal, even parity";
+    EXPECT_EQ(filtered, 1);
+    EXPECT_EQ(hooked, 1);
+}
+
+TEST_F(Words, BypassPassesWhatTheWordDoesNot) {
+    intercept_bypass_enter();
+    EXPECT_EQ(libc_getppid(1), parent_);
+    intercept_bypass_leave();
+    EXPECT_EQ(libc_getppid(1), -8);
+}
+
+TEST_F(Words, BadArguments) {
+    auto *some = reinterpret_cast<uint64_t *>(words);
+    long high = 1024;
+    EXPECT_EQ(intercept_set_words(6, some, 1, &getppid_number, 1), -EINVAL);
+    EXPECT_EQ(intercept_set_words(-1, some, 1, &getppid_number, 1), -EINVAL);
+    EXPECT_EQ(intercept_set_words(hook_id, some, size_t{1} << 31, &getppid_number, 1), -EINVAL);
+    EXPECT_EQ(intercept_set_words(hook_id, nullptr, 1, &getppid_number, 1), -EINVAL);
+    EXPECT_EQ(intercept_set_words(hook_id, some, 1, &high, 1), -EINVAL);
+    words[2] = INTERCEPT_WORD_PASS;
+    EXPECT_EQ(libc_getppid(2), parent_) << "a refused call changes nothing";
+}
+
+} // namespace
