@@ -58,19 +58,13 @@ int64_t PoolChecker::group_of(BlockNumber block) const {
     return index >= group.metadata_blocks && index < group.block_count ? after - 1 - groups_.begin() : -1;
 }
 
-bool PoolChecker::reach(BlockNumber block, const std::string &owner) {
-    if (group_of(block) < 0) {
-        incomplete_ = true;
-        problem(owner, "points to block " + number(block) + ", which is not one that files may use");
-        return false;
-    }
-    if (bit(reached_, block) || bit(inode_blocks_, block)) {
-        overlaps_ = true;
-        problem(owner, "uses block " + number(block) + ", which something else uses too");
-        return false;
-    }
+Reached PoolChecker::reach(BlockNumber block) {
+    if (group_of(block) < 0)
+        return Reached::outside;
+    if (bit(reached_, block) || bit(inode_blocks_, block))
+        return Reached::shared;
     set_bit(reached_, block);
-    return true;
+    return Reached::now;
 }
 
 const Inode *PoolChecker::readable_inode(InodeNumber number) const {
@@ -170,7 +164,7 @@ void PoolChecker::check_counts() {
             auto right = static_cast<uint32_t>(facts.orphan_slot);
             repair_bytes(offset + offsetof(Inode, orphan_slot), &right, sizeof(right));
         }
-        if (!is_directory || (facts.names == 0 && !is_root))
+        if (!is_directory || (facts.names == 0 && !is_root) || facts.is_lost)
             continue;
         InodeNumber parent = is_root ? inode_number : facts.parent;
         if (inode->parent != parent &&
@@ -267,9 +261,20 @@ void PoolChecker::cross_check_group(size_t index) {
         }
 }
 
+void PoolChecker::look_into_queue() {
+    while (!queue_.empty()) {
+        InodeNumber inode_number = queue_.front();
+        queue_.pop_front();
+        check_inode(inode_number);
+    }
+}
+
 CheckReport PoolChecker::run() {
     if (!check_superblock() || !check_groups())
         return std::move(report_);
+    pool_.persist = persist_;
+    pool_.superblock_offset = superblock_offset_;
+    pool_.first_group_block = groups_.front().first_block;
     reached_.assign(block_limit() / 64 + 1, 0);
     inode_blocks_.assign(block_limit() / 64 + 1, 0);
 
@@ -284,11 +289,9 @@ CheckReport PoolChecker::run() {
         queue_.push_back(root);
     }
     check_orphan_table();
-    while (!queue_.empty()) {
-        InodeNumber inode_number = queue_.front();
-        queue_.pop_front();
-        check_inode(inode_number);
-    }
+    look_into_queue();
+    if (facts_.contains(root))
+        find_lost();
     check_counts();
     for (size_t i = 0; i < groups_.size(); ++i)
         cross_check_group(i);
@@ -299,8 +302,8 @@ CheckReport PoolChecker::run() {
     return std::move(report_);
 }
 
-CheckReport check_pool(Persist &persist, PoolOffset superblock_offset, bool repair) {
-    return PoolChecker(persist, superblock_offset, repair).run();
+CheckReport check_pool(Persist &persist, PoolOffset superblock_offset, bool repair, RepairPlan *plan) {
+    return PoolChecker(persist, superblock_offset, repair && plan != nullptr, plan).run();
 }
 
 } // namespace pmemfile

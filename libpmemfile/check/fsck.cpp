@@ -4,12 +4,15 @@
 //   superblock, group table ─► rings ─► recovery ─► rings that lost records begin anew ─► tree
 #include "libpmemfile/check/fsck.h"
 
+#include "libpmemfile/check/repair_plan.h"
 #include "libpmemfile/check/ring_check.h"
+#include "libpmemfile/fs/attach.h"
 #include "libpmemfile/journal/record.h"
 #include "libpmemfile/runtime/layout_check.h"
 #include "libpmemfile/runtime/segment.h"
 
 #include <cstring>
+#include <memory>
 
 namespace pmemfile {
 
@@ -28,6 +31,21 @@ bool tables_are_sound(const Persist &persist, PoolOffset superblock_offset) {
         next_free = groups[i].first_block + groups[i].block_count;
     }
     return true;
+}
+
+// By the engine, as in any other process.
+base::Status carry_out(const Persist &persist, PoolOffset superblock_offset, const RepairPlan &plan) {
+    Pool pool;
+    BASE_TRY(pool_attach_image(pool, persist.base(), persist.size_bytes(), superblock_offset, persist.observer(),
+                               persist.medium()));
+    auto thread = std::make_unique<Thread>();
+    base::Status done = thread_register(*thread, pool);
+    if (done.ok()) {
+        done = repair_plan_apply(*thread, plan);
+        thread_release(*thread);
+    }
+    pool_detach(pool);
+    return done;
 }
 
 std::string ring_name(size_t ring) {
@@ -93,7 +111,16 @@ FsckReport fsck_pool(Persist &persist, PoolOffset superblock_offset, bool repair
         }
     }
     // Without the records' changes the tree is as it was at some moment between: to look is safe, to repair is not.
-    fsck.check = check_pool(persist, superblock_offset, repair && fsck.replayed);
+    RepairPlan plan;
+    fsck.check = check_pool(persist, superblock_offset, repair && fsck.replayed, &plan);
+    if (!plan.empty()) {
+        base::Status done = carry_out(persist, superblock_offset, plan);
+        if (!done.ok())
+            fsck.check.problems.push_back({"lost+found",
+                                           std::string("not all could be put there: ") +
+                                               std::strerror(done.error().number()) + "; make room and run fsck again",
+                                           false, false});
+    }
     fsck.check.problems.insert(fsck.check.problems.begin(), problems.begin(), problems.end());
     return fsck;
 }

@@ -402,10 +402,10 @@ base::Status pool_attach(Pool &pool, const char *path, const AttachOptions &opti
 }
 
 base::Status pool_attach_image(Pool &pool, std::byte *base, uint64_t size_bytes, PoolOffset superblock_offset,
-                               PersistObserver *observer) {
+                               PersistObserver *observer, Medium medium) {
     settle_thread_hook = settle_thread;
     pool = Pool();
-    pool.persist = Persist(base, size_bytes, Medium::persistent_memory);
+    pool.persist = Persist(base, size_bytes, medium);
     pool.persist.set_observer(observer);
     pool.superblock_offset = superblock_offset;
     const struct stat no_file = {};

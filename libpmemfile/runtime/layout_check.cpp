@@ -26,6 +26,24 @@ uint64_t blocks_for(uint64_t count, uint64_t size_bytes) {
     return (count * size_bytes + block_size_bytes - 1) / block_size_bytes;
 }
 
+// A repair of one would damage the other.
+bool tables_overlap(const Superblock &sb, BlockNumber superblock_block) {
+    const struct {
+        uint64_t first, count;
+    } tables[] = {
+        {superblock_block, 1},
+        {sb.group_table_block, sb.group_table_blocks},
+        {sb.orphan_table_block, blocks_for(sb.orphan_slots, sizeof(OrphanSlot))},
+        {sb.ring_table_block, blocks_for(sb.ring_count, sizeof(RingHeader))},
+        {sb.ring_first_block, sb.ring_count * (sb.ring_size_bytes / block_size_bytes)},
+    };
+    for (const auto &a : tables)
+        for (const auto &b : tables)
+            if (&a != &b && a.first < b.first + b.count && b.first < a.first + a.count)
+                return true;
+    return false;
+}
+
 LayoutProblem damaged(const char *text) {
     return {text, EUCLEAN};
 }
@@ -64,6 +82,8 @@ LayoutProblem superblock_problem(const Persist &persist, PoolOffset offset) {
         sb.ring_size_bytes > persist.size_bytes() ||
         !in_pool(limit, sb.ring_first_block, sb.ring_count * (sb.ring_size_bytes / block_size_bytes)))
         return damaged("has rings outside the pool");
+    if (tables_overlap(sb, offset / block_size_bytes))
+        return damaged("has tables that overlap");
     return {};
 }
 
