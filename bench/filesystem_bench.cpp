@@ -1,163 +1,38 @@
 // filesystem_bench: the same calls through the library and through plain system calls, so that
-// one program measures tmpfs, ext4, a kernel DAX filesystem, and a pool under the preload.
+// one program measures tmpfs, ext4, a kernel DAX filesystem, and a pool under the preload; and
+// beside them the floor, the bare copies and fences (floor.h). It prints the ratios.
 //
-//   bench/filesystem_bench --benchmark_enable_random_interleaving=true --benchmark_repetitions=5
-//                                            Library/… and Posix/… (tmpfs) in one run, interleaved
+//   bench/filesystem_bench                   Library/…, Posix/… (tmpfs), Floor/… in one run, interleaved
+//   PMEM_IS_PMEM_FORCE=1 bench/filesystem_bench      the same with real flushes: look at /floor
 //   pmemfile run -m DIR=POOL -- bench/filesystem_bench --benchmark_filter=Posix --directory=DIR
 //
-// The library's pool is made in /dev/shm and removed; PMEM_IS_PMEM_FORCE=1 makes its flushes real.
-#include "libpmemfile/include/libpmemfile-posix.h"
+// The library's pool is made in /dev/shm and removed.
+#include "bench/floor.h"
+#include "bench/ratio_table.h"
+#include "bench/target.h"
 
 #include <benchmark/benchmark.h>
-
-#include <cerrno>
-#include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace {
 
-std::string directory = "/dev/shm";
+using namespace bench;
 
-[[noreturn]] void give_up(const char *what) {
-    std::fprintf(stderr, "filesystem_bench: %s: %s\n", what, std::strerror(errno));
-    std::exit(1);
+constexpr uint64_t small_file_bytes = 1 << 20;
+constexpr uint64_t large_file_bytes = 256 << 20;
+constexpr uint64_t append_limit_bytes = 64 << 20;
+alignas(4096) char buffer[1 << 20];
+
+// One pool, one directory, one floor for the whole run.
+template <typename Target> Target &the() {
+    static Target target;
+    return target;
 }
-
-void must(bool holds, const char *what) {
-    if (!holds)
-        give_up(what);
-}
-
-// The calls that are measured, on the linked library.
-class Library {
-public:
-    using File = PMEMfile *;
-    Library() : path_("/dev/shm/pmemfile-bench." + std::to_string(getpid())) {
-        unlink(path_.c_str());
-        pool_ = pmemfile_pool_create(path_.c_str(), 256ul << 20, 0600);
-        must(pool_ != nullptr, pmemfile_errormsg());
-    }
-    ~Library() {
-        pmemfile_pool_close(pool_);
-        unlink(path_.c_str());
-    }
-    Library(const Library &) = delete;
-    Library &operator=(const Library &) = delete;
-    static bool is_open(File file) {
-        return file != nullptr;
-    }
-    File open(const char *path, int flags) {
-        return pmemfile_open(pool_, path, flags, 0644);
-    }
-    void close(File file) {
-        pmemfile_close(pool_, file);
-    }
-    bool pwrite(File file, const void *bytes, size_t size, off_t offset) {
-        return pmemfile_pwrite(pool_, file, bytes, size, offset) == static_cast<ssize_t>(size);
-    }
-    bool write(File file, const void *bytes, size_t size) {
-        return pmemfile_write(pool_, file, bytes, size) == static_cast<ssize_t>(size);
-    }
-    bool pread(File file, void *bytes, size_t size, off_t offset) {
-        return pmemfile_pread(pool_, file, bytes, size, offset) == static_cast<ssize_t>(size);
-    }
-    bool truncate(File file) {
-        return pmemfile_ftruncate(pool_, file, 0) == 0;
-    }
-    bool rewind(File file) {
-        return pmemfile_lseek(pool_, file, 0, SEEK_SET) == 0;
-    }
-    long getdents(File file, void *buffer, unsigned size) {
-        return pmemfile_getdents64(pool_, file, static_cast<struct dirent64 *>(buffer), size);
-    }
-    bool stat(const char *path, struct stat *stat) {
-        return pmemfile_stat(pool_, path, stat) == 0;
-    }
-    bool unlink_file(const char *path) {
-        return pmemfile_unlink(pool_, path) == 0;
-    }
-    bool rename(const char *from, const char *to) {
-        return pmemfile_rename(pool_, from, to) == 0;
-    }
-    bool mkdir(const char *path) {
-        return pmemfile_mkdir(pool_, path, 0755) == 0;
-    }
-    bool rmdir(const char *path) {
-        return pmemfile_rmdir(pool_, path) == 0;
-    }
-
-private:
-    std::string path_;
-    PMEMfilepool *pool_;
-};
-
-// The same by system calls below `directory`.
-class Posix {
-public:
-    using File = int;
-    Posix() : root_(directory + "/bench." + std::to_string(getpid())) {
-        must(::mkdir(root_.c_str(), 0755) == 0, root_.c_str());
-        must(chdir(root_.c_str()) == 0, "chdir");
-    }
-    ~Posix() {
-        must(chdir("/") == 0 && ::rmdir(root_.c_str()) == 0, "the benchmark's directory is not empty");
-    }
-    Posix(const Posix &) = delete;
-    Posix &operator=(const Posix &) = delete;
-    static bool is_open(File file) {
-        return file >= 0;
-    }
-    File open(const char *path, int flags) {
-        return ::open(path, flags, 0644);
-    }
-    void close(File file) {
-        ::close(file);
-    }
-    bool pwrite(File file, const void *bytes, size_t size, off_t offset) {
-        return ::pwrite(file, bytes, size, offset) == static_cast<ssize_t>(size);
-    }
-    bool write(File file, const void *bytes, size_t size) {
-        return ::write(file, bytes, size) == static_cast<ssize_t>(size);
-    }
-    bool pread(File file, void *bytes, size_t size, off_t offset) {
-        return ::pread(file, bytes, size, offset) == static_cast<ssize_t>(size);
-    }
-    bool truncate(File file) {
-        return ftruncate(file, 0) == 0;
-    }
-    bool rewind(File file) {
-        return lseek(file, 0, SEEK_SET) == 0;
-    }
-    long getdents(File file, void *buffer, unsigned size) {
-        return getdents64(file, buffer, size);
-    }
-    bool stat(const char *path, struct stat *stat) {
-        return ::stat(path, stat) == 0;
-    }
-    bool unlink_file(const char *path) {
-        return unlink(path) == 0;
-    }
-    bool rename(const char *from, const char *to) {
-        return ::rename(from, to) == 0;
-    }
-    bool mkdir(const char *path) {
-        return ::mkdir(path, 0755) == 0;
-    }
-    bool rmdir(const char *path) {
-        return ::rmdir(path) == 0;
-    }
-
-private:
-    std::string root_;
-};
-
-constexpr uint64_t file_bytes = 1 << 20;
-alignas(4096) char buffer[8192];
 
 template <typename Target> void create_unlink(benchmark::State &state) {
-    Target target;
+    Target &target = the<Target>();
     for (auto _ : state) {
         auto file = target.open("f", O_CREAT | O_EXCL | O_RDWR);
         must(Target::is_open(file), "create");
@@ -167,14 +42,14 @@ template <typename Target> void create_unlink(benchmark::State &state) {
 }
 
 template <typename Target> void mkdir_rmdir(benchmark::State &state) {
-    Target target;
+    Target &target = the<Target>();
     for (auto _ : state)
         must(target.mkdir("d") && target.rmdir("d"), "mkdir, rmdir");
 }
 
-// Runs `act(target, file, i)` on an open file of 1 MiB.
-template <typename Target, typename Act> void on_file(benchmark::State &state, Act act) {
-    Target target;
+// Runs `act(target, file, i)` on an open file of `file_bytes`.
+template <typename Target, typename Act> void on_file(benchmark::State &state, uint64_t file_bytes, Act act) {
+    Target &target = the<Target>();
     auto file = target.open("f", O_CREAT | O_RDWR);
     must(Target::is_open(file), "create");
     for (uint64_t offset = 0; offset < file_bytes; offset += 4096)
@@ -187,7 +62,7 @@ template <typename Target, typename Act> void on_file(benchmark::State &state, A
 }
 
 template <typename Target> void open_close(benchmark::State &state) {
-    on_file<Target>(state, [](Target &target, auto, uint64_t) {
+    on_file<Target>(state, 0, [](Target &target, auto, uint64_t) {
         auto again = target.open("f", O_RDWR);
         must(Target::is_open(again), "open");
         target.close(again);
@@ -195,44 +70,67 @@ template <typename Target> void open_close(benchmark::State &state) {
 }
 
 template <typename Target> void stat_file(benchmark::State &state) {
-    on_file<Target>(state, [](Target &target, auto, uint64_t) {
+    Target &target = the<Target>();
+    must(target.mkdir("a") && target.mkdir("a/b") && target.mkdir("a/b/c"), "mkdir");
+    for (auto _ : state) {
         struct stat stat;
-        must(target.stat("f", &stat), "stat");
-    });
+        must(target.stat("a/b/c", &stat), "stat");
+    }
+    must(target.rmdir("a/b/c") && target.rmdir("a/b") && target.rmdir("a"), "rmdir");
 }
 
 template <typename Target> void rename_file(benchmark::State &state) {
-    on_file<Target>(state, [](Target &target, auto, uint64_t) {
+    on_file<Target>(state, 0, [](Target &target, auto, uint64_t) {
         must(target.rename("f", "g") && target.rename("g", "f"), "rename");
+    });
+}
+
+template <typename Target> void link_unlink(benchmark::State &state) {
+    on_file<Target>(state, 0, [](Target &target, auto, uint64_t) {
+        must(target.link("f", "g") && target.unlink_file("g"), "link, unlink");
     });
 }
 
 template <typename Target> void overwrite(benchmark::State &state) {
     const auto size = static_cast<uint64_t>(state.range(0));
-    on_file<Target>(state, [size](Target &target, auto file, uint64_t i) {
-        must(target.pwrite(file, buffer, size, static_cast<off_t>(i * size % file_bytes)), "overwrite");
+    on_file<Target>(state, small_file_bytes, [size](Target &target, auto file, uint64_t i) {
+        must(target.pwrite(file, buffer, size, static_cast<off_t>(i * size % small_file_bytes)), "overwrite");
     });
 }
 
-template <typename Target> void read_file(benchmark::State &state) {
+template <typename Target> void read_hot(benchmark::State &state) {
     const auto size = static_cast<uint64_t>(state.range(0));
-    on_file<Target>(state, [size](Target &target, auto file, uint64_t i) {
-        must(target.pread(file, buffer, size, static_cast<off_t>(i * size % file_bytes)), "read");
+    on_file<Target>(state, small_file_bytes, [size](Target &target, auto file, uint64_t i) {
+        must(target.pread(file, buffer, size, static_cast<off_t>(i * size % small_file_bytes)), "read");
     });
 }
 
-// Up to 4 MiB, then from the beginning.
+// Every block once in a scrambled order before any comes again.
+uint64_t scrambled_offset(uint64_t i) {
+    return i * 40503 * 4096 % large_file_bytes;
+}
+
+template <typename Target> void read_random(benchmark::State &state) {
+    on_file<Target>(state, large_file_bytes, [](Target &target, auto file, uint64_t i) {
+        must(target.pread(file, buffer, 4096, static_cast<off_t>(scrambled_offset(i))), "read");
+    });
+}
+
+// Up to 64 MiB, then a new file; emptying it is not counted.
 template <typename Target> void append(benchmark::State &state) {
     const auto size = static_cast<uint64_t>(state.range(0));
-    on_file<Target>(state, [size](Target &target, auto file, uint64_t i) {
-        if (i * size % (4 << 20) == 0)
+    on_file<Target>(state, 0, [size, &state](Target &target, auto file, uint64_t i) {
+        if (i * size % append_limit_bytes == 0) {
+            state.PauseTiming();
             must(target.truncate(file) && target.rewind(file), "truncate");
+            state.ResumeTiming();
+        }
         must(target.write(file, buffer, size), "append");
     });
 }
 
 template <typename Target> void readdir(benchmark::State &state) {
-    Target target;
+    Target &target = the<Target>();
     constexpr unsigned count = 1000;
     must(target.mkdir("d"), "mkdir");
     for (unsigned i = 0; i < count; ++i)
@@ -240,7 +138,7 @@ template <typename Target> void readdir(benchmark::State &state) {
     auto file = target.open("d", O_RDONLY | O_DIRECTORY);
     for (auto _ : state) {
         must(target.rewind(file), "rewind");
-        while (target.getdents(file, buffer, sizeof(buffer)) > 0)
+        while (target.getdents(file, buffer, 32768) > 0)
             ;
     }
     target.close(file);
@@ -251,31 +149,81 @@ template <typename Target> void readdir(benchmark::State &state) {
 
 template <typename Target> void add(const std::string &name) {
     using benchmark::RegisterBenchmark;
+    RegisterBenchmark((name + "/read").c_str(), read_hot<Target>)->Arg(64)->Arg(4096);
+    RegisterBenchmark((name + "/read_random_4096").c_str(), read_random<Target>);
+    RegisterBenchmark((name + "/overwrite").c_str(), overwrite<Target>)->Arg(64)->Arg(4096);
+    RegisterBenchmark((name + "/append").c_str(), append<Target>)->Arg(64)->Arg(4096)->Arg(1 << 20);
     RegisterBenchmark((name + "/create_unlink").c_str(), create_unlink<Target>);
     RegisterBenchmark((name + "/mkdir_rmdir").c_str(), mkdir_rmdir<Target>);
-    RegisterBenchmark((name + "/open_close").c_str(), open_close<Target>);
-    RegisterBenchmark((name + "/stat").c_str(), stat_file<Target>);
     RegisterBenchmark((name + "/rename_twice").c_str(), rename_file<Target>);
-    RegisterBenchmark((name + "/overwrite").c_str(), overwrite<Target>)->Arg(64)->Arg(4096);
-    RegisterBenchmark((name + "/append").c_str(), append<Target>)->Arg(64)->Arg(4096);
-    RegisterBenchmark((name + "/read").c_str(), read_file<Target>)->Arg(64)->Arg(4096);
+    RegisterBenchmark((name + "/link_unlink").c_str(), link_unlink<Target>);
+    RegisterBenchmark((name + "/stat_3_components").c_str(), stat_file<Target>);
+    RegisterBenchmark((name + "/open_close").c_str(), open_close<Target>);
     RegisterBenchmark((name + "/readdir_1000").c_str(), readdir<Target>);
+}
+
+void add_floor() {
+    const auto add = [](const char *name, auto act) {
+        return benchmark::RegisterBenchmark(name, [act](benchmark::State &state) {
+            Floor &floor = the<Floor>();
+            uint64_t i = 0;
+            for (auto _ : state)
+                act(floor, state, i++);
+        });
+    };
+    const auto two = [&](const char *name, unsigned record, unsigned home, unsigned record2, unsigned home2) {
+        add(name, [=](Floor &floor, benchmark::State &, uint64_t) {
+            floor.change(record, home);
+            floor.change(record2, home2);
+        });
+    };
+    const auto write_small = [](Floor &floor, benchmark::State &, uint64_t) { floor.change(2, 2); };
+    const auto write_new = [](Floor &floor, benchmark::State &state, uint64_t) {
+        floor.write_new(buffer, static_cast<size_t>(state.range(0)));
+    };
+    add("Floor/read",
+        [](Floor &floor, benchmark::State &state, uint64_t i) {
+            const auto size = static_cast<uint64_t>(state.range(0));
+            floor.read(buffer, size, i * size % small_file_bytes);
+        })
+        ->Arg(64)
+        ->Arg(4096);
+    add("Floor/read_random_4096",
+        [](Floor &floor, benchmark::State &, uint64_t i) { floor.read(buffer, 4096, scrambled_offset(i)); });
+    add("Floor/overwrite/64", write_small);
+    add("Floor/overwrite", write_new)->Arg(4096);
+    add("Floor/append/64", write_small);
+    add("Floor/append", write_new)->Arg(4096)->Arg(1 << 20);
+    two("Floor/create_unlink", 2, 4, 1, 3);
+    two("Floor/mkdir_rmdir", 2, 6, 1, 4);
+    two("Floor/rename_twice", 1, 4, 1, 4);
+    two("Floor/link_unlink", 1, 3, 1, 3);
 }
 
 } // namespace
 
 int main(int argc, char **argv) {
-    benchmark::Initialize(&argc, argv);
+    // Before the user's own, which win.
+    char interleaving[] = "--benchmark_enable_random_interleaving=true";
+    char repetitions[] = "--benchmark_repetitions=7";
+    char time[] = "--benchmark_min_time=0.1";
+    std::vector<char *> arguments = {argv[0], interleaving, repetitions, time};
+    arguments.insert(arguments.end(), argv + 1, argv + argc);
+    int count = static_cast<int>(arguments.size());
+    arguments.push_back(nullptr);
+    benchmark::Initialize(&count, arguments.data());
     constexpr std::string_view option = "--directory=";
-    for (int i = 1; i < argc; ++i) {
-        if (!std::string_view(argv[i]).starts_with(option)) {
-            std::fprintf(stderr, "filesystem_bench: %s is not known\n", argv[i]);
+    for (int i = 1; i < count; ++i) {
+        if (!std::string_view(arguments[static_cast<size_t>(i)]).starts_with(option)) {
+            std::fprintf(stderr, "filesystem_bench: %s is not known\n", arguments[static_cast<size_t>(i)]);
             return 2;
         }
-        directory = argv[i] + option.size();
+        directory = arguments[static_cast<size_t>(i)] + option.size();
     }
     add<Library>("Library");
     add<Posix>("Posix");
-    benchmark::RunSpecifiedBenchmarks();
+    add_floor();
+    RatioTable table;
+    benchmark::RunSpecifiedBenchmarks(&table);
     return 0;
 }

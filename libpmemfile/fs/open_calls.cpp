@@ -203,7 +203,7 @@ base::Result<int64_t> seek_directory(OpenFile &file, int64_t offset, int whence)
         return base::error(EINVAL);
     if (offset < 0)
         return base::error(EINVAL);
-    file.offset_bytes.store(offset);
+    file.offset_bytes.store(offset, std::memory_order_release);
     return offset;
 }
 
@@ -279,7 +279,7 @@ base::Result<size_t> fs_read(Thread &thread, OpenFileId id, const UserBuffers &b
     LockGuard lock(thread, file->offset_lock);
     const int64_t offset = file->offset_bytes.load(std::memory_order_relaxed);
     BASE_TRY_ASSIGN(size_t done, data_read(thread, file->inode.load(), static_cast<uint64_t>(offset), buffers));
-    file->offset_bytes.store(offset + static_cast<int64_t>(done));
+    file->offset_bytes.store(offset + static_cast<int64_t>(done), std::memory_order_release);
     return done;
 }
 
@@ -289,7 +289,7 @@ base::Result<size_t> fs_write(Thread &thread, OpenFileId id, const UserBuffers &
     const bool append = (file->flags.load(std::memory_order_relaxed) & O_APPEND) != 0;
     auto offset = static_cast<uint64_t>(file->offset_bytes.load(std::memory_order_relaxed));
     BASE_TRY_ASSIGN(size_t done, data_write(thread, file->inode.load(), &offset, buffers, append, size_limit_bytes));
-    file->offset_bytes.store(static_cast<int64_t>(offset + done));
+    file->offset_bytes.store(static_cast<int64_t>(offset + done), std::memory_order_release);
     return done;
 }
 
@@ -346,7 +346,7 @@ base::Result<int64_t> fs_seek(Thread &thread, OpenFileId id, int64_t offset, int
     }
     if (__builtin_add_overflow(offset, base_bytes, &offset) || offset < 0)
         return base::error(EINVAL);
-    file->offset_bytes.store(offset);
+    file->offset_bytes.store(offset, std::memory_order_release);
     return offset;
 }
 
@@ -365,7 +365,7 @@ base::Result<size_t> fs_getdents64(Thread &thread, OpenFileId id, void *user_buf
     BASE_TRY(directory_read(thread, file->inode.load(), buffer.next_cookie, emit_dirent, &buffer));
     if (buffer.used_bytes == 0 && buffer.error != 0)
         return base::error(buffer.error);
-    file->offset_bytes.store(static_cast<int64_t>(buffer.next_cookie));
+    file->offset_bytes.store(static_cast<int64_t>(buffer.next_cookie), std::memory_order_release);
     return buffer.used_bytes;
 }
 

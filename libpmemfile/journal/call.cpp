@@ -70,9 +70,9 @@ void write_padding(Pool &pool, uint64_t ring, uint64_t position, uint64_t length
 // Notes where the ring's sixteenth that `position` opens begins (watermark.cpp reads it).
 void set_mark(RingState &ring, uint64_t position, Lsn lsn_before, uint64_t ring_size_bytes) {
     RingMark &mark = ring.marks[position / (ring_size_bytes / ring_mark_count) % ring_mark_count];
-    mark.lsn_before.store(lsn_idle);
-    mark.position.store(position);
-    mark.lsn_before.store(lsn_before);
+    mark.lsn_before.store(lsn_idle, std::memory_order_release);
+    mark.position.store(position, std::memory_order_release);
+    mark.lsn_before.store(lsn_before, std::memory_order_release);
 }
 
 // A thread writes to a ring that another one wrote last: that one's home
@@ -240,14 +240,20 @@ base::Status Call::fence_data() {
     return base::error(EIO);
 }
 
+// We hold the stripes' locks, so nobody else writes their counters: no locked instruction.
 void Call::begin_direct_stores() {
-    for (unsigned i = 0; i < stripe_total_; i++)
-        pool().segment->stripes()[stripes_[i]].sequence.fetch_add(1, std::memory_order_acq_rel);
+    for (unsigned i = 0; i < stripe_total_; i++) {
+        std::atomic<uint64_t> &sequence = pool().segment->stripes()[stripes_[i]].sequence;
+        sequence.store(sequence.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    }
+    std::atomic_thread_fence(std::memory_order_release); // odd is seen before any of the stores
 }
 
 void Call::end_direct_stores() {
-    for (unsigned i = 0; i < stripe_total_; i++)
-        pool().segment->stripes()[stripes_[i]].sequence.fetch_add(1, std::memory_order_release);
+    for (unsigned i = 0; i < stripe_total_; i++) {
+        std::atomic<uint64_t> &sequence = pool().segment->stripes()[stripes_[i]].sequence;
+        sequence.store(sequence.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+    }
 }
 
 base::Status Call::commit() {
@@ -284,11 +290,12 @@ base::Status Call::commit() {
     adopt_ring(thread_, ring);
     watermark_before_fence(thread_, ring.index);
 
-    slot.lower.store(segment.last_lsn.load()); // seq_cst: seen before the draw (hazard 1)
+    // Seen before the draw (hazard 1): who sees a counter with our draw in it sees this store too.
+    slot.lower.store(segment.last_lsn.load(), std::memory_order_release);
     const Lsn lsn = segment.last_lsn.fetch_add(1) + 1;
-    slot.record_ring.store(static_cast<uint32_t>(ring.index));
-    slot.record_position.store(head + padding);
-    slot.record_lsn.store(lsn);
+    slot.record_ring.store(static_cast<uint32_t>(ring.index), std::memory_order_release);
+    slot.record_position.store(head + padding, std::memory_order_release);
+    slot.record_lsn.store(lsn, std::memory_order_release);
     if (padding != 0)
         write_padding(pool(), ring.index, head, padding, lsn);
     record.lsn = lsn;
@@ -298,21 +305,22 @@ base::Status Call::commit() {
     if (!is_durable)
         segment.failed.store(EIO);
 
-    ring.state->fenced_lsn.store(ring.state->last_lsn.load());
+    ring.state->fenced_lsn.store(ring.state->last_lsn.load(), std::memory_order_release);
     if ((head + padding) / (ring_size / ring_mark_count) != (head + padding + length) / (ring_size / ring_mark_count))
         set_mark(*ring.state, head + padding + length, lsn, ring_size);
-    ring.state->last_thread.store(thread_.slot + 1);
-    ring.state->last_incarnation.store(pool().incarnation);
-    ring.state->last_position.store(head + padding);
-    ring.state->last_lsn.store(lsn); // before head: a raiser reads head first, then last_lsn
-    ring.state->head_position.store(head + padding + length);
+    ring.state->last_thread.store(thread_.slot + 1, std::memory_order_release);
+    ring.state->last_incarnation.store(pool().incarnation, std::memory_order_release);
+    ring.state->last_position.store(head + padding, std::memory_order_release);
+    ring.state->last_lsn.store(lsn, std::memory_order_release); // before head: a raiser reads head first, then last_lsn
+    ring.state->head_position.store(head + padding + length, std::memory_order_release);
 
     begin_direct_stores();
     record_apply(pool(), record);
-    slot.applied_lsn.store(lsn); // before others see it: what they do to it must not be overwritten by a settler
+    // Before others see it: what they do to it must not be overwritten by a settler.
+    slot.applied_lsn.store(lsn, std::memory_order_release);
     end_direct_stores();
-    slot.record_lsn.store(0);
-    slot.lower.store(lsn_idle);
+    slot.record_lsn.store(0, std::memory_order_release);
+    slot.lower.store(lsn_idle, std::memory_order_release);
 
     // Only now may others have what this call freed (hazard 2).
     space_map_keep_claims(thread_);
