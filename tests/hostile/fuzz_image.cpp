@@ -164,16 +164,19 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes) {
     Input input(bytes, size_bytes);
     HostileImage &hostile = images[input.below(2)];
     Image &image = hostile.image();
-    image.reset();
-    for (unsigned i = 0; i < 12 && !input.empty(); ++i)
-        hostile.change(input);
-    hostile.seal();
-    const std::vector<std::byte> damaged(image.base(), image.base() + image.size_bytes());
+    const auto damage = [&] {
+        Input again = input;
+        image.reset();
+        for (unsigned i = 0; i < 12 && !again.empty(); ++i)
+            hostile.change(again);
+        hostile.seal();
+    };
+    damage();
     pmemfile::Persist persist(image.base(), image.size_bytes(), pmemfile::Medium::volatile_memory);
     use(image);
     pmemfile::fsck_pool(persist, image.superblock(), false);
 
-    std::copy(damaged.begin(), damaged.end(), image.base());
+    damage();
     const auto first = pmemfile::fsck_pool(persist, image.superblock(), true).check;
     const auto second = pmemfile::fsck_pool(persist, image.superblock(), false).check;
     for (const pmemfile::CheckProblem &problem : first.problems)
