@@ -139,14 +139,14 @@ void PoolChecker::check_leaf(Trie &trie, BlockNumber block, unsigned, unsigned, 
         };
         unsigned end = slot.offset + sizeof(DirectoryEntry) + slot.length;
         if (slot.offset % 8 != 0 || slot.offset < heap_begin || end > block_size_bytes) {
-            // Free slots left over from a split may have been overrun by later entries or slots; they
-            // are dead only if their entry can be read and says so, hence this is damage.
             remove("lies outside its leaf");
             continue;
         }
         const auto &entry = *at<DirectoryEntry>(offset + slot.offset);
-        if (prefix_of(entry.hash, leaf.depth) != leaf.prefix)
-            continue; // dead
+        if (prefix_of(entry.hash, leaf.depth) != leaf.prefix) {
+            remove("does not belong into its leaf");
+            continue;
+        }
         std::string_view text(entry.name, slot.length);
         bool bad_name = slot.length == 0 || text == "." || text == ".." || text.find('/') != text.npos ||
                         text.find('\0') != text.npos;
