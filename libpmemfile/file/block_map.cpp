@@ -233,6 +233,56 @@ base::Result<uint64_t> truncate_array(TruncateWalk &walk, const uint64_t *pointe
     return i;
 }
 
+struct ClearWalk {
+    Call &call;
+    Inode &inode;
+    FreeRuns &frees;
+    bool full = false;    // the record is: stop, and unwind
+    uint64_t stopped = 0; // then: file block that was not done
+};
+
+// Takes positions [first, end) out of the subtree of `array`, which begins at file block `base`.
+base::Status clear_array(ClearWalk &walk, const Array &array, uint64_t length, unsigned level, uint64_t base,
+                         uint64_t first, uint64_t end) {
+    const Pool &pool = walk.call.pool();
+    const uint64_t span = span_of(level);
+    const uint64_t begin = first / span;
+    uint64_t i = begin;
+    for (; i < length && i * span < end && !walk.full; ++i) {
+        const uint64_t pointer = array.old(pool, i);
+        if (pointer == 0)
+            continue;
+        if (walk.call.room_bytes() < truncate_room_bytes) {
+            walk.full = true;
+            walk.stopped = base + std::max(first, i * span);
+            break;
+        }
+        if (!pool.block_in_range(pointer) || walk.inode.block_count == 0)
+            return base::error(EUCLEAN);
+        if (level > 0) {
+            Array child;
+            child.node = pointer;
+            const uint64_t inner_first = std::max(first, i * span) - i * span;
+            const uint64_t inner_end = std::min(end, (i + 1) * span) - i * span;
+            BASE_TRY(clear_array(walk, child, pointers_per_node, level - 1, base + i * span, inner_first, inner_end));
+            if (walk.full || inner_first != 0 || inner_end != span)
+                continue; // the node has more
+        }
+        walk.frees.add(pointer);
+        --walk.inode.block_count;
+        if (array.slots != nullptr)
+            array.slots[i] = 0;
+        else if (level > 0)
+            walk.call.zero(array.node * block_size_bytes + i * 8, 8);
+    }
+    // The pointers to data go in one change; those that are 0 already do no harm. A node that goes
+    // as a whole may keep them.
+    const bool goes = !walk.full && first == 0 && end == pointers_per_node * span;
+    if (level == 0 && array.slots == nullptr && i > begin && !goes)
+        walk.call.zero(array.node * block_size_bytes + begin * 8, (i - begin) * 8);
+    return {};
+}
+
 bool visit_array(const Pool &pool, const uint64_t *pointers, uint64_t length, unsigned level, uint64_t first,
                  bool (*visit)(void *, BlockNumber, int64_t), void *context) {
     for (uint64_t i = 0; i < length; ++i) {
@@ -320,6 +370,21 @@ base::Result<bool> map_prepare(Call &call, Inode &inode, uint64_t index) {
         return true;
     BASE_TRY(grow(call, inode));
     return false;
+}
+
+base::Result<uint64_t> map_clear_step(Call &call, Inode &inode, uint64_t first, uint64_t end) {
+    if (inode.height > max_map_height)
+        return base::error(EUCLEAN);
+    const uint64_t reached = std::min(end, reach_of(inode.height));
+    if (first >= reached)
+        return end;
+    FreeRuns frees(call);
+    ClearWalk walk{call, inode, frees};
+    Array top;
+    top.slots = inode.content.slots;
+    BASE_TRY(clear_array(walk, top, inode_slots, inode.height, 0, first, reached));
+    frees.finish();
+    return walk.full ? walk.stopped : end;
 }
 
 base::Result<bool> map_truncate_step(Call &call, Inode &inode, uint64_t first) {

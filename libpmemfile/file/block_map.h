@@ -41,6 +41,11 @@ base::Result<bool> map_prepare(Call &call, Inode &inode, uint64_t index);
 // directory's trie, where neighbouring pointers may lead to one leaf. EUCLEAN.
 base::Result<bool> map_truncate_step(Call &call, Inode &inode, uint64_t first);
 
+// Makes a hole of file blocks [first, end), from the front, as much as fits in one record: their blocks
+// are freed, and nodes all of whose blocks were in the range. Updates `inode`. Returns where it
+// stopped: `end` when nothing is left. EUCLEAN.
+base::Result<uint64_t> map_clear_step(Call &call, Inode &inode, uint64_t first, uint64_t end);
+
 // Calls `visit` for each block that hangs on the map (data and nodes), for the
 // checker: visit(context, block, file_index or -1 for a node). A false stops.
 bool map_visit(const Pool &pool, const Inode &inode, bool (*visit)(void *, BlockNumber, int64_t), void *context);

@@ -1,6 +1,8 @@
 // The idea: the size changes in one record, and the blocks go with it as far as
 // they fit. What does not fit is freed in further records, from the end down;
-// meanwhile the inode stands in the orphan table, flagged inode_truncating.
+// meanwhile the inode stands in the orphan table, flagged inode_truncating. A hole
+// goes the same way from the front, without that flag: half a hole is a state that
+// the caller's steps may leave.
 //
 // Invariant: bytes of the tail block beyond the size are zero. Shrinking zeroes
 // them, in the record (golden rule); growing does so again, for stores through
@@ -125,6 +127,65 @@ base::Status fill_holes(Call &call, InodeNumber number, uint64_t first, uint64_t
     return {};
 }
 
+// Zeroes the part of block `index` that lies in [from, to), by the record.
+void zero_in_block(Call &call, const Inode &inode, uint64_t index, uint64_t from, uint64_t to) {
+    const uint64_t begin = std::max(from, index * block_size_bytes);
+    const uint64_t end = std::min(to, (index + 1) * block_size_bytes);
+    const BlockNumber block = map_lookup(call.pool(), inode, index, 1).block;
+    if (block != 0 && begin < end)
+        call.zero(block * block_size_bytes + begin % block_size_bytes, end - begin);
+}
+
+// The same for all blocks in [from, to), at once and durably: for mapped files.
+base::Status zero_blocks_directly(Call &call, const Inode &inode, uint64_t from, uint64_t to) {
+    for (uint64_t at = from; at < to;) {
+        const uint64_t index = at / block_size_bytes;
+        const MappedRun run = map_lookup(call.pool(), inode, index, blocks_of(to) - index);
+        const uint64_t end = std::min(to, (index + run.count) * block_size_bytes);
+        if (run.block != 0)
+            BASE_TRY(zero_directly(call, run.block * block_size_bytes + at % block_size_bytes, end - at));
+        at = end;
+    }
+    return {};
+}
+
+// Bytes [from, to) read as zeros; whole blocks among them become holes. The call holds the lock.
+//
+//   from ▼                          ▼ to
+//     [oooo|oooo|....|oooo|oooo]
+//     [oo00|    |    |    |0ooo]       ends: zeroed by the record; between: freed
+base::Status make_hole(Call &call, InodeNumber number, uint64_t from, uint64_t to) {
+    BASE_TRY_ASSIGN(Inode inode, load_inode(call, number));
+    inode.mtime_ns = inode.ctime_ns = coarse_now_ns();
+    if (inode.flags & inode_inline) {
+        if (from < inline_max_bytes)
+            std::memset(inode.content.bytes + from, 0, std::min<uint64_t>(to, inline_max_bytes) - from);
+        store_changed_lines(call, number, inode);
+        return call.commit();
+    }
+    if (is_mapped(call.thread(), number)) {
+        store_changed_lines(call, number, inode);
+        BASE_TRY(call.commit());
+        return zero_blocks_directly(call, inode, from, to);
+    }
+    uint64_t first = blocks_of(from);
+    const uint64_t end = to / block_size_bytes;
+    if (from % block_size_bytes != 0)
+        zero_in_block(call, inode, from / block_size_bytes, from, to);
+    if (to % block_size_bytes != 0 && (end >= first || from % block_size_bytes == 0))
+        zero_in_block(call, inode, end, from, to);
+    for (;;) {
+        if (first < end) {
+            BASE_TRY_ASSIGN(first, map_clear_step(call, inode, first, end));
+        }
+        store_changed_lines(call, number, inode);
+        BASE_TRY(call.commit());
+        if (first >= end)
+            return {};
+        BASE_TRY_ASSIGN(inode, load_inode(call, number));
+    }
+}
+
 base::Status move_inline_and_commit(Call &call, InodeNumber number) {
     BASE_TRY_ASSIGN(Inode inode, load_inode(call, number));
     if ((inode.flags & inode_inline) == 0)
@@ -186,7 +247,9 @@ base::Status data_truncate(Thread &thread, InodeNumber number, uint64_t size_byt
 }
 
 base::Status data_allocate(Thread &thread, InodeNumber number, int mode, uint64_t offset_bytes, uint64_t length_bytes) {
-    if ((mode & ~FALLOC_FL_KEEP_SIZE) != 0)
+    const bool keeps_size = (mode & FALLOC_FL_KEEP_SIZE) != 0;
+    const int kind = mode & ~FALLOC_FL_KEEP_SIZE;
+    if (kind != 0 && kind != FALLOC_FL_ZERO_RANGE && !(kind == FALLOC_FL_PUNCH_HOLE && keeps_size))
         return base::error(EOPNOTSUPP);
     if (length_bytes == 0)
         return base::error(EINVAL);
@@ -196,11 +259,15 @@ base::Status data_allocate(Thread &thread, InodeNumber number, int mode, uint64_
     Call call(thread);
     BASE_TRY(call.lock({number}));
     BASE_TRY(data_finish_truncate(call, number));
+    if (kind != 0)
+        BASE_TRY(make_hole(call, number, offset_bytes, end));
+    if (kind == FALLOC_FL_PUNCH_HOLE)
+        return {};
     BASE_TRY(move_inline_and_commit(call, number));
     BASE_TRY(fill_holes(call, number, offset_bytes / block_size_bytes, blocks_of(end)));
     BASE_TRY_ASSIGN(Inode inode, load_inode(call, number));
     inode.ctime_ns = coarse_now_ns();
-    if ((mode & FALLOC_FL_KEEP_SIZE) == 0 && end > inode.size_bytes) {
+    if (!keeps_size && end > inode.size_bytes) {
         inode.mtime_ns = inode.ctime_ns;
         return grow(call, number, inode, end);
     }

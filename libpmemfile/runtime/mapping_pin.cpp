@@ -81,16 +81,28 @@ base::Result<uint32_t> mapping_pin_copy(Thread &thread, uint32_t index, uint32_t
     return add(thread, inode, pin.writable_shared.load() != 0, process_slot, incarnation);
 }
 
-bool is_mapped_writable(Thread &thread, InodeNumber inode) {
+namespace {
+
+bool has_pin(Thread &thread, InodeNumber inode, bool only_writable) {
     Segment &segment = *thread.pool->segment;
     if (segment.pin_count.load() == 0)
         return false;
     for (uint32_t i = 0, end = high_water(segment); i < end; ++i) {
         const MappingPin &pin = segment.mapping_pins()[i];
-        if (pin.inode.load() == inode && pin.writable_shared.load() != 0 && pin.owner.load() != 0)
+        if (pin.inode.load() == inode && (!only_writable || pin.writable_shared.load() != 0) && pin.owner.load() != 0)
             return true;
     }
     return false;
+}
+
+} // namespace
+
+bool is_mapped_writable(Thread &thread, InodeNumber inode) {
+    return has_pin(thread, inode, true);
+}
+
+bool is_mapped(Thread &thread, InodeNumber inode) {
+    return has_pin(thread, inode, false);
 }
 
 void mapping_pin_drop_process(Thread &thread, uint64_t incarnation, void (*ended)(Thread &, InodeNumber)) {

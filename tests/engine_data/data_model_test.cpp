@@ -5,6 +5,7 @@
 #include "libpmemfile/runtime/mapping_pin.h"
 #include "libpmemfile/space/allocator.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <memory>
 #include <random>
@@ -17,6 +18,8 @@ extern uint64_t fences_seen;
 using namespace pmemfile;
 
 namespace {
+
+constexpr int punch = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
 
 class DataModel : public testing::Test {
 protected:
@@ -102,6 +105,14 @@ protected:
         ASSERT_TRUE(done.ok()) << done.error().number();
         model.resize(size);
     }
+    void make_zeros(int mode, uint64_t offset, uint64_t size) {
+        auto done = data_allocate(*thread, file, mode, offset, size);
+        ASSERT_TRUE(done.ok()) << done.error().number();
+        if ((mode & FALLOC_FL_KEEP_SIZE) == 0 && model.size() < offset + size)
+            model.resize(offset + size);
+        if (offset < model.size())
+            std::fill_n(model.begin() + static_cast<ptrdiff_t>(offset), std::min(size, model.size() - offset), 0);
+    }
     void check() {
         std::vector<uint8_t> bytes(model.size() + 100, 0xee);
         iovec vector{bytes.data(), bytes.size()};
@@ -131,6 +142,11 @@ protected:
             uint64_t at = random() % limit;
             if (random() % 5 == 0)
                 truncate(random() % 3 == 0 ? at & ~uint64_t{4095} : at);
+            else if (random() % 5 == 0)
+                make_zeros(random() % 2   ? FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
+                           : random() % 2 ? FALLOC_FL_ZERO_RANGE
+                                          : FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
+                           random() % 3 == 0 ? at & ~uint64_t{4095} : at, 1 + random() % (random() % 2 ? 5000 : limit));
             else
                 write(random() % 3 == 0 ? model.size() % reach : at,
                       1 + random() % (random() % 3 == 0 ? 200'000
@@ -238,6 +254,63 @@ TEST_F(DataModel, AllocateFillsHoles) {
     auto hole = data_seek(*thread, file, 4096, true);
     ASSERT_TRUE(hole.ok());
     EXPECT_EQ(*hole, 105'000u);
+}
+
+TEST_F(DataModel, PunchedBlocksAndNodesComeBack) {
+    write(0, 9 << 20, 1); // nodes of 2 MiB below the slots
+    const uint64_t blocks = pool.inode(file)->block_count;
+    make_zeros(punch, 100, (8 << 20) - 200);
+    check();
+    EXPECT_LE(pool.inode(file)->block_count, blocks - 2046 - 2) << "the nodes in between, too";
+    auto hole = data_seek(*thread, file, 0, true);
+    ASSERT_TRUE(hole.ok());
+    EXPECT_EQ(*hole, 4096u);
+    make_zeros(punch, 0, 1 << 30);
+    check();
+    EXPECT_EQ(pool.inode(file)->size_bytes, 9u << 20);
+    EXPECT_EQ(pool.inode(file)->block_count, 0u);
+}
+
+TEST_F(DataModel, ZeroedRangesAreAllocated) {
+    make_zeros(FALLOC_FL_ZERO_RANGE, 5000, 20000);
+    check();
+    EXPECT_EQ(pool.inode(file)->block_count, 6u);
+    make_zeros(FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, 20000, 40000);
+    EXPECT_EQ(pool.inode(file)->size_bytes, 25000u);
+    write(30000, 10, 1);
+    check();
+}
+
+TEST_F(DataModel, HolesInScatteredFilesTakeSeveralRecords) {
+    for (uint64_t i = 0; i < 3000; i += 2)
+        write(i * 4096, 4096, static_cast<unsigned>(i));
+    for (uint64_t i = 1; i < 3000; i += 2)
+        write(i * 4096, 4096, static_cast<unsigned>(i));
+    make_zeros(punch, 1000, 2500 * 4096);
+    check();
+}
+
+TEST_F(DataModel, MappedFilesAreZeroedInPlace) {
+    write(0, 50'000, 1);
+    const uint64_t blocks = pool.inode(file)->block_count;
+    auto pin = mapping_pin_add(*thread, file, false);
+    ASSERT_TRUE(pin.ok());
+    make_zeros(punch, 5000, 20000);
+    check();
+    EXPECT_EQ(pool.inode(file)->block_count, blocks) << "every mapping must see the zeros";
+    mapping_pin_remove(*thread, *pin);
+    make_zeros(punch, 5000, 20000);
+    check();
+    EXPECT_LT(pool.inode(file)->block_count, blocks);
+}
+
+TEST_F(DataModel, SmallHolesAreOneFence) {
+    write(0, 50'000, 1);
+    uint64_t before = fences_seen;
+    make_zeros(punch, 4000, 20000);
+    EXPECT_EQ(fences_seen - before, 1u);
+    EXPECT_EQ(data_allocate(*thread, file, FALLOC_FL_PUNCH_HOLE, 0, 1).error().number(), EOPNOTSUPP);
+    EXPECT_EQ(data_allocate(*thread, file, FALLOC_FL_COLLAPSE_RANGE, 0, 4096).error().number(), EOPNOTSUPP);
 }
 
 TEST_F(DataModel, UncommittedClaimsAreUndone) {

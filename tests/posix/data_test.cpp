@@ -254,5 +254,25 @@ TEST_F(Data, PunchHole) {
     EXPECT_TRUE(content("/a") == expected);
 }
 
+TEST_F(Data, PunchedHolesAreHoles) {
+    make("/a", std::string(64 * 4096, 'x'));
+    int file = opened("/a", O_RDWR);
+    const auto before = attributes("/a").st_blocks;
+    ASSERT_EQ(t.fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 8 * 4096, 16 * 4096), 0);
+    EXPECT_EQ(attributes("/a").st_blocks, before - 16 * 8);
+    EXPECT_EQ(attributes("/a").st_size, 64 * 4096);
+    EXPECT_EQ(t.seek(file, 0, SEEK_HOLE), 8 * 4096);
+    EXPECT_EQ(t.seek(file, 8 * 4096, SEEK_DATA), 24 * 4096);
+    EXPECT_EQ(t.fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 60 * 4096, 100 * 4096), 0);
+    EXPECT_EQ(attributes("/a").st_size, 64 * 4096);
+    EXPECT_EQ(t.fallocate(file, FALLOC_FL_PUNCH_HOLE, 0, 4096), -EOPNOTSUPP);
+    EXPECT_EQ(t.fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 0), -EINVAL);
+    EXPECT_EQ(t.fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, -1, 4096), -EINVAL);
+    t.close(file);
+    int reader = opened("/a", O_RDONLY);
+    EXPECT_EQ(t.fallocate(reader, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096), -EBADF);
+    t.close(reader);
+}
+
 } // namespace
 } // namespace posix
