@@ -183,14 +183,17 @@ void Call::take_blocks(BlockRun run) {
     add(ChangeKind::take_blocks, run.first, run.count, 0);
 }
 
-// Bitmap words are computed from what is freed: outside a group they would lie anywhere.
+// Bitmap words are computed from what is freed: outside a group they would lie anywhere. The space map is
+// told that something of the group comes back.
 bool Call::may_free(BlockRun run) {
     const uint64_t group = group_of_block(pool(), run.first);
     if (group != pool().superblock().group_count) {
         const GroupDescriptor &descriptor = group_descriptor(pool(), group);
         const uint64_t index = run.first - descriptor.first_block;
-        if (index >= descriptor.metadata_blocks && run.count <= descriptor.block_count - index)
+        if (index >= descriptor.metadata_blocks && run.count <= descriptor.block_count - index) {
+            space_map_expect_release(thread_, group);
             return true;
+        }
     }
     refused_ = EUCLEAN;
     return false;
@@ -200,7 +203,6 @@ void Call::free_blocks(BlockRun run) {
     if (!may_free(run))
         return;
     has_frees_ = true;
-    space_map_expect_release(thread_, run.first);
     add(ChangeKind::free_blocks, run.first, run.count, 0);
 }
 
@@ -213,7 +215,6 @@ void Call::free_inode_block(BlockNumber block) {
     if (!may_free({block, 1}))
         return;
     has_frees_ = true;
-    space_map_expect_release(thread_, block);
     add(ChangeKind::free_inode_block, block, 1, 0);
 }
 
@@ -225,7 +226,6 @@ void Call::free_inode(InodeNumber inode) {
     if (!may_free({inode / inodes_per_block, 1}))
         return;
     has_frees_ = true;
-    space_map_expect_release(thread_, inode / inodes_per_block);
     add(ChangeKind::free_inode, inode, 1, 0);
 }
 

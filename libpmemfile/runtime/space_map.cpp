@@ -350,9 +350,8 @@ base::Result<InodeNumber> space_map_claim_inode(Thread &thread, uint64_t group) 
     return InodeNumber{0};
 }
 
-void space_map_expect_release(Thread &thread, BlockNumber block) {
-    uint64_t group = group_of_block(*thread.pool, block);
-    if (group == thread.pool->superblock().group_count || thread.pool->segment->groups()[group].loaded.load() != 0)
+void space_map_expect_release(Thread &thread, uint64_t group) {
+    if (thread.pool->segment->groups()[group].loaded.load() != 0)
         return;
     GroupLock state(thread, group);
     space_map_load(thread, group);

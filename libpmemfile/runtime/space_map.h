@@ -34,10 +34,10 @@ base::Result<InodeNumber> space_map_claim_inode(Thread &thread, uint64_t group);
 
 // After commit and home stores: freed things become claimable, unless a
 // mapping lives in the pool: then they are quarantined until none does.
-// Before a record that frees `block` (or an inode in it) is applied: the group's copies are loaded. Were
+// Before a record that frees blocks or inodes of `group` is applied: the group's copies are loaded. Were
 // they loaded between the home stores and the release, what is freed would be claimable already, and
 // the release would take it from whoever has claimed it.
-void space_map_expect_release(Thread &thread, BlockNumber block);
+void space_map_expect_release(Thread &thread, uint64_t group);
 void space_map_release_blocks(Thread &thread, BlockNumber first, uint32_t count);
 void space_map_release_inode(Thread &thread, InodeNumber inode);
 // After commit and home stores: makes `block` an inode block for claimers.
