@@ -1,0 +1,156 @@
+// Where only the end of a long way is of interest (a ring that is nearly full), most calls are
+// made without images.
+#include "tests/crash/script.h"
+
+#include <linux/falloc.h>
+
+namespace crash {
+namespace {
+
+// Contents differ by round, so that an older one is noticed.
+char letter(unsigned round) {
+    return static_cast<char>('a' + round % 26);
+}
+
+} // namespace
+
+void names(Explorer &explorer) {
+    constexpr unsigned exchange = 2; // RENAME_EXCHANGE
+    explore_all(explorer, {make_directory("d"),
+                           make_directory("e"),
+                           create("d/a"),
+                           create("d/b"),
+                           make_link("d/a", "e/l"),
+                           make_symlink("short", "d/s"),
+                           make_symlink(std::string(300, 't'), "d/t"),
+                           rename_name("d/a", "d/c"),
+                           rename_name("d/c", "e/c"),
+                           rename_name("d/b", "e/c"),
+                           make_directory("d/sub"),
+                           make_directory("e/sub"),
+                           rename_name("d/sub", "e/sub"),
+                           rename_name("e/sub", "d/moved"),
+                           rename_name("e/c", "d/moved", exchange),
+                           unlink_name("e/l"),
+                           unlink_name("d/s"),
+                           unlink_name("d/t"),
+                           remove_directory("e/c"),
+                           create("e/open"),
+                           write_at("e/open", 0, 20000, 'o'),
+                           while_open("e/open", {unlink_name("e/open")}),
+                           create("e/first"),
+                           make_link("e/first", "e/second"),
+                           while_open("e/first", {unlink_name("e/first"), append("e/second", 5000, 'p'),
+                                                  make_link("e/second", "e/third"), unlink_name("e/second")})});
+}
+
+void data(Explorer &explorer) {
+    explore_all(explorer,
+                {create("f"), write_at("f", 0, 60, 'a'),                          // inline
+                 write_at("f", 30, 60, 'b'),                                      // inline, over it
+                 write_at("f", 50, 1000, 'c'),                                    // moves out
+                 write_at("f", 500, 64, 'd'),                                     // in place, by a record
+                 write_at("f", 4000, 200, 'e'),                                   // into the next block
+                 write_at("f", 0, 4096, 'f'),                                     // a fresh block
+                 write_at("f", 1000, 9000, 'g'), write_at("f", 100000, 64, 'h'),  // a hole before it
+                 write_at("f", 0, 65536, 'i'), write_at("f", 5000000, 4096, 'j'), // a taller tree
+                 truncate_to("f", 66000), truncate_to("f", 5000), truncate_to("f", 4097), truncate_to("f", 90000),
+                 write_at("f", 4096, 3000, 'k'), append("f", 3000, 'l'), open_truncating("f"), append("f", 100, 'm'),
+                 append("f", 100, 'n'), write_at("f", 0, 300000, 'o', true), allocate("f", 0, 100000, 400000),
+                 truncate_to("f", 10), unlink_name("f"),
+                 // What was a block of one file becomes another's, by a record and past it.
+                 create("g"), write_at("g", 0, 1000, 'p'), unlink_name("g"), create("h"), write_at("h", 0, 4096, 'q'),
+                 write_at("h", 100, 50, 'r'), write_at("h", 0, 4096, 's'), make_directory("d"), create("d/x"),
+                 write_at("h", 0, 4096, 't'), unlink_name("d/x"), remove_directory("d"), write_at("h", 0, 8192, 'u'),
+                 write_at("h", 0, 8192, 'v')});
+}
+
+void attributes(Explorer &explorer) {
+    explore_all(explorer, {create("x"), change_mode("x", 0600), change_owner("x", 7, 8), change_times("x", 1),
+                           change_mode("/", 0700), change_owner("/", 9, 10), change_times("/", 5),
+                           change_mode("x", 04755), append("x", 10, 'a')});
+}
+
+void steps(Explorer &explorer) {
+    explore_all(explorer,
+                {create("f"), write_at("f", 0, 2'500'000, 'a', true), write_at("f", 4096, 2'000'000, 'b', true)});
+    // Every second block is a hole: no runs, so that freeing takes several records.
+    explorer.prepare(create("g").work);
+    for (unsigned block = 0; block < 900; ++block)
+        explorer.prepare(write_at("g", block * 8192ull, 4096, letter(block)).work);
+    explorer.crash_and_go_on();
+    explore_all(explorer, {truncate_to("g", 3'000'000, true), unlink_name("g", true), truncate_to("f", 5000, true),
+                           unlink_name("f", true)});
+}
+
+void many_names(Explorer &explorer, unsigned count) {
+    auto name = [](unsigned i) { return "m/" + std::to_string(i) + std::string(40 + i % 100, 'n'); };
+    explorer.prepare(make_directory("m").work);
+    for (unsigned i = 0; i < count; ++i)
+        explore_all(explorer, {create(name(i))});
+    for (unsigned i = 0; i < count; i += 2)
+        explore_all(explorer, {unlink_name(name(i))});
+}
+
+void turns(Explorer &explorer, unsigned rounds) {
+    explorer.prepare(create("both").work);
+    explorer.prepare(create("first").work);
+    explorer.prepare(create("second").work);
+    explorer.prepare(write_at("both", 0, 9000, '0').work);
+    for (unsigned round = 0; round < rounds; ++round) {
+        const char fill = letter(round);
+        explorer.use_thread(0);
+        explore_all(explorer, {write_at("both", 1000, 64, fill), change_mode("first", 0600 + round % 8)});
+        explorer.use_thread(1);
+        explore_all(explorer, {write_at("both", 1000, 64, static_cast<char>(fill - 32)),
+                               change_mode("second", 0600 + round % 8)});
+        // The second thread's ring goes round while the first one's last record lies there.
+        for (unsigned i = 0; i < 45; ++i) {
+            const Operation quiet = write_at("second", i % 3 * 2000, 1500, letter(round + i));
+            if (i % 15 == 14)
+                explore_all(explorer, {quiet});
+            else
+                explorer.prepare(quiet.work);
+        }
+        if (round % 3 == 1)
+            explorer.replace_thread(1);
+        if (round % 3 == 2)
+            explorer.replace_thread(0);
+    }
+}
+
+void interleaved(Explorer &explorer, std::mt19937 &random, unsigned count) {
+    const std::vector<Operation> first = sequence_vocabulary();
+    const std::vector<Operation> second = second_thread_vocabulary();
+    for (const Operation &operation : initial_tree())
+        explorer.prepare(operation.work);
+    explorer.mark();
+    for (unsigned i = 0; i < count && explorer.findings().empty(); ++i) {
+        const Operation &before = first[random() % first.size()];
+        const Operation &one = first[(i * 7) % first.size()];
+        const Operation &other = second[random() % second.size()];
+        explorer.rewind();
+        (void)before.work(explorer.thread());
+        // One fence after the other: both threads' states are those of the calls before, then.
+        explorer.call_both(before.name + "; " + one.name + " with " + other.name, one.work, "/t2", other.work,
+                           1 + random() % 2);
+    }
+}
+
+void crashes(Explorer &explorer, std::mt19937 &random, unsigned count) {
+    const std::vector<Operation> vocabulary = sequence_vocabulary();
+    for (const Operation &operation : initial_tree())
+        explorer.prepare(operation.work);
+    for (unsigned i = 0; i < count; ++i) {
+        for (unsigned call = random() % 4; call > 0; --call)
+            (void)vocabulary[random() % vocabulary.size()].work(explorer.thread());
+        explorer.crash_and_go_on();
+        // Far enough for the ring to come round to where the recovery began.
+        for (unsigned call = 0; call < 60; ++call)
+            explorer.prepare(write_at("t2/small", call % 4 * 2000, 1800, letter(call)).work);
+        const Operation &last = vocabulary[random() % vocabulary.size()];
+        explorer.call(last.name, last.in_steps, last.work);
+    }
+}
+
+} // namespace crash
