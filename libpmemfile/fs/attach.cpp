@@ -14,6 +14,7 @@
 #include "libpmemfile/journal/recovery.h"
 #include "libpmemfile/journal/settle.h"
 #include "libpmemfile/journal/watermark.h"
+#include "libpmemfile/persist/seeded_fault.h"
 #include "libpmemfile/runtime/advisory_lock.h"
 #include "libpmemfile/runtime/liveness.h"
 #include "libpmemfile/runtime/mapping_pin.h"
@@ -314,7 +315,7 @@ base::Status tidy_up(Pool &pool, bool is_first, bool is_handover) {
             mapping_pin_drop_process(thread, pool.incarnation, orphan_collect); // the former image's mappings
         }
         settle_dead_processes(thread, orphan_collect);
-        if (is_first)
+        if (is_first && !is_seeded(SeededFault::orphans_not_collected))
             done = orphan_collect_all(thread);
         thread_release(thread);
     }

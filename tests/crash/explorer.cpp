@@ -206,8 +206,9 @@ void Explorer::try_image(const std::string &where, const Choice &choice) {
     }
     for (const auto &[line, content] : undo)
         copy_line(scratch_->base(), line, content);
-    const uint64_t first = hash_tree(tree, subtree_, false);
-    const uint64_t other = subtree_.empty() ? 0 : hash_tree(tree, subtree_, true);
+    const bool is_both = !subtree_.empty();
+    const uint64_t first = hash_tree(tree, subtree_, false, !is_both);
+    const uint64_t other = is_both ? hash_tree(tree, subtree_, true, false) : 0;
     outcomes_.try_emplace({first, other, stage_}, Outcome{where, std::move(tree)});
 }
 
@@ -283,7 +284,8 @@ void Explorer::call(const std::string &name, bool in_steps, const Work &work) {
     if (!done.ok() && !in_steps && after != before)
         report(name + ": failed, but has changed something:\n" + difference(after, before));
     for (const auto &[key, outcome] : outcomes_)
-        if (outcome.tree != before && outcome.tree != after && !(in_steps && is_between(outcome.tree, before, after)))
+        if (outcome.tree != after && !is_same_but_space(outcome.tree, before) &&
+            !(in_steps && is_between(outcome.tree, before, after)))
             report(outcome.where + ": neither before nor after:\n" + difference(outcome.tree, after));
     outcomes_.clear();
     explore(name + " after its return");
@@ -293,7 +295,7 @@ void Explorer::call(const std::string &name, bool in_steps, const Work &work) {
 }
 
 bool Explorer::call_both(const std::string &name, const Work &work, const std::string &subtree, const Work &other,
-                         unsigned at_fence) {
+                         unsigned at_fence, bool other_in_steps) {
     if (is_finished())
         return true;
     outcomes_.clear();
@@ -327,24 +329,28 @@ bool Explorer::call_both(const std::string &name, const Work &work, const std::s
         make_other();
     recorder_->at_fence = nullptr;
     const Tree after = read_tree(thread());
-    const uint64_t first_before = hash_tree(before, subtree_, false), first_after = hash_tree(after, subtree_, false);
-    const uint64_t other_before = hash_tree(before, subtree_, true), other_after = hash_tree(after, subtree_, true);
+    const uint64_t first_before = hash_tree(before, subtree_, false, false),
+                   first_after = hash_tree(after, subtree_, false, false);
+    const uint64_t other_before = hash_tree(before, subtree_, true, false),
+                   other_after = hash_tree(after, subtree_, true, false);
     for (const auto &[key, outcome] : outcomes_) {
         const auto &[first_part, other_part, stage] = key;
         // Once the first has returned (the second was made after it), only its end is right.
         const bool first_is_right =
             first_part == first_after || (first_part == first_before && (is_inside || stage == Stage::not_begun));
         const bool other_is_right = (other_part == other_after && stage != Stage::not_begun) ||
-                                    (other_part == other_before && stage != Stage::done);
+                                    (other_part == other_before && stage != Stage::done) ||
+                                    (other_in_steps && stage == Stage::under_way);
         if (!first_is_right || !other_is_right)
             report(outcome.where + ": neither before nor after:\n" + difference(outcome.tree, after));
     }
     outcomes_.clear();
+    subtree_.clear();
     explore(name + " after both have returned");
     for (const auto &[key, outcome] : outcomes_)
         if (outcome.tree != after)
             report(outcome.where + ": what was done is lost:\n" + difference(outcome.tree, after));
-    subtree_.clear();
+    outcomes_.clear();
     return is_inside;
 }
 

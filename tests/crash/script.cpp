@@ -102,6 +102,8 @@ void turns(Explorer &explorer, unsigned rounds) {
         explorer.use_thread(0);
         explore_all(explorer, {write_at("both", 1000, 64, fill), change_mode("first", 0600 + round % 8)});
         explorer.use_thread(1);
+        if (round % 2 == 1)
+            explorer.thread().preferred_ring = 0; // as after a meeting with the first thread on its own ring
         explore_all(explorer, {write_at("both", 1000, 64, static_cast<char>(fill - 32)),
                                change_mode("second", 0600 + round % 8)});
         // The second thread's ring goes round while the first one's last record lies there.
@@ -120,7 +122,8 @@ void turns(Explorer &explorer, unsigned rounds) {
 }
 
 void interleaved(Explorer &explorer, std::mt19937 &random, unsigned count) {
-    const std::vector<Operation> first = sequence_vocabulary();
+    std::vector<Operation> first = sequence_vocabulary();
+    std::erase_if(first, [](const Operation &operation) { return operation.in_steps; });
     const std::vector<Operation> second = second_thread_vocabulary();
     for (const Operation &operation : initial_tree())
         explorer.prepare(operation.work);
@@ -134,6 +137,20 @@ void interleaved(Explorer &explorer, std::mt19937 &random, unsigned count) {
         // One fence after the other: both threads' states are those of the calls before, then.
         explorer.call_both(before.name + "; " + one.name + " with " + other.name, one.work, "/t2", other.work,
                            1 + random() % 2);
+    }
+}
+
+void overtaking(Explorer &explorer) {
+    for (const Operation &operation : initial_tree())
+        explorer.prepare(operation.work);
+    for (unsigned round = 0; round < 2; ++round) {
+        const Work many = [round](pmemfile::Thread &thread) -> base::Status {
+            for (unsigned i = 0; i < 30; ++i)
+                BASE_TRY(write_at("t2/small", i % 4 * 2000, 1900, letter(i + round)).work(thread));
+            return {};
+        };
+        const Operation one = write_at("A/small", 1000, 64, letter(round));
+        explorer.call_both(one.name + " overtaken", one.work, "/t2", many, 1, true);
     }
 }
 

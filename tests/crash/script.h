@@ -17,6 +17,8 @@ void many_names(Explorer &explorer, unsigned count);
 void turns(Explorer &explorer, unsigned rounds);
 // The second thread's calls in the middle of the first one's, at each fence.
 void interleaved(Explorer &explorer, std::mt19937 &random, unsigned count);
+// The second thread makes so many calls in the middle of one of the first that the watermark is raised.
+void overtaking(Explorer &explorer);
 // The machine stops again and again.
 void crashes(Explorer &explorer, std::mt19937 &random, unsigned count);
 

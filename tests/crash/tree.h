@@ -28,9 +28,14 @@ using Tree = std::vector<Node>;
 
 Tree read_tree(pmemfile::Thread &thread);
 // Of one part of the tree: the nodes below `subtree` and itself, or (`inside` false) all others.
-uint64_t hash_tree(const Tree &tree, const std::string &subtree, bool inside);
+// Without `with_space` the space that they take does not count.
+uint64_t hash_tree(const Tree &tree, const std::string &subtree, bool inside, bool with_space);
 // Lines for a person: what differs between two trees.
 std::string difference(const Tree &is, const Tree &should_be);
+
+// Are they the same but for the space that files and directories take? A call may make room in a record of
+// its own, before the one that makes it happen (docs/crash-consistency.md).
+bool is_same_but_space(const Tree &tree, const Tree &other);
 
 // May a call in steps that leads from `before` to `after` leave `tree`? Every name is one of before
 // or after, each block of content the old one, the new one or not there yet, each size between.
