@@ -57,6 +57,27 @@ TEST(Script, ThreadsInTurns) {
                  [](Explorer &explorer, std::mt19937 &) { turns(explorer, is_thorough() ? 12 : 4); });
 }
 
+TEST(Script, ThreadsOneBehindTheOther) {
+    expect_sound("threads one behind the other", [](Explorer &explorer, std::mt19937 &) { succession(explorer); });
+}
+
+TEST(Script, ThreadsReuseBlocks) {
+    expect_sound("threads reuse blocks", [](Explorer &explorer, std::mt19937 &) { reuse(explorer); });
+}
+
+TEST(Script, ThreadsAlternate) {
+    expect_sound("threads alternate",
+                 [](Explorer &explorer, std::mt19937 &) { alternate(explorer, is_thorough() ? 60 : 6); });
+}
+
+TEST(Script, ThreadsOvertake) {
+    expect_sound("threads overtake", [](Explorer &explorer, std::mt19937 &) { overtaking(explorer); });
+}
+
+TEST(Script, Laps) {
+    expect_sound("laps", [](Explorer &explorer, std::mt19937 &) { laps(explorer); });
+}
+
 TEST(Script, ThreadsInterleaved) {
     expect_sound("threads interleaved", [](Explorer &explorer, std::mt19937 &random) {
         interleaved(explorer, random, is_thorough() ? 400 : 30);

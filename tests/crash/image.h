@@ -28,7 +28,8 @@ private:
     size_t size_bytes_;
 };
 
-// Makes a new pool as large as `memory` and reads it into it; returns where its superblock is. Throws.
+// Makes a new pool as large as `memory` and reads it into it, with rubbish in its free blocks; returns where its
+// superblock is. Throws.
 pmemfile::PoolOffset load_new_pool(PoolMemory &memory);
 
 // A pool in memory that is attached, and one or two threads in it.

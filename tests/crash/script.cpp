@@ -2,6 +2,8 @@
 // made without images.
 #include "tests/crash/script.h"
 
+#include "libpmemfile/journal/watermark.h"
+
 #include <linux/falloc.h>
 
 namespace crash {
@@ -79,8 +81,10 @@ void steps(Explorer &explorer) {
     for (unsigned block = 0; block < 900; ++block)
         explorer.prepare(write_at("g", block * 8192ull, 4096, letter(block)).work);
     explorer.crash_and_go_on();
-    explore_all(explorer, {truncate_to("g", 3'000'000, true), unlink_name("g", true), truncate_to("f", 5000, true),
-                           unlink_name("f", true)});
+    explore_all(explorer, {truncate_to("g", 5000, true), truncate_to("f", 5000, true), unlink_name("f", true)});
+    for (unsigned block = 0; block < 900; ++block)
+        explorer.prepare(write_at("g", block * 8192ull, 4096, letter(block)).work);
+    explore_all(explorer, {unlink_name("g", true)});
 }
 
 void many_names(Explorer &explorer, unsigned count) {
@@ -151,6 +155,83 @@ void overtaking(Explorer &explorer) {
         };
         const Operation one = write_at("A/small", 1000, 64, letter(round));
         explorer.call_both(one.name + " overtaken", one.work, "/t2", many, 1, true);
+    }
+}
+
+void reuse(Explorer &explorer) {
+    for (const Operation &operation : initial_tree())
+        explorer.prepare(operation.work);
+    explorer.mark();
+    const Operation frees[] = {truncate_to("B/large", 30000), unlink_name("B/large"), write_at("A/small", 0, 8192, 'a'),
+                               rename_name("A/inline", "A/small")};
+    for (const Operation &one : frees) {
+        explorer.rewind();
+        const Operation other = write_at("t2/small", 0, 9000, 'C');
+        for (unsigned fence = 1; fence <= 2; ++fence)
+            explorer.call_both(one.name + " with " + other.name, one.work, "/t2", other.work, fence);
+    }
+}
+
+void alternate(Explorer &explorer, unsigned rounds) {
+    explorer.prepare(create("both").work);
+    explorer.prepare(create("second").work);
+    explorer.prepare(write_at("both", 0, 9000, '0').work);
+    for (unsigned round = 0; round < rounds; ++round) {
+        explorer.use_thread(1);
+        explore_all(explorer, {write_at("both", round % 128 * 64, 64, letter(round))});
+        explorer.use_thread(0);
+        explore_all(explorer, {write_at("both", round % 128 * 64, 64, static_cast<char>(letter(round) - 32))});
+        explorer.use_thread(1);
+        explore_all(explorer, {write_at("second", round % 3 * 2000, 1500, letter(round))});
+    }
+}
+
+void laps(Explorer &explorer) {
+    explorer.prepare(create("second").work);
+    explorer.prepare(create("first").work);
+    for (unsigned length = 16; length < 24; ++length) {
+        explorer.use_thread(1);
+        unsigned count = 0;
+        auto filler = [&] {
+            ++count;
+            return write_at("second", count % 4 * 2000, 1900, letter(count + length));
+        };
+        for (unsigned i = 0; i < length; ++i)
+            explorer.prepare(filler().work);
+        if (length % 2 == 0) {
+            explorer.crash_and_go_on();
+        } else {
+            // As a mapping does; the first thread fences nothing after it.
+            explorer.use_thread(0);
+            explorer.prepare(pmemfile::watermark_raise_all);
+        }
+        explorer.use_thread(1);
+        for (unsigned i = 0; i < 18; ++i) {
+            if (i < 9)
+                explorer.prepare(filler().work);
+            else
+                explore_all(explorer, {filler()});
+        }
+    }
+}
+
+void succession(Explorer &explorer) {
+    explorer.prepare(create("first").work);
+    explorer.prepare(create("next").work);
+    explorer.prepare(create("second").work);
+    for (unsigned round = 0; round < 3; ++round) {
+        explorer.use_thread(0);
+        explore_all(explorer, {change_mode("first", 0600 + round)});
+        explorer.replace_thread(0);
+        explore_all(explorer, {change_mode("next", 0600 + round)});
+        explorer.use_thread(1);
+        for (unsigned i = 0; i < 22; ++i) {
+            const Operation quiet = write_at("second", i % 4 * 2000, 1900, letter(i + round));
+            if (i < 16)
+                explorer.prepare(quiet.work);
+            else
+                explore_all(explorer, {quiet});
+        }
     }
 }
 

@@ -19,6 +19,15 @@ void turns(Explorer &explorer, unsigned rounds);
 void interleaved(Explorer &explorer, std::mt19937 &random, unsigned count);
 // The second thread makes so many calls in the middle of one of the first that the watermark is raised.
 void overtaking(Explorer &explorer);
+// One thread frees blocks that the other wants, in the middle of the call.
+void reuse(Explorer &explorer);
+// Both threads store to the same bytes in turn, each by its ring, and the watermark comes past.
+void alternate(Explorer &explorer, unsigned rounds);
+// A ring is filled up, its start moves by a recovery or by another thread, and it is filled up again:
+// records go over the old start.
+void laps(Explorer &explorer);
+// A thread ends and another one has its slot and its ring; what the first one flushed, nobody fences.
+void succession(Explorer &explorer);
 // The machine stops again and again.
 void crashes(Explorer &explorer, std::mt19937 &random, unsigned count);
 
