@@ -68,6 +68,7 @@ void Explorer::attach() {
     image_ = std::make_unique<AttachedImage>(live_->base(), live_->size_bytes(), superblock_, recorder_.get());
     if (!image_->error().empty())
         throw std::runtime_error(image_->error());
+    image_->thread(0); // first, so that each thread has the ring that it had before
 }
 
 InodeNumber Explorer::root() const {

@@ -64,7 +64,10 @@ void data(Explorer &explorer) {
                  create("g"), write_at("g", 0, 1000, 'p'), unlink_name("g"), create("h"), write_at("h", 0, 4096, 'q'),
                  write_at("h", 100, 50, 'r'), write_at("h", 0, 4096, 's'), make_directory("d"), create("d/x"),
                  write_at("h", 0, 4096, 't'), unlink_name("d/x"), remove_directory("d"), write_at("h", 0, 8192, 'u'),
-                 write_at("h", 0, 8192, 'v')});
+                 write_at("h", 0, 8192, 'v'),
+                 // Zeros where something was.
+                 unlink_name("h"), create("i"), truncate_to("i", 100000), allocate("i", 0, 0, 100000),
+                 write_at("i", 90000, 100, 'w')});
 }
 
 void attributes(Explorer &explorer) {
@@ -74,17 +77,17 @@ void attributes(Explorer &explorer) {
 }
 
 void steps(Explorer &explorer) {
-    explore_all(explorer,
-                {create("f"), write_at("f", 0, 2'500'000, 'a', true), write_at("f", 4096, 2'000'000, 'b', true)});
-    // Every second block is a hole: no runs, so that freeing takes several records.
+    // The blocks of two files in turn: no runs, so that freeing them takes several records.
     explorer.prepare(create("g").work);
-    for (unsigned block = 0; block < 900; ++block)
-        explorer.prepare(write_at("g", block * 8192ull, 4096, letter(block)).work);
+    explorer.prepare(create("h").work);
+    for (unsigned block = 0; block < 1050; ++block) {
+        explorer.prepare(append("g", 4096, letter(block)).work);
+        explorer.prepare(append("h", 4096, letter(block)).work);
+    }
     explorer.crash_and_go_on();
-    explore_all(explorer, {truncate_to("g", 5000, true), truncate_to("f", 5000, true), unlink_name("f", true)});
-    for (unsigned block = 0; block < 900; ++block)
-        explorer.prepare(write_at("g", block * 8192ull, 4096, letter(block)).work);
-    explore_all(explorer, {unlink_name("g", true)});
+    explore_all(explorer, {truncate_to("g", 5000, true), unlink_name("h", true), create("f"),
+                           write_at("f", 0, 2'500'000, 'a', true), write_at("f", 4096, 2'000'000, 'b', true),
+                           truncate_to("f", 5000, true), unlink_name("f", true)});
 }
 
 void many_names(Explorer &explorer, unsigned count) {
@@ -188,28 +191,29 @@ void alternate(Explorer &explorer, unsigned rounds) {
 
 void laps(Explorer &explorer) {
     explorer.prepare(create("second").work);
-    explorer.prepare(create("first").work);
-    for (unsigned length = 16; length < 24; ++length) {
-        explorer.use_thread(1);
-        unsigned count = 0;
-        auto filler = [&] {
-            ++count;
-            return write_at("second", count % 4 * 2000, 1900, letter(count + length));
-        };
-        for (unsigned i = 0; i < length; ++i)
-            explorer.prepare(filler().work);
-        if (length % 2 == 0) {
-            explorer.crash_and_go_on();
-        } else {
-            // As a mapping does; the first thread fences nothing after it.
-            explorer.use_thread(0);
-            explorer.prepare(pmemfile::watermark_raise_all);
-        }
-        explorer.use_thread(1);
-        for (unsigned i = 0; i < 18; ++i) {
-            if (i < 9)
+    unsigned count = 0;
+    auto filler = [&] {
+        ++count;
+        return write_at("second", count % 4 * 2000, 1900, letter(count));
+    };
+    // A little over half a ring; 30 of them fill it.
+    for (unsigned length = 16; length < 19; ++length) {
+        for (const bool is_crash : {true, false}) {
+            explorer.use_thread(1);
+            explorer.prepare(pmemfile::watermark_raise_all); // the ring's start is here
+            for (unsigned i = 0; i < length; ++i)
                 explorer.prepare(filler().work);
-            else
+            if (is_crash) {
+                explorer.crash_and_go_on();
+            } else {
+                // As a mapping does; the first thread fences nothing after it.
+                explorer.use_thread(0);
+                explorer.prepare(pmemfile::watermark_raise_all);
+            }
+            explorer.use_thread(1);
+            for (unsigned i = 0; i < 9; ++i)
+                explorer.prepare(filler().work);
+            for (unsigned i = 0; i < 9; ++i)
                 explore_all(explorer, {filler()});
         }
     }
