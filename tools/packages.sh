@@ -9,7 +9,7 @@ packages=(
     libpmem-dev libpmemobj-dev libcapstone-dev libxxhash-dev
     libcli11-dev libfmt-dev nlohmann-json3-dev
     libgtest-dev libgmock-dev libbenchmark-dev
-    sqlite3 strace python3
+    sqlite3 strace python3 valgrind
 )
 
 install_packages() {

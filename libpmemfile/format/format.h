@@ -282,8 +282,7 @@ struct DirectoryEntry {
 static_assert(sizeof(DirectoryEntry) == 16);
 
 // [header 32][slots up ...→      ←... entries down]
-// A slot whose entry's hash does not begin with the leaf's prefix is dead (left
-// over from a split) and is treated as free.
+// Each entry's hash begins with the leaf's prefix. Gaps between entries are free.
 struct DirectoryLeaf {
     uint32_t magic;
     uint16_t depth;      // bits of the hash shared by all entries

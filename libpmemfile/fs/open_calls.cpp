@@ -21,6 +21,10 @@
 namespace pmemfile {
 namespace {
 
+// A walk that is overtaken this often is not overtaken: the pool is damaged, and a name leads
+// to an inode whose link count says that it has none.
+constexpr unsigned max_tries = 10000;
+
 // Status flags that F_GETFL tells; the rest acts only while opening.
 constexpr int kept_flags = O_ACCMODE | O_APPEND | O_NONBLOCK | O_DSYNC | O_SYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY |
                            O_NOFOLLOW | O_NOATIME | O_PATH | O_ASYNC;
@@ -199,7 +203,7 @@ base::Result<int64_t> seek_directory(OpenFile &file, int64_t offset, int whence)
         return base::error(EINVAL);
     if (offset < 0)
         return base::error(EINVAL);
-    file.offset_bytes.store(offset);
+    file.offset_bytes.store(offset, std::memory_order_release);
     return offset;
 }
 
@@ -237,7 +241,7 @@ base::Result<OpenFileId> fs_open(Thread &thread, const At &at, int flags, mode_t
     const bool ends_in_slash = at.path.ends_with('/');
     if ((flags & O_NOFOLLOW) == 0 && !exclusive && !(creates && ends_in_slash))
         walk_flags |= walk_follow_last;
-    for (;;) {
+    for (unsigned tries = 0; tries < max_tries; ++tries) {
         BASE_TRY_ASSIGN(WalkResult place, walk(thread, at.start, at.path, walk_flags));
         if (place.inode == 0) {
             OpenFileId id = 0;
@@ -255,6 +259,7 @@ base::Result<OpenFileId> fs_open(Thread &thread, const At &at, int flags, mode_t
         if (id.ok() || id.error().number() != ESTALE)
             return id;
     }
+    return base::error(EUCLEAN);
 }
 
 void fs_close(Thread &thread, OpenFileId id, bool drop_posix_locks) {
@@ -274,7 +279,7 @@ base::Result<size_t> fs_read(Thread &thread, OpenFileId id, const UserBuffers &b
     LockGuard lock(thread, file->offset_lock);
     const int64_t offset = file->offset_bytes.load(std::memory_order_relaxed);
     BASE_TRY_ASSIGN(size_t done, data_read(thread, file->inode.load(), static_cast<uint64_t>(offset), buffers));
-    file->offset_bytes.store(offset + static_cast<int64_t>(done));
+    file->offset_bytes.store(offset + static_cast<int64_t>(done), std::memory_order_release);
     return done;
 }
 
@@ -284,7 +289,7 @@ base::Result<size_t> fs_write(Thread &thread, OpenFileId id, const UserBuffers &
     const bool append = (file->flags.load(std::memory_order_relaxed) & O_APPEND) != 0;
     auto offset = static_cast<uint64_t>(file->offset_bytes.load(std::memory_order_relaxed));
     BASE_TRY_ASSIGN(size_t done, data_write(thread, file->inode.load(), &offset, buffers, append, size_limit_bytes));
-    file->offset_bytes.store(static_cast<int64_t>(offset + done));
+    file->offset_bytes.store(static_cast<int64_t>(offset + done), std::memory_order_release);
     return done;
 }
 
@@ -341,7 +346,7 @@ base::Result<int64_t> fs_seek(Thread &thread, OpenFileId id, int64_t offset, int
     }
     if (__builtin_add_overflow(offset, base_bytes, &offset) || offset < 0)
         return base::error(EINVAL);
-    file->offset_bytes.store(offset);
+    file->offset_bytes.store(offset, std::memory_order_release);
     return offset;
 }
 
@@ -360,7 +365,7 @@ base::Result<size_t> fs_getdents64(Thread &thread, OpenFileId id, void *user_buf
     BASE_TRY(directory_read(thread, file->inode.load(), buffer.next_cookie, emit_dirent, &buffer));
     if (buffer.used_bytes == 0 && buffer.error != 0)
         return base::error(buffer.error);
-    file->offset_bytes.store(static_cast<int64_t>(buffer.next_cookie));
+    file->offset_bytes.store(static_cast<int64_t>(buffer.next_cookie), std::memory_order_release);
     return buffer.used_bytes;
 }
 

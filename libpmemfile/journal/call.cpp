@@ -74,9 +74,9 @@ void write_padding(Pool &pool, uint64_t ring, uint64_t position, uint64_t length
 // Notes where the ring's sixteenth that `position` opens begins (watermark.cpp reads it).
 void set_mark(RingState &ring, uint64_t position, Lsn lsn_before, uint64_t ring_size_bytes) {
     RingMark &mark = ring.marks[position / (ring_size_bytes / ring_mark_count) % ring_mark_count];
-    mark.lsn_before.store(lsn_idle);
-    mark.position.store(position);
-    mark.lsn_before.store(lsn_before);
+    mark.lsn_before.store(lsn_idle, std::memory_order_release);
+    mark.position.store(position, std::memory_order_release);
+    mark.lsn_before.store(lsn_before, std::memory_order_release);
 }
 
 // A thread writes to a ring that another one wrote last: that one's home
@@ -142,14 +142,15 @@ void Call::discard() {
         space_map_undo_claims(thread_, thread_.slot);
     change_count_ = 0;
     used_bytes_ = sizeof(RecordHeader);
-    overflow_ = false;
+    refused_ = 0;
     has_frees_ = false;
 }
 
 Change *Call::add(ChangeKind kind, uint64_t target, uint32_t length, size_t payload_bytes) {
     const size_t needed = sizeof(Change) + ((payload_bytes + 7) & ~size_t{7});
-    if (overflow_ || used_bytes_ + needed > max_record_bytes) {
-        overflow_ = true;
+    if (refused_ != 0 || used_bytes_ + needed > max_record_bytes) {
+        if (refused_ == 0)
+            refused_ = ENOBUFS;
         return nullptr;
     }
     auto *change = reinterpret_cast<Change *>(thread_.record + used_bytes_);
@@ -190,7 +191,22 @@ void Call::take_blocks(BlockRun run) {
     add(ChangeKind::take_blocks, run.first, run.count, 0);
 }
 
+// Bitmap words are computed from what is freed: outside a group they would lie anywhere.
+bool Call::may_free(BlockRun run) {
+    const uint64_t group = group_of_block(pool(), run.first);
+    if (group != pool().superblock().group_count) {
+        const GroupDescriptor &descriptor = group_descriptor(pool(), group);
+        const uint64_t index = run.first - descriptor.first_block;
+        if (index >= descriptor.metadata_blocks && run.count <= descriptor.block_count - index)
+            return true;
+    }
+    refused_ = EUCLEAN;
+    return false;
+}
+
 void Call::free_blocks(BlockRun run) {
+    if (!may_free(run))
+        return;
     has_frees_ = true;
     space_map_expect_release(thread_, run.first);
     if (!is_seeded(SeededFault::freed_blocks_not_recorded))
@@ -203,6 +219,8 @@ void Call::take_inode_block(BlockNumber block) {
 }
 
 void Call::free_inode_block(BlockNumber block) {
+    if (!may_free({block, 1}))
+        return;
     has_frees_ = true;
     space_map_expect_release(thread_, block);
     add(ChangeKind::free_inode_block, block, 1, 0);
@@ -215,13 +233,15 @@ void Call::take_inode(InodeNumber inode) {
 }
 
 void Call::free_inode(InodeNumber inode) {
+    if (!may_free({inode / inodes_per_block, 1}))
+        return;
     has_frees_ = true;
     space_map_expect_release(thread_, inode / inodes_per_block);
     add(ChangeKind::free_inode, inode, 1, 0);
 }
 
 size_t Call::room_bytes() const {
-    return overflow_ ? 0 : max_record_bytes - used_bytes_;
+    return refused_ != 0 ? 0 : max_record_bytes - used_bytes_;
 }
 
 base::Status Call::fence_data() {
@@ -231,21 +251,27 @@ base::Status Call::fence_data() {
     return base::error(EIO);
 }
 
+// We hold the stripes' locks, so nobody else writes their counters: no locked instruction.
 void Call::begin_direct_stores() {
-    for (unsigned i = 0; i < stripe_total_; i++)
-        pool().segment->stripes()[stripes_[i]].sequence.fetch_add(1, std::memory_order_acq_rel);
+    for (unsigned i = 0; i < stripe_total_; i++) {
+        std::atomic<uint64_t> &sequence = pool().segment->stripes()[stripes_[i]].sequence;
+        sequence.store(sequence.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    }
+    std::atomic_thread_fence(std::memory_order_release); // odd is seen before any of the stores
 }
 
 void Call::end_direct_stores() {
-    for (unsigned i = 0; i < stripe_total_; i++)
-        pool().segment->stripes()[stripes_[i]].sequence.fetch_add(1, std::memory_order_release);
+    for (unsigned i = 0; i < stripe_total_; i++) {
+        std::atomic<uint64_t> &sequence = pool().segment->stripes()[stripes_[i]].sequence;
+        sequence.store(sequence.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+    }
 }
 
 base::Status Call::commit() {
     Segment &segment = *pool().segment;
     ThreadSlot &slot = thread_.slot_state();
-    if (overflow_ || segment.failed.load(std::memory_order_relaxed) != 0) {
-        const int error_number = overflow_ ? ENOBUFS : EROFS;
+    if (refused_ != 0 || segment.failed.load(std::memory_order_relaxed) != 0) {
+        const int error_number = refused_ != 0 ? refused_ : EROFS;
         discard();
         return base::error(error_number);
     }
@@ -275,11 +301,12 @@ base::Status Call::commit() {
     adopt_ring(thread_, ring);
     watermark_before_fence(thread_, ring.index);
 
-    slot.lower.store(segment.last_lsn.load()); // seq_cst: seen before the draw (hazard 1)
+    // Seen before the draw (hazard 1): who sees a counter with our draw in it sees this store too.
+    slot.lower.store(segment.last_lsn.load(), std::memory_order_release);
     const Lsn lsn = segment.last_lsn.fetch_add(1) + 1;
-    slot.record_ring.store(static_cast<uint32_t>(ring.index));
-    slot.record_position.store(head + padding);
-    slot.record_lsn.store(lsn);
+    slot.record_ring.store(static_cast<uint32_t>(ring.index), std::memory_order_release);
+    slot.record_position.store(head + padding, std::memory_order_release);
+    slot.record_lsn.store(lsn, std::memory_order_release);
     if (padding != 0 && !is_seeded(SeededFault::padding_not_written))
         write_padding(pool(), ring.index, head, padding, lsn);
     record.lsn = lsn;
@@ -293,21 +320,22 @@ base::Status Call::commit() {
     if (!is_durable)
         segment.failed.store(EIO);
 
-    ring.state->fenced_lsn.store(ring.state->last_lsn.load());
+    ring.state->fenced_lsn.store(ring.state->last_lsn.load(), std::memory_order_release);
     if ((head + padding) / (ring_size / ring_mark_count) != (head + padding + length) / (ring_size / ring_mark_count))
         set_mark(*ring.state, head + padding + length, lsn, ring_size);
-    ring.state->last_thread.store(thread_.slot + 1);
-    ring.state->last_incarnation.store(pool().incarnation);
-    ring.state->last_position.store(head + padding);
-    ring.state->last_lsn.store(lsn); // before head: a raiser reads head first, then last_lsn
-    ring.state->head_position.store(head + padding + length);
+    ring.state->last_thread.store(thread_.slot + 1, std::memory_order_release);
+    ring.state->last_incarnation.store(pool().incarnation, std::memory_order_release);
+    ring.state->last_position.store(head + padding, std::memory_order_release);
+    ring.state->last_lsn.store(lsn, std::memory_order_release); // before head: a raiser reads head first, then last_lsn
+    ring.state->head_position.store(head + padding + length, std::memory_order_release);
 
     begin_direct_stores();
     record_apply(pool(), record);
-    slot.applied_lsn.store(lsn); // before others see it: what they do to it must not be overwritten by a settler
+    // Before others see it: what they do to it must not be overwritten by a settler.
+    slot.applied_lsn.store(lsn, std::memory_order_release);
     end_direct_stores();
-    slot.record_lsn.store(0);
-    slot.lower.store(lsn_idle);
+    slot.record_lsn.store(0, std::memory_order_release);
+    slot.lower.store(lsn_idle, std::memory_order_release);
 
     // Only now may others have what this call freed (hazard 2).
     space_map_keep_claims(thread_);

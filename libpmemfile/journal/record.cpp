@@ -134,10 +134,12 @@ uint64_t record_checksum(const Superblock &superblock, uint64_t ring, const Reco
 const RecordHeader *record_at(const Pool &pool, uint64_t ring, uint64_t position) {
     const Superblock &superblock = pool.superblock();
     const uint64_t within = position % superblock.ring_size_bytes;
+    if (within % cache_line_bytes != 0)
+        return nullptr; // a damaged start: no record begins there
     const auto *record = pool.at<RecordHeader>(ring_offset(superblock, ring) + within);
     const uint32_t length = record->length_bytes;
-    if (record->position != position || record->lsn == 0 || length < cache_line_bytes ||
-        length % cache_line_bytes != 0 || length > superblock.ring_size_bytes - within)
+    if (record->position != position || record->lsn == 0 || record->lsn > journal_number_max ||
+        length < cache_line_bytes || length % cache_line_bytes != 0 || length > superblock.ring_size_bytes - within)
         return nullptr;
     if (is_seeded(SeededFault::checksum_not_checked))
         return record;
@@ -147,6 +149,9 @@ const RecordHeader *record_at(const Pool &pool, uint64_t ring, uint64_t position
 bool record_is_sane(const Pool &pool, const RecordHeader &record) {
     const auto *bytes = reinterpret_cast<const std::byte *>(&record);
     const uint64_t pool_bytes = pool.persist.size_bytes();
+    const PoolOffset first_group = group_descriptor(pool, 0).first_block * block_size_bytes;
+    const PoolOffset orphans = pool.superblock().orphan_table_block * block_size_bytes;
+    const PoolOffset orphans_end = orphans + pool.superblock().orphan_slots * sizeof(OrphanSlot);
     size_t at = sizeof(RecordHeader);
     if (record.change_count == padding_change_count)
         return true;
@@ -158,7 +163,12 @@ bool record_is_sane(const Pool &pool, const RecordHeader &record) {
         if (at > record.length_bytes)
             return false;
         if (is_byte_change(change.kind)) {
-            if (change.target >= pool_bytes || target_bytes(change) > pool_bytes - change.target)
+            // Only what lies in groups, and the orphan table: nobody else would notice a new superblock.
+            const bool in_groups = change.target >= first_group && change.target < pool_bytes &&
+                                   target_bytes(change) <= pool_bytes - change.target;
+            const bool is_orphan_slot = change.target >= orphans && change.target < orphans_end &&
+                                        target_bytes(change) <= orphans_end - change.target;
+            if (!in_groups && !is_orphan_slot)
                 return false;
         } else if (change.kind >= ChangeKind::take_blocks && change.kind <= ChangeKind::free_inode) {
             const bool is_inode = change.kind >= ChangeKind::take_inode;

@@ -3,8 +3,8 @@
 //     inode: 16 slots ──4 bits──► node: 512 ──9 bits──► node … ──► leaf (depth d)
 //
 // A leaf of depth d hangs on all pointers whose bits begin with its prefix. A
-// full leaf splits by the next bit: the names with a 1 go to a new leaf, whose bytes travel
-// in the record of the insert; the old leaf changes its depth, and what moved is dead there.
+// full leaf splits by the next bit: the names with a 1 go to a new leaf. Both halves are packed
+// and travel in the record of the insert.
 #include "libpmemfile/names/directory.h"
 
 #include "libpmemfile/file/inode_change.h"
@@ -21,9 +21,9 @@ namespace {
 
 // Where the trie leads for a hash.
 struct TriePlace {
-    BlockNumber leaf = 0;  // 0: the directory has none yet
-    BlockNumber table = 0; // the node that points to it, or 0: the inode's slots
-    unsigned index = 0;    // of the pointer in the table
+    BlockNumber leaf = 0;    // 0: the directory has none yet
+    BlockNumber table = 0;   // the node that points to it, or 0: the inode's slots
+    unsigned index = 0;      // of the pointer in the table
     unsigned bits_after = 0; // bits of the hash that are used up behind the table
 };
 
@@ -63,8 +63,7 @@ base::Result<TriePlace> trie_find(const Pool &pool, const Inode &directory, uint
 }
 
 // The same for a writer: what it goes by must fit together, or it would spread damage.
-base::Result<TriePlace> trie_find_checked(const Pool &pool, InodeNumber number, const Inode &directory,
-                                          uint64_t hash) {
+base::Result<TriePlace> trie_find_checked(const Pool &pool, InodeNumber number, const Inode &directory, uint64_t hash) {
     BASE_TRY_ASSIGN(TriePlace place, trie_find(pool, directory, hash));
     if (place.leaf == 0)
         return place;
@@ -120,30 +119,15 @@ base::Status split(Call &call, InodeNumber number, Inode &directory, const TrieP
     unsigned depth = leaf.depth + 1u;
     BASE_TRY_ASSIGN(BlockNumber fresh, grow_trie(call, directory, place, leaf.depth));
     uint64_t bit = uint64_t{1} << (hash_bits - depth);
-    LeafImage upper(call.thread().block[1], number, depth, leaf.prefix | bit);
-    bool fits = upper.add_live(leaf, skip);
-    if (entry != nullptr && (entry->hash & bit) != 0)
-        fits = fits && upper.add(*entry);
-    if (!fits)
-        return base::error(ENOBUFS); // the caller has not called directory_reserve
-    upper.store(call, fresh);
-    if (entry != nullptr && (entry->hash & bit) == 0) {
-        LeafPlan plan = leaf_plan(leaf, depth, leaf.prefix, skip, entry->name.size());
-        if (plan.fit == LeafFit::fits) {
-            leaf_insert(call, place.leaf, depth, skip, plan, *entry);
-            return {};
-        }
-        LeafImage lower(call.thread().block[0], number, depth, leaf.prefix);
-        if (!lower.add_live(leaf, skip) || !lower.add(*entry))
-            return base::error(ENOBUFS);
-        lower.store(call, place.leaf);
-        return {};
+    for (bool is_upper : {false, true}) {
+        LeafImage half(call.thread().block[0], number, depth, is_upper ? leaf.prefix | bit : leaf.prefix);
+        bool fits = half.add_from(leaf, skip);
+        if (entry != nullptr && ((entry->hash & bit) != 0) == is_upper)
+            fits = fits && half.add(*entry);
+        if (!fits)
+            return base::error(ENOBUFS); // the caller has not called directory_reserve
+        half.store(call, is_upper ? fresh : place.leaf);
     }
-    if (skip != no_slot)
-        call.store64(place.leaf * block_size_bytes + sizeof(DirectoryLeaf) + skip * sizeof(DirectorySlot), 0);
-    DirectoryLeaf header = leaf;
-    header.depth = static_cast<uint16_t>(depth);
-    call.store(place.leaf * block_size_bytes, &header, offsetof(DirectoryLeaf, prefix));
     return {};
 }
 
@@ -184,8 +168,8 @@ base::Result<Dentry> directory_lookup(const Pool &pool, const Inode &directory, 
         const DirectorySlot slot = leaf.slots[i];
         if (slot.tag != tag || slot.length != name.size())
             continue;
-        const DirectoryEntry *entry = live_entry(leaf, slot, hash_bits, dentry.hash);
-        if (entry == nullptr || std::memcmp(entry->name, name.data(), name.size()) != 0)
+        const DirectoryEntry *entry = live_entry(leaf, slot);
+        if (entry == nullptr || entry->hash != dentry.hash || std::memcmp(entry->name, name.data(), name.size()) != 0)
             continue;
         dentry.inode = entry->inode;
         dentry.type = slot.type;
@@ -204,8 +188,8 @@ base::Result<size_t> directory_name_of(const Pool &pool, const Inode &directory,
     const DirectoryLeaf &leaf = leaf_at(pool, place.leaf);
     for (unsigned i = 0, end = slot_limit(leaf); i < end; ++i) {
         const DirectorySlot slot = leaf.slots[i];
-        const DirectoryEntry *entry = live_entry(leaf, slot, hash_bits, hash);
-        if (entry == nullptr || entry->inode != child)
+        const DirectoryEntry *entry = live_entry(leaf, slot);
+        if (entry == nullptr || entry->hash != hash || entry->inode != child)
             continue;
         std::memcpy(name, entry->name, slot.length);
         return size_t{slot.length};
@@ -225,7 +209,7 @@ base::Result<bool> directory_reserve(Call &call, InodeNumber number, std::string
         const DirectoryLeaf &leaf = leaf_at(call.pool(), place.leaf);
         // After a split of ours `removed` may stand elsewhere; as if it stays is the safe side.
         unsigned skip = has_split ? no_slot : slot_in(removed, place.leaf);
-        if (leaf_plan(leaf, leaf.depth, leaf.prefix, skip, name.size()).fit != LeafFit::full)
+        if (leaf_plan(leaf, skip, name.size()).fit != LeafFit::full)
             return has_split;
         if (leaf.depth == hash_bits)
             return base::error(ENOSPC);
@@ -263,14 +247,14 @@ base::Status directory_insert(Call &call, InodeNumber number, Inode &directory, 
     unsigned skip = slot_in(removed, place.leaf);
     if (removed != nullptr && skip == no_slot)
         call.store64(removed->slot_offset, 0);
-    LeafPlan plan = leaf_plan(leaf, leaf.depth, leaf.prefix, skip, name.size());
+    LeafPlan plan = leaf_plan(leaf, skip, name.size());
     switch (plan.fit) {
     case LeafFit::fits:
-        leaf_insert(call, place.leaf, leaf.depth, skip, plan, entry);
+        leaf_insert(call, place.leaf, skip, plan, entry);
         return {};
     case LeafFit::fragmented: {
         LeafImage image(call.thread().block[0], number, leaf.depth, leaf.prefix);
-        if (!image.add_live(leaf, skip) || !image.add(entry))
+        if (!image.add_from(leaf, skip) || !image.add(entry))
             return base::error(EUCLEAN);
         image.store(call, place.leaf);
         return {};

@@ -82,14 +82,13 @@ bool emit_leaf(Thread &thread, uint64_t from, DirectoryEmit emit, void *context)
     const DirectoryLeaf &leaf = scratch_leaf(thread);
     auto *order = reinterpret_cast<uint16_t *>(thread.block[1]);
     unsigned count = 0;
-    auto entry_of = [&](unsigned slot) { return live_entry(leaf, leaf.slots[slot], leaf.depth, leaf.prefix); };
+    auto entry_of = [&](unsigned slot) { return live_entry(leaf, leaf.slots[slot]); };
     for (unsigned i = 0; i < leaf.slot_count; ++i) {
         const DirectoryEntry *entry = entry_of(i);
         if (entry != nullptr && position_of(entry->hash) >= from)
             order[count++] = static_cast<uint16_t>(i);
     }
-    std::sort(order, order + count,
-              [&](uint16_t a, uint16_t b) { return entry_of(a)->hash < entry_of(b)->hash; });
+    std::sort(order, order + count, [&](uint16_t a, uint16_t b) { return entry_of(a)->hash < entry_of(b)->hash; });
     for (unsigned i = 0; i < count; ++i) {
         const DirectoryEntry &entry = *entry_of(order[i]);
         const DirectorySlot &slot = leaf.slots[order[i]];

@@ -1,13 +1,16 @@
-// The idea: room in a leaf is found anew at each insert, from the live slots
-// alone, in a bitmap of the leaf's 512 eight-byte units. Nothing on media says
-// what is free, so removing a name is one 8-byte store, and the slots a split
-// leaves behind need no store at all.
+// The idea: nothing on media says what is free. Room for a name is the gap between the
+// slots and the lowest entry, which the slots alone tell. When that is used up, the holes between
+// the entries are found anew, from the live slots, in a bitmap of the leaf's 512
+// eight-byte units. So removing a name is one 8-byte store, and the slots a split leaves
+// behind need no store at all.
 //
-//     [header][slot slot … ]          [entry]  gap  [entry][entry]
-//     ████████████████████░░░░░░░░░░░░██████████░░░░████████████████
+//     [header][slot slot … ]     gap      [entry]hole[entry][entry]
+//     ████████████████████░░░░░░░░░░░░░░░░███████░░░░██████████████
 #include "libpmemfile/names/leaf.h"
 
+#include <algorithm>
 #include <array>
+#include <bit>
 
 namespace pmemfile {
 namespace {
@@ -20,23 +23,63 @@ static_assert(sizeof(DirectorySlot) == unit_bytes);
 using Units = std::array<uint64_t, unit_count / 64>;
 
 void mark(Units &units, unsigned first, unsigned count) {
-    for (unsigned i = first; i < first + count && i < unit_count; ++i)
-        units[i / 64] |= uint64_t{1} << (i % 64);
+    const unsigned end = std::min(first + count, unit_count);
+    while (first < end) {
+        const unsigned bit = first % 64;
+        const unsigned here = std::min(64 - bit, end - first);
+        units[first / 64] |= ~uint64_t{0} >> (64 - here) << bit;
+        first += here;
+    }
 }
 
 bool is_marked(const Units &units, unsigned i) {
     return units[i / 64] >> (i % 64) & 1;
 }
 
-// First unit of the highest free run of `count` units; 0 if there is none.
-unsigned find_free(const Units &units, unsigned count) {
-    unsigned run = 0;
-    for (unsigned i = unit_count; i-- > header_units;) {
-        run = is_marked(units, i) ? 0 : run + 1;
-        if (run == count)
-            return i;
+// Keeps the units of `runs` whose `distance`th follower (at most 63 away) is in `runs` too.
+void keep_if_followed(Units &runs, unsigned distance) {
+    for (unsigned i = 0; i < runs.size(); ++i) {
+        const uint64_t next = i + 1 < runs.size() ? runs[i + 1] : 0;
+        runs[i] &= distance == 0 ? runs[i] : runs[i] >> distance | next << (64 - distance);
     }
+}
+
+// First unit of the highest free run of `count` units (at most 64); 0 if there is none.
+unsigned find_free(const Units &units, unsigned count) {
+    Units runs; // bit i: a free run of `length` begins at i
+    for (unsigned i = 0; i < runs.size(); ++i)
+        runs[i] = ~units[i];
+    unsigned length = 1;
+    for (; length * 2 <= count; length *= 2)
+        keep_if_followed(runs, length);
+    keep_if_followed(runs, count - length);
+    for (unsigned i = static_cast<unsigned>(runs.size()); i-- > 0;)
+        if (runs[i] != 0)
+            return i * 64 + 63 - static_cast<unsigned>(std::countl_zero(runs[i]));
     return 0;
+}
+
+// Room in the gap; only the slots are read. LeafFit::full if there is none.
+LeafPlan plan_in_gap(const DirectoryLeaf &leaf, unsigned slots, unsigned skip, unsigned needed_bytes) {
+    LeafPlan plan;
+    plan.slot = slots;
+    unsigned lowest = block_size_bytes;
+    for (unsigned i = slots; i-- > 0;) {
+        const unsigned offset = leaf.slots[i].offset;
+        if (offset == 0)
+            plan.slot = i;
+        else
+            lowest = std::min(lowest, offset);
+    }
+    if (skip < slots)
+        plan.slot = skip; // of a name that goes in the same record: one store does both
+    const unsigned slots_after = std::max(slots, plan.slot + 1);
+    if (slots_after <= max_leaf_slots && lowest % unit_bytes == 0 &&
+        sizeof(DirectoryLeaf) + slots_after * sizeof(DirectorySlot) + needed_bytes <= lowest) {
+        plan.fit = LeafFit::fits;
+        plan.offset = lowest - needed_bytes;
+    }
+    return plan;
 }
 
 PoolOffset slot_offset(BlockNumber block, unsigned slot) {
@@ -45,18 +88,19 @@ PoolOffset slot_offset(BlockNumber block, unsigned slot) {
 
 } // namespace
 
-LeafPlan leaf_plan(const DirectoryLeaf &leaf, unsigned depth, uint64_t prefix, unsigned skip, size_t name_length) {
-    LeafPlan plan;
-    Units units{};
+LeafPlan leaf_plan(const DirectoryLeaf &leaf, unsigned skip, size_t name_length) {
     unsigned slots = slot_limit(leaf);
+    LeafPlan plan = plan_in_gap(leaf, slots, skip, entry_bytes(name_length));
+    if (plan.fit == LeafFit::fits)
+        return plan;
+    Units units{};
     unsigned needed = entry_bytes(name_length) / unit_bytes;
     unsigned live = 0, live_units = 0;
     plan.slot = slots;
     mark(units, 0, header_units + slots);
     for (unsigned i = 0; i < slots; ++i) {
         const DirectorySlot slot = leaf.slots[i];
-        if (i == skip || live_entry(leaf, slot, depth, prefix) == nullptr) {
-            // The slot of a name that goes in the same record comes first: one store does both.
+        if (i == skip || live_entry(leaf, slot) == nullptr) {
             if (plan.slot == slots || i == skip)
                 plan.slot = i;
             continue;
@@ -75,38 +119,27 @@ LeafPlan leaf_plan(const DirectoryLeaf &leaf, unsigned depth, uint64_t prefix, u
             return plan;
         }
     }
-    plan.fit =
-        header_units + live + 1 + live_units + needed <= unit_count ? LeafFit::fragmented : LeafFit::full;
+    plan.fit = header_units + live + 1 + live_units + needed <= unit_count ? LeafFit::fragmented : LeafFit::full;
     return plan;
 }
 
 bool half_has_room(const DirectoryLeaf &leaf, unsigned skip, bool upper, size_t name_length) {
-    unsigned depth = leaf.depth + 1u;
-    uint64_t prefix = leaf.prefix | (upper ? uint64_t{1} << (hash_bits - depth) : 0);
     size_t used = sizeof(DirectoryLeaf) + sizeof(DirectorySlot) + entry_bytes(name_length);
     for (unsigned i = 0; i < slot_limit(leaf); ++i) {
         const DirectorySlot slot = leaf.slots[i];
-        if (i != skip && live_entry(leaf, slot, depth, prefix) != nullptr)
+        const DirectoryEntry *entry = live_entry(leaf, slot);
+        if (i != skip && entry != nullptr && (entry->hash >> (hash_bits - 1 - leaf.depth) & 1) == (upper ? 1 : 0))
             used += sizeof(DirectorySlot) + entry_bytes(slot.length);
     }
     return used <= block_size_bytes;
 }
 
-void leaf_insert(Call &call, BlockNumber block, unsigned depth, unsigned skip, const LeafPlan &plan,
-                 const NewEntry &entry) {
+void leaf_insert(Call &call, BlockNumber block, unsigned skip, const LeafPlan &plan, const NewEntry &entry) {
     const DirectoryLeaf &leaf = *call.pool().at<DirectoryLeaf>(block * block_size_bytes);
     unsigned slots = slot_limit(leaf);
+    if (skip < slots && skip != plan.slot)
+        call.store64(slot_offset(block, skip), 0);
     PoolOffset entry_begin = block * block_size_bytes + plan.offset;
-    unsigned entry_end = plan.offset + entry_bytes(entry.name.size());
-    unsigned slots_end = static_cast<unsigned>(sizeof(DirectoryLeaf) + (plan.slot + 1) * sizeof(DirectorySlot));
-    for (unsigned i = 0; i < slots; ++i) {
-        const DirectorySlot old = leaf.slots[i];
-        unsigned old_end = old.offset + entry_bytes(old.length);
-        bool overrun = old.offset < entry_end && plan.offset < old_end;
-        overrun |= plan.slot == slots && old.offset < slots_end;
-        if (i != plan.slot && old.offset != 0 && (i == skip || overrun))
-            call.store64(slot_offset(block, i), 0);
-    }
     std::byte *place = call.store_in_place(entry_begin, entry_bytes(entry.name.size()));
     if (place == nullptr)
         return; // commit() says so
@@ -117,11 +150,11 @@ void leaf_insert(Call &call, BlockNumber block, unsigned depth, unsigned skip, c
     DirectorySlot slot{static_cast<uint32_t>(entry.hash), static_cast<uint16_t>(plan.offset),
                        static_cast<uint8_t>(entry.name.size()), entry.type};
     call.store(slot_offset(block, plan.slot), &slot, sizeof(slot));
-    DirectoryLeaf header = leaf;
-    header.depth = static_cast<uint16_t>(depth);
-    header.slot_count = static_cast<uint16_t>(plan.slot == slots ? slots + 1 : slots);
-    if (header.depth != leaf.depth || header.slot_count != leaf.slot_count)
+    if (plan.slot == slots) {
+        DirectoryLeaf header = leaf;
+        header.slot_count = static_cast<uint16_t>(slots + 1);
         call.store(block * block_size_bytes, &header, offsetof(DirectoryLeaf, prefix));
+    }
 }
 
 LeafImage::LeafImage(std::byte *memory, InodeNumber directory, unsigned depth, uint64_t prefix)
@@ -150,11 +183,11 @@ bool LeafImage::add(const NewEntry &entry) {
     return true;
 }
 
-bool LeafImage::add_live(const DirectoryLeaf &leaf, unsigned skip) {
+bool LeafImage::add_from(const DirectoryLeaf &leaf, unsigned skip) {
     for (unsigned i = 0; i < slot_limit(leaf); ++i) {
         const DirectorySlot slot = leaf.slots[i];
-        const DirectoryEntry *entry = live_entry(leaf, slot, leaf_->depth, leaf_->prefix);
-        if (i != skip && entry != nullptr &&
+        const DirectoryEntry *entry = live_entry(leaf, slot);
+        if (i != skip && entry != nullptr && hash_prefix(entry->hash, leaf_->depth) == leaf_->prefix &&
             !add({entry->hash, std::string_view(entry->name, slot.length), entry->inode, slot.type}))
             return false;
     }

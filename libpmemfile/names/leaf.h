@@ -29,16 +29,12 @@ inline unsigned slot_limit(const DirectoryLeaf &leaf) {
     return count < max_leaf_slots ? count : max_leaf_slots;
 }
 
-// The entry of slot `slot`, or null when it is free, dead (its hash does not begin with the
-// `depth` bits of `prefix`) or damaged. `slot` is a copy: the leaf may change meanwhile.
-inline const DirectoryEntry *live_entry(const DirectoryLeaf &leaf, const DirectorySlot &slot, unsigned depth,
-                                        uint64_t prefix) {
+// The entry of slot `slot`, or null when it is free or damaged. `slot` is a copy: the leaf may change meanwhile.
+inline const DirectoryEntry *live_entry(const DirectoryLeaf &leaf, const DirectorySlot &slot) {
     if (slot.offset < sizeof(DirectoryLeaf) || slot.offset % 8 != 0 || slot.length == 0 ||
         slot.offset + sizeof(DirectoryEntry) + slot.length > block_size_bytes)
         return nullptr;
-    const auto *entry =
-        reinterpret_cast<const DirectoryEntry *>(reinterpret_cast<const std::byte *>(&leaf) + slot.offset);
-    return hash_prefix(entry->hash, depth) == prefix ? entry : nullptr;
+    return reinterpret_cast<const DirectoryEntry *>(reinterpret_cast<const std::byte *>(&leaf) + slot.offset);
 }
 
 // A name on its way into a leaf.
@@ -51,31 +47,29 @@ struct NewEntry {
 
 enum class LeafFit { fits, fragmented, full };
 
-// Where a new entry can go in a leaf that is to have `depth` and `prefix`.
+// Where a new entry can go in a leaf.
 struct LeafPlan {
     LeafFit fit = LeafFit::full;
     unsigned slot = 0;   // slot to use; equal to slot_count: one more slot
     unsigned offset = 0; // of the entry
 };
 
-// Looks for room. Slots that are dead under `depth` count as free, and so does slot `skip`.
-LeafPlan leaf_plan(const DirectoryLeaf &leaf, unsigned depth, uint64_t prefix, unsigned skip, size_t name_length);
+// Looks for room. Slot `skip` counts as free.
+LeafPlan leaf_plan(const DirectoryLeaf &leaf, unsigned skip, size_t name_length);
 
-// True when the live entries of the half of `leaf` whose bit `leaf.depth` is `upper` leave room for the name.
+// True when the entries of the half of `leaf` whose bit `leaf.depth` is `upper` leave room for the name.
 bool half_has_room(const DirectoryLeaf &leaf, unsigned skip, bool upper, size_t name_length);
 
-// Adds the changes that put `entry` where `plan` says, into leaf `block`, which gets `depth`.
-// Slots of dead entries whose bytes are used again are cleared (the checker's rule).
-void leaf_insert(Call &call, BlockNumber block, unsigned depth, unsigned skip, const LeafPlan &plan,
-                 const NewEntry &entry);
+// Adds the changes that put `entry` where `plan` says, into leaf `block`.
+void leaf_insert(Call &call, BlockNumber block, unsigned skip, const LeafPlan &plan, const NewEntry &entry);
 
 // A leaf under construction in a block of scratch memory.
 class LeafImage {
 public:
     LeafImage(std::byte *memory, InodeNumber directory, unsigned depth, uint64_t prefix);
     bool add(const NewEntry &entry);
-    // Copies the live entries of `leaf` under depth and prefix of this image, but for slot `skip`.
-    bool add_live(const DirectoryLeaf &leaf, unsigned skip);
+    // Copies the entries of `leaf` that belong under depth and prefix of this image, but for slot `skip`.
+    bool add_from(const DirectoryLeaf &leaf, unsigned skip);
     // Adds the stores of the parts in use to the record.
     void store(Call &call, BlockNumber block) const;
 

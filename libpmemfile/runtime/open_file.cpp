@@ -59,10 +59,10 @@ InodeNumber drop_reference(Thread &thread, uint32_t index, uint32_t process_slot
         if (word.load() != 0)
             return 0;
     InodeNumber inode = file.inode.load();
-    file.nonce.store(0);
+    file.nonce.store(0, std::memory_order_release);
     stripe_state(thread, inode).open_hint.fetch_sub(1);
     if (index < segment.open_file_hint.load())
-        segment.open_file_hint.store(index);
+        segment.open_file_hint.store(index, std::memory_order_release);
     return inode;
 }
 
@@ -79,24 +79,24 @@ base::Result<OpenFileId> open_file_create(Thread &thread, InodeNumber inode, uin
     while (index < max_open_files && segment.open_files()[index].nonce.load() != 0)
         ++index;
     if (index >= max_open_files) {
-        segment.open_file_hint.store(max_open_files);
+        segment.open_file_hint.store(max_open_files, std::memory_order_release);
         return base::error(ENFILE);
     }
     OpenFile &file = segment.open_files()[index];
-    file.inode.store(inode);
-    file.generation.store(generation);
-    file.flags.store(flags);
-    file.offset_bytes.store(0);
-    file.owner_signal.store(0);
+    file.inode.store(inode, std::memory_order_relaxed);
+    file.generation.store(generation, std::memory_order_relaxed);
+    file.flags.store(flags, std::memory_order_relaxed);
+    file.offset_bytes.store(0, std::memory_order_relaxed);
+    file.owner_signal.store(0, std::memory_order_relaxed);
     for (auto &word : file.references)
-        word.store(0);
+        word.store(0, std::memory_order_relaxed);
     set_reference(file, thread.pool->process_slot);
     stripe_state(thread, inode).open_hint.fetch_add(1); // too high after a kill here, never too low
     if (segment.open_file_high_water.load() < index + 1)
-        segment.open_file_high_water.store(index + 1);
+        segment.open_file_high_water.store(index + 1, std::memory_order_release);
     uint64_t nonce = draw_nonce(segment);
-    file.nonce.store(nonce);
-    segment.open_file_hint.store(index + 1);
+    file.nonce.store(nonce, std::memory_order_release);
+    segment.open_file_hint.store(index + 1, std::memory_order_release);
     return open_file_id(index, nonce);
 }
 

@@ -173,11 +173,13 @@ bool log_claim(Thread &thread, uint64_t claim) {
     if (count >= max_claims)
         return false;
     slot.claims[count].store(claim, relaxed);
-    slot.claim_count.store(count + 1, std::memory_order_seq_cst);
+    slot.claim_count.store(count + 1, std::memory_order_release);
     return true;
 }
 
 void drop_orphan_claim(Thread &thread, ThreadSlot &slot) {
+    if (slot.orphan_claim.load(relaxed) == 0)
+        return; // nearly always: without a locked instruction
     uint64_t claim = slot.orphan_claim.exchange(0);
     if (claim != 0)
         thread.pool->segment->orphan_bitmap()[(claim - 1) / 64].fetch_and(~(uint64_t{1} << ((claim - 1) % 64)));
@@ -188,37 +190,37 @@ void undo_block_claim(Thread &thread, ThreadSlot &slot, uint32_t slot_index, uin
     auto count = static_cast<uint32_t>(claim & 0xffff);
     uint64_t group = group_of_block(*thread.pool, first);
     if (group == thread.pool->superblock().group_count) {
-        slot.claim_count.store(position);
+        slot.claim_count.store(position, std::memory_order_release);
         return;
     }
     GroupLock state(thread, group, slot_index);
     const GroupDescriptor &descriptor = group_descriptor(*thread.pool, group);
     auto bit = static_cast<uint32_t>(first - descriptor.first_block);
     uint32_t was_quarantined = state->quarantined.exchange(1);
-    slot.claim_count.store(position);
+    slot.claim_count.store(position, std::memory_order_release);
     auto *words = thread.pool->segment->block_bitmap(group);
     const auto *media = media_words(*thread.pool, descriptor.first_block);
     for_words(bit, count, [&](uint32_t word, uint64_t mask) { clear_bits(words, word, mask & ~media[word].load()); });
     // The dead thread may have been between its bits and the count: count anew.
-    state->free_blocks.store(count_free(words, usable_blocks(descriptor)));
+    state->free_blocks.store(count_free(words, usable_blocks(descriptor)), relaxed);
     state->quarantined.store(was_quarantined);
 }
 
 void undo_inode_claim(Thread &thread, ThreadSlot &slot, uint32_t slot_index, uint32_t position, InodeNumber inode) {
     uint64_t group = group_of_block(*thread.pool, inode / inodes_per_block);
     if (group == thread.pool->superblock().group_count) {
-        slot.claim_count.store(position);
+        slot.claim_count.store(position, std::memory_order_release);
         return;
     }
     GroupLock state(thread, group, slot_index);
     const GroupDescriptor &descriptor = group_descriptor(*thread.pool, group);
     auto bit = static_cast<uint32_t>(inode / inodes_per_block - descriptor.first_block);
     auto mask = static_cast<uint16_t>(1u << (inode % inodes_per_block));
-    slot.claim_count.store(position);
+    slot.claim_count.store(position, std::memory_order_release);
     if ((media_masks(*thread.pool, descriptor)[bit].load() & mask) == 0 &&
         (thread.pool->segment->inode_masks(group)[bit].fetch_and(static_cast<uint16_t>(~mask)) & mask) != 0) {
         state->free_inodes.fetch_add(1);
-        state->inode_hint.store(bit);
+        state->inode_hint.store(bit, relaxed);
     }
 }
 
@@ -262,16 +264,21 @@ void space_map_load(Thread &thread, uint64_t group) {
         segment.block_bitmap(group)[word].store(media[word].load(), relaxed);
         segment.inode_block_bitmap(group)[word].store(media_inodes[word].load(), relaxed);
     }
+    // A group's own blocks are handed out to nobody, whatever a damaged bitmap says.
+    for_words(0, descriptor.metadata_blocks, [&](uint32_t word, uint64_t mask) {
+        segment.block_bitmap(group)[word].fetch_or(mask);
+        segment.inode_block_bitmap(group)[word].fetch_and(~mask);
+    });
     for (uint32_t bit = find_bit(segment.inode_block_bitmap(group), 0, blocks, true); bit < blocks;
          bit = find_bit(segment.inode_block_bitmap(group), bit + 1, blocks, true)) {
         uint16_t mask = media_masks(*thread.pool, descriptor)[bit].load();
         segment.inode_masks(group)[bit].store(mask, relaxed);
         free_inodes += static_cast<uint32_t>(inodes_per_block) - static_cast<uint32_t>(std::popcount(mask));
     }
-    state.free_blocks.store(count_free(segment.block_bitmap(group), blocks));
-    state.free_inodes.store(free_inodes);
-    state.search_hint.store(0);
-    state.inode_hint.store(0);
+    state.free_blocks.store(count_free(segment.block_bitmap(group), blocks), relaxed);
+    state.free_inodes.store(free_inodes, relaxed);
+    state.search_hint.store(0, relaxed);
+    state.inode_hint.store(0, relaxed);
     state.loaded.store(1, std::memory_order_release);
 }
 
@@ -306,7 +313,7 @@ base::Result<BlockRun> space_map_claim_blocks(Thread &thread, uint64_t group, ui
         return base::error(ENOBUFS);
     for_words(run.first, claimed.count, [&](uint32_t word, uint64_t mask) { words[word].fetch_or(mask); });
     state->free_blocks.fetch_sub(claimed.count);
-    state->search_hint.store(run.first + claimed.count);
+    state->search_hint.store(run.first + claimed.count, relaxed);
     return claimed;
 }
 
@@ -335,11 +342,11 @@ base::Result<InodeNumber> space_map_claim_inode(Thread &thread, uint64_t group) 
             segment.inode_masks(group)[bit].fetch_or(static_cast<uint16_t>(1u << position));
             if (state->free_inodes.load(relaxed) > 0)
                 state->free_inodes.fetch_sub(1);
-            state->inode_hint.store(bit);
+            state->inode_hint.store(bit, relaxed);
             return inode;
         }
     }
-    state->free_inodes.store(0);
+    state->free_inodes.store(0, relaxed);
     return InodeNumber{0};
 }
 
@@ -377,7 +384,7 @@ void space_map_release_blocks(Thread &thread, BlockNumber first, uint32_t count)
         freed += clear_bits(words, word, mask & ~held);
     });
     state->free_blocks.fetch_add(freed);
-    state->search_hint.store(bit); // what was freed last is still warm and mapped
+    state->search_hint.store(bit, relaxed); // what was freed last is still warm and mapped
 }
 
 void space_map_release_inode(Thread &thread, InodeNumber inode) {
@@ -392,7 +399,7 @@ void space_map_release_inode(Thread &thread, InodeNumber inode) {
     auto mask = static_cast<uint16_t>(1u << (inode % inodes_per_block));
     if (segment.inode_masks(group)[bit].fetch_and(static_cast<uint16_t>(~mask)) & mask)
         state->free_inodes.fetch_add(1);
-    state->inode_hint.store(bit);
+    state->inode_hint.store(bit, relaxed);
 }
 
 void space_map_add_inode_block(Thread &thread, BlockNumber block) {
@@ -413,7 +420,7 @@ void space_map_add_inode_block(Thread &thread, BlockNumber block) {
     segment.inode_masks(group)[bit].store(taken);
     segment.inode_block_bitmap(group)[bit / 64].fetch_or(mask);
     state->free_inodes.fetch_add(static_cast<uint32_t>(inodes_per_block) - static_cast<uint32_t>(std::popcount(taken)));
-    state->inode_hint.store(bit);
+    state->inode_hint.store(bit, relaxed);
 }
 
 void space_map_remove_inode_block(Thread &thread, BlockNumber block) {
@@ -442,7 +449,7 @@ void space_map_undo_claims(Thread &thread, uint32_t slot_index) {
 
 void space_map_keep_claims(Thread &thread) {
     ThreadSlot &slot = thread.slot_state();
-    slot.claim_count.store(0);
+    slot.claim_count.store(0, std::memory_order_release);
     drop_orphan_claim(thread, slot);
 }
 
@@ -466,8 +473,8 @@ void space_map_reconcile(Thread &thread, bool all_groups) {
             for (uint32_t word = 0; word < count; ++word)
                 words[first + word].store(held[word]);
         }
-        state->free_blocks.store(count_free(words, blocks));
-        state->search_hint.store(0);
+        state->free_blocks.store(count_free(words, blocks), relaxed);
+        state->search_hint.store(0, relaxed);
         state->quarantined.store(0);
     }
 }

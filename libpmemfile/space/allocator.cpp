@@ -113,7 +113,9 @@ base::Result<uint32_t> orphan_slot_take(Call &call, InodeNumber inode) {
 }
 
 void orphan_slot_release(Call &call, uint32_t slot_plus_one) {
-    if (slot_plus_one != 0 && !is_seeded(SeededFault::orphan_slot_kept))
+    // An inode of a damaged pool may name any slot.
+    if (!is_seeded(SeededFault::orphan_slot_kept) && slot_plus_one != 0 &&
+        slot_plus_one <= call.pool().superblock().orphan_slots)
         call.store64(orphan_slot_offset(call.pool(), slot_plus_one - 1), 0);
 }
 

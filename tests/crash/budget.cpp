@@ -30,7 +30,7 @@ bool is_thorough() {
 }
 
 Effort effort() {
-    return is_thorough() ? Effort{256, 32, 64, 32, 16, false} : Effort{};
+    return is_thorough() ? Effort{128, 24, 40, 24, 16, false} : Effort{};
 }
 
 unsigned drawn_seed() {

@@ -53,6 +53,7 @@ Explorer::Explorer(const Effort &effort, unsigned seed)
     : effort_(effort), random_(seed), live_(std::make_unique<PoolMemory>(pool_size_bytes)),
       scratch_(std::make_unique<PoolMemory>(pool_size_bytes)), superblock_(load_new_pool(*live_)),
       recorder_(std::make_unique<Recorder>(live_->base())) {
+    soil_free_blocks(*live_, superblock_);
     std::memcpy(scratch_->base(), live_->base(), live_->size_bytes());
     attach();
 }

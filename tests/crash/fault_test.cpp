@@ -86,7 +86,7 @@ constexpr Script scripts[] = {
     {"turns", [](Explorer &explorer, std::mt19937 &) { turns(explorer, 5); }},
     {"reuse", [](Explorer &explorer, std::mt19937 &) { reuse(explorer); }},
     {"alternate", [](Explorer &explorer, std::mt19937 &) { alternate(explorer, 24); }},
-    {"laps", [](Explorer &explorer, std::mt19937 &) { laps(explorer); }},
+    {"laps", [](Explorer &explorer, std::mt19937 &) { laps(explorer, 2); }},
     {"succession", [](Explorer &explorer, std::mt19937 &) { succession(explorer); }},
     {"steps", [](Explorer &explorer, std::mt19937 &) { steps(explorer); }},
     {"crashes", [](Explorer &explorer, std::mt19937 &random) { crashes(explorer, random, 12); }},

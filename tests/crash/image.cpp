@@ -25,24 +25,6 @@ PoolMemory::~PoolMemory() {
     munmap(base_, size_bytes_);
 }
 
-namespace {
-
-// What was never written holds anything: the engine must not rely on zeros in free blocks.
-void soil_free_blocks(PoolMemory &memory, PoolOffset superblock_offset) {
-    const auto &superblock = *reinterpret_cast<const Superblock *>(memory.base() + superblock_offset);
-    const auto *groups =
-        reinterpret_cast<const GroupDescriptor *>(memory.base() + superblock.group_table_block * block_size_bytes);
-    for (uint64_t group = 0; group < superblock.group_count; ++group) {
-        const uint64_t first = groups[group].first_block;
-        const auto *bitmap = reinterpret_cast<const uint64_t *>(memory.base() + first * block_size_bytes);
-        for (uint64_t bit = 0; bit < groups[group].block_count; ++bit)
-            if ((bitmap[bit / 64] >> (bit % 64) & 1) == 0)
-                std::memset(memory.base() + (first + bit) * block_size_bytes, 0xa5, block_size_bytes);
-    }
-}
-
-} // namespace
-
 PoolOffset load_new_pool(PoolMemory &memory) {
     const std::string path = "/dev/shm/pmemfile-crash." + std::to_string(getpid());
     MkfsOptions options;
@@ -59,9 +41,20 @@ PoolOffset load_new_pool(PoolMemory &memory) {
     if (length != static_cast<ssize_t>(memory.size_bytes()) || !info.ok())
         throw std::runtime_error("the new pool cannot be read");
     const auto *root = reinterpret_cast<const ContainerRoot *>(memory.base() + info->root_offset);
-    const PoolOffset superblock = root->slabs[0].first_block * block_size_bytes;
-    soil_free_blocks(memory, superblock);
-    return superblock;
+    return root->slabs[0].first_block * block_size_bytes;
+}
+
+void soil_free_blocks(PoolMemory &memory, PoolOffset superblock_offset) {
+    const auto &superblock = *reinterpret_cast<const Superblock *>(memory.base() + superblock_offset);
+    const auto *groups =
+        reinterpret_cast<const GroupDescriptor *>(memory.base() + superblock.group_table_block * block_size_bytes);
+    for (uint64_t group = 0; group < superblock.group_count; ++group) {
+        const uint64_t first = groups[group].first_block;
+        const auto *bitmap = reinterpret_cast<const uint64_t *>(memory.base() + first * block_size_bytes);
+        for (uint64_t bit = 0; bit < groups[group].block_count; ++bit)
+            if ((bitmap[bit / 64] >> (bit % 64) & 1) == 0)
+                std::memset(memory.base() + (first + bit) * block_size_bytes, 0xa5, block_size_bytes);
+    }
 }
 
 AttachedImage::AttachedImage(std::byte *base, size_t size_bytes, PoolOffset superblock, PersistObserver *observer)

@@ -28,9 +28,12 @@ private:
     size_t size_bytes_;
 };
 
-// Makes a new pool as large as `memory` and reads it into it, with rubbish in its free blocks; returns where its
-// superblock is. Throws.
+// Makes a new pool as large as `memory` and reads it into it; returns where its superblock is. Throws
+// std::runtime_error.
 pmemfile::PoolOffset load_new_pool(PoolMemory &memory);
+
+// Fills the free blocks with rubbish: the engine must not rely on zeros in what was never written.
+void soil_free_blocks(PoolMemory &memory, pmemfile::PoolOffset superblock_offset);
 
 // A pool in memory that is attached, and one or two threads in it.
 class AttachedImage {

@@ -189,7 +189,7 @@ void alternate(Explorer &explorer, unsigned rounds) {
     }
 }
 
-void laps(Explorer &explorer) {
+void laps(Explorer &explorer, unsigned rounds) {
     explorer.prepare(create("second").work);
     unsigned count = 0;
     auto filler = [&] {
@@ -197,7 +197,7 @@ void laps(Explorer &explorer) {
         return write_at("second", count % 4 * 2000, 1900, letter(count));
     };
     // A little over half a ring; 30 of them fill it.
-    for (unsigned length = 16; length < 19; ++length) {
+    for (unsigned length = 17; length < 17 + rounds; ++length) {
         for (const bool is_crash : {true, false}) {
             explorer.use_thread(1);
             explorer.prepare(pmemfile::watermark_raise_all); // the ring's start is here

@@ -25,7 +25,7 @@ void reuse(Explorer &explorer);
 void alternate(Explorer &explorer, unsigned rounds);
 // A ring is filled up, its start moves by a recovery or by another thread, and it is filled up again:
 // records go over the old start.
-void laps(Explorer &explorer);
+void laps(Explorer &explorer, unsigned rounds);
 // A thread ends and another one has its slot and its ring; what the first one flushed, nobody fences.
 void succession(Explorer &explorer);
 // The machine stops again and again.

@@ -1,0 +1,365 @@
+// scale_bench: what stays flat when a pool grows, what two threads or two processes gain, what a
+// file costs in space, and how long an attach takes. Prints a table; no test fails on it.
+//
+//   bench/scale_bench [--entries N] [--only NAME]      N: size of the large directory (10,000,000)
+//
+// Compared cases take turns in short rounds; each figure is the median of its rounds.
+#include "bench/target.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <fmt/format.h>
+#include <functional>
+#include <memory>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using namespace bench;
+
+constexpr int rounds = 15;
+
+double now_ns() {
+    return std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+double median(std::vector<double> values) {
+    std::sort(values.begin(), values.end());
+    return values[values.size() / 2];
+}
+
+struct Measured {
+    double first_ns, second_ns;
+};
+
+// Nanoseconds per call of `first` and `second`, which make `calls` calls each time they run.
+Measured in_turns(unsigned calls, const std::function<void()> &first, const std::function<void()> &second) {
+    std::vector<double> times[2];
+    for (int round = 0; round < rounds; ++round)
+        for (int which = 0; which < 2; ++which) {
+            const double begin = now_ns();
+            (which == 0 ? first : second)();
+            times[which].push_back((now_ns() - begin) / calls);
+        }
+    return {median(times[0]), median(times[1])};
+}
+
+void line(const std::string &what, double first, double second, const char *target) {
+    fmt::print("{:<44} {:>10.0f} {:>10.0f}   x{:<6.2f} {}\n", what, first, second, second / first, target);
+    std::fflush(stdout);
+}
+
+// A pool in /dev/shm that is removed at the end.
+class BenchPool {
+public:
+    explicit BenchPool(uint64_t size_bytes) : path(fmt::format("/dev/shm/pmemfile-scale.{}.{}", getpid(), serial_++)) {
+        pool = pmemfile_pool_create(path.c_str(), size_bytes, 0600);
+        must(pool != nullptr, pmemfile_errormsg());
+    }
+    ~BenchPool() {
+        if (pool != nullptr)
+            pmemfile_pool_close(pool);
+        unlink(path.c_str());
+    }
+    BenchPool(const BenchPool &) = delete;
+    BenchPool &operator=(const BenchPool &) = delete;
+
+    PMEMfile *open(const std::string &name, int flags) const {
+        PMEMfile *file = pmemfile_open(pool, name.c_str(), flags, 0644);
+        must(file != nullptr, name.c_str());
+        return file;
+    }
+    void write(PMEMfile *file, uint64_t offset_bytes, const void *bytes, size_t size) const {
+        must(pmemfile_pwrite(pool, file, bytes, size, static_cast<off_t>(offset_bytes)) == static_cast<ssize_t>(size),
+             "write");
+    }
+    void make_file(const std::string &name, size_t size) const {
+        static char bytes[1 << 16];
+        PMEMfile *file = open(name, O_CREAT | O_EXCL | O_RDWR);
+        if (size != 0)
+            write(file, 0, bytes, size);
+        pmemfile_close(pool, file);
+    }
+    uint64_t used_bytes() const {
+        pmemfile_statfs_t statfs;
+        must(pmemfile_statfs(pool, &statfs) == 0, "statfs");
+        return (statfs.f_blocks - statfs.f_bfree) * static_cast<uint64_t>(statfs.f_bsize);
+    }
+    void close() {
+        pmemfile_pool_close(pool);
+        pool = nullptr;
+    }
+
+    const std::string path;
+    PMEMfilepool *pool = nullptr;
+
+private:
+    static inline int serial_ = 0;
+};
+
+// Create, look up and unlink in a directory of 1,000 entries and one of `entries`; attach.
+void directories(uint64_t entries) {
+    BenchPool pool(std::max<uint64_t>(512ul << 20, entries * 700));
+    for (const auto &[name, count] : {std::pair{"small", uint64_t{1000}}, std::pair{"large", entries}}) {
+        must(pmemfile_mkdir(pool.pool, name, 0755) == 0, "mkdir");
+        for (uint64_t i = 0; i < count; ++i)
+            pool.make_file(fmt::format("{}/{}", name, i), 0);
+    }
+    constexpr unsigned calls = 2000;
+    std::vector<std::string> there[2], fresh[2];
+    uint64_t scrambled = 1;
+    for (unsigned i = 0; i < calls; ++i) {
+        scrambled = scrambled * 6364136223846793005u + 1442695040888963407u;
+        there[0].push_back(fmt::format("small/{}", (scrambled >> 20) % 1000));
+        there[1].push_back(fmt::format("large/{}", (scrambled >> 20) % entries));
+        fresh[0].push_back(fmt::format("small/new-{}", scrambled));
+        fresh[1].push_back(fmt::format("large/new-{}", scrambled));
+    }
+    const auto each = [](const std::vector<std::string> &names, auto act) {
+        for (const std::string &name : names)
+            act(name.c_str());
+    };
+    const auto stat = [&](const char *name) {
+        struct stat stat;
+        must(pmemfile_stat(pool.pool, name, &stat) == 0, name);
+    };
+    const auto make = [&](const char *name) { pool.make_file(name, 0); };
+    const auto remove = [&](const char *name) { must(pmemfile_unlink(pool.pool, name) == 0, name); };
+    const std::string size = fmt::format("1,000 and {} entries", entries);
+    Measured looked = in_turns(
+        calls, [&] { each(there[0], stat); }, [&] { each(there[1], stat); });
+    line("look up, " + size, looked.first_ns, looked.second_ns, "(target 1.5)");
+    std::vector<double> times[4];
+    for (int round = 0; round < rounds; ++round)
+        for (int which = 0; which < 2; ++which) {
+            const double begin = now_ns();
+            each(fresh[which], make);
+            const double middle = now_ns();
+            each(fresh[which], remove);
+            times[which].push_back((middle - begin) / calls);
+            times[2 + which].push_back((now_ns() - middle) / calls);
+        }
+    line("create, " + size, median(times[0]), median(times[1]), "(target 1.5)");
+    line("unlink, " + size, median(times[2]), median(times[3]), "(target 1.5)");
+
+    const auto attach_ns = [&] {
+        const double begin = now_ns();
+        PMEMfilepool *again = pmemfile_pool_open(pool.path.c_str());
+        must(again != nullptr, pmemfile_errormsg());
+        const double taken = now_ns() - begin;
+        pmemfile_pool_close(again);
+        return taken;
+    };
+    // In a child, as another process does it; in a pool that is attached, and in one that is not.
+    const auto in_child = [&](const char *what, const char *target) {
+        std::fflush(stdout);
+        const pid_t child = fork();
+        if (child == 0) {
+            std::vector<double> taken;
+            for (int round = 0; round < rounds; ++round)
+                taken.push_back(attach_ns());
+            fmt::print("{:<44} {:>10.0f} ns {}\n", what, median(taken), target);
+            std::fflush(stdout);
+            _exit(0);
+        }
+        waitpid(child, nullptr, 0);
+    };
+    in_child("attach of the second process", "(target 60,000)");
+    pool.close();
+    in_child(fmt::format("attach of the first, {} files", entries + 1000).c_str(), "(target 5,000,000)");
+}
+
+// Random reads and overwrites of 4 KiB in 16 MiB and, sparse, in 16 GiB.
+void files() {
+    BenchPool pool(1ul << 30);
+    constexpr uint64_t blocks = 4096;
+    static char block[4096];
+    PMEMfile *file[2];
+    uint64_t stride[2] = {4096, 4ul << 20};
+    for (int which = 0; which < 2; ++which) {
+        file[which] = pool.open(which == 0 ? "small" : "large", O_CREAT | O_RDWR);
+        for (uint64_t i = 0; i < blocks; ++i)
+            pool.write(file[which], i * stride[which], block, sizeof block);
+    }
+    const auto offset = [&](int which, uint64_t i) { return i * 1237 % blocks * stride[which]; };
+    const auto read = [&](int which) {
+        for (uint64_t i = 0; i < blocks; ++i)
+            must(pmemfile_pread(pool.pool, file[which], block, sizeof block, static_cast<off_t>(offset(which, i))) ==
+                     sizeof block,
+                 "read");
+    };
+    const auto overwrite = [&](int which) {
+        for (uint64_t i = 0; i < blocks; ++i)
+            pool.write(file[which], offset(which, i), block, sizeof block);
+    };
+    Measured reads = in_turns(
+        blocks, [&] { read(0); }, [&] { read(1); });
+    line("random read of 4 KiB, 16 MiB and 16 GiB", reads.first_ns, reads.second_ns, "(target 1.3)");
+    Measured writes = in_turns(
+        blocks, [&] { overwrite(0); }, [&] { overwrite(1); });
+    line("random overwrite of 4 KiB, 16 MiB and 16 GiB", writes.first_ns, writes.second_ns, "(target 1.3)");
+    for (PMEMfile *one : file)
+        pmemfile_close(pool.pool, one);
+}
+
+// Calls per second of one worker and of two; `work(pool, worker, i)` is one call.
+using Work = std::function<void(const BenchPool &, unsigned worker, uint64_t i)>;
+
+double threads_rate(const BenchPool &pool, unsigned count, uint64_t calls, const Work &work) {
+    std::vector<std::thread> workers;
+    const double begin = now_ns();
+    for (unsigned worker = 0; worker < count; ++worker)
+        workers.emplace_back([&, worker] {
+            for (uint64_t i = 0; i < calls; ++i)
+                work(pool, worker, i);
+        });
+    for (std::thread &worker : workers)
+        worker.join();
+    return static_cast<double>(count * calls) / (now_ns() - begin) * 1e9;
+}
+
+// Each process attaches by itself, then all start at once.
+double processes_rate(const std::string &path, unsigned count, uint64_t calls, const Work &work) {
+    struct Gate {
+        std::atomic<unsigned> ready, go;
+    };
+    auto *gate =
+        static_cast<Gate *>(mmap(nullptr, sizeof(Gate), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    must(gate != MAP_FAILED, "mmap");
+    std::vector<pid_t> children;
+    for (unsigned worker = 0; worker < count; ++worker) {
+        const pid_t child = fork();
+        if (child == 0) {
+            // The parent's pool must not be used here: attach anew, leave without any destructor.
+            alignas(BenchPool) static char place[sizeof(BenchPool)];
+            auto *view = new (place) BenchPool(16ul << 20);
+            unlink(view->path.c_str());
+            view->pool = pmemfile_pool_open(path.c_str());
+            must(view->pool != nullptr, pmemfile_errormsg());
+            gate->ready++;
+            while (gate->go == 0)
+                ;
+            for (uint64_t i = 0; i < calls; ++i)
+                work(*view, worker, i);
+            pmemfile_pool_close(view->pool);
+            _exit(0);
+        }
+        children.push_back(child);
+    }
+    while (gate->ready < count)
+        usleep(100);
+    const double begin = now_ns();
+    gate->go = 1;
+    for (const pid_t child : children) {
+        int status = 0;
+        waitpid(child, &status, 0);
+        must(status == 0, "a worker failed");
+    }
+    const double rate = static_cast<double>(count * calls) / (now_ns() - begin) * 1e9;
+    munmap(gate, sizeof(Gate));
+    return rate;
+}
+
+void scale(const char *what, const char *target, uint64_t calls, const Work &work) {
+    BenchPool pool(768ul << 20);
+    static char block[4096];
+    for (const char *name : {"private-0", "private-1", "shared"}) {
+        PMEMfile *file = pool.open(name, O_CREAT | O_RDWR);
+        for (uint64_t i = 0; i < 1024; ++i)
+            pool.write(file, i * sizeof block, block, sizeof block);
+        pmemfile_close(pool.pool, file);
+    }
+    must(pmemfile_mkdir(pool.pool, "directory", 0755) == 0, "mkdir");
+    std::vector<double> one, two, two_processes;
+    for (int round = 0; round < 5; ++round) {
+        one.push_back(processes_rate(pool.path, 1, calls, work));
+        two.push_back(threads_rate(pool, 2, calls, work));
+        two_processes.push_back(processes_rate(pool.path, 2, calls, work));
+    }
+    fmt::print("{:<44} threads x{:.2f}  processes x{:.2f}  {}\n", what, median(two) / median(one),
+               median(two_processes) / median(one), target);
+    std::fflush(stdout);
+}
+
+// The thread's own open file, opened at its first call.
+PMEMfile *file_of(const BenchPool &pool, const std::string &name) {
+    thread_local PMEMfilepool *opened_in = nullptr;
+    thread_local std::string opened;
+    thread_local PMEMfile *file = nullptr;
+    if (opened_in != pool.pool || opened != name) {
+        file = pool.open(name, O_RDWR); // closed with the pool
+        opened_in = pool.pool;
+        opened = name;
+    }
+    return file;
+}
+
+void scaling() {
+    thread_local char block[4096];
+    const auto offset = [](uint64_t i) { return static_cast<off_t>(i * 4096 % (4 << 20)); };
+    // What the machine itself gives: two hardware threads of one core gain little.
+    scale("nothing of ours: additions", "", 100000, [](auto &, unsigned, uint64_t) {
+        for (int i = 0; i < 1000; ++i)
+            asm volatile("" ::: "memory");
+    });
+    scale("nothing of ours: copies of 4 KiB in 4 MiB", "", 500000, [&](auto &, unsigned, uint64_t i) {
+        thread_local std::vector<char> content(4 << 20, 1);
+        std::memcpy(block, content.data() + offset(i), sizeof block);
+        asm volatile("" ::: "memory");
+    });
+    scale("overwrite of 4 KiB, private files", "(target 1.8)", 100000, [&](auto &pool, unsigned worker, uint64_t i) {
+        pool.write(file_of(pool, fmt::format("private-{}", worker)), static_cast<uint64_t>(offset(i)), block, 4096);
+    });
+    scale("create and unlink, one directory", "(target 1.4)", 50000, [](auto &pool, unsigned worker, uint64_t i) {
+        const std::string name = fmt::format("directory/{}-{}", worker, i);
+        pool.make_file(name, 0);
+        must(pmemfile_unlink(pool.pool, name.c_str()) == 0, "unlink");
+    });
+    scale("read of 4 KiB, one file", "(target 1.9)", 500000, [&](auto &pool, unsigned, uint64_t i) {
+        must(pmemfile_pread(pool.pool, file_of(pool, "shared"), block, 4096, offset(i)) == 4096, "read");
+    });
+}
+
+void space() {
+    {
+        BenchPool pool(1ul << 30);
+        const uint64_t before = pool.used_bytes();
+        constexpr uint64_t count = 200000;
+        for (uint64_t i = 0; i < count; ++i)
+            pool.make_file(fmt::format("f{}", i), 100);
+        const auto used = static_cast<double>(pool.used_bytes() - before);
+        fmt::print("{:<44} {:>10.0f} bytes each    (target 600)\n", "files of 100 bytes", used / count);
+    }
+    BenchPool pool(1ul << 30);
+    const uint64_t before = pool.used_bytes();
+    constexpr uint64_t count = 10000, size = 65536;
+    for (uint64_t i = 0; i < count; ++i)
+        pool.make_file(fmt::format("f{}", i), size);
+    const auto used = static_cast<double>(pool.used_bytes() - before);
+    fmt::print("{:<44} {:>10.2f} % more than their content (target 2)\n", "files of 64 KiB",
+               (used / (count * size) - 1) * 100);
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+    CLI::App app("Measures what stays flat when a pool grows, and what two workers gain.");
+    uint64_t entries = 10'000'000;
+    std::string only;
+    app.add_option("--entries", entries, "entries of the large directory")
+        ->capture_default_str()
+        ->check(CLI::PositiveNumber);
+    app.add_option("--only", only, "directories, files, scaling or space")
+        ->check(CLI::IsMember({"directories", "files", "scaling", "space"}));
+    CLI11_PARSE(app, argc, argv);
+    const std::pair<const char *, std::function<void()>> parts[] = {
+        {"files", files}, {"scaling", scaling}, {"space", space}, {"directories", [&] { directories(entries); }}};
+    for (const auto &[name, run] : parts)
+        if (only.empty() || only == name)
+            run();
+    return 0;
+}
