@@ -49,7 +49,7 @@ TEST(Script, Steps) {
 
 TEST(Script, ManyNames) {
     expect_sound("many names",
-                 [](Explorer &explorer, std::mt19937 &) { many_names(explorer, is_thorough() ? 150 : 24); });
+                 [](Explorer &explorer, std::mt19937 &) { many_names(explorer, is_thorough() ? 70 : 24); });
 }
 
 TEST(Script, ThreadsInTurns) {
