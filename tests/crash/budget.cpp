@@ -14,6 +14,8 @@ struct Total {
     std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
     uint64_t images = 0, points = 0, findings = 0;
     ~Total() {
+        if (points == 0)
+            return;
         const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
         std::printf("in all: %lu images at %lu crash points, %.0f a minute, %lu findings\n",
                     static_cast<unsigned long>(images), static_cast<unsigned long>(points),
