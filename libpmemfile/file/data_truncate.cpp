@@ -10,6 +10,7 @@
 #include "libpmemfile/file/data.h"
 
 #include "libpmemfile/file/inode_change.h"
+#include "libpmemfile/persist/seeded_fault.h"
 #include "libpmemfile/runtime/mapping_pin.h"
 #include "libpmemfile/space/allocator.h"
 
@@ -53,7 +54,7 @@ base::Result<bool> truncate_step(Call &call, InodeNumber number, Inode &inode, u
     BASE_TRY_ASSIGN(bool done, map_truncate_step(call, inode, first));
     if (!done) {
         inode.flags |= inode_truncating;
-        if (inode.orphan_slot == 0) {
+        if (inode.orphan_slot == 0 && !is_seeded(SeededFault::truncation_not_noted)) {
             BASE_TRY_ASSIGN(inode.orphan_slot, orphan_slot_take(call, number));
         }
         return false;
@@ -79,7 +80,9 @@ base::Status shrink(Call &call, InodeNumber number, Inode inode, uint64_t size) 
     bool mapped = is_mapped_writable(call.thread(), number);
     PoolOffset tail = tail_of(call.pool(), inode, size);
     uint64_t tail_bytes = block_size_bytes - size % block_size_bytes;
-    if (tail != 0 && !mapped)
+    if (tail != 0 && is_seeded(SeededFault::tail_zeroed_in_place))
+        BASE_TRY(zero_directly(call, tail, tail_bytes));
+    else if (tail != 0 && !mapped)
         call.zero(tail, tail_bytes);
     inode.size_bytes = size;
     BASE_TRY_ASSIGN(bool done, truncate_step(call, number, inode, blocks_of(size)));
@@ -117,7 +120,8 @@ base::Status fill_holes(Call &call, InodeNumber number, uint64_t first, uint64_t
         if (ready) {
             BASE_TRY_ASSIGN(BlockRun fresh, allocate_run(call, static_cast<uint32_t>(want)));
             call.pool().persist.zero_nt(fresh.first * block_size_bytes, fresh.count * block_size_bytes);
-            BASE_TRY(call.fence_data());
+            if (!is_seeded(SeededFault::allocated_zeros_not_fenced))
+                BASE_TRY(call.fence_data());
             BASE_TRY(map_set(call, inode, first, std::span(&fresh, 1)));
             first += fresh.count;
         }

@@ -14,6 +14,7 @@
 
 #include "libpmemfile/file/inode_change.h"
 #include "libpmemfile/file/user_cursor.h"
+#include "libpmemfile/persist/seeded_fault.h"
 #include "libpmemfile/runtime/mapping_pin.h"
 #include "libpmemfile/space/allocator.h"
 
@@ -118,6 +119,11 @@ base::Result<size_t> write_small(Step &step, Inode inode) {
             return base::error(ENOBUFS);
         if (!step.cursor.copy_out(place, piece))
             return base::error(EFAULT);
+        if (is_seeded(SeededFault::small_write_in_place)) {
+            const PoolOffset target = blocks[at / block_size_bytes - first] * block_size_bytes + at % block_size_bytes;
+            call.pool().persist.store(target, place, piece);
+            call.pool().persist.flush(target, piece);
+        }
         at += piece;
     }
     if (fresh_count != 0)

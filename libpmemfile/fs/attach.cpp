@@ -14,6 +14,7 @@
 #include "libpmemfile/journal/recovery.h"
 #include "libpmemfile/journal/settle.h"
 #include "libpmemfile/journal/watermark.h"
+#include "libpmemfile/persist/seeded_fault.h"
 #include "libpmemfile/runtime/advisory_lock.h"
 #include "libpmemfile/runtime/layout_check.h"
 #include "libpmemfile/runtime/liveness.h"
@@ -299,7 +300,7 @@ base::Status tidy_up(Pool &pool, bool is_first, bool is_handover) {
             mapping_pin_drop_process(thread, pool.incarnation, orphan_collect); // the former image's mappings
         }
         settle_dead_processes(thread, orphan_collect);
-        if (is_first)
+        if (is_first && !is_seeded(SeededFault::orphans_not_collected))
             done = orphan_collect_all(thread);
         thread_release(thread);
     }
@@ -412,7 +413,7 @@ base::Status pool_attach_image(Pool &pool, std::byte *base, uint64_t size_bytes,
     base::Status attached =
         bring_up(pool, "image", no_file, nullptr, [](uint64_t segment_bytes) -> base::Result<Segment *> {
             const long memory = base::raw_syscall(SYS_mmap, 0, static_cast<long>(segment_bytes), PROT_READ | PROT_WRITE,
-                                                  MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+                                                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
             if (base::is_error(memory))
                 return errno_of(memory);
             return reinterpret_cast<Segment *>(memory);

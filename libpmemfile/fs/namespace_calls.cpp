@@ -9,6 +9,7 @@
 #include "libpmemfile/file/block_map.h"
 #include "libpmemfile/fs/permission.h"
 #include "libpmemfile/fs/place.h"
+#include "libpmemfile/persist/seeded_fault.h"
 #include "libpmemfile/runtime/open_file.h"
 #include "libpmemfile/runtime/stripe.h"
 #include "libpmemfile/space/allocator.h"
@@ -201,6 +202,8 @@ base::Status fs_link(Thread &thread, InodeHandle from, const At &to) {
         inode.ctime_ns = coarse_now_ns();
         touch_directory(directory, inode.ctime_ns);
         store_changed_lines(call, place.parent, directory);
+        if (is_seeded(SeededFault::link_in_two_records))
+            BASE_TRY(call.commit());
         store_changed_lines(call, from.number, inode);
         return call.commit();
     }

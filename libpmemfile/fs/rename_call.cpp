@@ -11,6 +11,7 @@
 
 #include "libpmemfile/fs/permission.h"
 #include "libpmemfile/fs/place.h"
+#include "libpmemfile/persist/seeded_fault.h"
 
 #include <cstdio> // RENAME_*
 #include <algorithm>
@@ -197,6 +198,8 @@ base::Status Rename::run(Dentry from_entry, Dentry to_entry) {
     store_changed_lines(call_, from_.parent, from_directory_);
     if (!same_parent())
         store_changed_lines(call_, to_.parent, to_directory_);
+    if (is_seeded(SeededFault::rename_in_two_records))
+        BASE_TRY(call_.commit());
     store_moved(from_.inode, to_);
     if (exchange_)
         store_moved(to_.inode, from_);

@@ -11,6 +11,7 @@
 
 #include "libpmemfile/journal/record.h"
 #include "libpmemfile/journal/watermark.h"
+#include "libpmemfile/persist/seeded_fault.h"
 #include "libpmemfile/runtime/stripe.h"
 
 #include <algorithm>
@@ -52,7 +53,10 @@ void write_record(Pool &pool, uint64_t ring, RecordHeader &record) {
     record.checksum = record_checksum(pool.superblock(), ring, record);
     const PoolOffset target =
         ring_offset(pool.superblock(), ring) + record.position % pool.superblock().ring_size_bytes;
-    pool.persist.store_nt(target, &record, record_written_bytes(record));
+    if (is_seeded(SeededFault::record_left_in_cache))
+        return pool.persist.store(target, &record, record_written_bytes(record));
+    const uint32_t missing = is_seeded(SeededFault::record_end_not_written) ? cache_line_bytes : 0;
+    pool.persist.store_nt(target, &record, record_written_bytes(record) - missing);
 }
 
 // A record without changes that fills the ring up to its end. Only its first
@@ -80,6 +84,8 @@ void set_mark(RingState &ring, uint64_t position, Lsn lsn_before, uint64_t ring_
 // flushes. Flushed again here, they ride on our fence.
 void adopt_ring(Thread &thread, const HeldRing &ring) {
     RingState &state = *ring.state;
+    if (is_seeded(SeededFault::ring_not_adopted))
+        return;
     if (state.last_thread.load() == thread.slot + 1 && state.last_incarnation.load() == thread.pool->incarnation)
         return;
     if (state.last_lsn.load() > state.fenced_lsn.load()) {
@@ -180,6 +186,8 @@ void Call::fill_pointers(PoolOffset target, uint32_t count, uint64_t first_value
 }
 
 void Call::take_blocks(BlockRun run) {
+    if (is_seeded(SeededFault::taken_blocks_not_recorded))
+        return;
     add(ChangeKind::take_blocks, run.first, run.count, 0);
 }
 
@@ -203,7 +211,8 @@ void Call::free_blocks(BlockRun run) {
     if (!may_free(run))
         return;
     has_frees_ = true;
-    add(ChangeKind::free_blocks, run.first, run.count, 0);
+    if (!is_seeded(SeededFault::freed_blocks_not_recorded))
+        add(ChangeKind::free_blocks, run.first, run.count, 0);
 }
 
 void Call::take_inode_block(BlockNumber block) {
@@ -219,6 +228,8 @@ void Call::free_inode_block(BlockNumber block) {
 }
 
 void Call::take_inode(InodeNumber inode) {
+    if (is_seeded(SeededFault::taken_inode_not_recorded))
+        return;
     add(ChangeKind::take_inode, inode, 1, 0);
 }
 
@@ -234,7 +245,7 @@ size_t Call::room_bytes() const {
 }
 
 base::Status Call::fence_data() {
-    if (pool().persist.fence())
+    if (is_seeded(SeededFault::data_not_fenced) || pool().persist.fence())
         return {};
     pool().segment->failed.store(EIO);
     return base::error(EIO);
@@ -296,12 +307,16 @@ base::Status Call::commit() {
     slot.record_ring.store(static_cast<uint32_t>(ring.index), std::memory_order_release);
     slot.record_position.store(head + padding, std::memory_order_release);
     slot.record_lsn.store(lsn, std::memory_order_release);
-    if (padding != 0)
+    if (padding != 0 && !is_seeded(SeededFault::padding_not_written))
         write_padding(pool(), ring.index, head, padding, lsn);
     record.lsn = lsn;
     record.position = head + padding;
+    if (is_seeded(SeededFault::home_before_record))
+        record_apply(pool(), record);
+    if (is_seeded(SeededFault::freed_before_commit))
+        release_after_commit(thread_, record);
     write_record(pool(), ring.index, record);
-    const bool is_durable = pool().persist.fence(); // the commit point
+    const bool is_durable = is_seeded(SeededFault::commit_not_fenced) || pool().persist.fence(); // the commit point
     if (!is_durable)
         segment.failed.store(EIO);
 

@@ -8,6 +8,7 @@
 // record without changes fills the rest, so that every record can be read in place.
 #include "libpmemfile/journal/record.h"
 
+#include "libpmemfile/persist/seeded_fault.h"
 #include "libpmemfile/runtime/space_map.h"
 
 #define XXH_INLINE_ALL
@@ -82,6 +83,8 @@ class LineFlusher {
 public:
     explicit LineFlusher(Persist &persist) : persist_(persist) {}
     void range(PoolOffset target, size_t size_bytes) {
+        if (is_seeded(SeededFault::home_end_not_flushed) && size_bytes > cache_line_bytes)
+            size_bytes -= cache_line_bytes;
         if (size_bytes > 4 * cache_line_bytes)
             return persist_.flush(target, size_bytes);
         const uint64_t last = (target + size_bytes - 1) / cache_line_bytes;
@@ -124,7 +127,8 @@ size_t record_written_bytes(const RecordHeader &record) {
 uint64_t record_checksum(const Superblock &superblock, uint64_t ring, const RecordHeader &record) {
     const auto *bytes = reinterpret_cast<const std::byte *>(&record) + sizeof(record.checksum);
     const uint64_t seed = superblock.journal_nonce ^ ((ring + 1) * 0x9E3779B97F4A7C15ull);
-    return XXH3_64bits_withSeed(bytes, record_written_bytes(record) - sizeof(record.checksum), seed);
+    const size_t size_bytes = record_written_bytes(record) - sizeof(record.checksum);
+    return XXH3_64bits_withSeed(bytes, is_seeded(SeededFault::checksum_of_header_alone) ? 24 : size_bytes, seed);
 }
 
 const RecordHeader *record_at(const Pool &pool, uint64_t ring, uint64_t position) {
@@ -137,6 +141,8 @@ const RecordHeader *record_at(const Pool &pool, uint64_t ring, uint64_t position
     if (record->position != position || record->lsn == 0 || record->lsn > journal_number_max ||
         length < cache_line_bytes || length % cache_line_bytes != 0 || length > superblock.ring_size_bytes - within)
         return nullptr;
+    if (is_seeded(SeededFault::checksum_not_checked))
+        return record;
     return record->checksum == record_checksum(superblock, ring, *record) ? record : nullptr;
 }
 
@@ -211,6 +217,8 @@ void record_apply(Pool &pool, const RecordHeader &record, RevokedQuery revoked, 
             });
         }
     });
+    if (is_seeded(revoked == nullptr ? SeededFault::homes_not_flushed : SeededFault::recovery_does_not_flush))
+        return;
     record_flush_targets(pool, record);
 }
 
@@ -219,7 +227,7 @@ void record_flush_targets(Pool &pool, const RecordHeader &record) {
     record_visit(record, [&](const Change &change, const std::byte *) {
         if (is_byte_change(change.kind))
             flusher.range(change.target, target_bytes(change));
-        else
+        else if (!is_seeded(SeededFault::bitmaps_not_flushed))
             for_allocation_words(pool, change, [&](PoolOffset word, uint64_t, bool) { flusher.range(word, 8); });
     });
 }

@@ -10,6 +10,7 @@
 
 #include "base/raw_syscall.h"
 #include "libpmemfile/journal/record.h"
+#include "libpmemfile/persist/seeded_fault.h"
 
 #include <sys/mman.h>
 
@@ -64,11 +65,13 @@ template <typename Visit> void visit_in_order(const Pool &pool, uint64_t *heads,
         uint64_t next = ring_count;
         for (uint64_t ring = 0; ring < ring_count; ring++)
             if (cursors[ring].record() != nullptr &&
-                (next == ring_count || cursors[ring].record()->lsn < cursors[next].record()->lsn))
+                (next == ring_count || (!is_seeded(SeededFault::recovery_ring_by_ring) &&
+                                        cursors[ring].record()->lsn < cursors[next].record()->lsn)))
                 next = ring;
         if (next == ring_count)
             break;
-        if (cursors[next].record()->lsn > pool.superblock().watermark &&
+        if ((cursors[next].record()->lsn > pool.superblock().watermark ||
+             is_seeded(SeededFault::recovery_ignores_watermark)) &&
             cursors[next].record()->change_count != padding_change_count)
             visit(*cursors[next].record());
         cursors[next].advance(pool);
@@ -178,7 +181,8 @@ base::Result<RecoveryReport> journal_recover(Persist &persist, PoolOffset superb
             pool, record,
             [](void *opaque, BlockNumber block, Lsn lsn) {
                 auto &context = *static_cast<Context *>(opaque);
-                const bool is_revoked = context.revoked.is_revoked(block, lsn);
+                const bool is_revoked =
+                    !is_seeded(SeededFault::recovery_ignores_frees) && context.revoked.is_revoked(block, lsn);
                 context.skipped += is_revoked ? 1 : 0;
                 return is_revoked;
             },
@@ -187,15 +191,19 @@ base::Result<RecoveryReport> journal_recover(Persist &persist, PoolOffset superb
     });
     report.changes_revoked = context.skipped;
 
+    if (is_seeded(SeededFault::recovery_repeats_lsns))
+        report.last_lsn = superblock.watermark;
     // Home first, then the watermark, then the rings' starts: a cut in between
     // leaves the same work to do again.
     const PoolOffset watermark = superblock_offset + offsetof(Superblock, watermark);
-    bool is_durable = pool.persist.sync_all();
+    bool is_durable = is_seeded(SeededFault::recovery_watermark_first) || pool.persist.sync_all();
     pool.persist.store64(watermark, report.last_lsn);
     pool.persist.flush(watermark, sizeof(Lsn));
     is_durable = pool.persist.fence() && is_durable;
     for (uint64_t ring = 0; ring < superblock.ring_count; ring++) {
         const PoolOffset start = superblock.ring_table_block * block_size_bytes + ring * sizeof(RingHeader);
+        if (is_seeded(SeededFault::recovery_keeps_ring_starts))
+            break;
         pool.persist.store64(start, head_positions[ring]);
         pool.persist.flush(start, sizeof(uint64_t));
     }

@@ -11,6 +11,7 @@
 #include "base/raw_syscall.h"
 #include "libpmemfile/journal/record.h"
 #include "libpmemfile/journal/settle.h"
+#include "libpmemfile/persist/seeded_fault.h"
 #include "libpmemfile/runtime/liveness.h"
 #include "libpmemfile/runtime/robust_lock.h"
 
@@ -28,7 +29,7 @@ Lsn lowest_bound(Segment &segment) {
     for (uint32_t i = 0; i < count; i++) {
         ThreadSlot &slot = segment.threads()[i];
         const uint64_t incarnation = slot.process_incarnation.load();
-        if (incarnation == 0 || incarnation == incarnation_claiming)
+        if (incarnation == 0 || incarnation == incarnation_claiming || is_seeded(SeededFault::watermark_passes_calls))
             continue;
         const Lsn lower = slot.lower.load();
         bound = lower < bound ? lower : bound;
@@ -45,7 +46,7 @@ void flush_homes(Thread &thread) {
     for (uint64_t ring = 0; ring < pool.superblock().ring_count; ring++) {
         RingState &state = segment.rings()[ring];
         const Lsn last = state.last_lsn.load();
-        if (last > w || last <= state.fenced_lsn.load())
+        if (is_seeded(SeededFault::watermark_without_homes) || last > w || last <= state.fenced_lsn.load())
             continue;
         if (const RecordHeader *record = record_at(pool, ring, state.last_position.load()))
             record_flush_targets(pool, *record);
@@ -57,7 +58,8 @@ void store_watermark(Thread &thread) {
     Pool &pool = *thread.pool;
     const PoolOffset target = pool.superblock_offset + offsetof(Superblock, watermark);
     pool.persist.store64(target, pool.segment->raise_candidate.load());
-    pool.persist.flush(target, sizeof(Lsn));
+    if (!is_seeded(SeededFault::watermark_not_flushed))
+        pool.persist.flush(target, sizeof(Lsn));
 }
 
 // Where the ring's chain may begin when all records up to w are dead.
@@ -89,7 +91,8 @@ void store_starts(Thread &thread) {
             continue;
         const PoolOffset target = superblock.ring_table_block * block_size_bytes + ring * sizeof(RingHeader);
         pool.persist.store64(target, start);
-        pool.persist.flush(target, sizeof(uint64_t));
+        if (!is_seeded(SeededFault::ring_starts_not_flushed))
+            pool.persist.flush(target, sizeof(uint64_t));
     }
 }
 
@@ -112,7 +115,7 @@ bool raise_now(Thread &thread) {
     if (!persist.fence())
         return false;
     store_starts(thread);
-    if (!persist.fence())
+    if (!is_seeded(SeededFault::ring_space_freed_early) && !persist.fence())
         return false;
     publish_starts(thread);
     return true;
@@ -162,7 +165,9 @@ void watermark_before_fence(Thread &thread, uint64_t ring) {
         case flushed:
             store_watermark(thread);
             segment.raise_phase.store(stored);
-            break;
+            if (!is_seeded(SeededFault::ring_starts_with_watermark))
+                break;
+            [[fallthrough]];
         case stored:
             store_starts(thread);
             segment.raise_phase.store(starts_stored);
@@ -176,6 +181,10 @@ void watermark_before_fence(Thread &thread, uint64_t ring) {
     } else if (begin) {
         flush_homes(thread);
         segment.raise_phase.store(flushed);
+        if (is_seeded(SeededFault::watermark_with_homes)) {
+            store_watermark(thread);
+            segment.raise_phase.store(stored);
+        }
         segment.raise_owner.store(mine);
     }
     robust_unlock(thread, segment.raise_lock);

@@ -10,6 +10,7 @@
 
 #include "base/raw_syscall.h"
 #include "base/user_copy.h"
+#include "libpmemfile/persist/seeded_fault.h"
 
 #include <cpuid.h>
 #include <cstring>
@@ -196,7 +197,8 @@ bool Persist::store_nt_from_user(PoolOffset target, const void *user, size_t siz
     // The rest through the cache; all of it where there is nothing to stream to.
     if (!store_from_user(target + streamed, static_cast<const std::byte *>(user) + streamed, size_bytes - streamed))
         return false;
-    flush(target + streamed, size_bytes - streamed);
+    if (!is_seeded(SeededFault::user_data_not_flushed))
+        flush(target + streamed, size_bytes - streamed);
     return true;
 }
 

@@ -3,6 +3,8 @@
 // are full are the volatile copies rebuilt (they may hold back blocks), once.
 #include "libpmemfile/space/allocator.h"
 
+#include "libpmemfile/persist/seeded_fault.h"
+
 #include <bit>
 
 namespace pmemfile {
@@ -102,7 +104,8 @@ base::Result<uint32_t> orphan_slot_take(Call &call, InodeNumber inode) {
             }
             // The bit means "claimed, not yet committed": keep_claims / undo_claims clear it.
             call.thread().slot_state().orphan_claim.store(index + 1);
-            call.store64(orphan_slot_offset(call.pool(), index), inode);
+            if (!is_seeded(SeededFault::orphan_not_noted))
+                call.store64(orphan_slot_offset(call.pool(), index), inode);
             return static_cast<uint32_t>(index + 1);
         }
     }
@@ -111,7 +114,8 @@ base::Result<uint32_t> orphan_slot_take(Call &call, InodeNumber inode) {
 
 void orphan_slot_release(Call &call, uint32_t slot_plus_one) {
     // An inode of a damaged pool may name any slot.
-    if (slot_plus_one != 0 && slot_plus_one <= call.pool().superblock().orphan_slots)
+    if (!is_seeded(SeededFault::orphan_slot_kept) && slot_plus_one != 0 &&
+        slot_plus_one <= call.pool().superblock().orphan_slots)
         call.store64(orphan_slot_offset(call.pool(), slot_plus_one - 1), 0);
 }
 

@@ -5,20 +5,13 @@
 #include "tests/crash/explorer.h"
 
 #include "libpmemfile/check/checker.h"
-#include "libpmemfile/fs/attribute_calls.h"
-#include "libpmemfile/fs/mkfs.h"
-#include "libpmemfile/fs/open_calls.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include <algorithm>
 #include <cstring>
-#include <dirent.h>
-#include <fcntl.h>
 #include <stdexcept>
-#include <sys/mman.h>
-#include <unistd.h>
 
 namespace crash {
 
@@ -32,137 +25,37 @@ void copy_line(std::byte *base, uint64_t line, const Line &content) {
     std::memcpy(base + line * cache_line_bytes, content.data(), cache_line_bytes);
 }
 
-std::string content_of(Thread &thread, InodeHandle handle, uint64_t size_bytes) {
-    std::vector<std::byte> bytes(size_bytes);
-    struct iovec vector = {bytes.data(), bytes.size()};
-    auto length = data_read(thread, handle.number, 0, {&vector, 1});
-    if (!length.ok() || *length != size_bytes)
-        return "unreadable";
-    return std::to_string(XXH3_64bits(bytes.data(), bytes.size()));
-}
+// A pending line and the contents, each another, that whole stores give it; the first is the durable one.
+struct Options {
+    uint64_t line;
+    const PendingLine *pending;
+    std::vector<Line> contents;
+};
 
-void describe_directory(Thread &thread, const std::string &path, std::string &text) {
-    const InodeNumber root = thread.pool->superblock().root_inode;
-    auto id = fs_open(thread, {root, path.empty() ? "/" : path, 0}, O_RDONLY | O_DIRECTORY, 0);
-    if (!id.ok()) {
-        text += path + " cannot be opened\n";
-        return;
+std::vector<Options> options_of(const Recorder &recorder) {
+    std::vector<Options> all;
+    for (const auto &[line, pending] : recorder.pending()) {
+        Options options{line, &pending, {}};
+        for (size_t count = 0; count <= pending.stores.size(); ++count) {
+            const Line content = pending.prefix(count);
+            if (std::find(options.contents.begin(), options.contents.end(), content) == options.contents.end())
+                options.contents.push_back(content);
+        }
+        if (options.contents.size() > 1)
+            all.push_back(std::move(options));
     }
-    std::vector<std::string> names;
-    std::vector<char> buffer(8192);
-    for (;;) {
-        auto length = fs_getdents64(thread, *id, buffer.data(), buffer.size());
-        if (!length.ok()) {
-            text += path + " cannot be read\n";
-            break;
-        }
-        if (*length == 0)
-            break;
-        for (size_t offset = 0; offset < *length;) {
-            const auto *entry = reinterpret_cast<const struct dirent64 *>(buffer.data() + offset);
-            const std::string_view name = entry->d_name;
-            if (name != "." && name != "..")
-                names.emplace_back(name);
-            offset += entry->d_reclen;
-        }
-    }
-    fs_close(thread, *id);
-    std::sort(names.begin(), names.end());
-    for (const std::string &name : names) {
-        const std::string whole = path + "/" + name;
-        auto found = walk(thread, root, whole, 0);
-        auto attributes = found.ok() ? fs_attributes(thread, found->handle()) : base::error(ENOENT);
-        if (!attributes.ok()) {
-            text += whole + " leads nowhere\n";
-            continue;
-        }
-        text += whole + " " + std::to_string(attributes->mode) + " " + std::to_string(attributes->uid) + " " +
-                std::to_string(attributes->link_count) + " " + std::to_string(attributes->mtime_ns) + " ";
-        if (S_ISDIR(attributes->mode)) {
-            text += "\n";
-            describe_directory(thread, whole, text);
-        } else if (S_ISLNK(attributes->mode)) {
-            char target[path_max_bytes];
-            auto length = fs_readlink(thread, found->handle(), target, sizeof(target));
-            text += (length.ok() ? std::string(target, *length) : "unreadable") + "\n";
-        } else {
-            text += std::to_string(attributes->size_bytes) + " " +
-                    content_of(thread, found->handle(), attributes->size_bytes) + "\n";
-        }
-    }
+    return all;
 }
 
 } // namespace
 
-PoolMemory::PoolMemory(size_t size_bytes) : size_bytes_(size_bytes) {
-    void *memory = mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED)
-        throw std::bad_alloc();
-    base_ = static_cast<std::byte *>(memory);
-}
-
-PoolMemory::~PoolMemory() {
-    munmap(base_, size_bytes_);
-}
-
-AttachedImage::AttachedImage(std::byte *base, size_t size_bytes, PoolOffset superblock, Recorder *recorder)
-    : pool_(std::make_unique<Pool>()), thread_(std::make_unique<Thread>()) {
-    base::Status attached = pool_attach_image(*pool_, base, size_bytes, superblock, recorder);
-    if (!attached.ok()) {
-        error_ = std::string("cannot be attached: ") + std::strerror(attached.error().number());
-        return;
-    }
-    is_attached_ = true;
-    if (!thread_register(*thread_, *pool_).ok())
-        throw std::runtime_error("no thread slot");
-}
-
-AttachedImage::~AttachedImage() {
-    if (!is_attached_)
-        return;
-    thread_release(*thread_);
-    pool_detach(*pool_);
-}
-
-PoolOffset load_new_pool(PoolMemory &memory) {
-    const std::string path = "/dev/shm/pmemfile-crash." + std::to_string(getpid());
-    MkfsOptions options;
-    options.size_bytes = memory.size_bytes();
-    options.replace = true;
-    ContainerMessage message;
-    if (!mkfs(path.c_str(), options, &message).ok())
-        throw std::runtime_error(message.text);
-    const int file = open(path.c_str(), O_RDONLY);
-    const ssize_t length = pread(file, memory.base(), memory.size_bytes(), 0);
-    close(file);
-    auto info = container_open(path.c_str(), &message);
-    unlink(path.c_str());
-    if (length != static_cast<ssize_t>(memory.size_bytes()) || !info.ok())
-        throw std::runtime_error("the new pool cannot be read");
-    const auto *root = reinterpret_cast<const ContainerRoot *>(memory.base() + info->root_offset);
-    return root->slabs[0].first_block * block_size_bytes;
-}
-
-std::string describe_tree(Thread &thread) {
-    std::string text;
-    describe_directory(thread, "", text);
-    return text;
-}
-
-Explorer::Explorer(const Effort &effort, Fault fault, unsigned seed)
+Explorer::Explorer(const Effort &effort, unsigned seed)
     : effort_(effort), random_(seed), live_(std::make_unique<PoolMemory>(pool_size_bytes)),
       scratch_(std::make_unique<PoolMemory>(pool_size_bytes)), superblock_(load_new_pool(*live_)),
       recorder_(std::make_unique<Recorder>(live_->base())) {
-    image_ = std::make_unique<AttachedImage>(live_->base(), live_->size_bytes(), superblock_, recorder_.get());
-    if (!image_->error().empty())
-        throw std::runtime_error(image_->error());
+    soil_free_blocks(*live_, superblock_);
     std::memcpy(scratch_->base(), live_->base(), live_->size_bytes());
-    recorder_->settle();
-    recorder_->forget_durable();
-    const Superblock &superblock = image_->pool().superblock();
-    recorder_->rings_begin = superblock.ring_first_block * block_size_bytes;
-    recorder_->rings_end = recorder_->rings_begin + superblock.ring_count * superblock.ring_size_bytes;
-    recorder_->fault = fault;
+    attach();
 }
 
 Explorer::~Explorer() {
@@ -170,8 +63,17 @@ Explorer::~Explorer() {
     image_.reset();
 }
 
+void Explorer::attach() {
+    recorder_->at_fence = nullptr;
+    use_thread(0);
+    image_ = std::make_unique<AttachedImage>(live_->base(), live_->size_bytes(), superblock_, recorder_.get());
+    if (!image_->error().empty())
+        throw std::runtime_error(image_->error());
+    image_->thread(0); // first, so that each thread has the ring that it had before
+}
+
 InodeNumber Explorer::root() const {
-    return image_->pool().superblock().root_inode;
+    return reinterpret_cast<const Superblock *>(live_->base() + superblock_)->root_inode;
 }
 
 void Explorer::report(const std::string &finding) {
@@ -179,59 +81,106 @@ void Explorer::report(const std::string &finding) {
         findings_.push_back(finding);
 }
 
+void Explorer::use_thread(unsigned index) {
+    thread_ = index;
+    recorder_->set_thread(recorded_thread_[index]);
+}
+
+void Explorer::replace_thread(unsigned index) {
+    image_->end_thread(index);
+    recorded_thread_[index] = recorded_thread_[index] ^ 2; // another processor's flushes
+    use_thread(index);
+    image_->thread(index);
+}
+
+void Explorer::prepare(const Work &work) {
+    const base::Status done = work(thread());
+    if (!done.ok())
+        throw std::runtime_error(std::string("preparation failed: ") + std::strerror(done.error().number()));
+}
+
+void Explorer::mark() {
+    image_.reset();
+    recorder_->settle();
+    recorder_->forget_changed();
+    if (marked_ == nullptr)
+        marked_ = std::make_unique<PoolMemory>(pool_size_bytes);
+    std::memcpy(marked_->base(), live_->base(), live_->size_bytes());
+    std::memcpy(scratch_->base(), live_->base(), live_->size_bytes());
+    attach();
+}
+
+void Explorer::rewind() {
+    image_.reset();
+    for (const uint64_t line : recorder_->changed()) {
+        std::memcpy(live_->base() + line * cache_line_bytes, marked_->base() + line * cache_line_bytes,
+                    cache_line_bytes);
+        std::memcpy(scratch_->base() + line * cache_line_bytes, marked_->base() + line * cache_line_bytes,
+                    cache_line_bytes);
+    }
+    recorder_->settle();
+    recorder_->forget_changed();
+    attach();
+}
+
+void Explorer::crash_and_go_on() {
+    sync_scratch();
+    for (const auto &[line, pending] : recorder_->pending())
+        copy_line(scratch_->base(), line, pending.draw(random_));
+    image_.reset();
+    for (const uint64_t line : recorder_->changed())
+        std::memcpy(live_->base() + line * cache_line_bytes, scratch_->base() + line * cache_line_bytes,
+                    cache_line_bytes);
+    recorder_->settle();
+    attach();
+}
+
 // Brings the scratch memory to what is durable now.
 void Explorer::sync_scratch() {
-    for (const auto &[line, before] : recorder_->touched()) {
-        auto pending = recorder_->pending().find(line);
-        copy_line(scratch_->base(), line,
-                  pending != recorder_->pending().end() ? pending->second.durable : recorder_->live(line));
-    }
+    for (const auto &[line, before] : recorder_->touched())
+        if (!recorder_->pending().contains(line))
+            copy_line(scratch_->base(), line, recorder_->live(line));
     recorder_->forget_durable();
-    // Pending lines may have become durable in part (a flush, then another store).
     for (const auto &[line, pending] : recorder_->pending())
         copy_line(scratch_->base(), line, pending.durable);
 }
 
-// What of a pending line reached the media: all, what was flushed, what it held between two
-// stores, or some of its words.
-Line Explorer::pick(uint64_t line, const PendingLine &pending) {
-    Line content = recorder_->live(line);
-    const unsigned kind = random_() % 8;
-    if (kind == 0 && pending.is_flushed)
-        return pending.flushed;
-    if (kind == 2 && !pending.versions.empty())
-        return pending.versions[random_() % pending.versions.size()];
-    if (kind == 1)
-        for (size_t word = 0; word < cache_line_bytes; word += 8)
-            if (random_() % 2 == 0)
-                std::memcpy(content.data() + word, pending.durable.data() + word, 8);
-    return content;
+void Explorer::put(const Choice &choice, Choice &undo) {
+    for (const auto &[line, content] : choice) {
+        auto [entry, is_new] = undo.try_emplace(line);
+        if (is_new)
+            std::memcpy(entry->second.data(), scratch_->base() + line * cache_line_bytes, cache_line_bytes);
+        copy_line(scratch_->base(), line, content);
+    }
 }
 
-std::string Explorer::recover(const std::string &where, unsigned crash_at_fence, Choice *second) {
+Tree Explorer::recover(const std::string &where, Choice *second) {
     Recorder undo(scratch_->base());
     unsigned fences = 0;
     undo.at_fence = [&] {
-        if (second == nullptr || ++fences != crash_at_fence)
+        // Each fence is as likely as any other, though their number is known only at the end.
+        if (second == nullptr || random_() % ++fences != 0)
             return;
+        second->clear();
         for (const auto &[line, before] : undo.touched()) {
             auto pending = undo.pending().find(line);
-            const bool stays = pending != undo.pending().end() && random_() % 2 == 0;
-            (*second)[line] = stays ? pending->second.durable : undo.live(line);
+            (*second)[line] = pending == undo.pending().end() ? undo.live(line) : pending->second.draw(random_);
         }
     };
-    std::string tree;
+    Tree tree;
     {
         AttachedImage image(scratch_->base(), scratch_->size_bytes(), superblock_, &undo);
         if (!image.error().empty()) {
             report(where + ": " + image.error());
         } else {
-            tree = describe_tree(image.thread());
+            tree = read_tree(image.thread());
             const CheckReport report_of_check = check_pool(image.pool().persist, superblock_, false);
             for (const CheckProblem &problem : report_of_check.problems)
                 report(where + ": " + problem.structure + ": " + problem.text);
             if (report_of_check.blocks_leaked != 0)
                 report(where + ": " + std::to_string(report_of_check.blocks_leaked) + " blocks leaked");
+            if (report_of_check.orphans != 0)
+                report(where + ": " + std::to_string(report_of_check.orphans) + " orphans are left");
         }
     }
     undo.at_fence = nullptr;
@@ -240,78 +189,171 @@ std::string Explorer::recover(const std::string &where, unsigned crash_at_fence,
     return tree;
 }
 
-void Explorer::try_image(const std::string &where, const Choice &choice, bool nested) {
-    std::map<uint64_t, Line> undo;
-    auto put = [&](const Choice &lines) {
-        for (const auto &[line, content] : lines) {
-            auto [entry, is_new] = undo.try_emplace(line);
-            if (is_new)
-                std::memcpy(entry->second.data(), scratch_->base() + line * cache_line_bytes, cache_line_bytes);
-            copy_line(scratch_->base(), line, content);
-        }
-    };
-    put(choice);
-    ++image_count_;
-    Choice second;
-    const std::string tree = recover(where, 1 + random_() % 3, nested ? &second : nullptr);
-    outcomes_.push_back({where, tree});
+void Explorer::try_image(const std::string &where, const Choice &choice) {
+    uint64_t hash = choice.size();
+    for (const auto &[line, content] : choice)
+        hash = XXH3_64bits_withSeed(content.data(), content.size(), hash ^ line);
+    if (!tried_.insert(hash).second || is_finished())
+        return;
+    Choice undo, second;
+    put(choice, undo);
+    const bool nested = image_count_++ % effort_.nested_every == 0;
+    Tree tree = recover(where, nested ? &second : nullptr);
     if (!second.empty()) {
-        put(second);
+        put(second, undo);
         ++image_count_;
-        if (recover(where + ", again in recovery", 0, nullptr) != tree)
-            report(where + ": a crash in its recovery leads elsewhere");
+        const Tree again = recover(where + ", again in recovery", nullptr);
+        if (again != tree)
+            report(where + ": a crash in its recovery leads elsewhere:\n" + difference(again, tree));
     }
     for (const auto &[line, content] : undo)
         copy_line(scratch_->base(), line, content);
+    const bool is_both = !subtree_.empty();
+    const uint64_t first = hash_tree(tree, subtree_, false, !is_both);
+    const uint64_t other = is_both ? hash_tree(tree, subtree_, true, false) : 0;
+    outcomes_.try_emplace({first, other, stage_}, Outcome{where, std::move(tree)});
 }
 
 void Explorer::explore(const std::string &where) {
-    sync_scratch();
-    const auto &pending = recorder_->pending();
-    std::vector<uint64_t> lines;
-    for (const auto &[line, state] : pending)
-        lines.push_back(line);
-    auto image = [&](const std::string &kind, auto is_chosen, bool nested) {
-        Choice choice;
-        for (size_t i = 0; i < lines.size(); ++i)
-            if (is_chosen(i))
-                choice[lines[i]] = pick(lines[i], pending.at(lines[i]));
-        try_image(where + ", " + kind, choice, nested);
-    };
-    if (lines.size() <= effort_.all_subsets_up_to) {
-        for (unsigned subset = 0; subset < 1u << lines.size(); ++subset)
-            image(
-                "subset " + std::to_string(subset), [&](size_t i) { return (subset >> i & 1) != 0; },
-                subset < effort_.nested);
+    if (is_finished())
         return;
+    ++point_count_;
+    sync_scratch();
+    tried_.clear();
+    const std::vector<Options> lines = options_of(*recorder_);
+    uint64_t combinations = 1;
+    for (const Options &options : lines)
+        combinations = std::min<uint64_t>(combinations * options.contents.size(), uint64_t{1} << 32);
+    auto image = [&](const std::string &kind, auto content_of) {
+        Choice choice;
+        for (size_t i = 0; i < lines.size(); ++i) {
+            const Line content = content_of(i);
+            if (content != lines[i].contents[0])
+                choice[lines[i].line] = content;
+        }
+        try_image(where + ", " + kind, choice);
+    };
+    auto newest = [&](size_t i) { return recorder_->live(lines[i].line); };
+    image("everything", newest);
+    if (combinations <= effort_.all_up_to) {
+        for (uint64_t number = 0; number < combinations; ++number) {
+            uint64_t rest = number;
+            image("combination " + std::to_string(number), [&](size_t i) {
+                const uint64_t index = rest % lines[i].contents.size();
+                rest /= lines[i].contents.size();
+                return lines[i].contents[index];
+            });
+        }
+    } else {
+        image("nothing", [&](size_t i) { return lines[i].contents[0]; });
+        for (unsigned single = 0; single < effort_.single_lines; ++single) {
+            const size_t which = lines.size() <= effort_.single_lines ? single : random_() % lines.size();
+            if (which >= lines.size())
+                break;
+            const Line oldest = lines[which].contents[0];
+            image("all but line " + std::to_string(lines[which].line),
+                  [&](size_t i) { return i == which ? oldest : newest(i); });
+            image("line " + std::to_string(lines[which].line) + " alone",
+                  [&](size_t i) { return i == which ? newest(i) : lines[i].contents[0]; });
+        }
+        for (unsigned sample = 0; sample < effort_.samples; ++sample) {
+            const unsigned share = 1 + random_() % 7; // eighths of the lines
+            image("sample " + std::to_string(sample), [&](size_t i) {
+                const size_t count = lines[i].contents.size();
+                return random_() % 8 < share ? lines[i].contents[1 + random_() % (count - 1)] : lines[i].contents[0];
+            });
+        }
     }
-    image(
-        "nothing", [](size_t) { return false; }, true);
-    image(
-        "everything", [](size_t) { return true; }, true);
-    for (unsigned sample = 0; sample < effort_.samples; ++sample) {
-        const unsigned share = 1 + random_() % 7; // eighths of the lines
-        image(
-            "sample " + std::to_string(sample), [&](size_t) { return random_() % 8 < share; }, sample < effort_.nested);
+    if (lines.empty())
+        return;
+    for (unsigned sample = 0; sample < effort_.torn; ++sample) {
+        const unsigned share = 1 + random_() % 8;
+        image("torn " + std::to_string(sample),
+              [&](size_t i) { return random_() % 8 < share ? lines[i].pending->draw(random_) : newest(i); });
     }
 }
 
-void Explorer::call(const std::string &name, bool in_steps, const std::function<void(Thread &)> &work) {
+void Explorer::call(const std::string &name, bool in_steps, const Work &work) {
+    if (is_finished())
+        return;
     outcomes_.clear();
-    const std::string before = describe_tree(image_->thread());
+    const Tree before = read_tree(thread());
     unsigned fence = 0;
     recorder_->at_fence = [&] { explore(name + " at fence " + std::to_string(++fence)); };
-    work(image_->thread());
+    const base::Status done = work(thread());
     recorder_->at_fence = nullptr;
-    const std::string after = describe_tree(image_->thread());
-    for (const Outcome &outcome : outcomes_)
-        if (!in_steps && outcome.tree != before && outcome.tree != after)
-            report(outcome.where + ": neither before nor after:\n" + outcome.tree);
+    const Tree after = read_tree(thread());
+    if (!done.ok() && !in_steps && after != before)
+        report(name + ": failed, but has changed something:\n" + difference(after, before));
+    for (const auto &[key, outcome] : outcomes_)
+        if (outcome.tree != after && !is_same_but_space(outcome.tree, before) &&
+            !(in_steps && is_between(outcome.tree, before, after)))
+            report(outcome.where + ": neither before nor after:\n" + difference(outcome.tree, after));
     outcomes_.clear();
     explore(name + " after its return");
-    for (const Outcome &outcome : outcomes_)
+    for (const auto &[key, outcome] : outcomes_)
         if (outcome.tree != after)
-            report(outcome.where + ": what was done is lost:\n" + outcome.tree + "should be\n" + after);
+            report(outcome.where + ": what was done is lost:\n" + difference(outcome.tree, after));
+}
+
+bool Explorer::call_both(const std::string &name, const Work &work, const std::string &subtree, const Work &other,
+                         unsigned at_fence, bool other_in_steps) {
+    if (is_finished())
+        return true;
+    outcomes_.clear();
+    subtree_ = subtree;
+    stage_ = Stage::not_begun;
+    image_->thread(1);
+    const Tree before = read_tree(thread());
+    unsigned fence = 0;
+    auto look = [&] { explore(name + " at fence " + std::to_string(++fence)); };
+    auto make_other = [&] {
+        stage_ = Stage::under_way;
+        use_thread(1);
+        recorder_->at_fence = [&] { explore(name + ", at a fence of the second thread"); };
+        (void)other(thread());
+        use_thread(0);
+        stage_ = Stage::done;
+    };
+    const auto at_first_threads_fence = [&] {
+        look();
+        if (fence != at_fence)
+            return;
+        make_other();
+        recorder_->at_fence = look;
+        explore(name + " after the second thread's return");
+    };
+    recorder_->at_fence = at_first_threads_fence;
+    (void)work(thread());
+    recorder_->at_fence = nullptr;
+    const bool is_inside = stage_ == Stage::done;
+    if (!is_inside)
+        make_other();
+    recorder_->at_fence = nullptr;
+    const Tree after = read_tree(thread());
+    const uint64_t first_before = hash_tree(before, subtree_, false, false),
+                   first_after = hash_tree(after, subtree_, false, false);
+    const uint64_t other_before = hash_tree(before, subtree_, true, false),
+                   other_after = hash_tree(after, subtree_, true, false);
+    for (const auto &[key, outcome] : outcomes_) {
+        const auto &[first_part, other_part, stage] = key;
+        // Once the first has returned (the second was made after it), only its end is right.
+        const bool first_is_right =
+            first_part == first_after || (first_part == first_before && (is_inside || stage == Stage::not_begun));
+        const bool other_is_right = (other_part == other_after && stage != Stage::not_begun) ||
+                                    (other_part == other_before && stage != Stage::done) ||
+                                    (other_in_steps && stage == Stage::under_way);
+        if (!first_is_right || !other_is_right)
+            report(outcome.where + ": neither before nor after:\n" + difference(outcome.tree, after));
+    }
+    outcomes_.clear();
+    subtree_.clear();
+    explore(name + " after both have returned");
+    for (const auto &[key, outcome] : outcomes_)
+        if (outcome.tree != after)
+            report(outcome.where + ": what was done is lost:\n" + difference(outcome.tree, after));
+    outcomes_.clear();
+    return is_inside;
 }
 
 } // namespace crash

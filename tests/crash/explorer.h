@@ -1,81 +1,57 @@
-// explorer: makes the calls of a script on a pool in memory and, at each fence of each call,
-// looks what a crash would leave: forms images, recovers them, and compares.
+// explorer: makes calls on a pool in memory and, at each fence of each call, looks what a crash
+// would leave: forms images, recovers them, and compares.
 #pragma once
 
-#include "libpmemfile/fs/attach.h"
+#include "tests/crash/image.h"
 #include "tests/crash/recorder.h"
+#include "tests/crash/tree.h"
 
-#include <memory>
 #include <random>
 #include <string>
+#include <tuple>
+#include <unordered_set>
 #include <vector>
 
 namespace crash {
 
-// Memory of the size of a pool, from mmap.
-class PoolMemory {
-public:
-    explicit PoolMemory(size_t size_bytes);
-    ~PoolMemory();
-    PoolMemory(const PoolMemory &) = delete;
-    PoolMemory &operator=(const PoolMemory &) = delete;
-    std::byte *base() const {
-        return base_;
-    }
-    size_t size_bytes() const {
-        return size_bytes_;
-    }
-
-private:
-    std::byte *base_;
-    size_t size_bytes_;
-};
-
-// Makes a new pool of the memory's size and reads it in; returns where its superblock is. Throws std::runtime_error.
-pmemfile::PoolOffset load_new_pool(PoolMemory &memory);
-
-// A pool in memory that is attached, and one thread in it.
-class AttachedImage {
-public:
-    AttachedImage(std::byte *base, size_t size_bytes, pmemfile::PoolOffset superblock, Recorder *recorder);
-    ~AttachedImage();
-    AttachedImage(const AttachedImage &) = delete;
-    AttachedImage &operator=(const AttachedImage &) = delete;
-    // Why it could not be attached; empty when it is.
-    const std::string &error() const {
-        return error_;
-    }
-    pmemfile::Thread &thread() {
-        return *thread_;
-    }
-    pmemfile::Pool &pool() {
-        return *pool_;
-    }
-
-private:
-    std::unique_ptr<pmemfile::Pool> pool_;
-    std::unique_ptr<pmemfile::Thread> thread_;
-    bool is_attached_ = false;
-    std::string error_;
-};
-
-// The tree as text: path, type, mode, owner, links, size, mtime, content's hash or target.
-std::string describe_tree(pmemfile::Thread &thread);
-
+// Images that are formed at one fence. A pending line has as many contents as stores are pending in it, and one.
 struct Effort {
-    unsigned all_subsets_up_to = 7; // pending lines; above that samples
-    unsigned samples = 60;          // a crash point
-    unsigned nested = 8;            // of which so many crash again in their recovery
+    unsigned all_up_to = 64;    // combinations of whole lines' contents: all of them if there are no more
+    unsigned single_lines = 12; // otherwise: so many lines each alone lost, and each alone there
+    unsigned samples = 16;      // and so many drawn
+    unsigned torn = 8;          // in both cases: so many with lines torn into words
+    unsigned nested_every = 16; // one of so many images crashes again in its recovery
+    bool stop_at_first = false; // no images any more once something was found
 };
+
+// A call; its result is used only to know that a call which fails changes nothing.
+using Work = std::function<base::Status(pmemfile::Thread &)>;
 
 class Explorer {
 public:
-    Explorer(const Effort &effort, Fault fault, unsigned seed);
+    Explorer(const Effort &effort, unsigned seed);
     ~Explorer();
 
     // Makes a call; its crash images must show the tree before or after it. With `in_steps` other states
-    // between are allowed, but must be sound. After it has returned all images must show `after`.
-    void call(const std::string &name, bool in_steps, const std::function<void(pmemfile::Thread &)> &work);
+    // between are allowed (is_between). After it has returned all images must show `after`.
+    void call(const std::string &name, bool in_steps, const Work &work);
+    // Makes a call without looking at crashes.
+    void prepare(const Work &work);
+    // The second thread, which works in `subtree` alone, makes `other` at fence number `fence` (from 1) of `work`.
+    // False when `work` has fewer fences: `other` is made after it then. The parts are judged each for itself.
+    // With `other_in_steps`, `other` is several calls: what stands between them is not looked at.
+    bool call_both(const std::string &name, const Work &work, const std::string &subtree, const Work &other,
+                   unsigned fence, bool other_in_steps = false);
+
+    // The state now is where rewind() goes back to. All is at home and durable.
+    void mark();
+    void rewind();
+    // The machine stops now, with a drawn part of what is pending, and the pool is attached again.
+    void crash_and_go_on();
+    // The thread ends; its successor has its slot, but completes nothing of what it has flushed.
+    void replace_thread(unsigned index);
+    // The calls that follow are made by this thread (0 or 1).
+    void use_thread(unsigned index);
 
     const std::vector<std::string> &findings() const {
         return findings_;
@@ -83,34 +59,54 @@ public:
     uint64_t image_count() const {
         return image_count_;
     }
+    uint64_t point_count() const {
+        return point_count_;
+    }
     pmemfile::InodeNumber root() const;
+    pmemfile::Thread &thread() {
+        return image_->thread(thread_);
+    }
 
 private:
-    // What a crash image turned out to be.
+    // What lines that reached the media hold.
+    using Choice = std::map<uint64_t, Line>;
+    // How far the second thread's call was, in call_both.
+    enum class Stage { not_begun, under_way, done };
     struct Outcome {
-        std::string where;
-        std::string tree;
+        std::string where; // the first image that was so
+        Tree tree;
     };
-    using Choice = std::map<uint64_t, Line>; // lines that reached the media
 
+    void attach();
     void explore(const std::string &where);
-    void try_image(const std::string &where, const Choice &choice, bool nested);
-    // Recovers the image that stands in the scratch memory; undoes what that stored.
-    std::string recover(const std::string &where, unsigned crash_at_fence, Choice *second);
+    void try_image(const std::string &where, const Choice &choice);
+    // Recovers the image that stands in the scratch memory; undoes what that stored. With `second`:
+    // draws a fence of it and a crash there.
+    Tree recover(const std::string &where, Choice *second);
     void sync_scratch();
-    Line pick(uint64_t line, const PendingLine &pending);
+    void put(const Choice &choice, Choice &undo);
     void report(const std::string &finding);
+    bool is_finished() const {
+        return effort_.stop_at_first && !findings_.empty();
+    }
 
     Effort effort_;
     std::mt19937 random_;
     std::unique_ptr<PoolMemory> live_;
     std::unique_ptr<PoolMemory> scratch_; // holds what is durable of `live_`, between images
+    std::unique_ptr<PoolMemory> marked_;
     pmemfile::PoolOffset superblock_ = 0;
     std::unique_ptr<Recorder> recorder_;
     std::unique_ptr<AttachedImage> image_;
-    std::vector<Outcome> outcomes_;
+    unsigned thread_ = 0;
+    unsigned recorded_thread_[2] = {0, 1};
+    std::string subtree_;
+    Stage stage_ = Stage::not_begun;
+    // By the hash of the first thread's part, of the second's, and the stage.
+    std::map<std::tuple<uint64_t, uint64_t, Stage>, Outcome> outcomes_;
+    std::unordered_set<uint64_t> tried_;
     std::vector<std::string> findings_;
-    uint64_t image_count_ = 0;
+    uint64_t image_count_ = 0, point_count_ = 0;
 };
 
 } // namespace crash

@@ -1,11 +1,13 @@
-// recorder: what of a pool in memory is not durable yet, line by line.
+// recorder: what of a pool in memory is not durable yet, store by store.
 //
-//   store ─► pending {durable: what the media had}     flush ─► {flushed: what is on its way}
-//   fence ─► what was on its way is durable; the line leaves the table if nothing was stored since
+//   line   durable │ store 1 │ store 2 │ store 3 ...      (oldest first; the memory holds the last)
+//                  └─ flushed by thread t ─┘
 //
-// The memory itself holds the newest content. A crash leaves of each pending line one of the
-// three, or what it held between two stores (a cache may evict it at any time), or a mixture in units of 8 bytes
-// (docs/crash-consistency.md).
+// What a crash may leave of a line (docs/crash-consistency.md):
+//   - cached stores reach the media in order, since a cache line is written back whole: a prefix
+//     of them; of the last of the prefix any of its 8-byte words, since a copy is many stores
+//   - streamed (non-temporal) words each on their own
+// A fence of thread t makes durable what t has flushed and what t has streamed, nothing else.
 #pragma once
 
 #include "libpmemfile/persist/persist.h"
@@ -13,6 +15,7 @@
 #include <array>
 #include <functional>
 #include <map>
+#include <random>
 #include <set>
 #include <vector>
 
@@ -20,26 +23,28 @@ namespace crash {
 
 using Line = std::array<std::byte, pmemfile::cache_line_bytes>;
 
-struct PendingLine {
-    Line durable;
-    Line flushed;
-    // What it held between stores, oldest first, since it was last durable; the first
-    // `versions_before_flush` of them cannot be seen once that flush is durable.
-    std::vector<Line> versions;
-    size_t versions_before_flush = 0;
-    bool is_flushed = false;
-    bool is_streamed = false; // non-temporal: on its way with what it holds at the fence
+constexpr unsigned words_per_line = 8;
+constexpr unsigned recorded_threads_max = 4;
+// More stores a line are not told apart: the oldest are joined.
+constexpr size_t stores_per_line_max = 12;
+
+struct PendingStore {
+    Line after;    // the line behind this store
+    uint8_t words; // which words it changed, a bit each
+    uint8_t thread;
+    bool is_streamed;
 };
 
-// More of them a line are not kept.
-constexpr size_t versions_max = 8;
+struct PendingLine {
+    Line durable;
+    std::vector<PendingStore> stores;
+    // So many of `stores` has each thread flushed.
+    std::array<size_t, recorded_threads_max> flushed = {};
 
-// Faults that the recorder can be told to see, to prove that the explorer notices them.
-enum class Fault {
-    none,
-    records_not_flushed, // the fence does not make the journal's records durable
-    homes_not_flushed,   // write-back of home locations never ends
-    data_not_fenced,     // fresh data is durable one fence too late
+    // What the media hold when the first `count` stores got there, whole.
+    Line prefix(size_t count) const;
+    // One of the contents that a crash may leave, drawn.
+    Line draw(std::mt19937 &random) const;
 };
 
 class Recorder final : public pmemfile::PersistObserver {
@@ -52,9 +57,13 @@ public:
 
     // Called at each fence before it acts.
     std::function<void()> at_fence;
-    Fault fault = Fault::none;
-    // Byte range of the journal's rings.
-    uint64_t rings_begin = 0, rings_end = 0;
+    // Who stores, flushes and fences from here on; below recorded_threads_max.
+    void set_thread(unsigned thread) {
+        thread_ = static_cast<uint8_t>(thread);
+    }
+    unsigned thread() const {
+        return thread_;
+    }
 
     const std::map<uint64_t, PendingLine> &pending() const {
         return pending_;
@@ -69,16 +78,25 @@ public:
     // Everything is durable from here on.
     void settle() {
         pending_.clear();
+        touched_.clear();
+    }
+    // All lines stored to since the recorder was made or forget_changed.
+    const std::set<uint64_t> &changed() const {
+        return changed_;
+    }
+    void forget_changed() {
+        changed_.clear();
     }
     Line live(uint64_t line) const;
 
 private:
-    bool is_lost(uint64_t line, const PendingLine &pending) const;
+    void complete(PendingLine &pending) const;
 
     std::byte *base_;
+    uint8_t thread_ = 0;
     std::map<uint64_t, PendingLine> pending_;
     std::map<uint64_t, Line> touched_;
-    std::set<uint64_t> late_; // Fault::data_not_fenced: streamed lines that one fence has passed
+    std::set<uint64_t> changed_;
 };
 
 } // namespace crash

@@ -10,7 +10,7 @@
 //
 // The work is done in a child process, so that a crash is a finding and not the end.
 #include "libpmemfile/check/fsck.h"
-#include "tests/crash/explorer.h"
+#include "tests/crash/image.h"
 #include "tests/hostile/atlas.h"
 #include "tests/hostile/image.h"
 #include "tests/hostile/tour.h"

@@ -4,7 +4,7 @@
 //   changes ─► fsck (look) ─► attach, read all, change all, leave ─► fsck (repair) ─► fsck: clean? ─► attach
 #include "libpmemfile/check/fsck.h"
 #include "libpmemfile/journal/record.h"
-#include "tests/crash/explorer.h"
+#include "tests/crash/image.h"
 #include "tests/hostile/atlas.h"
 #include "tests/hostile/input.h"
 #include "tests/hostile/tour.h"

@@ -2,7 +2,7 @@
 // What a walk returns must be so: an inode that exists, a name without a slash that lies inside the path.
 #include "libpmemfile/fs/attribute_calls.h"
 #include "libpmemfile/fs/open_calls.h"
-#include "tests/crash/explorer.h"
+#include "tests/crash/image.h"
 #include "tests/hostile/image.h"
 #include "tests/hostile/input.h"
 

@@ -2,7 +2,7 @@
 #include "tests/hostile/image.h"
 
 #include "libpmemfile/fs/open_calls.h"
-#include "tests/crash/explorer.h"
+#include "tests/crash/image.h"
 
 #include <cstring>
 #include <fcntl.h>

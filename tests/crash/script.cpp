@@ -1,0 +1,258 @@
+// Where only the end of a long way is of interest (a ring that is nearly full), most calls are
+// made without images.
+#include "tests/crash/script.h"
+
+#include "libpmemfile/journal/watermark.h"
+
+#include <linux/falloc.h>
+
+namespace crash {
+namespace {
+
+// Contents differ by round, so that an older one is noticed.
+char letter(unsigned round) {
+    return static_cast<char>('a' + round % 26);
+}
+
+} // namespace
+
+void names(Explorer &explorer) {
+    constexpr unsigned exchange = 2; // RENAME_EXCHANGE
+    explore_all(explorer, {make_directory("d"),
+                           make_directory("e"),
+                           create("d/a"),
+                           create("d/b"),
+                           make_link("d/a", "e/l"),
+                           make_symlink("short", "d/s"),
+                           make_symlink(std::string(300, 't'), "d/t"),
+                           rename_name("d/a", "d/c"),
+                           rename_name("d/c", "e/c"),
+                           rename_name("d/b", "e/c"),
+                           make_directory("d/sub"),
+                           make_directory("e/sub"),
+                           rename_name("d/sub", "e/sub"),
+                           rename_name("e/sub", "d/moved"),
+                           rename_name("e/c", "d/moved", exchange),
+                           unlink_name("e/l"),
+                           unlink_name("d/s"),
+                           unlink_name("d/t"),
+                           remove_directory("e/c"),
+                           create("e/open"),
+                           write_at("e/open", 0, 20000, 'o'),
+                           while_open("e/open", {unlink_name("e/open")}),
+                           create("e/first"),
+                           make_link("e/first", "e/second"),
+                           while_open("e/first", {unlink_name("e/first"), append("e/second", 5000, 'p'),
+                                                  make_link("e/second", "e/third"), unlink_name("e/second")})});
+}
+
+void data(Explorer &explorer) {
+    explore_all(explorer,
+                {create("f"), write_at("f", 0, 60, 'a'),                          // inline
+                 write_at("f", 30, 60, 'b'),                                      // inline, over it
+                 write_at("f", 50, 1000, 'c'),                                    // moves out
+                 write_at("f", 500, 64, 'd'),                                     // in place, by a record
+                 write_at("f", 4000, 200, 'e'),                                   // into the next block
+                 write_at("f", 0, 4096, 'f'),                                     // a fresh block
+                 write_at("f", 1000, 9000, 'g'), write_at("f", 100000, 64, 'h'),  // a hole before it
+                 write_at("f", 0, 65536, 'i'), write_at("f", 5000000, 4096, 'j'), // a taller tree
+                 truncate_to("f", 66000), truncate_to("f", 5000), truncate_to("f", 4097), truncate_to("f", 90000),
+                 write_at("f", 4096, 3000, 'k'), append("f", 3000, 'l'), open_truncating("f"), append("f", 100, 'm'),
+                 append("f", 100, 'n'), write_at("f", 0, 300000, 'o', true), allocate("f", 0, 100000, 400000),
+                 truncate_to("f", 10), unlink_name("f"),
+                 // What was a block of one file becomes another's, by a record and past it.
+                 create("g"), write_at("g", 0, 1000, 'p'), unlink_name("g"), create("h"), write_at("h", 0, 4096, 'q'),
+                 write_at("h", 100, 50, 'r'), write_at("h", 0, 4096, 's'), make_directory("d"), create("d/x"),
+                 write_at("h", 0, 4096, 't'), unlink_name("d/x"), remove_directory("d"), write_at("h", 0, 8192, 'u'),
+                 write_at("h", 0, 8192, 'v'),
+                 // Zeros where something was.
+                 unlink_name("h"), create("i"), truncate_to("i", 100000), allocate("i", 0, 0, 100000),
+                 write_at("i", 90000, 100, 'w')});
+}
+
+void attributes(Explorer &explorer) {
+    explore_all(explorer, {create("x"), change_mode("x", 0600), change_owner("x", 7, 8), change_times("x", 1),
+                           change_mode("/", 0700), change_owner("/", 9, 10), change_times("/", 5),
+                           change_mode("x", 04755), append("x", 10, 'a')});
+}
+
+void steps(Explorer &explorer) {
+    // The blocks of two files in turn: no runs, so that freeing them takes several records.
+    explorer.prepare(create("g").work);
+    explorer.prepare(create("h").work);
+    for (unsigned block = 0; block < 1050; ++block) {
+        explorer.prepare(append("g", 4096, letter(block)).work);
+        explorer.prepare(append("h", 4096, letter(block)).work);
+    }
+    explorer.crash_and_go_on();
+    explore_all(explorer, {truncate_to("g", 5000, true), unlink_name("h", true), create("f"),
+                           write_at("f", 0, 2'500'000, 'a', true), write_at("f", 4096, 2'000'000, 'b', true),
+                           truncate_to("f", 5000, true), unlink_name("f", true)});
+}
+
+void many_names(Explorer &explorer, unsigned count) {
+    auto name = [](unsigned i) { return "m/" + std::to_string(i) + std::string(40 + i % 100, 'n'); };
+    explorer.prepare(make_directory("m").work);
+    for (unsigned i = 0; i < count; ++i)
+        explore_all(explorer, {create(name(i))});
+    for (unsigned i = 0; i < count; i += 2)
+        explore_all(explorer, {unlink_name(name(i))});
+}
+
+void turns(Explorer &explorer, unsigned rounds) {
+    explorer.prepare(create("both").work);
+    explorer.prepare(create("first").work);
+    explorer.prepare(create("second").work);
+    explorer.prepare(write_at("both", 0, 9000, '0').work);
+    for (unsigned round = 0; round < rounds; ++round) {
+        const char fill = letter(round);
+        explorer.use_thread(0);
+        explore_all(explorer, {write_at("both", 1000, 64, fill), change_mode("first", 0600 + round % 8)});
+        explorer.use_thread(1);
+        if (round % 2 == 1)
+            explorer.thread().preferred_ring = 0; // as after a meeting with the first thread on its own ring
+        explore_all(explorer, {write_at("both", 1000, 64, static_cast<char>(fill - 32)),
+                               change_mode("second", 0600 + round % 8)});
+        // The second thread's ring goes round while the first one's last record lies there.
+        for (unsigned i = 0; i < 45; ++i) {
+            const Operation quiet = write_at("second", i % 3 * 2000, 1500, letter(round + i));
+            if (i % 15 == 14)
+                explore_all(explorer, {quiet});
+            else
+                explorer.prepare(quiet.work);
+        }
+        if (round % 3 == 1)
+            explorer.replace_thread(1);
+        if (round % 3 == 2)
+            explorer.replace_thread(0);
+    }
+}
+
+void interleaved(Explorer &explorer, std::mt19937 &random, unsigned count) {
+    std::vector<Operation> first = sequence_vocabulary();
+    std::erase_if(first, [](const Operation &operation) { return operation.in_steps; });
+    const std::vector<Operation> second = second_thread_vocabulary();
+    for (const Operation &operation : initial_tree())
+        explorer.prepare(operation.work);
+    explorer.mark();
+    for (unsigned i = 0; i < count && explorer.findings().empty(); ++i) {
+        const Operation &before = first[random() % first.size()];
+        const Operation &one = first[(i * 7) % first.size()];
+        const Operation &other = second[random() % second.size()];
+        explorer.rewind();
+        (void)before.work(explorer.thread());
+        // One fence after the other: both threads' states are those of the calls before, then.
+        explorer.call_both(before.name + "; " + one.name + " with " + other.name, one.work, "/t2", other.work,
+                           1 + random() % 2);
+    }
+}
+
+void overtaking(Explorer &explorer) {
+    for (const Operation &operation : initial_tree())
+        explorer.prepare(operation.work);
+    for (unsigned round = 0; round < 2; ++round) {
+        const Work many = [round](pmemfile::Thread &thread) -> base::Status {
+            for (unsigned i = 0; i < 30; ++i)
+                BASE_TRY(write_at("t2/small", i % 4 * 2000, 1900, letter(i + round)).work(thread));
+            return {};
+        };
+        const Operation one = write_at("A/small", 1000, 64, letter(round));
+        explorer.call_both(one.name + " overtaken", one.work, "/t2", many, 1, true);
+    }
+}
+
+void reuse(Explorer &explorer) {
+    for (const Operation &operation : initial_tree())
+        explorer.prepare(operation.work);
+    explorer.mark();
+    const Operation frees[] = {truncate_to("B/large", 30000), unlink_name("B/large"), write_at("A/small", 0, 8192, 'a'),
+                               rename_name("A/inline", "A/small")};
+    for (const Operation &one : frees) {
+        explorer.rewind();
+        const Operation other = write_at("t2/small", 0, 9000, 'C');
+        for (unsigned fence = 1; fence <= 2; ++fence)
+            explorer.call_both(one.name + " with " + other.name, one.work, "/t2", other.work, fence);
+    }
+}
+
+void alternate(Explorer &explorer, unsigned rounds) {
+    explorer.prepare(create("both").work);
+    explorer.prepare(create("second").work);
+    explorer.prepare(write_at("both", 0, 9000, '0').work);
+    for (unsigned round = 0; round < rounds; ++round) {
+        explorer.use_thread(1);
+        explore_all(explorer, {write_at("both", round % 128 * 64, 64, letter(round))});
+        explorer.use_thread(0);
+        explore_all(explorer, {write_at("both", round % 128 * 64, 64, static_cast<char>(letter(round) - 32))});
+        explorer.use_thread(1);
+        explore_all(explorer, {write_at("second", round % 3 * 2000, 1500, letter(round))});
+    }
+}
+
+void laps(Explorer &explorer, unsigned rounds) {
+    explorer.prepare(create("second").work);
+    unsigned count = 0;
+    auto filler = [&] {
+        ++count;
+        return write_at("second", count % 4 * 2000, 1900, letter(count));
+    };
+    // A little over half a ring; 30 of them fill it.
+    for (unsigned length = 17; length < 17 + rounds; ++length) {
+        for (const bool is_crash : {true, false}) {
+            explorer.use_thread(1);
+            explorer.prepare(pmemfile::watermark_raise_all); // the ring's start is here
+            for (unsigned i = 0; i < length; ++i)
+                explorer.prepare(filler().work);
+            if (is_crash) {
+                explorer.crash_and_go_on();
+            } else {
+                // As a mapping does; the first thread fences nothing after it.
+                explorer.use_thread(0);
+                explorer.prepare(pmemfile::watermark_raise_all);
+            }
+            explorer.use_thread(1);
+            for (unsigned i = 0; i < 9; ++i)
+                explorer.prepare(filler().work);
+            for (unsigned i = 0; i < 9; ++i)
+                explore_all(explorer, {filler()});
+        }
+    }
+}
+
+void succession(Explorer &explorer) {
+    explorer.prepare(create("first").work);
+    explorer.prepare(create("next").work);
+    explorer.prepare(create("second").work);
+    for (unsigned round = 0; round < 3; ++round) {
+        explorer.use_thread(0);
+        explore_all(explorer, {change_mode("first", 0600 + round)});
+        explorer.replace_thread(0);
+        explore_all(explorer, {change_mode("next", 0600 + round)});
+        explorer.use_thread(1);
+        for (unsigned i = 0; i < 22; ++i) {
+            const Operation quiet = write_at("second", i % 4 * 2000, 1900, letter(i + round));
+            if (i < 16)
+                explorer.prepare(quiet.work);
+            else
+                explore_all(explorer, {quiet});
+        }
+    }
+}
+
+void crashes(Explorer &explorer, std::mt19937 &random, unsigned count) {
+    const std::vector<Operation> vocabulary = sequence_vocabulary();
+    for (const Operation &operation : initial_tree())
+        explorer.prepare(operation.work);
+    for (unsigned i = 0; i < count; ++i) {
+        for (unsigned call = random() % 4; call > 0; --call)
+            (void)vocabulary[random() % vocabulary.size()].work(explorer.thread());
+        explorer.crash_and_go_on();
+        // Far enough for the ring to come round to where the recovery began.
+        for (unsigned call = 0; call < 60; ++call)
+            explorer.prepare(write_at("t2/small", call % 4 * 2000, 1800, letter(call)).work);
+        const Operation &last = vocabulary[random() % vocabulary.size()];
+        explorer.call(last.name, last.in_steps, last.work);
+    }
+}
+
+} // namespace crash

@@ -1,0 +1,44 @@
+// tree: all that an application can see of a pool, as values that can be compared.
+#pragma once
+
+#include "libpmemfile/runtime/thread.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace crash {
+
+// One name, with everything its inode tells but the inode's number.
+struct Node {
+    std::string path; // "" is the root
+    uint32_t mode = 0, uid = 0, gid = 0, link_count = 0;
+    uint64_t size_bytes = 0, block_count = 0, device = 0;
+    int64_t atime_ns = 0, mtime_ns = 0, ctime_ns = 0, btime_ns = 0;
+    std::string target; // of a symlink
+    // Hash of each 4 KiB of content, 0 for a hole; of a file's inline content too.
+    std::vector<uint64_t> blocks;
+    std::string trouble; // what could not be read
+
+    bool operator==(const Node &) const = default;
+};
+
+// Sorted by path.
+using Tree = std::vector<Node>;
+
+Tree read_tree(pmemfile::Thread &thread);
+// Of one part of the tree: the nodes below `subtree` and itself, or (`inside` false) all others.
+// Without `with_space` the space that they take does not count.
+uint64_t hash_tree(const Tree &tree, const std::string &subtree, bool inside, bool with_space);
+// Lines for a person: what differs between two trees.
+std::string difference(const Tree &is, const Tree &should_be);
+
+// Are they the same but for the space that files and directories take? A call may make room in a record of
+// its own, before the one that makes it happen (docs/crash-consistency.md).
+bool is_same_but_space(const Tree &tree, const Tree &other);
+
+// May a call in steps that leads from `before` to `after` leave `tree`? Every name is one of before
+// or after, each block of content the old one, the new one or not there yet, each size between.
+bool is_between(const Tree &tree, const Tree &before, const Tree &after);
+
+} // namespace crash

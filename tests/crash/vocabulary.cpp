@@ -1,0 +1,303 @@
+// Each operation opens and closes what it needs: closing changes nothing but for orphans.
+#include "tests/crash/vocabulary.h"
+
+#include "libpmemfile/fs/attribute_calls.h"
+#include "libpmemfile/fs/open_calls.h"
+
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <sys/stat.h>
+
+namespace crash {
+
+using namespace pmemfile;
+
+namespace {
+
+InodeNumber root_of(const Thread &thread) {
+    return thread.pool->superblock().root_inode;
+}
+
+At at(const Thread &thread, const std::string &path) {
+    return {root_of(thread), path, 0};
+}
+
+Work with_open(const std::string &path, int flags, const std::function<base::Status(Thread &, OpenFileId)> &work) {
+    return [=](Thread &thread) -> base::Status {
+        BASE_TRY_ASSIGN(const OpenFileId id, fs_open(thread, at(thread, path), flags, 0));
+        const base::Status done = work(thread, id);
+        fs_close(thread, id);
+        return done;
+    };
+}
+
+Work with_inode(const std::string &path, const std::function<base::Status(Thread &, InodeHandle)> &work) {
+    return [=](Thread &thread) -> base::Status {
+        BASE_TRY_ASSIGN(WalkResult found, walk(thread, root_of(thread), path, 0));
+        return work(thread, found.handle());
+    };
+}
+
+base::Status status_of(const base::Result<size_t> &done) {
+    return done.ok() ? base::Status{} : base::Status{done.error()};
+}
+
+std::string sized(const std::string &name, const std::string &path, uint64_t offset, uint64_t size) {
+    return name + " " + path + " " + std::to_string(offset) + "+" + std::to_string(size);
+}
+
+} // namespace
+
+Operation create(const std::string &path, mode_t mode) {
+    return {"create " + path, [=](Thread &thread) -> base::Status {
+                BASE_TRY_ASSIGN(const OpenFileId id,
+                                fs_open(thread, at(thread, path), O_CREAT | O_EXCL | O_RDWR, mode));
+                fs_close(thread, id);
+                return {};
+            }};
+}
+
+Operation make_node(const std::string &path, mode_t type) {
+    return {"mknod " + path, [=](Thread &thread) -> base::Status {
+                BASE_TRY(fs_mknod(thread, at(thread, path), type | 0600, 0x103));
+                return {};
+            }};
+}
+
+Operation make_directory(const std::string &path) {
+    return {"mkdir " + path, [=](Thread &thread) { return fs_mkdir(thread, at(thread, path), 0755); }};
+}
+
+Operation remove_directory(const std::string &path) {
+    return {"rmdir " + path, [=](Thread &thread) { return fs_rmdir(thread, at(thread, path)); }};
+}
+
+Operation make_symlink(const std::string &target, const std::string &path) {
+    return {"symlink " + path, [=](Thread &thread) { return fs_symlink(thread, target, at(thread, path)); }};
+}
+
+Operation make_link(const std::string &from, const std::string &to) {
+    return {"link " + from + " " + to, with_inode(from, [=](Thread &thread, InodeHandle handle) {
+                return fs_link(thread, handle, at(thread, to));
+            })};
+}
+
+Operation unlink_name(const std::string &path, bool in_steps) {
+    return {"unlink " + path, [=](Thread &thread) { return fs_unlink(thread, at(thread, path)); }, in_steps};
+}
+
+Operation rename_name(const std::string &from, const std::string &to, unsigned flags) {
+    return {(flags == 0 ? "rename " : "exchange ") + from + " " + to,
+            [=](Thread &thread) { return fs_rename(thread, at(thread, from), at(thread, to), flags); }};
+}
+
+Operation write_at(const std::string &path, uint64_t offset, size_t size, char fill, bool in_steps) {
+    return {
+        sized("write", path, offset, size),
+        with_open(path, O_RDWR,
+                  [=](Thread &thread, OpenFileId id) -> base::Status {
+                      std::string bytes(size, fill);
+                      struct iovec vector = {bytes.data(), bytes.size()};
+                      return status_of(fs_pwrite(thread, id, {&vector, 1}, static_cast<int64_t>(offset), UINT64_MAX));
+                  }),
+        in_steps};
+}
+
+Operation write_pieces(const std::string &path, uint64_t offset, const std::vector<size_t> &sizes, char fill) {
+    return {"writev " + path, with_open(path, O_RDWR, [=](Thread &thread, OpenFileId id) -> base::Status {
+                std::vector<std::string> pieces;
+                std::vector<struct iovec> vectors;
+                for (const size_t size : sizes)
+                    pieces.emplace_back(size, static_cast<char>(fill + static_cast<char>(pieces.size())));
+                for (std::string &piece : pieces)
+                    vectors.push_back({piece.data(), piece.size()});
+                return status_of(fs_pwrite(thread, id, {vectors.data(), static_cast<unsigned>(vectors.size())},
+                                           static_cast<int64_t>(offset), UINT64_MAX));
+            })};
+}
+
+Operation append(const std::string &path, size_t size, char fill) {
+    return {"append " + path + " " + std::to_string(size),
+            with_open(path, O_WRONLY | O_APPEND, [=](Thread &thread, OpenFileId id) -> base::Status {
+                std::string bytes(size, fill);
+                struct iovec vector = {bytes.data(), bytes.size()};
+                return status_of(fs_write(thread, id, {&vector, 1}, UINT64_MAX));
+            })};
+}
+
+Operation truncate_to(const std::string &path, int64_t size, bool in_steps) {
+    return {"truncate " + path + " " + std::to_string(size),
+            with_open(path, O_RDWR, [=](Thread &thread, OpenFileId id) { return fs_ftruncate(thread, id, size); }),
+            in_steps};
+}
+
+Operation open_truncating(const std::string &path) {
+    return {"open O_TRUNC " + path,
+            with_open(path, O_RDWR | O_TRUNC, [](Thread &, OpenFileId) { return base::Status{}; })};
+}
+
+Operation allocate(const std::string &path, int mode, int64_t offset, int64_t size) {
+    return {sized("fallocate mode " + std::to_string(mode), path, static_cast<uint64_t>(offset),
+                  static_cast<uint64_t>(size)),
+            with_open(path, O_RDWR,
+                      [=](Thread &thread, OpenFileId id) { return fs_fallocate(thread, id, mode, offset, size); }),
+            true};
+}
+
+Operation change_mode(const std::string &path, mode_t mode) {
+    return {"chmod " + path,
+            with_inode(path, [=](Thread &thread, InodeHandle handle) { return fs_chmod(thread, handle, mode); })};
+}
+
+Operation change_owner(const std::string &path, uid_t uid, gid_t gid) {
+    return {"chown " + path,
+            with_inode(path, [=](Thread &thread, InodeHandle handle) { return fs_chown(thread, handle, uid, gid); })};
+}
+
+Operation change_times(const std::string &path, int64_t seconds) {
+    return {"utimens " + path, with_inode(path, [=](Thread &thread, InodeHandle handle) {
+                const struct timespec times[2] = {{seconds, 2}, {seconds + 1, 4}};
+                return fs_utimens(thread, handle, times);
+            })};
+}
+
+Operation while_open(const std::string &path, const std::vector<Operation> &operations) {
+    std::string name = "while " + path + " is open:";
+    for (const Operation &operation : operations)
+        name += " " + operation.name + ";";
+    // Several calls: each is there or not.
+    return {name,
+            with_open(path, O_RDWR,
+                      [=](Thread &thread, OpenFileId) -> base::Status {
+                          for (const Operation &operation : operations)
+                              BASE_TRY(operation.work(thread));
+                          return {};
+                      }),
+            operations.size() > 1};
+}
+
+std::vector<Operation> initial_tree() {
+    return {make_directory("A"),
+            make_directory("B"),
+            make_directory("t2"),
+            make_directory("A/empty"),
+            make_directory("B/full"),
+            create("A/inline"),
+            write_at("A/inline", 0, 60, 'a'),
+            create("A/small"),
+            write_at("A/small", 0, 9000, 'b'),
+            create("B/large"),
+            write_at("B/large", 0, 70000, 'c'),
+            write_at("B/large", 3'000'000, 5000, 'd'),
+            create("B/full/inside"),
+            make_link("A/small", "B/linked"),
+            make_symlink("inline", "A/symlink"),
+            create("t2/inline"),
+            write_at("t2/inline", 0, 40, 'e'),
+            create("t2/small"),
+            write_at("t2/small", 0, 9000, 'f')};
+}
+
+std::vector<Operation> sequence_vocabulary() {
+    constexpr unsigned exchange = 2; // RENAME_EXCHANGE
+    return {
+        create("A/new"),
+        create("B/full/new", 0600),
+        make_node("A/fifo", S_IFIFO),
+        make_directory("A/directory"),
+        make_directory("A/empty/directory"),
+        remove_directory("A/empty"),
+        remove_directory("A/directory"),
+        make_symlink("somewhere", "B/short"),
+        make_symlink(std::string(300, 't'), "A/long"),
+        unlink_name("A/long"),
+        make_link("A/inline", "B/link"),
+        make_link("B/large", "A/link"),
+        unlink_name("A/inline"),
+        unlink_name("A/small"),
+        unlink_name("B/linked"),
+        unlink_name("B/large"),
+        unlink_name("A/new"),
+        while_open("A/inline", {unlink_name("A/inline")}),
+        while_open("B/large", {unlink_name("B/large")}),
+        while_open("B/linked", {unlink_name("A/small"), unlink_name("B/linked"), append("t2/inline", 1, 'z')}),
+        rename_name("A/inline", "A/renamed"),
+        rename_name("A/inline", "B/moved"),
+        rename_name("A/inline", "A/small"),
+        rename_name("A/new", "B/large"),
+        rename_name("B/large", "A/inline"),
+        rename_name("A/empty", "B/moved"),
+        rename_name("B/full", "A/empty"),
+        rename_name("A/empty", "B/full/deeper"),
+        rename_name("A/inline", "B/large", exchange),
+        rename_name("A/empty", "B/full", exchange),
+        rename_name("A/empty", "B/linked", exchange),
+        write_at("A/inline", 20, 60, 'f'),
+        write_at("A/inline", 100, 100, 'g'),
+        write_at("A/inline", 5000, 20, 'h'),
+        write_at("A/inline", 0, 9000, 'i'),
+        write_at("A/new", 0, 100, 'j'),
+        write_at("A/small", 1000, 64, 'k'),
+        write_at("A/small", 4000, 200, 'l'),
+        write_at("A/small", 4096, 4096, 'm'),
+        write_at("A/small", 100, 4096, 'n'),
+        write_at("A/small", 8000, 3000, 'o'),
+        write_at("A/small", 50000, 64, 'p'),
+        write_at("B/large", 60000, 20000, 'q'),
+        write_at("B/large", 0, 65536, 'r'),
+        write_at("B/large", 4'000'000'000, 64, 's'),
+        write_pieces("A/small", 4090, {3, 900, 5000, 1}, 't'),
+        append("A/inline", 20, 'u'),
+        append("A/inline", 100, 'v'),
+        append("A/small", 64, 'w'),
+        append("A/small", 4096, 'x'),
+        append("B/large", 12000, 'y'),
+        truncate_to("A/inline", 10),
+        truncate_to("A/inline", 5000),
+        truncate_to("A/small", 0),
+        truncate_to("A/small", 4100),
+        truncate_to("A/small", 20000),
+        truncate_to("B/large", 30000),
+        truncate_to("B/large", 65536),
+        open_truncating("A/small"),
+        open_truncating("B/large"),
+        open_truncating("A/inline"),
+        allocate("A/small", 0, 5000, 20000),
+        allocate("A/inline", 0, 0, 4096),
+        allocate("B/large", FALLOC_FL_KEEP_SIZE, 50000, 100000),
+        allocate("B/large", FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, 10000, 30000),
+        allocate("A/small", FALLOC_FL_ZERO_RANGE, 3000, 3000),
+        allocate("B/large", FALLOC_FL_COLLAPSE_RANGE, 8192, 20480),
+        allocate("B/large", FALLOC_FL_INSERT_RANGE, 8192, 20480),
+        change_mode("A/inline", 0600),
+        change_mode("B", 0700),
+        change_owner("A/small", 7, 8),
+        change_times("A/inline", 1000),
+        change_times("B/large", 2000),
+        change_mode("/", 0711),
+    };
+}
+
+std::vector<Operation> second_thread_vocabulary() {
+    return {
+        create("t2/new"),
+        make_directory("t2/directory"),
+        unlink_name("t2/small"),
+        rename_name("t2/inline", "t2/small"),
+        write_at("t2/inline", 10, 40, 'A'),
+        write_at("t2/small", 1000, 64, 'B'),
+        write_at("t2/small", 0, 9000, 'C'),
+        append("t2/small", 4096, 'D'),
+        append("t2/inline", 200, 'E'),
+        truncate_to("t2/small", 100),
+        change_mode("t2/inline", 0640),
+        change_times("t2", 3000),
+    };
+}
+
+void explore_all(Explorer &explorer, const std::vector<Operation> &operations) {
+    for (const Operation &operation : operations)
+        explorer.call(operation.name, operation.in_steps, operation.work);
+}
+
+} // namespace crash

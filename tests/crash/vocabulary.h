@@ -1,0 +1,48 @@
+// vocabulary: the calls that the explorer makes, as values.
+#pragma once
+
+#include "tests/crash/explorer.h"
+
+#include <string>
+#include <vector>
+
+namespace crash {
+
+struct Operation {
+    std::string name;
+    Work work;
+    bool in_steps = false; // documented as done in steps: states between are allowed
+};
+
+// Paths are from the root, without a leading slash.
+Operation create(const std::string &path, mode_t mode = 0644);
+Operation make_node(const std::string &path, mode_t type);
+Operation make_directory(const std::string &path);
+Operation remove_directory(const std::string &path);
+Operation make_symlink(const std::string &target, const std::string &path);
+Operation make_link(const std::string &from, const std::string &to);
+Operation unlink_name(const std::string &path, bool in_steps = false);
+Operation rename_name(const std::string &from, const std::string &to, unsigned flags = 0);
+Operation write_at(const std::string &path, uint64_t offset, size_t size, char fill, bool in_steps = false);
+// Of several buffers, by one call.
+Operation write_pieces(const std::string &path, uint64_t offset, const std::vector<size_t> &sizes, char fill);
+Operation append(const std::string &path, size_t size, char fill);
+Operation truncate_to(const std::string &path, int64_t size, bool in_steps = false);
+Operation open_truncating(const std::string &path);
+Operation allocate(const std::string &path, int mode, int64_t offset, int64_t size);
+Operation change_mode(const std::string &path, mode_t mode);
+Operation change_owner(const std::string &path, uid_t uid, gid_t gid);
+Operation change_times(const std::string &path, int64_t seconds);
+// Opens the file, makes the calls and closes it: what is unlinked among them is an orphan in between.
+Operation while_open(const std::string &path, const std::vector<Operation> &operations);
+
+// A tree for the sequences to work on: /A and /B with files of each kind, /t2 for a second thread.
+std::vector<Operation> initial_tree();
+// The calls of which sequences are made, on initial_tree().
+std::vector<Operation> sequence_vocabulary();
+// Calls of the second thread, all in /t2.
+std::vector<Operation> second_thread_vocabulary();
+// One call after the other, explored.
+void explore_all(Explorer &explorer, const std::vector<Operation> &operations);
+
+} // namespace crash
