@@ -100,7 +100,7 @@ base::Result<uint32_t> orphan_slot_take(Call &call, InodeNumber inode) {
                 word.fetch_and(~mask);
                 continue;
             }
-            // The bit means "claimed, not yet committed": keep_claims / undo_claims clear it.
+            // The bit means "a record on it is under way": keep_claims / undo_claims clear it.
             call.thread().slot_state().orphan_claim.store(index + 1);
             call.store64(orphan_slot_offset(call.pool(), index), inode);
             return static_cast<uint32_t>(index + 1);
@@ -110,8 +110,14 @@ base::Result<uint32_t> orphan_slot_take(Call &call, InodeNumber inode) {
 }
 
 void orphan_slot_release(Call &call, uint32_t slot_plus_one) {
-    if (slot_plus_one != 0)
-        call.store64(orphan_slot_offset(call.pool(), slot_plus_one - 1), 0);
+    if (slot_plus_one == 0)
+        return;
+    // No inode's lock guards a slot. The bit keeps others from it until our record is applied for good:
+    // were we killed half way, who settles us would store the 0 again, over the next inode in it.
+    const uint32_t index = slot_plus_one - 1;
+    call.thread().slot_state().orphan_claim.store(slot_plus_one);
+    call.pool().segment->orphan_bitmap()[index / 64].fetch_or(uint64_t{1} << (index % 64));
+    call.store64(orphan_slot_offset(call.pool(), index), 0);
 }
 
 } // namespace pmemfile

@@ -30,6 +30,7 @@ void release_inode(Call &call, InodeNumber inode);
 
 // Claims a slot in the orphan table and adds "slot := inode" to the call;
 // returns slot index + 1 for Inode::orphan_slot. ENOSPC when the table is full.
+// A call takes or releases at most one slot (a thread's list of claims has room for one).
 base::Result<uint32_t> orphan_slot_take(Call &call, InodeNumber inode);
 void orphan_slot_release(Call &call, uint32_t slot_plus_one);
 

@@ -83,6 +83,7 @@ private:
     std::string path_ = "/dev/shm/pmemfile-kill." + std::to_string(getpid());
     Scoreboard *scoreboard_ = nullptr;
     Process processes_[worker_count + 1];
+    std::map<uint32_t, Death> deaths_;
     unsigned kills_ = 0;
     std::string phase_ = "start";
 };
@@ -122,8 +123,11 @@ void KillTest::kill_worker(unsigned worker) {
     expect_running(worker);
     watch(worker);
     int status = 0;
+    Death &death = deaths_[static_cast<uint32_t>(process.pid)];
+    death.sent_ns = now_ns();
     kill(process.pid, SIGKILL);
     waitpid(process.pid, &status, 0);
+    death.gone_ns = now_ns();
     process.pid = 0;
     ++kills_;
 }
@@ -284,7 +288,7 @@ void KillTest::run() {
     for (const ActorScore &score : scoreboard_->actors)
         total += score.own_steps.load();
     std::printf("%u kills, %lu steps, nothing lost; %s\n", kills_, static_cast<unsigned long>(total),
-                describe_meetings(*scoreboard_).c_str());
+                describe_meetings(*scoreboard_, deaths_).c_str());
     unlink(path_.c_str());
     unlink(scoreboard_path(path_).c_str());
 }

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <string>
 
 namespace kill_test {
@@ -18,10 +19,12 @@ struct ActorScore {
     std::atomic<uint64_t> own_steps; // made by the actor itself; for the watchdog
 };
 
-// The survivor met a lock whose holder was dead.
+// The survivor met a lock whose holder was dead. Times are of CLOCK_MONOTONIC, in nanoseconds.
 struct Meeting {
-    uint32_t settle_ns; // from finding the holder dead to having its call settled
-    uint32_t call_ns;   // the survivor's whole call
+    uint32_t pid; // of the dead process
+    int64_t call_ns;
+    int64_t settle_ns; // it found the holder dead
+    int64_t past_ns;   // the holder's call was settled
 };
 
 struct Scoreboard {
@@ -34,7 +37,15 @@ struct Scoreboard {
 // Maps the scoreboard file, made anew when `create`. Gives up on failure.
 Scoreboard &map_scoreboard(const std::string &path, bool create);
 
-// The distribution of the survivor's meetings, for people.
-std::string describe_meetings(const Scoreboard &scoreboard);
+int64_t now_ns();
+
+// When each process was sent SIGKILL, and was gone; by pid.
+struct Death {
+    int64_t sent_ns;
+    int64_t gone_ns;
+};
+
+// How long each dead lock held the survivor up, for people.
+std::string describe_meetings(const Scoreboard &scoreboard, const std::map<uint32_t, Death> &deaths);
 
 } // namespace kill_test

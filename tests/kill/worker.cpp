@@ -9,7 +9,6 @@
 #include "tests/kill/actor.h"
 #include "tests/kill/scoreboard.h"
 
-#include <chrono>
 #include <cstdlib>
 #include <thread>
 #include <vector>
@@ -17,29 +16,18 @@
 namespace kill_test {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-uint32_t ns_since(Clock::time_point start) {
-    return static_cast<uint32_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count());
-}
-
-uint32_t settle_ns = 0; // of the survivor's present call
+Scoreboard *survivors_board = nullptr;
+int64_t call_ns = 0; // when the survivor's present call began
 
 void timed_settle(pmemfile::Thread &thread, uint32_t slot) {
-    const Clock::time_point start = Clock::now();
+    pmemfile::Segment &segment = *thread.pool->segment;
+    Meeting meeting = {segment.processes()[segment.threads()[slot].process_slot.load()].pid.load(), call_ns, now_ns(),
+                       0};
     pmemfile::settle_thread(thread, slot);
-    settle_ns += ns_since(start);
-}
-
-template <typename Each> void timed(Scoreboard &scoreboard, Each &&call) {
-    settle_ns = 0;
-    const Clock::time_point start = Clock::now();
-    call();
-    if (settle_ns == 0)
-        return;
-    const uint32_t index = scoreboard.meeting_count.fetch_add(1);
+    meeting.past_ns = now_ns();
+    const uint32_t index = survivors_board->meeting_count.fetch_add(1);
     if (index < max_meetings)
-        scoreboard.meetings[index] = {settle_ns, ns_since(start)};
+        survivors_board->meetings[index] = meeting;
 }
 
 void act(AttachedPool &pool, ActorScore &score, unsigned actor, unsigned seed) {
@@ -49,7 +37,7 @@ void act(AttachedPool &pool, ActorScore &score, unsigned actor, unsigned seed) {
         make_step(session, actor, step);
         score.step.store(step + 1);
         score.own_steps.fetch_add(1);
-        if (random() % 3 == 0)
+        for (unsigned calls = random() % 4; calls > 0; --calls)
             meet_others(session, random);
     }
 }
@@ -81,6 +69,7 @@ void run_worker(const std::string &pool_path, unsigned worker, unsigned seed, bo
 
 void run_survivor(const std::string &pool_path, unsigned seed) {
     Scoreboard &scoreboard = map_scoreboard(scoreboard_path(pool_path), false);
+    survivors_board = &scoreboard;
     {
         AttachedPool pool(pool_path);
         pmemfile::settle_thread_hook = timed_settle;
@@ -89,10 +78,14 @@ void run_survivor(const std::string &pool_path, unsigned seed) {
         ActorScore &score = scoreboard.actors[survivor_actor];
         while (scoreboard.survivor_ends.load() == 0) {
             const uint64_t step = score.step.load();
-            timed(scoreboard, [&] { make_step(session, survivor_actor, step); });
+            call_ns = now_ns();
+            make_step(session, survivor_actor, step);
             score.step.store(step + 1);
             score.own_steps.fetch_add(1);
-            timed(scoreboard, [&] { meet_others(session, random); });
+            for (unsigned calls = 0; calls < 8; ++calls) {
+                call_ns = now_ns();
+                meet_others(session, random);
+            }
         }
     }
     std::exit(0);
