@@ -1,0 +1,2 @@
+#include "tests/engine_names/pool_tree.h"
+int main(){}
