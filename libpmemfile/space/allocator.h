@@ -12,9 +12,8 @@
 
 namespace pmemfile {
 
-// Blocks that ordinary users' calls leave free, so that unlink and truncate always find
-// room to work, in blocks.
-constexpr uint64_t reserved_blocks = 16;
+// No blocks are kept back: what gives space back (unlink, rmdir, truncate, rename over a file) needs
+// none, only room in the journal and at most a slot of the orphan table (tests/model/full_pool_test.cpp).
 
 // Claims one block and adds take_blocks to the call. ENOSPC.
 base::Result<BlockNumber> allocate_block(Call &call);
