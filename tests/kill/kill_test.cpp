@@ -293,12 +293,6 @@ void KillTest::run() {
     unlink(scoreboard_path(path_).c_str());
 }
 
-unsigned chosen_seed() {
-    if (const char *text = std::getenv("PMEMFILE_TEST_SEED"))
-        return static_cast<unsigned>(std::strtoul(text, nullptr, 10));
-    return std::random_device()();
-}
-
 } // namespace
 } // namespace kill_test
 

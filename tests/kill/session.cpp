@@ -1,8 +1,10 @@
 #include "tests/kill/session.h"
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <random>
 #include <unistd.h>
 
 namespace kill_test {
@@ -12,9 +14,10 @@ using namespace pmemfile;
 std::string left_files;
 
 void give_up(const std::string &what) {
-    std::fprintf(stderr, "kill_test[%d]: %s\n", getpid(), what.c_str());
+    std::fprintf(stderr, "%s[%d]: %s\n", program_invocation_short_name, getpid(), what.c_str());
     if (!left_files.empty())
-        std::fprintf(stderr, "kill_test[%d]: left for a look: %s\n", getpid(), left_files.c_str());
+        std::fprintf(stderr, "%s[%d]: left for a look: %s\n", program_invocation_short_name, getpid(),
+                     left_files.c_str());
     std::_Exit(1); // workers end with their parent
 }
 
@@ -41,6 +44,12 @@ Session::Session(AttachedPool &pool) : thread_(std::make_unique<Thread>()) {
 
 Session::~Session() {
     thread_release(*thread_);
+}
+
+unsigned chosen_seed() {
+    if (const char *text = std::getenv("PMEMFILE_TEST_SEED"))
+        return static_cast<unsigned>(std::strtoul(text, nullptr, 10));
+    return std::random_device()();
 }
 
 } // namespace kill_test

@@ -14,6 +14,9 @@ namespace kill_test {
 [[noreturn]] void give_up(const std::string &what);
 extern std::string left_files;
 
+// PMEMFILE_TEST_SEED, else another one each time. The test prints it.
+unsigned chosen_seed();
+
 void expect_ok(const base::Status &status, const std::string &what);
 
 // An attached pool. Gives up when it cannot be attached.
