@@ -3,16 +3,13 @@
 // With -n all of that happens on a private copy-on-write mapping: recovery is
 // part of what is checked, but the pool is not written to. Without -n the pool
 // is held exclusively, libpmemobj recovers its own heap first.
-#include "libpmemfile/check/checker.h"
-#include "libpmemfile/journal/recovery.h"
+#include "libpmemfile/check/fsck.h"
 #include "libpmemfile/pool/container.h"
-#include "libpmemfile/runtime/segment.h"
 #include "tools/commands.h"
 #include "tools/pool_image.h"
 
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
 #include <cstring>
 #include <memory>
 
@@ -54,28 +51,8 @@ int fsck(const FsckOptions &options) {
         return fail(wrong);
 
     pmemfile::Persist persist(image.base(), image.size_bytes(), medium);
-    // Recovery trusts the superblock, so that is checked (with all else) before it, without repair, and
-    // again afterwards. Only a sound superblock and group table let the journal be replayed.
-    auto before = pmemfile::check_pool(persist, image.superblock_offset(), false);
-    bool tables_damaged = before.blocks_total == 0 ||
-                          std::any_of(before.problems.begin(), before.problems.end(), [](const auto &problem) {
-                              return problem.structure == "superblock" && !problem.repairable;
-                          });
-    pmemfile::RecoveryReport recovery;
-    pmemfile::CheckReport report;
-    if (tables_damaged || image.superblock().ring_count > pmemfile::max_rings) {
-        report = std::move(before);
-        if (report.problems.empty())
-            report.problems.push_back({"superblock", "has more rings than this program knows", false, false});
-    } else {
-        uint64_t head_positions[pmemfile::max_rings] = {};
-        auto recovered = pmemfile::journal_recover(persist, image.superblock_offset(), head_positions);
-        if (!recovered.ok())
-            return fail(
-                fmt::format("has a journal that cannot be replayed: {}", std::strerror(recovered.error().number())));
-        recovery = *recovered;
-        report = pmemfile::check_pool(persist, image.superblock_offset(), !options.only_look);
-    }
+    const pmemfile::FsckReport result = pmemfile::fsck_pool(persist, image.superblock_offset(), !options.only_look);
+    const pmemfile::CheckReport &report = result.check;
     size_t repaired = 0;
     for (const auto &problem : report.problems)
         repaired += problem.repaired;
@@ -91,7 +68,7 @@ int fsck(const FsckOptions &options) {
                                 {"repaired", problem.repaired}});
         nlohmann::json object = {{"pool", options.pool},
                                  {"exit_code", code},
-                                 {"records_replayed", recovery.records_applied},
+                                 {"records_replayed", result.recovery.records_applied},
                                  {"inodes", report.inodes},
                                  {"directories", report.directories},
                                  {"files", report.files},

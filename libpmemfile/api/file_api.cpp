@@ -14,7 +14,7 @@ PMEMfile *open_at(PMEMfilepool *pool, PMEMfile *dir, const char *path, int flags
         BASE_TRY_ASSIGN(At at, api::at_of(pool, dir, path));
         BASE_TRY_ASSIGN(OpenFileId id, fs_open(thread, at, flags, mode));
         BASE_TRY_ASSIGN(OpenFile * description, open_file_get(thread, id));
-        file = new pmemfile_file{id, description->inode.load()};
+        file = api::add_file(pool, id, description->inode.load());
         return {};
     });
     return file;
@@ -43,6 +43,17 @@ template <typename Change> int change_file(PMEMfilepool *pool, PMEMfile *file, C
 
 } // namespace
 
+bool api::exact_times(const struct timeval times[2], struct timespec exact[2]) {
+    for (int i = 0; times != nullptr && i < 2; ++i) {
+        if (times[i].tv_usec < 0 || times[i].tv_usec >= 1000000) {
+            errno = EINVAL;
+            return false;
+        }
+        exact[i] = {times[i].tv_sec, times[i].tv_usec * 1000};
+    }
+    return true;
+}
+
 PMEMfile *pmemfile_open(PMEMfilepool *pool, const char *path, int flags, ...) {
     va_list list;
     va_start(list, flags);
@@ -66,7 +77,7 @@ PMEMfile *pmemfile_create(PMEMfilepool *pool, const char *path, pmemfile_mode_t 
 void pmemfile_close(PMEMfilepool *pool, PMEMfile *file) {
     if (Thread *thread = api::thread_of(pool))
         fs_close(*thread, file->id);
-    delete file;
+    api::remove_file(pool, file);
 }
 
 pmemfile_ssize_t pmemfile_readv(PMEMfilepool *pool, PMEMfile *file, const pmemfile_iovec_t *vectors, int count) {
@@ -140,11 +151,6 @@ int pmemfile_posix_fallocate(PMEMfilepool *pool, PMEMfile *file, pmemfile_off_t 
     return result;
 }
 
-int pmemfile_getdents64(PMEMfilepool *pool, PMEMfile *dir, struct dirent64 *buffer, unsigned size) {
-    return static_cast<int>(
-        api::serve(pool, [&](Thread &thread) { return fs_getdents64(thread, dir->id, buffer, size); }));
-}
-
 int pmemfile_fcntl(PMEMfilepool *pool, PMEMfile *file, int command, ...) {
     va_list list;
     va_start(list, command);
@@ -201,4 +207,9 @@ int pmemfile_fchown(PMEMfilepool *pool, PMEMfile *file, pmemfile_uid_t uid, pmem
 
 int pmemfile_futimens(PMEMfilepool *pool, PMEMfile *file, const pmemfile_timespec_t times[2]) {
     return change_file(pool, file, [&](Thread &thread) { return fs_utimens(thread, file->inode, times); });
+}
+
+int pmemfile_futimes(PMEMfilepool *pool, PMEMfile *file, const pmemfile_timeval_t times[2]) {
+    pmemfile_timespec_t exact[2];
+    return api::exact_times(times, exact) ? pmemfile_futimens(pool, file, times == nullptr ? nullptr : exact) : -1;
 }

@@ -193,16 +193,21 @@ int pmemfile_utimensat(PMEMfilepool *pool, PMEMfile *dir, const char *path, cons
                      [&](Thread &thread, InodeHandle handle) { return fs_utimens(thread, handle, times); });
 }
 
-int pmemfile_utimes(PMEMfilepool *pool, const char *path, const pmemfile_timeval_t times[2]) {
-    if (times == nullptr)
-        return pmemfile_utimensat(pool, PMEMFILE_AT_CWD, path, nullptr, 0);
+int pmemfile_futimesat(PMEMfilepool *pool, PMEMfile *dir, const char *path, const pmemfile_timeval_t times[2]) {
     pmemfile_timespec_t exact[2];
-    for (int i = 0; i < 2; ++i) {
-        if (times[i].tv_usec < 0 || times[i].tv_usec >= 1000000)
-            return api::fail(EINVAL);
-        exact[i] = {times[i].tv_sec, times[i].tv_usec * 1000};
-    }
-    return pmemfile_utimensat(pool, PMEMFILE_AT_CWD, path, exact, 0);
+    return api::exact_times(times, exact) ? pmemfile_utimensat(pool, dir, path, times == nullptr ? nullptr : exact, 0)
+                                          : -1;
+}
+
+int pmemfile_utimes(PMEMfilepool *pool, const char *path, const pmemfile_timeval_t times[2]) {
+    return pmemfile_futimesat(pool, PMEMFILE_AT_CWD, path, times);
+}
+
+int pmemfile_lutimes(PMEMfilepool *pool, const char *path, const pmemfile_timeval_t times[2]) {
+    pmemfile_timespec_t exact[2];
+    if (!api::exact_times(times, exact))
+        return -1;
+    return pmemfile_utimensat(pool, PMEMFILE_AT_CWD, path, times == nullptr ? nullptr : exact, AT_SYMLINK_NOFOLLOW);
 }
 
 int pmemfile_utime(PMEMfilepool *pool, const char *path, const pmemfile_utimbuf_t *times) {

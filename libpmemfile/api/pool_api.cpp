@@ -71,13 +71,38 @@ private:
 
 thread_local ThreadPlaces places;
 
-PMEMfilepool *open_pool(const char *path) {
-    auto pool = std::make_unique<pmemfilepool>();
+base::Status attach(Pool &pool, const char *path) {
     AttachOptions options;
     options.container_open = container_open;
     ContainerMessage message;
-    if (base::Status attached = pool_attach(pool->pool, path, options, &message); !attached.ok()) {
+    base::Status attached = pool_attach(pool, path, options, &message);
+    if (!attached.ok())
         last_message = message.text;
+    return attached;
+}
+
+// The pool has a serial from now on, so that threads take places in it.
+void enter_registry(PMEMfilepool *pool) {
+    const std::lock_guard lock(registry_mutex);
+    pool->serial = next_serial++;
+    open_serials.insert(pool->serial);
+}
+
+// All threads' places end, and the pool is left.
+void leave(PMEMfilepool *pool) {
+    {
+        const std::lock_guard lock(registry_mutex);
+        open_serials.erase(pool->serial);
+    }
+    for (auto &[thread, owned] : pool->threads)
+        thread_release(*thread);
+    pool->threads.clear();
+    pool_detach(pool->pool);
+}
+
+PMEMfilepool *open_pool(const char *path) {
+    auto pool = std::make_unique<pmemfilepool>();
+    if (base::Status attached = attach(pool->pool, path); !attached.ok()) {
         errno = attached.error().number();
         return nullptr;
     }
@@ -95,16 +120,65 @@ PMEMfilepool *open_pool(const char *path) {
     if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
         pool->file_size_limit_bytes = limit.rlim_cur;
     pool->directory = pool->pool.superblock().root_inode;
-    std::memcpy(&pool->device, pool->pool.superblock().uuid, sizeof(pool->device));
-    const std::lock_guard lock(registry_mutex);
-    pool->serial = next_serial++;
-    open_serials.insert(pool->serial);
+    std::memcpy(pool->uuid, pool->pool.superblock().uuid, sizeof(pool->uuid));
+    std::memcpy(&pool->device, pool->uuid, sizeof(pool->device));
+    enter_registry(pool.get());
     return pool.release();
+}
+
+// What is needed to open `file` again. EBUSY when it has no name any more.
+base::Status note_file(Thread &thread, PMEMfile *file) {
+    BASE_TRY_ASSIGN(OpenFile * description, open_file_get(thread, file->id));
+    BASE_TRY_ASSIGN(Attributes attributes, fs_attributes(thread, file->inode));
+    if (attributes.link_count == 0)
+        return base::error(EBUSY);
+    file->generation = attributes.generation;
+    file->flags = description->flags.load();
+    file->offset_bytes = description->offset_bytes.load();
+    return {};
+}
+
+// Opens it again, whoever may read it now: it has been open all the time.
+base::Status reopen_file(Thread &thread, PMEMfile *file) {
+    const Credentials *former = thread.credentials;
+    thread.credentials = nullptr;
+    auto id = fs_open_inode(thread, InodeHandle(file->inode, file->generation), static_cast<int>(file->flags));
+    thread.credentials = former;
+    if (!id.ok())
+        return id.error();
+    file->id = *id;
+    BASE_TRY_ASSIGN(OpenFile * description, open_file_get(thread, file->id));
+    description->offset_bytes.store(file->offset_bytes);
+    return {};
 }
 
 } // namespace
 
+PMEMfile *add_file(PMEMfilepool *pool, OpenFileId id, InodeNumber inode) {
+    auto *file = new pmemfile_file{id, inode};
+    const std::lock_guard lock(pool->mutex);
+    file->next = pool->files;
+    if (file->next != nullptr)
+        file->next->previous = file;
+    pool->files = file;
+    return file;
+}
+
+void remove_file(PMEMfilepool *pool, PMEMfile *file) {
+    {
+        const std::lock_guard lock(pool->mutex);
+        (file->previous != nullptr ? file->previous->next : pool->files) = file->next;
+        if (file->next != nullptr)
+            file->next->previous = file->previous;
+    }
+    delete file;
+}
+
 Thread *thread_of(PMEMfilepool *pool) {
+    if (pool->is_suspended) {
+        errno = ENODEV;
+        return nullptr;
+    }
     Thread *thread = places.find(pool);
     return thread != nullptr ? thread : places.add(pool);
 }
@@ -166,17 +240,60 @@ PMEMfilepool *pmemfile_pool_open(const char *path) {
 void pmemfile_pool_close(PMEMfilepool *pool) {
     if (pool == nullptr)
         return;
-    if (pool->directory_holder != 0)
-        if (Thread *thread = api::thread_of(pool))
-            fs_close(*thread, pool->directory_holder, false);
-    {
-        const std::lock_guard lock(api::registry_mutex);
-        api::open_serials.erase(pool->serial);
+    if (!pool->is_suspended) {
+        if (pool->directory_holder != nullptr)
+            pmemfile_close(pool, pool->directory_holder);
+        api::leave(pool);
     }
-    for (auto &[thread, owned] : pool->threads)
-        thread_release(*thread);
-    pool_detach(pool->pool);
     delete pool;
+}
+
+int pmemfile_pool_suspend(PMEMfilepool *pool) {
+    Thread *thread = api::thread_of(pool);
+    if (thread == nullptr)
+        return -1;
+    for (PMEMfile *file = pool->files; file != nullptr; file = file->next)
+        if (base::Status noted = api::note_file(*thread, file); !noted.ok())
+            return api::fail(noted.error().number());
+    for (PMEMfile *file = pool->files; file != nullptr; file = file->next)
+        fs_close(*thread, file->id);
+    api::leave(pool);
+    pool->is_suspended = true;
+    return 0;
+}
+
+int pmemfile_pool_resume(PMEMfilepool *pool, const char *path) {
+    if (!pool->is_suspended)
+        return api::fail(EINVAL);
+    if (base::Status attached = api::attach(pool->pool, path); !attached.ok())
+        return api::fail(attached.error().number());
+    pool->is_suspended = false;
+    api::enter_registry(pool);
+    int failed = std::memcmp(pool->pool.superblock().uuid, pool->uuid, sizeof(pool->uuid)) != 0 ? EINVAL : 0;
+    Thread *thread = api::thread_of(pool);
+    if (thread == nullptr)
+        failed = errno;
+    PMEMfile *file = pool->files;
+    for (; failed == 0 && file != nullptr; file = file->next)
+        if (base::Status opened = api::reopen_file(*thread, file); !opened.ok())
+            failed = opened.error().number();
+    if (failed == 0)
+        return 0;
+    api::leave(pool); // closes those that were opened
+    pool->is_suspended = true;
+    return api::fail(failed);
+}
+
+unsigned pmemfile_pool_root_count(PMEMfilepool *) {
+    return 1;
+}
+
+PMEMfile *pmemfile_open_root(PMEMfilepool *pool, unsigned index, int flags) {
+    if (index >= pmemfile_pool_root_count(pool)) {
+        errno = EINVAL;
+        return nullptr;
+    }
+    return pmemfile_open(pool, "/", flags | O_DIRECTORY);
 }
 
 void pmemfile_pool_set_device(PMEMfilepool *pool, pmemfile_dev_t device) {
@@ -185,97 +302,4 @@ void pmemfile_pool_set_device(PMEMfilepool *pool, pmemfile_dev_t device) {
 
 const char *pmemfile_errormsg(void) {
     return api::last_message.c_str();
-}
-
-pmemfile_mode_t pmemfile_umask(PMEMfilepool *pool, pmemfile_mode_t mask) {
-    const mode_t former = pool->credentials.umask;
-    pool->credentials.umask = mask & 0777;
-    return former;
-}
-
-int pmemfile_fchdir(PMEMfilepool *pool, PMEMfile *dir) {
-    return static_cast<int>(api::serve(pool, [&](Thread &thread) -> base::Status {
-        BASE_TRY_ASSIGN(Attributes attributes, fs_attributes(thread, dir->inode));
-        if (!S_ISDIR(attributes.mode))
-            return base::error(ENOTDIR);
-        BASE_TRY(fs_access(thread, dir->inode, X_OK, false));
-        BASE_TRY_ASSIGN(OpenFileId holder, fs_open_inode(thread, dir->inode, O_PATH | O_DIRECTORY));
-        OpenFileId former = 0;
-        {
-            const std::lock_guard lock(pool->mutex);
-            former = pool->directory_holder;
-            pool->directory_holder = holder;
-            pool->directory = dir->inode;
-        }
-        if (former != 0)
-            fs_close(thread, former, false);
-        return {};
-    }));
-}
-
-int pmemfile_chdir(PMEMfilepool *pool, const char *path) {
-    PMEMfile *dir = pmemfile_open(pool, path, O_PATH | O_DIRECTORY);
-    if (dir == nullptr)
-        return -1;
-    const int result = pmemfile_fchdir(pool, dir);
-    const int number = errno;
-    pmemfile_close(pool, dir);
-    errno = number;
-    return result;
-}
-
-char *pmemfile_getcwd(PMEMfilepool *pool, char *buffer, size_t size) {
-    if (buffer != nullptr && size == 0) {
-        errno = EINVAL;
-        return nullptr;
-    }
-    char text[path_max_bytes];
-    const long length = api::serve(pool, [&](Thread &thread) {
-        InodeNumber directory = 0;
-        {
-            const std::lock_guard lock(pool->mutex);
-            directory = pool->directory;
-        }
-        return directory_path(thread, directory, text, sizeof(text));
-    });
-    if (length < 0)
-        return nullptr;
-    const size_t needed = static_cast<size_t>(length) + 1;
-    if (size != 0 && size < needed) {
-        errno = ERANGE;
-        return nullptr;
-    }
-    if (buffer == nullptr)
-        buffer = static_cast<char *>(malloc(size != 0 ? size : needed)); // the caller frees it, as with getcwd(3)
-    if (buffer != nullptr)
-        std::memcpy(buffer, text, needed);
-    return buffer;
-}
-
-int pmemfile_setreuid(PMEMfilepool *pool, pmemfile_uid_t ruid, pmemfile_uid_t euid) {
-    Credentials &who = pool->credentials;
-    if (ruid != static_cast<uid_t>(-1))
-        who.uid = ruid;
-    if (euid != static_cast<uid_t>(-1))
-        who.euid = who.suid = who.fsuid = euid;
-    who.capabilities = who.euid == 0 ? ~0u : 0;
-    return 0;
-}
-
-int pmemfile_setregid(PMEMfilepool *pool, pmemfile_gid_t rgid, pmemfile_gid_t egid) {
-    Credentials &who = pool->credentials;
-    if (rgid != static_cast<gid_t>(-1))
-        who.gid = rgid;
-    if (egid != static_cast<gid_t>(-1))
-        who.egid = who.sgid = who.fsgid = egid;
-    return 0;
-}
-
-int pmemfile_setgroups(PMEMfilepool *pool, size_t count, const pmemfile_gid_t *groups) {
-    if (count > max_groups_of_user)
-        return api::fail(EINVAL);
-    if (count > 0)
-        std::memcpy(pool->credentials.groups, groups, count * sizeof(*groups));
-    pool->credentials.group_count = static_cast<unsigned>(count);
-    return 0;
 }

@@ -14,6 +14,11 @@
 struct pmemfile_file {
     pmemfile::OpenFileId id;
     pmemfile::InodeNumber inode;
+    // In the pool's list, under its mutex.
+    pmemfile_file *previous = nullptr, *next = nullptr;
+    // While the pool is suspended: what is needed to open it again.
+    uint32_t generation = 0, flags = 0;
+    int64_t offset_bytes = 0;
 };
 
 struct pmemfilepool {
@@ -23,19 +28,30 @@ struct pmemfilepool {
     uint64_t file_size_limit_bytes = UINT64_MAX; // RLIMIT_FSIZE: asking at each write would be a system call
     uint64_t serial = 0; // never used again, so that a thread notices that a pool is another one
 
-    std::mutex mutex; // guards what follows
+    unsigned char uuid[16] = {};
+    bool is_suspended = false;
+
+    std::mutex mutex;          // guards what follows
+    PMEMfile *files = nullptr; // all that are open
     pmemfile::InodeNumber directory = 0;
-    pmemfile::OpenFileId directory_holder = 0; // 0 while it is the root
+    PMEMfile *directory_holder = nullptr; // null while it is the root
     // Places of threads, made at a thread's first call.
     std::unordered_map<pmemfile::Thread *, std::unique_ptr<pmemfile::Thread>> threads;
 };
 
 namespace pmemfile::api {
 
-// This thread's place in the pool. Null with errno set (EAGAIN).
+// This thread's place in the pool. Null with errno set (EAGAIN, ENODEV while it is suspended).
 Thread *thread_of(PMEMfilepool *pool);
+// A PMEMfile for an open file description, in the pool's list.
+PMEMfile *add_file(PMEMfilepool *pool, OpenFileId id, InodeNumber inode);
+// Takes it out of the list and frees it.
+void remove_file(PMEMfilepool *pool, PMEMfile *file);
 // An errno, and -1 as the result.
 int fail(int number);
+
+// Microseconds to nanoseconds. False with errno EINVAL when there are a million or more. `times` may be null.
+bool exact_times(const struct timeval times[2], struct timespec exact[2]);
 
 template <typename T> long give(const base::Result<T> &result) {
     return result.ok() ? static_cast<long>(*result) : fail(result.error().number());

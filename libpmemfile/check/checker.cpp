@@ -12,9 +12,7 @@
 #include "libpmemfile/check/checker.h"
 
 #include "libpmemfile/check/pool_checker.h"
-
-#define XXH_INLINE_ALL
-#include <xxhash.h>
+#include "libpmemfile/runtime/layout_check.h"
 
 #include <algorithm>
 #include <sys/stat.h>
@@ -60,19 +58,13 @@ int64_t PoolChecker::group_of(BlockNumber block) const {
     return index >= group.metadata_blocks && index < group.block_count ? after - 1 - groups_.begin() : -1;
 }
 
-bool PoolChecker::reach(BlockNumber block, const std::string &owner) {
-    if (group_of(block) < 0) {
-        incomplete_ = true;
-        problem(owner, "points to block " + number(block) + ", which is not one that files may use");
-        return false;
-    }
-    if (bit(reached_, block) || bit(inode_blocks_, block)) {
-        overlaps_ = true;
-        problem(owner, "uses block " + number(block) + ", which something else uses too");
-        return false;
-    }
+Reached PoolChecker::reach(BlockNumber block) {
+    if (group_of(block) < 0)
+        return Reached::outside;
+    if (bit(reached_, block) || bit(inode_blocks_, block))
+        return Reached::shared;
     set_bit(reached_, block);
-    return true;
+    return Reached::now;
 }
 
 const Inode *PoolChecker::readable_inode(InodeNumber number) const {
@@ -84,43 +76,13 @@ const Inode *PoolChecker::readable_inode(InodeNumber number) const {
 }
 
 bool PoolChecker::check_superblock() {
-    if (superblock_offset_ % block_size_bytes != 0 || !in_pool(superblock_offset_ / block_size_bytes, 1)) {
-        problem("superblock", "lies outside the pool");
+    LayoutProblem wrong = superblock_problem(persist_, superblock_offset_);
+    if (wrong.text != nullptr) {
+        problem("superblock", wrong.text);
         return false;
     }
     superblock_ = at<Superblock>(superblock_offset_);
     const Superblock &sb = *superblock_;
-    auto bad = [&](const char *text) {
-        problem("superblock", text);
-        return false;
-    };
-    if (sb.magic != superblock_magic)
-        return bad("has no magic number");
-    if (sb.version != format_version)
-        return bad("is of a format version this program does not know");
-    if (sb.checksum != XXH3_64bits(at<char>(superblock_offset_ + 16), superblock_checked_bytes - 16))
-        return bad("has a wrong checksum");
-    if (sb.features.incompatible != 0)
-        return bad("asks for features this program does not know");
-    if ((uint64_t{1} << (sb.block_size_log2 & 63)) != block_size_bytes)
-        return bad("has another block size");
-    if (sb.pool_size_bytes > persist_.size_bytes())
-        return bad("says that the pool is larger than its file: the file was truncated");
-    if (sb.group_count == 0 || sb.group_table_blocks > block_limit() ||
-        sb.group_count > sb.group_table_blocks * (block_size_bytes / sizeof(GroupDescriptor)) ||
-        !in_pool(sb.group_table_block, sb.group_table_blocks))
-        return bad("has a group table outside the pool");
-    uint64_t orphan_blocks = sb.orphan_slots / (block_size_bytes / sizeof(OrphanSlot)) +
-                             (sb.orphan_slots % (block_size_bytes / sizeof(OrphanSlot)) != 0);
-    if (sb.orphan_slots == 0 || !in_pool(sb.orphan_table_block, orphan_blocks))
-        return bad("has an orphan table outside the pool");
-    if (sb.ring_count == 0 || sb.ring_count > block_limit() ||
-        !in_pool(sb.ring_table_block, (sb.ring_count * sizeof(RingHeader) + block_size_bytes - 1) / block_size_bytes))
-        return bad("has a ring table outside the pool");
-    if ((sb.ring_size_bytes & (sb.ring_size_bytes - 1)) != 0 || sb.ring_size_bytes < 4 * max_record_bytes ||
-        sb.ring_size_bytes > persist_.size_bytes() / sb.ring_count ||
-        !in_pool(sb.ring_first_block, sb.ring_count * (sb.ring_size_bytes / block_size_bytes)))
-        return bad("has rings outside the pool");
     if (sb.state & superblock_state_failed) {
         if (repairable("superblock", "a write error was recorded; the pool is read-only until it is checked")) {
             uint64_t state = sb.state & ~superblock_state_failed;
@@ -135,20 +97,13 @@ bool PoolChecker::check_groups() {
     uint64_t next_free = 1;
     for (uint64_t i = 0; i < superblock_->group_count; ++i) {
         const GroupDescriptor &group = table[i];
-        std::string name = "group " + number(i);
-        if (group.checksum != XXH3_64bits_withSeed(&group, offsetof(GroupDescriptor, checksum), i)) {
-            problem(name, "descriptor has a wrong checksum");
-            return false;
-        }
-        uint64_t metadata = 2 + (uint64_t{group.block_count} * 2 + block_size_bytes - 1) / block_size_bytes;
-        if (group.block_count > max_blocks_per_group || group.metadata_blocks != metadata ||
-            group.block_count < metadata || !in_pool(group.first_block, group.block_count) ||
-            group.first_block < next_free) {
-            problem(name, "descriptor does not describe blocks of its own in this pool");
+        LayoutProblem wrong = group_problem(persist_, *superblock_, i, next_free);
+        if (wrong.text != nullptr) {
+            problem("group " + number(i), wrong.text);
             return false;
         }
         next_free = group.first_block + group.block_count;
-        groups_.push_back({group.first_block, group.block_count, metadata});
+        groups_.push_back({group.first_block, group.block_count, group.metadata_blocks});
         report_.blocks_total += group.block_count;
     }
     return true;
@@ -209,7 +164,7 @@ void PoolChecker::check_counts() {
             auto right = static_cast<uint32_t>(facts.orphan_slot);
             repair_bytes(offset + offsetof(Inode, orphan_slot), &right, sizeof(right));
         }
-        if (!is_directory || (facts.names == 0 && !is_root))
+        if (!is_directory || (facts.names == 0 && !is_root) || facts.is_lost)
             continue;
         InodeNumber parent = is_root ? inode_number : facts.parent;
         if (inode->parent != parent &&
@@ -306,9 +261,20 @@ void PoolChecker::cross_check_group(size_t index) {
         }
 }
 
+void PoolChecker::look_into_queue() {
+    while (!queue_.empty()) {
+        InodeNumber inode_number = queue_.front();
+        queue_.pop_front();
+        check_inode(inode_number);
+    }
+}
+
 CheckReport PoolChecker::run() {
     if (!check_superblock() || !check_groups())
         return std::move(report_);
+    pool_.persist = persist_;
+    pool_.superblock_offset = superblock_offset_;
+    pool_.first_group_block = groups_.front().first_block;
     reached_.assign(block_limit() / 64 + 1, 0);
     inode_blocks_.assign(block_limit() / 64 + 1, 0);
 
@@ -323,11 +289,9 @@ CheckReport PoolChecker::run() {
         queue_.push_back(root);
     }
     check_orphan_table();
-    while (!queue_.empty()) {
-        InodeNumber inode_number = queue_.front();
-        queue_.pop_front();
-        check_inode(inode_number);
-    }
+    look_into_queue();
+    if (facts_.contains(root))
+        find_lost();
     check_counts();
     for (size_t i = 0; i < groups_.size(); ++i)
         cross_check_group(i);
@@ -338,8 +302,8 @@ CheckReport PoolChecker::run() {
     return std::move(report_);
 }
 
-CheckReport check_pool(Persist &persist, PoolOffset superblock_offset, bool repair) {
-    return PoolChecker(persist, superblock_offset, repair).run();
+CheckReport check_pool(Persist &persist, PoolOffset superblock_offset, bool repair, RepairPlan *plan) {
+    return PoolChecker(persist, superblock_offset, repair && plan != nullptr, plan).run();
 }
 
 } // namespace pmemfile

@@ -27,11 +27,15 @@ struct CheckReport {
     uint64_t blocks_total = 0, blocks_used = 0, blocks_leaked = 0;
 };
 
+struct RepairPlan;
+
 // Checks superblock, group table, bitmaps, inode masks, every inode reachable from the root
 // and the orphan table, block maps, directory tries and leaves, link counts; cross-checks
 // bitmaps with what is reachable (leaked or doubly used blocks, lost inodes). With
-// `repair`: bitmaps, link counts, entry counts, dangling entries, orphans; stores through `persist`.
-// Always succeeds (problems are in the report).
-CheckReport check_pool(Persist &persist, PoolOffset superblock_offset, bool repair);
+// `repair`: bitmaps, link counts, entry counts, dangling entries, orphans, pointers that lead nowhere; stores
+// through `persist`. What needs names or blocks (lost inodes, damaged directories) goes into `plan`, to be
+// done afterwards (repair_plan.h); without a plan nothing is repaired.
+// Always succeeds (problems are in the report; what is in the plan counts as repaired).
+CheckReport check_pool(Persist &persist, PoolOffset superblock_offset, bool repair, RepairPlan *plan = nullptr);
 
 } // namespace pmemfile

@@ -23,7 +23,10 @@ struct PoolChecker::Trie {
     InodeNumber directory;
     std::string owner; // for problems
     uint64_t leaves = 0, nodes = 0, entries = 0;
-    bool damaged = false; // some part could not be read
+    bool damaged = false;                 // some part could not be read: the directory is to be built anew
+    bool overlaps = false;                // some block is somebody else's too: then it is left alone
+    std::vector<BlockNumber> blocks;      // leaves and nodes
+    std::vector<PoolOffset> slot_offsets; // of the entries that are sound
 };
 
 namespace {
@@ -44,9 +47,9 @@ void PoolChecker::visit_table(Trie &trie, const uint64_t *pointers, unsigned wid
     unsigned count = 1u << width_bits;
     for (unsigned i = 0; i < count;) {
         uint64_t pointer = pointers[i];
-        auto damaged = [&](const char *text) {
-            problem(trie.owner, text);
-            trie.damaged = incomplete_ = true;
+        auto damaged = [&](const std::string &text) {
+            repairable(trie.owner, text);
+            trie.damaged = true;
         };
         uint64_t here = bits_after > hash_bits ? prefix : prefix | uint64_t{i} << (hash_bits - bits_after);
         if (pointer == 0 || pointer & ~pointer_block_mask) {
@@ -54,13 +57,23 @@ void PoolChecker::visit_table(Trie &trie, const uint64_t *pointers, unsigned wid
             ++i;
             continue;
         }
-        if (!reach(pointer, trie.owner)) {
-            trie.damaged = incomplete_ = true;
+        if (Reached reached = reach(pointer); reached != Reached::now) {
+            std::string block = "block " + std::to_string(pointer);
+            bool own = std::find(trie.blocks.begin(), trie.blocks.end(), pointer) != trie.blocks.end();
+            if (reached == Reached::outside) {
+                damaged("points to " + block + ", which is not one that files may use");
+            } else if (own) {
+                damaged("has a hash trie that leads twice to " + block);
+            } else {
+                problem(trie.owner, "uses " + block + ", which something else uses too");
+                trie.damaged = trie.overlaps = overlaps_ = true;
+            }
             // The same wrong pointer again is one problem, not many.
             while (i < count && pointers[i] == pointer)
                 ++i;
             continue;
         }
+        trie.blocks.push_back(pointer);
         const auto &leaf = *at<DirectoryLeaf>(pointer * block_size_bytes);
         if (leaf.magic != leaf_magic) {
             if (bits_after + trie_node_bits > hash_bits) {
@@ -98,13 +111,13 @@ void PoolChecker::check_leaf(Trie &trie, BlockNumber block, unsigned, unsigned, 
     const auto &leaf = *at<DirectoryLeaf>(offset);
     std::string name = trie.owner + ", leaf " + std::to_string(block);
     if (leaf.prefix != prefix_of(prefix, leaf.depth) || leaf.directory != trie.directory) {
-        problem(name, "belongs elsewhere (wrong prefix or directory)");
-        trie.damaged = incomplete_ = true;
+        repairable(name, "belongs elsewhere (wrong prefix or directory)");
+        trie.damaged = true;
         return;
     }
     if (leaf.slot_count > max_leaf_slots) {
-        problem(name, "has more slots than fit");
-        trie.damaged = incomplete_ = true;
+        repairable(name, "has more slots than fit");
+        trie.damaged = true;
         return;
     }
     unsigned heap_begin = sizeof(DirectoryLeaf) + leaf.slot_count * sizeof(DirectorySlot);
@@ -155,13 +168,15 @@ void PoolChecker::check_leaf(Trie &trie, BlockNumber block, unsigned, unsigned, 
             continue;
         }
         names.push_back(text);
+        trie.slot_offsets.push_back(offset + sizeof(DirectoryLeaf) + i * sizeof(DirectorySlot));
         spans.push_back({slot.offset, end});
         ++trie.entries;
     }
     std::sort(spans.begin(), spans.end(), [](const Span &a, const Span &b) { return a.begin < b.begin; });
     for (size_t i = 1; i < spans.size(); ++i)
         if (spans[i].begin < spans[i - 1].end) {
-            problem(name, "has entries that overlap");
+            repairable(name, "has entries that overlap");
+            trie.damaged = true;
             break;
         }
 }
@@ -191,6 +206,26 @@ bool PoolChecker::check_entry(Trie &trie, const DirectorySlot &slot, const Direc
     return true;
 }
 
+// A trie with a part that cannot be read is given up: the names that can be read are put into a new one.
+void PoolChecker::rebuild(const Trie &trie) {
+    if (trie.overlaps) {
+        incomplete_ = true;
+        return;
+    }
+    std::string text = "is built anew from the " + std::to_string(trie.slot_offsets.size()) +
+                       " names that can be read; what only other names led to goes to lost+found";
+    if (!repairable(trie.owner, text))
+        return;
+    plan_->to_empty.push_back(trie.directory);
+    for (PoolOffset place : trie.slot_offsets) {
+        const auto &slot = *at<DirectorySlot>(place);
+        const auto &entry = *at<DirectoryEntry>(place / block_size_bytes * block_size_bytes + slot.offset);
+        plan_->names.push_back({trie.directory, std::string(entry.name, slot.length), entry.inode});
+    }
+    for (BlockNumber block : trie.blocks)
+        reached_[block / 64] &= ~(uint64_t{1} << (block % 64));
+}
+
 void PoolChecker::check_directory(InodeNumber number, const Inode &inode) {
     PoolOffset offset = number * inode_size_bytes;
     Trie trie{number, "directory " + std::to_string(number)};
@@ -203,8 +238,10 @@ void PoolChecker::check_directory(InodeNumber number, const Inode &inode) {
     }
     if (!empty)
         visit_table(trie, inode.content.slots, trie_root_bits, 0, 0);
-    if (trie.damaged)
-        return; // counts of what could be read mean nothing
+    if (trie.damaged) { // counts of what could be read mean nothing
+        rebuild(trie);
+        return;
+    }
     auto repair_count = [&](const char *what, uint64_t says, uint64_t right, size_t field) {
         if (says != right && repairable(trie.owner, std::string(what) + " is " + std::to_string(says) + ", should be " +
                                                         std::to_string(right)))

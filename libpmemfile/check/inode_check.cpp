@@ -50,27 +50,54 @@ void PoolChecker::check_inode(InodeNumber number) {
     }
 }
 
-// Follows one pointer of the map; returns how many blocks hang on it (it and all below).
-uint64_t PoolChecker::visit_map(InodeNumber number, uint64_t pointer, unsigned height, uint64_t index,
+// The pointer at `place` leads nowhere that can be: it becomes a hole.
+void PoolChecker::cut(InodeNumber number, PoolOffset place, unsigned height, uint64_t index, const std::string &why) {
+    uint64_t count = uint64_t{1} << 9 * height;
+    std::string lost =
+        height == 0 ? "block " + std::to_string(index)
+                    : "blocks " + std::to_string(index * count) + " to " + std::to_string((index + 1) * count - 1);
+    if (repairable("inode " + std::to_string(number), why + "; " + lost + " of the file cut off, read as zeros")) {
+        uint64_t hole = 0;
+        repair_bytes(place, &hole, sizeof(hole));
+    }
+}
+
+// Follows the pointer at `place` of the map; returns how many blocks hang on it (it and all below).
+uint64_t PoolChecker::visit_map(InodeNumber number, PoolOffset place, unsigned height, uint64_t index,
                                 uint64_t *last_index) {
+    uint64_t pointer = *at<uint64_t>(place);
     if (pointer == 0)
         return 0;
-    std::string owner = "inode " + std::to_string(number);
+    std::string block = "block " + std::to_string(pointer);
     if (pointer & ~pointer_block_mask) {
-        incomplete_ = true;
-        problem(owner, "has a block pointer with unknown flags");
+        cut(number, place, height, index, "has a block pointer with unknown flags");
         return 0;
     }
-    if (!reach(pointer, owner))
+    switch (reach(pointer)) {
+    case Reached::now:
+        break;
+    case Reached::outside:
+        cut(number, place, height, index, "points to " + block + ", which is not one that files may use");
         return 0;
+    case Reached::shared:
+        if (nodes_of_file_.contains(pointer)) {
+            cut(number, place, height, index, "has a map that leads back to its own node, " + block);
+            return 0;
+        }
+        // Which of the two it belongs to cannot be told: nothing is done, and no block is freed.
+        overlaps_ = true;
+        problem("inode " + std::to_string(number), "uses " + block + ", which something else uses too");
+        return 0;
+    }
     if (height == 0) {
         *last_index = std::max(*last_index, index + 1);
         return 1;
     }
-    const MapNode &node = *at<MapNode>(pointer * block_size_bytes);
+    nodes_of_file_.insert(pointer);
     uint64_t blocks = 1;
     for (unsigned i = 0; i < pointers_per_node; ++i)
-        blocks += visit_map(number, node.pointers[i], height - 1, index * pointers_per_node + i, last_index);
+        blocks += visit_map(number, pointer * block_size_bytes + i * sizeof(uint64_t), height - 1,
+                            index * pointers_per_node + i, last_index);
     return blocks;
 }
 
@@ -85,8 +112,10 @@ void PoolChecker::check_file(InodeNumber number, const Inode &inode) {
         if (inode.height != 0)
             problem(name, "has its content in the inode and a map too");
     } else {
+        nodes_of_file_.clear();
         for (unsigned i = 0; i < inode_slots; ++i)
-            blocks += visit_map(number, inode.content.slots[i], inode.height, i, &last_index);
+            blocks += visit_map(number, offset + offsetof(Inode, content) + i * sizeof(uint64_t), inode.height, i,
+                                &last_index);
     }
     // After damage the count of what could be followed means nothing.
     if (!incomplete_ && !overlaps_ && blocks != inode.block_count &&
@@ -97,6 +126,8 @@ void PoolChecker::check_file(InodeNumber number, const Inode &inode) {
         problem(name, "its size is no file size");
     if (S_ISLNK(inode.mode) && (inode.size_bytes == 0 || inode.size_bytes > block_size_bytes - 1))
         problem(name, "is a symlink of " + std::to_string(inode.size_bytes) + " bytes");
+    else if (S_ISLNK(inode.mode) && (inode.flags & inode_inline) == 0 && last_index == 0)
+        problem(name, "is a symlink that has lost its text");
     // Blocks behind the end are allowed (fallocate keeps the size), for regular files.
     uint64_t size_blocks = inode.size_bytes / block_size_bytes + (inode.size_bytes % block_size_bytes != 0);
     if (S_ISLNK(inode.mode) && last_index > size_blocks)

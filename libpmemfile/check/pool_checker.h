@@ -3,10 +3,13 @@
 #pragma once
 
 #include "libpmemfile/check/checker.h"
+#include "libpmemfile/check/repair_plan.h"
+#include "libpmemfile/runtime/pool.h"
 
 #include <deque>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 
 namespace pmemfile {
 
@@ -20,6 +23,14 @@ struct InodeFacts {
     uint64_t orphan_slot = 0;    // index + 1 of the orphan slot that names it
     InodeNumber parent = 0;      // directories: where its name was found, 0 for orphans
     uint64_t name_hash = 0;
+    bool is_lost = false; // no name leads to it; it is to get one in lost+found
+};
+
+// Whether a block may be followed.
+enum class Reached {
+    now,     // yes, nobody else has it
+    outside, // it is none that files may use
+    shared,  // something else has it too
 };
 
 // One group as the (checked) descriptor tells it.
@@ -32,8 +43,8 @@ struct GroupExtent {
 // One check of one pool. Single-threaded; made for one run().
 class PoolChecker {
 public:
-    PoolChecker(Persist &persist, PoolOffset superblock_offset, bool repair)
-        : persist_(persist), superblock_offset_(superblock_offset), repair_(repair) {}
+    PoolChecker(Persist &persist, PoolOffset superblock_offset, bool repair, RepairPlan *plan)
+        : persist_(persist), superblock_offset_(superblock_offset), repair_(repair), plan_(plan) {}
     CheckReport run();
 
 private:
@@ -43,15 +54,24 @@ private:
     void check_orphan_table();
     void check_counts();
     void cross_check_group(size_t index);
+    void look_into_queue();
+
+    // lost_check.cpp
+    void find_lost();
+    std::vector<InodeNumber> lost_inodes() const;
+    bool is_named_by_lost(InodeNumber number) const;
+    void adopt(InodeNumber number);
 
     // inode_check.cpp
     void check_inode(InodeNumber number);
     void check_file(InodeNumber number, const Inode &inode);
-    uint64_t visit_map(InodeNumber number, uint64_t pointer, unsigned height, uint64_t index, uint64_t *last_index);
+    uint64_t visit_map(InodeNumber number, PoolOffset place, unsigned height, uint64_t index, uint64_t *last_index);
+    void cut(InodeNumber number, PoolOffset place, unsigned height, uint64_t index, const std::string &why);
 
     // directory_check.cpp
     void check_directory(InodeNumber number, const Inode &inode);
     struct Trie;
+    void rebuild(const Trie &trie);
     void visit_table(Trie &trie, const uint64_t *pointers, unsigned width_bits, unsigned bits_before, uint64_t prefix);
     void check_leaf(Trie &trie, BlockNumber block, unsigned bits_before, unsigned bits_after, uint64_t prefix);
     bool check_entry(Trie &trie, const DirectorySlot &slot, const DirectoryEntry &entry, std::string_view name);
@@ -61,9 +81,8 @@ private:
     const Inode *readable_inode(InodeNumber number) const;
     // Index of the group that hands `block` out, or -1 (out of range, metadata).
     int64_t group_of(BlockNumber block) const;
-    // Notes that `block` is used by `owner`. False: it must not be followed
-    // (out of range, or somebody else uses it too); the problem is noted.
-    bool reach(BlockNumber block, const std::string &owner);
+    // Notes that `block` is used, if it may be.
+    Reached reach(BlockNumber block);
 
     void problem(std::string structure, std::string text);                      // nothing can be done
     bool repairable(std::string structure, std::string text);                   // true: the caller repairs it now
@@ -75,10 +94,6 @@ private:
     uint64_t block_limit() const {
         return persist_.size_bytes() / block_size_bytes;
     }
-    // True when `count` blocks from `first` on lie in the pool.
-    bool in_pool(uint64_t first, uint64_t count) const {
-        return first != 0 && first < block_limit() && count <= block_limit() - first;
-    }
     static bool bit(const std::vector<uint64_t> &bits, uint64_t index) {
         return bits[index / 64] >> (index % 64) & 1;
     }
@@ -89,9 +104,12 @@ private:
     Persist &persist_;
     PoolOffset superblock_offset_;
     bool repair_;
+    RepairPlan *plan_;
     bool overlaps_ = false;   // some block has two owners: bitmaps cannot be trusted to be repaired
     bool incomplete_ = false; // a part of the tree could not be read: what it held must not be freed
     const Superblock *superblock_ = nullptr;
+    Pool pool_;                                     // for the engine's own look-ups
+    std::unordered_set<BlockNumber> nodes_of_file_; // of the file that is being walked
     std::vector<GroupExtent> groups_;
     std::vector<uint64_t> reached_;      // one bit a block: data, nodes, leaves
     std::vector<uint64_t> inode_blocks_; // one bit a block: holds a reached inode

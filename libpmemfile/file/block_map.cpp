@@ -223,9 +223,11 @@ base::Result<uint64_t> truncate_array(TruncateWalk &walk, const uint64_t *pointe
         } else {
             walk.last = pointer;
         }
+        // More than hang on it: nodes that lead to each other would be freed for ever.
+        if (walk.inode.block_count == 0)
+            return base::error(EUCLEAN);
         walk.frees.add(pointer);
-        if (walk.inode.block_count > 0)
-            --walk.inode.block_count;
+        --walk.inode.block_count;
         --i;
     }
     return i;
@@ -288,6 +290,8 @@ base::Status map_set(Call &call, Inode &inode, uint64_t index, std::span<const B
         count += run.count;
     if (count == 0)
         return {};
+    if (inode.height > max_map_height)
+        return base::error(EUCLEAN);
     uint64_t slots[inode_slots];
     FreeRuns frees(call);
     SetWalk walk{call, inode, frees, runs};
@@ -306,6 +310,8 @@ base::Status map_set(Call &call, Inode &inode, uint64_t index, std::span<const B
 }
 
 base::Result<bool> map_prepare(Call &call, Inode &inode, uint64_t index) {
+    if (inode.height > max_map_height)
+        return base::error(EUCLEAN);
     if (index < reach_of(inode.height) || no_pointers(inode))
         return true;
     if (inode.height + 1u > max_map_height)
@@ -319,7 +325,7 @@ base::Result<bool> map_prepare(Call &call, Inode &inode, uint64_t index) {
 base::Result<bool> map_truncate_step(Call &call, Inode &inode, uint64_t first) {
     if ((inode.flags & inode_inline) != 0)
         return true;
-    if (inode.height > max_map_height)
+    if (inode.height > max_map_height || inode.block_count > call.pool().block_limit())
         return base::error(EUCLEAN);
     FreeRuns frees(call);
     TruncateWalk walk{call, inode, frees, S_ISDIR(inode.mode)};

@@ -88,7 +88,11 @@ base::Result<uint64_t> data_seek(Thread &thread, InodeNumber number, uint64_t of
         bool found = (inode.flags & inode_inline) && !want_hole;
         if (inode.flags & inode_inline)
             index = want_hole ? end : index;
+        // A sound map has at most one run a pointer; nodes that lead to each other have no end of them.
+        uint64_t runs_left = (std::min(inode.block_count, pool.block_limit()) + 1) * pointers_per_node;
         while (!found && index < end) {
+            if (runs_left-- == 0)
+                break;
             MappedRun run = map_lookup(pool, inode, index, end - index);
             if ((run.block == 0) == want_hole) {
                 found = true;
@@ -98,6 +102,8 @@ base::Result<uint64_t> data_seek(Thread &thread, InodeNumber number, uint64_t of
         }
         if (!section.valid())
             continue;
+        if (!found && index < end)
+            return base::error(EUCLEAN);
         if (!found) // the end of the file counts as a hole
             return want_hole ? base::Result<uint64_t>(inode.size_bytes) : base::error(ENXIO);
         return std::max(offset_bytes, index * block_size_bytes);

@@ -15,10 +15,12 @@
 #include "libpmemfile/journal/settle.h"
 #include "libpmemfile/journal/watermark.h"
 #include "libpmemfile/runtime/advisory_lock.h"
+#include "libpmemfile/runtime/layout_check.h"
 #include "libpmemfile/runtime/liveness.h"
 #include "libpmemfile/runtime/mapping_pin.h"
 #include "libpmemfile/runtime/open_file.h"
 #include "libpmemfile/runtime/robust_lock.h"
+#include "libpmemfile/runtime/space_map.h"
 
 #include <ctime>
 #include <fcntl.h>
@@ -27,9 +29,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 namespace pmemfile {
 namespace {
 
@@ -37,7 +36,8 @@ base::Errno errno_of(long result) {
     return base::error(static_cast<int>(-result));
 }
 
-base::Errno say(ContainerMessage *message, const char *path, std::string_view text, int error_number) {
+base::Errno say(ContainerMessage *message, const char *path, std::string_view text, std::string_view rest,
+                int error_number) {
     if (message != nullptr) {
         unsigned at = 0;
         auto append = [&](std::string_view part) {
@@ -48,9 +48,14 @@ base::Errno say(ContainerMessage *message, const char *path, std::string_view te
         append(path);
         append(": ");
         append(text);
+        append(rest);
         message->text[at] = 0;
     }
     return base::error(error_number);
+}
+
+base::Errno say(ContainerMessage *message, const char *path, std::string_view text, int error_number) {
+    return say(message, path, text, {}, error_number);
 }
 
 // A file descriptor that closes itself unless it is kept.
@@ -134,41 +139,21 @@ base::Result<Segment *> map_segment(int descriptor, uint64_t size_bytes) {
     return reinterpret_cast<Segment *>(mapped);
 }
 
-// Is the superblock one that we can work with?
-base::Status check_superblock(const Persist &persist, PoolOffset offset, const char *path, ContainerMessage *message) {
-    if (offset == 0 || offset % block_size_bytes != 0 || offset > persist.size_bytes() - block_size_bytes)
-        return say(message, path, "the pool's root object is damaged", EUCLEAN);
-    const auto &superblock = *reinterpret_cast<const Superblock *>(persist.base() + offset);
-    if (superblock.magic != superblock_magic)
-        return say(message, path, "the superblock is damaged, or mkfs did not finish", EUCLEAN);
-    if (superblock.checksum !=
-        XXH3_64bits(&superblock.version, superblock_checked_bytes - offsetof(Superblock, version)))
-        return say(message, path, "the superblock is damaged (checksum)", EUCLEAN);
-    if (superblock.version > format_version || superblock.features.incompatible != 0)
-        return say(message, path, "the pool has a newer format than this program knows", EPROTONOSUPPORT);
-    if (superblock.pool_size_bytes > persist.size_bytes())
-        return say(message, path, "the pool file is truncated", EUCLEAN);
-    const uint64_t blocks = persist.size_bytes() / block_size_bytes;
-    const uint64_t ring_blocks = superblock.ring_count * superblock.ring_size_bytes / block_size_bytes;
-    const bool is_sane =
-        superblock.ring_count >= 1 && superblock.ring_count <= max_rings && superblock.group_count >= 1 &&
-        superblock.group_table_block < blocks &&
-        superblock.group_count * sizeof(GroupDescriptor) <= superblock.group_table_blocks * block_size_bytes &&
-        superblock.ring_first_block < blocks && ring_blocks < blocks - superblock.ring_first_block &&
-        superblock.orphan_table_block < blocks && superblock.ring_table_block < blocks;
-    return is_sane ? base::Status() : base::Status(say(message, path, "the superblock is damaged (numbers)", EUCLEAN));
-}
-
-base::Status check_group_table(const Pool &pool, const char *path, ContainerMessage *message) {
+// Is the superblock one that we can work with, and the group table? Sets Pool::first_group_block.
+base::Status check_layout(Pool &pool, const char *path, ContainerMessage *message) {
+    LayoutProblem problem = superblock_problem(pool.persist, pool.superblock_offset);
+    if (problem.text != nullptr)
+        return say(message, path, "the superblock ", problem.text, problem.error_number);
     const Superblock &superblock = pool.superblock();
     const auto *groups = pool.at<GroupDescriptor>(superblock.group_table_block * block_size_bytes);
+    BlockNumber next_free = 1;
     for (uint64_t i = 0; i < superblock.group_count; i++) {
-        const uint64_t checksum = XXH3_64bits_withSeed(&groups[i], offsetof(GroupDescriptor, checksum), i);
-        if (groups[i].checksum != checksum || groups[i].block_count > max_blocks_per_group ||
-            groups[i].first_block >= pool.block_limit() ||
-            groups[i].block_count > pool.block_limit() - groups[i].first_block)
-            return say(message, path, "the table of allocation groups is damaged; run pmemfile fsck", EUCLEAN);
+        problem = group_problem(pool.persist, superblock, i, next_free);
+        if (problem.text != nullptr)
+            return say(message, path, "an allocation group's ", problem.text, problem.error_number);
+        next_free = groups[i].first_block + groups[i].block_count;
     }
+    pool.first_group_block = groups[0].first_block;
     return {};
 }
 
@@ -223,8 +208,7 @@ uint64_t random_nonce() {
 template <typename SegmentMemory>
 base::Status bring_up(Pool &pool, const char *path, const struct stat &pool_status, ContainerMessage *message,
                       SegmentMemory &&segment_memory) {
-    BASE_TRY(check_superblock(pool.persist, pool.superblock_offset, path, message));
-    BASE_TRY(check_group_table(pool, path, message));
+    BASE_TRY(check_layout(pool, path, message));
     uint64_t heads[max_rings] = {};
     const base::Result<RecoveryReport> report = journal_recover(pool.persist, pool.superblock_offset, heads);
     if (!report.ok())
@@ -280,6 +264,7 @@ base::Status attach_later(Pool &pool, const char *path, int pool_descriptor, con
     pool.superblock_offset = segment.superblock_offset;
     if (pool.superblock().runtime_nonce != segment.nonce)
         return say(message, path, elsewhere, EBUSY);
+    pool.first_group_block = group_descriptor(pool, 0).first_block;
     return {};
 }
 
@@ -408,27 +393,35 @@ base::Status pool_attach(Pool &pool, const char *path, const AttachOptions &opti
 }
 
 base::Status pool_attach_image(Pool &pool, std::byte *base, uint64_t size_bytes, PoolOffset superblock_offset,
-                               PersistObserver *observer) {
+                               PersistObserver *observer, Medium medium) {
     settle_thread_hook = settle_thread;
     pool = Pool();
-    pool.persist = Persist(base, size_bytes, Medium::persistent_memory);
+    pool.persist = Persist(base, size_bytes, medium);
     pool.persist.set_observer(observer);
     pool.superblock_offset = superblock_offset;
     const struct stat no_file = {};
-    BASE_TRY(bring_up(pool, "image", no_file, nullptr, [](uint64_t segment_bytes) -> base::Result<Segment *> {
-        const long memory = base::raw_syscall(SYS_mmap, 0, static_cast<long>(segment_bytes), PROT_READ | PROT_WRITE,
-                                              MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (base::is_error(memory))
-            return errno_of(memory);
-        return reinterpret_cast<Segment *>(memory);
-    }));
+    base::Status attached =
+        bring_up(pool, "image", no_file, nullptr, [](uint64_t segment_bytes) -> base::Result<Segment *> {
+            const long memory = base::raw_syscall(SYS_mmap, 0, static_cast<long>(segment_bytes), PROT_READ | PROT_WRITE,
+                                                  MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+            if (base::is_error(memory))
+                return errno_of(memory);
+            return reinterpret_cast<Segment *>(memory);
+        });
+    if (!attached.ok())
+        return attached;
     pool.segment->ready.store(1);
     // Alone in a private segment: slot 0 without a kernel lock; process_alive(self) is true.
     pool.incarnation = 1;
     pool.segment->next_incarnation.store(1);
     pool.segment->processes()[0].incarnation.store(1);
     pool.segment->process_high_water.store(1);
-    return tidy_up(pool, true, false);
+    attached = tidy_up(pool, true, false);
+    if (!attached.ok()) {
+        base::raw_syscall(SYS_munmap, base::as_long(pool.segment), static_cast<long>(pool.segment->segment_size_bytes));
+        pool.segment = nullptr;
+    }
+    return attached;
 }
 
 namespace {

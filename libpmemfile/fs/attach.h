@@ -33,7 +33,7 @@ base::Status pool_attach(Pool &pool, const char *path, const AttachOptions &opti
 // Attaches to a pool image in private memory, alone, with a private segment: for
 // the crash explorer and for tools that look at a copy. Recovery has been run.
 base::Status pool_attach_image(Pool &pool, std::byte *base, uint64_t size_bytes, PoolOffset superblock_offset,
-                               PersistObserver *observer = nullptr);
+                               PersistObserver *observer = nullptr, Medium medium = Medium::persistent_memory);
 // Leaves: open files of the process end. The last one out raises the watermark and removes the segment.
 void pool_detach(Pool &pool);
 

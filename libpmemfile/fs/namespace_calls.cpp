@@ -34,6 +34,8 @@ struct NewContent {
 base::Status fill_content(Call &call, Inode &inode, const NewContent &content) {
     inode.device = content.device;
     inode.size_bytes = content.target.size();
+    if (content.target.empty())
+        return {};
     if (content.target.size() <= inline_max_bytes) {
         std::memcpy(inode.content.bytes, content.target.data(), content.target.size());
         return {};
@@ -216,7 +218,10 @@ base::Result<size_t> fs_readlink(Thread &thread, InodeHandle handle, char *buffe
         } else {
             length = std::min<size_t>({size_bytes, (*inode)->size_bytes, path_max_bytes - 1});
             if (((*inode)->flags & inode_inline) != 0) {
-                std::memcpy(buffer, (*inode)->content.bytes, std::min<size_t>(*length, inline_max_bytes));
+                if (*length > inline_max_bytes)
+                    length = base::error(EUCLEAN);
+                else
+                    std::memcpy(buffer, (*inode)->content.bytes, *length);
             } else {
                 MappedRun run = map_lookup(pool, **inode, 0, 1);
                 if (run.block != 0)

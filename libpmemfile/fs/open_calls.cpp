@@ -21,6 +21,10 @@
 namespace pmemfile {
 namespace {
 
+// A walk that is overtaken this often is not overtaken: the pool is damaged, and a name leads
+// to an inode whose link count says that it has none.
+constexpr unsigned max_tries = 10000;
+
 // Status flags that F_GETFL tells; the rest acts only while opening.
 constexpr int kept_flags = O_ACCMODE | O_APPEND | O_NONBLOCK | O_DSYNC | O_SYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY |
                            O_NOFOLLOW | O_NOATIME | O_PATH | O_ASYNC;
@@ -237,7 +241,7 @@ base::Result<OpenFileId> fs_open(Thread &thread, const At &at, int flags, mode_t
     const bool ends_in_slash = at.path.ends_with('/');
     if ((flags & O_NOFOLLOW) == 0 && !exclusive && !(creates && ends_in_slash))
         walk_flags |= walk_follow_last;
-    for (;;) {
+    for (unsigned tries = 0; tries < max_tries; ++tries) {
         BASE_TRY_ASSIGN(WalkResult place, walk(thread, at.start, at.path, walk_flags));
         if (place.inode == 0) {
             OpenFileId id = 0;
@@ -255,6 +259,7 @@ base::Result<OpenFileId> fs_open(Thread &thread, const At &at, int flags, mode_t
         if (id.ok() || id.error().number() != ESTALE)
             return id;
     }
+    return base::error(EUCLEAN);
 }
 
 void fs_close(Thread &thread, OpenFileId id, bool drop_posix_locks) {

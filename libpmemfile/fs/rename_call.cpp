@@ -13,6 +13,7 @@
 #include "libpmemfile/fs/place.h"
 
 #include <cstdio> // RENAME_*
+#include <algorithm>
 #include <cstring>
 #include <dirent.h>
 #include <fcntl.h>
@@ -234,7 +235,7 @@ base::Status fs_rename(Thread &thread, const At &from_at, const At &to_at, unsig
     for (;;) {
         BASE_TRY_ASSIGN(WalkResult from, walk(thread, from_at.start, from_at.path, from_at.flags | walk_create));
         // The second walk uses the scratch buffers again.
-        std::memcpy(from_name, from.name.data(), from.name.size());
+        std::copy_n(from.name.data(), from.name.size(), from_name);
         from.name = {from_name, from.name.size()};
         BASE_TRY_ASSIGN(WalkResult to, walk(thread, to_at.start, to_at.path, to_at.flags | walk_create));
         BASE_TRY(check_places(thread, from, to, rename_flags));

@@ -136,12 +136,13 @@ void Walk::read_symlink(const Inode &inode, Step *step) {
     char *text = thread_.path[buffer_];
     uint64_t size = inode.size_bytes;
     step->text_bytes = 0;
-    if (!S_ISLNK(inode.mode) || size == 0 || size >= path_max_bytes) {
+    bool is_inline = (inode.flags & inode_inline) != 0;
+    if (!S_ISLNK(inode.mode) || size == 0 || size >= (is_inline ? inline_max_bytes + 1u : path_max_bytes)) {
         step->status = base::error(EUCLEAN);
         return;
     }
-    if ((inode.flags & inode_inline) != 0) {
-        std::memcpy(text, inode.content.bytes, std::min<uint64_t>(size, inline_max_bytes));
+    if (is_inline) {
+        std::memcpy(text, inode.content.bytes, size);
     } else {
         MappedRun run = map_lookup(pool_, inode, 0, 1);
         if (run.block == 0) {

@@ -18,17 +18,14 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "pmemfile-constants.h"
+
 #include <dirent.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/time.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <time.h>
-#include <unistd.h>
 #include <utime.h>
 
 #ifdef __cplusplus
@@ -58,67 +55,6 @@ typedef struct stat pmemfile_stat_t;
 typedef struct flock pmemfile_flock_t;
 typedef struct statfs pmemfile_statfs_t;
 
-#define PMEMFILE_O_RDONLY O_RDONLY
-#define PMEMFILE_O_WRONLY O_WRONLY
-#define PMEMFILE_O_RDWR O_RDWR
-#define PMEMFILE_O_ACCMODE O_ACCMODE
-#define PMEMFILE_O_CREAT O_CREAT
-#define PMEMFILE_O_EXCL O_EXCL
-#define PMEMFILE_O_TRUNC O_TRUNC
-#define PMEMFILE_O_APPEND O_APPEND
-#define PMEMFILE_O_NONBLOCK O_NONBLOCK
-#define PMEMFILE_O_DSYNC O_DSYNC
-#define PMEMFILE_O_SYNC O_SYNC
-#define PMEMFILE_O_DIRECT O_DIRECT
-#define PMEMFILE_O_DIRECTORY O_DIRECTORY
-#define PMEMFILE_O_NOFOLLOW O_NOFOLLOW
-#define PMEMFILE_O_NOATIME O_NOATIME
-#define PMEMFILE_O_CLOEXEC O_CLOEXEC
-#define PMEMFILE_O_PATH O_PATH
-#define PMEMFILE_O_TMPFILE O_TMPFILE
-#define PMEMFILE_S_IFMT S_IFMT
-#define PMEMFILE_S_IFREG S_IFREG
-#define PMEMFILE_S_IFDIR S_IFDIR
-#define PMEMFILE_S_IFLNK S_IFLNK
-#define PMEMFILE_S_ISUID S_ISUID
-#define PMEMFILE_S_ISGID S_ISGID
-#define PMEMFILE_S_ISVTX S_ISVTX
-#define PMEMFILE_S_ISREG(mode) S_ISREG(mode)
-#define PMEMFILE_S_ISDIR(mode) S_ISDIR(mode)
-#define PMEMFILE_S_ISLNK(mode) S_ISLNK(mode)
-#define PMEMFILE_ACCESSPERMS ACCESSPERMS
-#define PMEMFILE_ALLPERMS ALLPERMS
-#define PMEMFILE_AT_SYMLINK_NOFOLLOW AT_SYMLINK_NOFOLLOW
-#define PMEMFILE_AT_SYMLINK_FOLLOW AT_SYMLINK_FOLLOW
-#define PMEMFILE_AT_REMOVEDIR AT_REMOVEDIR
-#define PMEMFILE_AT_EACCESS AT_EACCESS
-#define PMEMFILE_AT_EMPTY_PATH AT_EMPTY_PATH
-#define PMEMFILE_SEEK_SET SEEK_SET
-#define PMEMFILE_SEEK_CUR SEEK_CUR
-#define PMEMFILE_SEEK_END SEEK_END
-#define PMEMFILE_SEEK_DATA SEEK_DATA
-#define PMEMFILE_SEEK_HOLE SEEK_HOLE
-#define PMEMFILE_FALLOC_FL_KEEP_SIZE FALLOC_FL_KEEP_SIZE
-#define PMEMFILE_RENAME_NOREPLACE RENAME_NOREPLACE
-#define PMEMFILE_RENAME_EXCHANGE RENAME_EXCHANGE
-#define PMEMFILE_F_OK F_OK
-#define PMEMFILE_R_OK R_OK
-#define PMEMFILE_W_OK W_OK
-#define PMEMFILE_X_OK X_OK
-#define PMEMFILE_F_GETFL F_GETFL
-#define PMEMFILE_F_SETFL F_SETFL
-#define PMEMFILE_F_GETLK F_GETLK
-#define PMEMFILE_F_SETLK F_SETLK
-#define PMEMFILE_F_SETLKW F_SETLKW
-#define PMEMFILE_F_RDLCK F_RDLCK
-#define PMEMFILE_F_WRLCK F_WRLCK
-#define PMEMFILE_F_UNLCK F_UNLCK
-#define PMEMFILE_LOCK_SH LOCK_SH
-#define PMEMFILE_LOCK_EX LOCK_EX
-#define PMEMFILE_LOCK_UN LOCK_UN
-#define PMEMFILE_LOCK_NB LOCK_NB
-#define PMEMFILE_PATH_MAX 4096
-#define PMEMFILE_MAX_FILE_NAME 255
 /* In place of a directory: the pool's working directory. */
 #define PMEMFILE_AT_CWD ((PMEMfile *)(intptr_t)-1)
 
@@ -132,6 +68,27 @@ PMEMFILE_API PMEMfilepool *pmemfile_pool_open(const char *path);
 PMEMFILE_API void pmemfile_pool_close(PMEMfilepool *pool);
 /* The st_dev that stat tells from now on. */
 PMEMFILE_API void pmemfile_pool_set_device(PMEMfilepool *pool, pmemfile_dev_t device);
+/* Leaves the pool, so that it is nobody's who had it through `pool`: its threads' places end, and so do
+ * record locks and flocks. Open files and the working directory stay and are taken up by resume. Until
+ * then every call with `pool` but resume and close fails with ENODEV. No other thread may be in a call
+ * on it. -1: EBUSY while an open file has no name any more (it would be lost), ENODEV. */
+PMEMFILE_API int pmemfile_pool_suspend(PMEMfilepool *pool);
+/* Takes it back from where it is now. Errors of pool_open; ESTALE when an open file has been
+ * removed meanwhile (the pool stays suspended); EINVAL when it was not suspended or is another pool. */
+PMEMFILE_API int pmemfile_pool_resume(PMEMfilepool *pool, const char *path);
+/* How many separate root directories there are: 1, "/". */
+PMEMFILE_API unsigned pmemfile_pool_root_count(PMEMfilepool *pool);
+/* Opens root directory `index`, with `flags` as pmemfile_open. EINVAL when there is no such root. */
+PMEMFILE_API PMEMfile *pmemfile_open_root(PMEMfilepool *pool, unsigned index, int flags);
+/* What there is in the pool: inodes that have a name, and directories among them, counted by walking the tree. */
+struct pmemfile_stats {
+    unsigned inodes;
+    unsigned dirs;
+    unsigned block_arrays; /* always 0: blocks of metadata count as blocks */
+    unsigned inode_arrays; /* likewise */
+    unsigned blocks;       /* of 4 KiB, in use */
+};
+PMEMFILE_API void pmemfile_stats(PMEMfilepool *pool, struct pmemfile_stats *stats);
 /* What the last failed pool_create or pool_open of this thread has to say, in one line. */
 PMEMFILE_API const char *pmemfile_errormsg(void);
 
@@ -162,8 +119,10 @@ PMEMFILE_API int pmemfile_fallocate(PMEMfilepool *pool, PMEMfile *file, int mode
 /* Returns the error number, and leaves errno alone, as posix_fallocate(3). */
 PMEMFILE_API int pmemfile_posix_fallocate(PMEMfilepool *pool, PMEMfile *file, pmemfile_off_t offset,
                                           pmemfile_off_t length);
-/* Entries as of getdents64(2). */
+/* Entries as of getdents64(2) and getdents(2). */
+struct linux_dirent;
 PMEMFILE_API int pmemfile_getdents64(PMEMfilepool *pool, PMEMfile *dir, struct dirent64 *buffer, unsigned size);
+PMEMFILE_API int pmemfile_getdents(PMEMfilepool *pool, PMEMfile *dir, struct linux_dirent *buffer, unsigned size);
 /* F_GETFL, F_SETFL; F_GETLK, F_SETLK, F_SETLKW and their F_OFD_ forms. Others EINVAL. A process's record
  * locks (not the F_OFD_ ones) count for all its PMEMfiles of the file. */
 PMEMFILE_API int pmemfile_fcntl(PMEMfilepool *pool, PMEMfile *file, int command, ...);
@@ -214,16 +173,54 @@ PMEMFILE_API int pmemfile_utimensat(PMEMfilepool *pool, PMEMfile *dir, const cha
 PMEMFILE_API int pmemfile_futimens(PMEMfilepool *pool, PMEMfile *file, const pmemfile_timespec_t times[2]);
 PMEMFILE_API int pmemfile_utimes(PMEMfilepool *pool, const char *path, const pmemfile_timeval_t times[2]);
 PMEMFILE_API int pmemfile_utime(PMEMfilepool *pool, const char *path, const pmemfile_utimbuf_t *times);
+PMEMFILE_API int pmemfile_futimes(PMEMfilepool *pool, PMEMfile *file, const pmemfile_timeval_t times[2]);
+PMEMFILE_API int pmemfile_lutimes(PMEMfilepool *pool, const char *path, const pmemfile_timeval_t times[2]);
+PMEMFILE_API int pmemfile_futimesat(PMEMfilepool *pool, PMEMfile *dir, const char *path,
+                                    const pmemfile_timeval_t times[2]);
 
 /* Of the pool, not of the process. */
 PMEMFILE_API pmemfile_mode_t pmemfile_umask(PMEMfilepool *pool, pmemfile_mode_t mask);
 PMEMFILE_API int pmemfile_chdir(PMEMfilepool *pool, const char *path);
 PMEMFILE_API int pmemfile_fchdir(PMEMfilepool *pool, PMEMfile *dir);
 PMEMFILE_API char *pmemfile_getcwd(PMEMfilepool *pool, char *buffer, size_t size);
-/* Whom the pool's calls act for; at first the process's own ids. Root's ids come with root's
- * capabilities, others with none. setgroups: at most 64. */
+/* The path of directory `dir` in the pool, as getcwd(3) gives it. ENOENT when it was removed. */
+PMEMFILE_API char *pmemfile_get_dir_path(PMEMfilepool *pool, PMEMfile *dir, char *buffer, size_t size);
+
+/* Opens (O_PATH) the directory that holds the last component of `path`, which begins at `at`, and leaves in
+ * `path` (a buffer of `path_size` bytes) what is to be looked up in it: one component, with
+ * a slash behind it if there was one; "." for a path that names a directory by itself ("/", "..").
+ * Errors of open(2); ENAMETOOLONG when `path_size` is too small for what is left. */
+#define PMEMFILE_OPEN_PARENT_STOP_AT_ROOT 1       /* "..", at the root and beyond, stays in `path` */
+#define PMEMFILE_OPEN_PARENT_SYMLINK_FOLLOW 2     /* a symbolic link as last component is followed */
+#define PMEMFILE_OPEN_PARENT_USE_FACCESS (0 << 2) /* search permission by fsuid, */
+#define PMEMFILE_OPEN_PARENT_USE_EACCESS (1 << 2) /* euid */
+#define PMEMFILE_OPEN_PARENT_USE_RACCESS (2 << 2) /* or real uid */
+#define PMEMFILE_OPEN_PARENT_ACCESS_MASK (3 << 2)
+PMEMFILE_API PMEMfile *pmemfile_open_parent(PMEMfilepool *pool, PMEMfile *at, char *path, size_t path_size, int flags);
+
+/* Whom the pool's calls act for; at first the process's own ids. Files are made by and checked against
+ * the fsuid and fsgid, which follow euid and egid. Setting an euid of 0 gives root's capabilities, any
+ * other takes them all; setcap and clrcap give and take single ones (EINVAL for others).
+ * setgroups: at most 64 (EINVAL). Nobody is refused: these are the program's own words. */
+#define PMEMFILE_CAP_CHOWN 0
+#define PMEMFILE_CAP_FOWNER 3
+#define PMEMFILE_CAP_FSETID 4
+PMEMFILE_API int pmemfile_setcap(PMEMfilepool *pool, int capability);
+PMEMFILE_API int pmemfile_clrcap(PMEMfilepool *pool, int capability);
 PMEMFILE_API int pmemfile_setreuid(PMEMfilepool *pool, pmemfile_uid_t ruid, pmemfile_uid_t euid);
 PMEMFILE_API int pmemfile_setregid(PMEMfilepool *pool, pmemfile_gid_t rgid, pmemfile_gid_t egid);
+PMEMFILE_API int pmemfile_setuid(PMEMfilepool *pool, pmemfile_uid_t uid);
+PMEMFILE_API int pmemfile_setgid(PMEMfilepool *pool, pmemfile_gid_t gid);
+PMEMFILE_API int pmemfile_seteuid(PMEMfilepool *pool, pmemfile_uid_t uid);
+PMEMFILE_API int pmemfile_setegid(PMEMfilepool *pool, pmemfile_gid_t gid);
+/* Return the former id, also when nothing was changed. */
+PMEMFILE_API int pmemfile_setfsuid(PMEMfilepool *pool, pmemfile_uid_t uid);
+PMEMFILE_API int pmemfile_setfsgid(PMEMfilepool *pool, pmemfile_gid_t gid);
+PMEMFILE_API pmemfile_uid_t pmemfile_getuid(PMEMfilepool *pool);
+PMEMFILE_API pmemfile_gid_t pmemfile_getgid(PMEMfilepool *pool);
+PMEMFILE_API pmemfile_uid_t pmemfile_geteuid(PMEMfilepool *pool);
+PMEMFILE_API pmemfile_gid_t pmemfile_getegid(PMEMfilepool *pool);
+PMEMFILE_API int pmemfile_getgroups(PMEMfilepool *pool, int size, pmemfile_gid_t list[]);
 PMEMFILE_API int pmemfile_setgroups(PMEMfilepool *pool, size_t count, const pmemfile_gid_t *groups);
 
 #ifdef __cplusplus

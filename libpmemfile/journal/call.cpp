@@ -136,14 +136,15 @@ void Call::discard() {
         space_map_undo_claims(thread_, thread_.slot);
     change_count_ = 0;
     used_bytes_ = sizeof(RecordHeader);
-    overflow_ = false;
+    refused_ = 0;
     has_frees_ = false;
 }
 
 Change *Call::add(ChangeKind kind, uint64_t target, uint32_t length, size_t payload_bytes) {
     const size_t needed = sizeof(Change) + ((payload_bytes + 7) & ~size_t{7});
-    if (overflow_ || used_bytes_ + needed > max_record_bytes) {
-        overflow_ = true;
+    if (refused_ != 0 || used_bytes_ + needed > max_record_bytes) {
+        if (refused_ == 0)
+            refused_ = ENOBUFS;
         return nullptr;
     }
     auto *change = reinterpret_cast<Change *>(thread_.record + used_bytes_);
@@ -182,7 +183,22 @@ void Call::take_blocks(BlockRun run) {
     add(ChangeKind::take_blocks, run.first, run.count, 0);
 }
 
+// Bitmap words are computed from what is freed: outside a group they would lie anywhere.
+bool Call::may_free(BlockRun run) {
+    const uint64_t group = group_of_block(pool(), run.first);
+    if (group != pool().superblock().group_count) {
+        const GroupDescriptor &descriptor = group_descriptor(pool(), group);
+        const uint64_t index = run.first - descriptor.first_block;
+        if (index >= descriptor.metadata_blocks && run.count <= descriptor.block_count - index)
+            return true;
+    }
+    refused_ = EUCLEAN;
+    return false;
+}
+
 void Call::free_blocks(BlockRun run) {
+    if (!may_free(run))
+        return;
     has_frees_ = true;
     space_map_expect_release(thread_, run.first);
     add(ChangeKind::free_blocks, run.first, run.count, 0);
@@ -194,6 +210,8 @@ void Call::take_inode_block(BlockNumber block) {
 }
 
 void Call::free_inode_block(BlockNumber block) {
+    if (!may_free({block, 1}))
+        return;
     has_frees_ = true;
     space_map_expect_release(thread_, block);
     add(ChangeKind::free_inode_block, block, 1, 0);
@@ -204,13 +222,15 @@ void Call::take_inode(InodeNumber inode) {
 }
 
 void Call::free_inode(InodeNumber inode) {
+    if (!may_free({inode / inodes_per_block, 1}))
+        return;
     has_frees_ = true;
     space_map_expect_release(thread_, inode / inodes_per_block);
     add(ChangeKind::free_inode, inode, 1, 0);
 }
 
 size_t Call::room_bytes() const {
-    return overflow_ ? 0 : max_record_bytes - used_bytes_;
+    return refused_ != 0 ? 0 : max_record_bytes - used_bytes_;
 }
 
 base::Status Call::fence_data() {
@@ -239,8 +259,8 @@ void Call::end_direct_stores() {
 base::Status Call::commit() {
     Segment &segment = *pool().segment;
     ThreadSlot &slot = thread_.slot_state();
-    if (overflow_ || segment.failed.load(std::memory_order_relaxed) != 0) {
-        const int error_number = overflow_ ? ENOBUFS : EROFS;
+    if (refused_ != 0 || segment.failed.load(std::memory_order_relaxed) != 0) {
+        const int error_number = refused_ != 0 ? refused_ : EROFS;
         discard();
         return base::error(error_number);
     }

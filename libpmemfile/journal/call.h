@@ -56,7 +56,8 @@ public:
     // memory is read once, straight into the record (hazard 7). Null when the record is full.
     std::byte *store_in_place(PoolOffset target, size_t size_bytes);
     // A claimed run becomes allocated / an allocated run becomes free. Freed
-    // blocks are handed out again only after commit and home stores (hazard 2).
+    // blocks are handed out again only after commit and home stores (hazard 2). What is freed was
+    // read from the media: when it is none of a group's blocks, commit() says EUCLEAN and does nothing.
     void take_blocks(BlockRun run);
     void free_blocks(BlockRun run);
     void take_inode_block(BlockNumber block);
@@ -83,18 +84,19 @@ public:
 
     // Makes all changes at once, durably. Afterwards the call is empty again
     // and its locks are still held. Errors: ENOBUFS (too many changes, nothing
-    // done), EROFS (medium failed), EIO (the medium failed now).
+    // done), EUCLEAN (damage: something is freed that cannot be; nothing done), EROFS (medium failed), EIO (the medium failed now).
     base::Status commit();
 
 private:
     Change *add(ChangeKind kind, uint64_t target, uint32_t length, size_t payload_bytes);
     void discard();
+    bool may_free(BlockRun run);
 
     Thread &thread_;
     uint32_t stripes_[8];
     unsigned stripe_total_ = 0;
     bool rename_locked_ = false;
-    bool overflow_ = false;
+    int refused_ = 0; // errno that commit() will say
     bool has_frees_ = false;
     uint32_t change_count_ = 0;
     uint32_t used_bytes_ = sizeof(RecordHeader);

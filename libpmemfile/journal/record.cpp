@@ -83,8 +83,15 @@ size_t target_bytes(const Change &change) {
 // Inside the pool's file, and of a known kind.
 bool change_is_sane(const Pool &pool, const Change &change) {
     if (is_byte_change(change.kind)) {
+        // Only what lies in groups, and the orphan table: nobody else would notice a new superblock.
         const uint64_t pool_bytes = pool.persist.size_bytes();
-        return change.target < pool_bytes && target_bytes(change) <= pool_bytes - change.target;
+        const PoolOffset first_group = group_descriptor(pool, 0).first_block * block_size_bytes;
+        const PoolOffset orphans = pool.superblock().orphan_table_block * block_size_bytes;
+        const PoolOffset orphans_end = orphans + pool.superblock().orphan_slots * sizeof(OrphanSlot);
+        return (change.target >= first_group && change.target < pool_bytes &&
+                target_bytes(change) <= pool_bytes - change.target) ||
+               (change.target >= orphans && change.target < orphans_end &&
+                target_bytes(change) <= orphans_end - change.target);
     }
     if (change.kind < ChangeKind::take_blocks || change.kind > ChangeKind::free_inode)
         return false;
@@ -159,10 +166,12 @@ uint64_t record_checksum(const Superblock &superblock, uint64_t ring, const Reco
 const RecordHeader *record_at(const Pool &pool, uint64_t ring, uint64_t position) {
     const Superblock &superblock = pool.superblock();
     const uint64_t within = position % superblock.ring_size_bytes;
+    if (within % cache_line_bytes != 0)
+        return nullptr; // a damaged start: no record begins there
     const auto *record = pool.at<RecordHeader>(ring_offset(superblock, ring) + within);
     const uint32_t length = record->length_bytes;
-    if (record->position != position || record->lsn == 0 || length < cache_line_bytes ||
-        length % cache_line_bytes != 0 || length > superblock.ring_size_bytes - within)
+    if (record->position != position || record->lsn == 0 || record->lsn > journal_number_max ||
+        length < cache_line_bytes || length % cache_line_bytes != 0 || length > superblock.ring_size_bytes - within)
         return nullptr;
     return record->checksum == record_checksum(superblock, ring, *record) ? record : nullptr;
 }

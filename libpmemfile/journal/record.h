@@ -11,6 +11,9 @@ namespace pmemfile {
 // and its checksum covers its first line alone (the rest is not written).
 constexpr uint32_t padding_change_count = UINT32_MAX;
 
+// No LSN and no ring position is larger in a sound pool: one a nanosecond takes 146 years.
+constexpr uint64_t journal_number_max = uint64_t{1} << 62;
+
 // The ring of a pool as memory.
 PoolOffset ring_offset(const Superblock &superblock, uint64_t ring);
 

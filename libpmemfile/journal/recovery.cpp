@@ -119,6 +119,17 @@ private:
     uint64_t capacity_ = 0;
 };
 
+// The watermark and the rings' starts have no checksum, for they change alone. From a start that is not on a
+// line the next record would go to an odd address; from numbers near 2^64 the next ones would wrap.
+bool numbers_can_be(const Pool &pool) {
+    const Superblock &superblock = pool.superblock();
+    const auto *rings = pool.at<RingHeader>(superblock.ring_table_block * block_size_bytes);
+    for (uint64_t ring = 0; ring < superblock.ring_count; ring++)
+        if (rings[ring].start_position % cache_line_bytes != 0 || rings[ring].start_position > journal_number_max)
+            return false;
+    return superblock.watermark <= journal_number_max;
+}
+
 bool frees_blocks(ChangeKind kind) {
     return kind == ChangeKind::free_blocks || kind == ChangeKind::free_inode_block;
 }
@@ -130,7 +141,7 @@ base::Result<RecoveryReport> journal_recover(Persist &persist, PoolOffset superb
     pool.persist = persist;
     pool.superblock_offset = superblock_offset;
     const Superblock &superblock = pool.superblock();
-    if (superblock.ring_count > max_rings)
+    if (superblock.ring_count > max_rings || !numbers_can_be(pool))
         return base::error(EUCLEAN);
 
     RecoveryReport report;

@@ -135,8 +135,10 @@ void Persist::zero(PoolOffset target, size_t size_bytes) {
 void Persist::or64(PoolOffset target, uint64_t bits) {
     auto *word = reinterpret_cast<uint64_t *>(base_ + target);
 #if PMEMFILE_RECORDING
-    const uint64_t after = *word | bits;
-    OBSERVE(on_store(target, &after, sizeof after, false));
+    if (__builtin_expect(observer_ != nullptr, 0)) {
+        const uint64_t after = __atomic_load_n(word, __ATOMIC_RELAXED) | bits;
+        observer_->on_store(target, &after, sizeof after, false);
+    }
 #endif
     __atomic_fetch_or(word, bits, __ATOMIC_RELEASE);
 }
@@ -144,8 +146,10 @@ void Persist::or64(PoolOffset target, uint64_t bits) {
 void Persist::and64(PoolOffset target, uint64_t bits) {
     auto *word = reinterpret_cast<uint64_t *>(base_ + target);
 #if PMEMFILE_RECORDING
-    const uint64_t after = *word & bits;
-    OBSERVE(on_store(target, &after, sizeof after, false));
+    if (__builtin_expect(observer_ != nullptr, 0)) {
+        const uint64_t after = __atomic_load_n(word, __ATOMIC_RELAXED) & bits;
+        observer_->on_store(target, &after, sizeof after, false);
+    }
 #endif
     __atomic_fetch_and(word, bits, __ATOMIC_RELEASE);
 }

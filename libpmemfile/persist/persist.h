@@ -103,6 +103,9 @@ public:
     void set_observer(PersistObserver *observer) {
         observer_ = observer;
     }
+    PersistObserver *observer() const {
+        return observer_;
+    }
 
 private:
     std::byte *base_ = nullptr;

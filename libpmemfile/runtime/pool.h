@@ -20,6 +20,7 @@ struct Pool {
     int liveness_descriptor = -1; // runtime file, own open description: holds this process's liveness lock
     Segment *segment = nullptr;   // the runtime segment, mapped shared
     PoolOffset superblock_offset = 0;
+    BlockNumber first_group_block = 1; // below it are the pool's own tables
     uint32_t process_slot = 0;
     uint64_t incarnation = 0; // of this process's slot
     bool read_only = false;
@@ -42,9 +43,10 @@ struct Pool {
         return persist.size_bytes() / block_size_bytes;
     }
     // True when `block` may be followed: a lock-free reader may have loaded
-    // garbage (hazard 17), a damaged pool may hold it.
+    // garbage (hazard 17), a damaged pool may hold it. Neither outside the pool nor into its
+    // tables: what a file stored there would be believed by everybody.
     bool block_in_range(BlockNumber block) const {
-        return block != 0 && block < block_limit();
+        return block - first_group_block < block_limit() - first_group_block;
     }
     // Checked: null when the number does not lead to something that looks like
     // an inode (out of range, or no inode magic there).

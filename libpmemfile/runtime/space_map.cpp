@@ -264,6 +264,11 @@ void space_map_load(Thread &thread, uint64_t group) {
         segment.block_bitmap(group)[word].store(media[word].load(), relaxed);
         segment.inode_block_bitmap(group)[word].store(media_inodes[word].load(), relaxed);
     }
+    // A group's own blocks are handed out to nobody, whatever a damaged bitmap says.
+    for_words(0, descriptor.metadata_blocks, [&](uint32_t word, uint64_t mask) {
+        segment.block_bitmap(group)[word].fetch_or(mask);
+        segment.inode_block_bitmap(group)[word].fetch_and(~mask);
+    });
     for (uint32_t bit = find_bit(segment.inode_block_bitmap(group), 0, blocks, true); bit < blocks;
          bit = find_bit(segment.inode_block_bitmap(group), bit + 1, blocks, true)) {
         uint16_t mask = media_masks(*thread.pool, descriptor)[bit].load();

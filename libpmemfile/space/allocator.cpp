@@ -110,7 +110,8 @@ base::Result<uint32_t> orphan_slot_take(Call &call, InodeNumber inode) {
 }
 
 void orphan_slot_release(Call &call, uint32_t slot_plus_one) {
-    if (slot_plus_one == 0)
+    // An inode of a damaged pool may name any slot.
+    if (slot_plus_one == 0 || slot_plus_one > call.pool().superblock().orphan_slots)
         return;
     // No inode's lock guards a slot. The bit keeps others from it until our record is applied for good:
     // were we killed half way, who settles us would store the 0 again, over the next inode in it.

@@ -92,26 +92,6 @@ void describe_directory(Thread &thread, const std::string &path, std::string &te
     }
 }
 
-// Makes a new pool and reads it into memory; returns where its superblock is.
-PoolOffset load_new_pool(PoolMemory &memory) {
-    const std::string path = "/dev/shm/pmemfile-crash." + std::to_string(getpid());
-    MkfsOptions options;
-    options.size_bytes = memory.size_bytes();
-    options.replace = true;
-    ContainerMessage message;
-    if (!mkfs(path.c_str(), options, &message).ok())
-        throw std::runtime_error(message.text);
-    const int file = open(path.c_str(), O_RDONLY);
-    const ssize_t length = pread(file, memory.base(), memory.size_bytes(), 0);
-    close(file);
-    auto info = container_open(path.c_str(), &message);
-    unlink(path.c_str());
-    if (length != static_cast<ssize_t>(memory.size_bytes()) || !info.ok())
-        throw std::runtime_error("the new pool cannot be read");
-    const auto *root = reinterpret_cast<const ContainerRoot *>(memory.base() + info->root_offset);
-    return root->slabs[0].first_block * block_size_bytes;
-}
-
 } // namespace
 
 PoolMemory::PoolMemory(size_t size_bytes) : size_bytes_(size_bytes) {
@@ -142,6 +122,25 @@ AttachedImage::~AttachedImage() {
         return;
     thread_release(*thread_);
     pool_detach(*pool_);
+}
+
+PoolOffset load_new_pool(PoolMemory &memory) {
+    const std::string path = "/dev/shm/pmemfile-crash." + std::to_string(getpid());
+    MkfsOptions options;
+    options.size_bytes = memory.size_bytes();
+    options.replace = true;
+    ContainerMessage message;
+    if (!mkfs(path.c_str(), options, &message).ok())
+        throw std::runtime_error(message.text);
+    const int file = open(path.c_str(), O_RDONLY);
+    const ssize_t length = pread(file, memory.base(), memory.size_bytes(), 0);
+    close(file);
+    auto info = container_open(path.c_str(), &message);
+    unlink(path.c_str());
+    if (length != static_cast<ssize_t>(memory.size_bytes()) || !info.ok())
+        throw std::runtime_error("the new pool cannot be read");
+    const auto *root = reinterpret_cast<const ContainerRoot *>(memory.base() + info->root_offset);
+    return root->slabs[0].first_block * block_size_bytes;
 }
 
 std::string describe_tree(Thread &thread) {

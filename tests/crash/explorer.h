@@ -31,6 +31,9 @@ private:
     size_t size_bytes_;
 };
 
+// Makes a new pool of the memory's size and reads it in; returns where its superblock is. Throws std::runtime_error.
+pmemfile::PoolOffset load_new_pool(PoolMemory &memory);
+
 // A pool in memory that is attached, and one thread in it.
 class AttachedImage {
 public:

@@ -67,7 +67,7 @@ void Call::discard() {
     space_map_undo_claims(thread_, thread_.slot);
     used_bytes_ = sizeof(RecordHeader);
     change_count_ = 0;
-    overflow_ = false;
+    refused_ = 0;
 }
 size_t Call::room_bytes() const {
     return max_record_bytes - used_bytes_;
@@ -75,7 +75,7 @@ size_t Call::room_bytes() const {
 Change *Call::add(ChangeKind kind, uint64_t target, uint32_t length, size_t payload) {
     size_t size = sizeof(Change) + (payload + 7) / 8 * 8;
     if (size > room_bytes()) {
-        overflow_ = true;
+        refused_ = ENOBUFS;
         return nullptr;
     }
     auto *change = new (thread_.record + used_bytes_) Change{kind, {}, length, target};
@@ -122,7 +122,7 @@ void Call::begin_direct_stores() {}
 void Call::end_direct_stores() {}
 
 base::Status Call::commit() {
-    if (overflow_) {
+    if (refused_ != 0) {
         discard();
         return base::error(ENOBUFS);
     }

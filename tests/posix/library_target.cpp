@@ -1,9 +1,8 @@
 // library_target: the calls of libpmemfile-posix.h on a pool of its own for each
 // case. Its end closes the pool, runs the checker and fails if that finds anything.
-#include "libpmemfile/check/checker.h"
-#include "libpmemfile/fs/attach.h"
 #include "libpmemfile/include/libpmemfile-posix.h"
 #include "tests/posix/target.h"
+#include "tests/tools/closed_pool.h"
 
 #include <cerrno>
 #include <gtest/gtest.h>
@@ -31,7 +30,7 @@ public:
             if (opened.use_count() == 1)
                 pmemfile_close(pool_, *opened);
         pmemfile_pool_close(pool_);
-        check();
+        tests::expect_clean(path_);
         ::unlink(path_.c_str());
     }
 
@@ -218,23 +217,6 @@ private:
         close_on_exec_[number] = false;
         return number;
     }
-    void check() const {
-        pmemfile::Pool pool;
-        pmemfile::AttachOptions options;
-        options.container_open = pmemfile::container_open;
-        pmemfile::ContainerMessage message;
-        const base::Status attached = pmemfile::pool_attach(pool, path_.c_str(), options, &message);
-        EXPECT_TRUE(attached.ok()) << message.text;
-        if (!attached.ok())
-            return;
-        const auto report = pmemfile::check_pool(pool.persist, pool.superblock_offset, false);
-        for (const auto &problem : report.problems)
-            ADD_FAILURE() << problem.structure << ": " << problem.text;
-        EXPECT_EQ(report.blocks_leaked, 0u);
-        EXPECT_EQ(report.orphans, 0u);
-        pmemfile::pool_detach(pool);
-    }
-
     std::string path_;
     PMEMfilepool *pool_ = nullptr;
     std::map<int, std::shared_ptr<PMEMfile *>> files_;

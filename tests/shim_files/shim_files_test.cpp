@@ -69,7 +69,9 @@ protected:
         char directory[] = "/tmp/pmemfile-shim-XXXXXX";
         char *made = mkdtemp(directory);
         ASSERT_NE(made, nullptr);
-        root = realpath(made, nullptr);
+        char resolved[PATH_MAX];
+        ASSERT_NE(realpath(made, resolved), nullptr);
+        root = resolved;
         ASSERT_EQ(mkdir((root + "/mnt").c_str(), 0755), 0);
         ASSERT_EQ(symlink("mnt", (root + "/link").c_str()), 0);
         token = "/dev/shm/pmemfile-shim-test-" + std::to_string(getpid());

@@ -1,12 +1,15 @@
 // The checker on an image made by hand: clean when clean, and each kind of
 // damage is seen, named, and (where it can be) repaired so that a second check
 // is clean. Then bytes are flipped at random: nothing may crash or hang.
-#include "libpmemfile/check/checker.h"
+#include "libpmemfile/check/fsck.h"
+#include "libpmemfile/fs/attach.h"
+#include "libpmemfile/fs/walk.h"
 #include "tests/tools/pool_by_hand.h"
 
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <memory>
 #include <random>
 
 namespace tests {
@@ -15,7 +18,7 @@ namespace {
 
 CheckReport check(PoolByHand &pool, bool repair) {
     Persist persist(pool.base(), pool.size_bytes(), Medium::volatile_memory);
-    return check_pool(persist, PoolByHand::superblock_block * block_size_bytes, repair);
+    return fsck_pool(persist, PoolByHand::superblock_block * block_size_bytes, repair).check;
 }
 
 std::string text(const CheckReport &report) {
@@ -139,21 +142,20 @@ const Damage damages[] = {
      "no file type", false},
     {"height", [](P &p) { p.inode(P::big).height = 200; }, "levels high", false},
     {"pointer out of range", [](P &p) { p.inode(P::file).content.slots[3] = 1u << 30; }, "not one that files may use",
-     false},
+     true},
     {"pointer to metadata", [](P &p) { p.inode(P::file).content.slots[3] = P::group_first; },
-     "not one that files may use", false},
-    {"pointer flags", [](P &p) { p.inode(P::file).content.slots[3] = pointer_huge | 700; }, "unknown flags", false},
+     "not one that files may use", true},
+    {"pointer flags", [](P &p) { p.inode(P::file).content.slots[3] = pointer_huge | 700; }, "unknown flags", true},
     {"shared block", [](P &p) { p.inode(P::file).content.slots[3] = P::big_data; }, "something else uses", false},
-    {"node cycle", [](P &p) { p.at<MapNode>(P::big_node * 4096).pointers[0] = P::big_node; }, "something else uses",
-     false},
+    {"node cycle", [](P &p) { p.at<MapNode>(P::big_node * 4096).pointers[0] = P::big_node; },
+     "leads back to its own node", true},
     {"inline too long", [](P &p) { p.inode(P::link).size_bytes = 129; }, "bytes are in the inode", false},
     {"empty symlink", [](P &p) { p.inode(P::link).size_bytes = 0; }, "symlink of 0 bytes", false},
-    {"leaf depth", [](P &p) { p.at<DirectoryLeaf>(P::root_leaf * 4096).depth = 60; }, "depth", false},
-    {"leaf prefix", [](P &p) { p.at<DirectoryLeaf>(P::root_leaf * 4096).prefix = 1; }, "belongs elsewhere", false},
-    {"leaf directory", [](P &p) { p.at<DirectoryLeaf>(P::root_leaf * 4096).directory = 1; }, "belongs elsewhere",
-     false},
-    {"leaf slots", [](P &p) { p.at<DirectoryLeaf>(P::root_leaf * 4096).slot_count = 60000; }, "more slots", false},
-    {"trie hole", [](P &p) { p.inode(P::root).content.slots[5] = 0; }, "pointers of its run", false},
+    {"leaf depth", [](P &p) { p.at<DirectoryLeaf>(P::root_leaf * 4096).depth = 60; }, "depth", true},
+    {"leaf prefix", [](P &p) { p.at<DirectoryLeaf>(P::root_leaf * 4096).prefix = 1; }, "belongs elsewhere", true},
+    {"leaf directory", [](P &p) { p.at<DirectoryLeaf>(P::root_leaf * 4096).directory = 1; }, "belongs elsewhere", true},
+    {"leaf slots", [](P &p) { p.at<DirectoryLeaf>(P::root_leaf * 4096).slot_count = 60000; }, "more slots", true},
+    {"trie hole", [](P &p) { p.inode(P::root).content.slots[5] = 0; }, "pointers of its run", true},
     {"slot offset", [](P &p) { p.slot(2).offset = 4090; }, "outside its leaf", true},
     {"slot tag", [](P &p) { p.slot(1).tag ^= 1; }, "does not fit its hash", true},
     {"name bytes", [](P &p) { p.entry(1).name[0] = 'F'; }, "does not fit its hash", true},
@@ -199,14 +201,97 @@ TEST(Checker, LookingChangesNothing) {
     }
 }
 
-TEST(Checker, NothingIsFreedWhileATreeCannotBeRead) {
+TEST(Checker, NothingIsFreedWhileTwoOwnTheSameBlock) {
+    PoolByHand pool;
+    pool.inode(P::file).content.slots[3] = P::big_data;
+    pool.block_bits(700) |= pool.bit_of(700); // leaked, or the other owner's
+    check(pool, true);
+    EXPECT_NE(pool.block_bits(700) & pool.bit_of(700), 0u);
+    EXPECT_EQ(pool.masks()[P::metadata_blocks], 0x3f);
+}
+
+// What is at `path` after the repair; inode 0: nothing.
+Inode inode_at(PoolByHand &pool, const std::string &path) {
+    Pool attached;
+    EXPECT_TRUE(
+        pool_attach_image(attached, pool.base(), pool.size_bytes(), P::superblock_block * block_size_bytes).ok());
+    auto thread = std::make_unique<Thread>();
+    EXPECT_TRUE(thread_register(*thread, attached).ok());
+    auto found = walk(*thread, P::root, path, 0);
+    Inode inode = {};
+    if (found.ok())
+        inode = *attached.inode(found->inode);
+    thread_release(*thread);
+    pool_detach(attached);
+    return inode;
+}
+
+TEST(Checker, WhatAnUnreadableLeafNamedGoesToLostAndFound) {
     PoolByHand pool;
     pool.at<DirectoryLeaf>(P::root_leaf * block_size_bytes).prefix = 1;
     check(pool, true);
-    // The files in the unreadable leaf still have their blocks and inodes.
-    EXPECT_NE(pool.block_bits(P::file_data) & pool.bit_of(P::file_data), 0u);
-    EXPECT_EQ(pool.masks()[P::metadata_blocks], 0x3f);
-    EXPECT_EQ(pool.inode(P::file).magic, inode_magic);
+    EXPECT_EQ(text(check(pool, false)), "");
+    const std::string place = "/lost+found/#";
+    EXPECT_EQ(inode_at(pool, "/lost+found").mode, S_IFDIR | 0700u);
+    EXPECT_EQ(inode_at(pool, "/lost+found").entry_count, 4u);
+    const Inode file = inode_at(pool, place + std::to_string(P::file));
+    EXPECT_EQ(file.size_bytes, 8000u);
+    EXPECT_EQ(file.content.slots[1], P::file_data + 1);
+    EXPECT_EQ(file.link_count, 1u);
+    const Inode sub = inode_at(pool, place + std::to_string(P::sub));
+    EXPECT_TRUE(S_ISDIR(sub.mode));
+    EXPECT_EQ(inode_at(pool, "/").link_count, 3u); // lost+found
+    EXPECT_TRUE(S_ISLNK(inode_at(pool, place + std::to_string(P::link)).mode));
+}
+
+TEST(Checker, NamesThatCanBeReadStay) {
+    PoolByHand pool;
+    pool.inode(P::root).content.slots[5] = 0;
+    pool.at<DirectoryLeaf>(P::root_leaf * block_size_bytes).slots[0].offset = 0; // /file; /file2 stays
+    check(pool, true);
+    EXPECT_EQ(text(check(pool, false)), "");
+    // A trie whose pointers disagree: its leaf cannot be trusted, what it named is found all the same.
+    EXPECT_TRUE(S_ISDIR(inode_at(pool, "/lost+found").mode));
+    EXPECT_EQ(inode_at(pool, "/lost+found").entry_count, 4u);
+}
+
+TEST(Checker, ADirectoryWithoutANameBringsWhatIsBelowIt) {
+    PoolByHand pool;
+    // /sub/ gets the leaf that names the others; then its own name goes.
+    pool.inode(P::sub).content = pool.inode(P::root).content;
+    pool.inode(P::sub).size_bytes = block_size_bytes;
+    pool.inode(P::sub).block_count = 1;
+    pool.inode(P::sub).entry_count = 4;
+    pool.at<DirectoryLeaf>(P::root_leaf * block_size_bytes).directory = P::sub;
+    pool.slot(3).offset = 0;
+    std::memset(&pool.inode(P::root).content, 0, sizeof(Inode::Content));
+    pool.inode(P::root).size_bytes = pool.inode(P::root).block_count = pool.inode(P::root).entry_count = 0;
+    pool.inode(P::root).link_count = 2;
+    check(pool, true);
+    EXPECT_EQ(text(check(pool, false)), "");
+    const std::string place = "/lost+found/#" + std::to_string(P::sub);
+    EXPECT_EQ(inode_at(pool, place + "/file2").link_count, 2u);
+    EXPECT_EQ(inode_at(pool, "/lost+found").link_count, 3u);
+    EXPECT_EQ(inode_at(pool, "/lost+found").entry_count, 1u);
+}
+
+TEST(Checker, LostAndFoundIsNotGuessed) {
+    PoolByHand pool;
+    // Somebody has a file of that name.
+    pool.slot(0).offset = 0;
+    auto &leaf = pool.at<DirectoryLeaf>(P::root_leaf * block_size_bytes);
+    const std::string name = "lost+found";
+    const uint16_t offset = 3000;
+    leaf.slots[0] = {static_cast<uint32_t>(P::hash(name)), offset, static_cast<uint8_t>(name.size()), 8};
+    auto &entry = pool.at<DirectoryEntry>(P::root_leaf * block_size_bytes + offset);
+    entry.inode = P::file;
+    entry.hash = P::hash(name);
+    std::memcpy(entry.name, name.data(), name.size());
+    pool.slot(4).offset = 0; // /big
+    const CheckReport report = check(pool, true);
+    EXPECT_NE(text(report).find("not all could be put there"), std::string::npos) << text(report);
+    EXPECT_EQ(pool.inode(P::big).content.slots[0], P::big_node); // and nothing of it is lost
+    EXPECT_NE(pool.block_bits(P::big_data) & pool.bit_of(P::big_data), 0u);
 }
 
 // Flips bytes where structures are. The seed is fixed: a failure can be run again.

@@ -1,0 +1,227 @@
+// pmemfile.hpp: libpmemfile-posix for C++: owners instead of handles, spans instead of pointers and
+// sizes, Result instead of errno. Header only; nothing throws.
+//
+//     auto pool = pmemfile::cpp::Pool::open("/dev/shm/pool");
+//     if (!pool.ok()) return pool.error().number();
+//     auto file = pool->open("/log", O_CREAT | O_WRONLY | O_APPEND);
+//     if (file.ok()) file->write(std::as_bytes(std::span("hello")));
+//
+// Each function is one call of libpmemfile-posix.h, whose text says what it does, its errors (those
+// of its POSIX namesake) and its thread rule. A call that changes something is atomic and durable
+// when it returns. A File must end before its Pool does. Paths are NUL-terminated.
+#pragma once
+
+#include "base/result.h"
+#include "libpmemfile-posix.h"
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace pmemfile::cpp {
+
+template <typename T> using Result = base::Result<T>;
+using Status = base::Status;
+
+// What a C call returned, with errno as its error.
+inline Status status_of(int result) {
+    return result < 0 ? Status(base::error(errno)) : Status();
+}
+inline Result<size_t> size_of(pmemfile_ssize_t result) {
+    if (result < 0)
+        return base::error(errno);
+    return static_cast<size_t>(result);
+}
+
+// One name in a directory.
+struct Entry {
+    std::string name;
+    pmemfile_ino_t inode = 0;
+    unsigned char type = 0; // DT_*
+};
+
+// An open file description. Moves, and closes itself.
+class File {
+public:
+    File() = default;
+    // Takes over `file`, which is open in `pool`.
+    File(PMEMfilepool *pool, PMEMfile *file) : pool_(pool), file_(file) {}
+    ~File() {
+        close();
+    }
+    File(File &&other) noexcept : pool_(other.pool_), file_(std::exchange(other.file_, nullptr)) {}
+    File &operator=(File &&other) noexcept {
+        std::swap(pool_, other.pool_);
+        std::swap(file_, other.file_);
+        return *this;
+    }
+
+    // Bytes read, 0 at the end of the file.
+    Result<size_t> read(std::span<std::byte> to) {
+        return size_of(pmemfile_read(pool_, file_, to.data(), to.size()));
+    }
+    Result<size_t> read_at(std::span<std::byte> to, pmemfile_off_t offset_bytes) {
+        return size_of(pmemfile_pread(pool_, file_, to.data(), to.size(), offset_bytes));
+    }
+    // Bytes written; fewer than asked only when space ran out.
+    Result<size_t> write(std::span<const std::byte> from) {
+        return size_of(pmemfile_write(pool_, file_, from.data(), from.size()));
+    }
+    Result<size_t> write_at(std::span<const std::byte> from, pmemfile_off_t offset_bytes) {
+        return size_of(pmemfile_pwrite(pool_, file_, from.data(), from.size(), offset_bytes));
+    }
+    Result<pmemfile_off_t> seek(pmemfile_off_t offset_bytes, int whence = SEEK_SET) {
+        const pmemfile_off_t offset = pmemfile_lseek(pool_, file_, offset_bytes, whence);
+        if (offset < 0)
+            return base::error(errno);
+        return offset;
+    }
+    Status truncate(pmemfile_off_t size_bytes) {
+        return status_of(pmemfile_ftruncate(pool_, file_, size_bytes));
+    }
+    Status allocate(int mode, pmemfile_off_t offset_bytes, pmemfile_off_t length_bytes) {
+        return status_of(pmemfile_fallocate(pool_, file_, mode, offset_bytes, length_bytes));
+    }
+    Result<pmemfile_stat_t> stat() const {
+        pmemfile_stat_t stat;
+        BASE_TRY(status_of(pmemfile_fstat(pool_, file_, &stat)));
+        return stat;
+    }
+    Status chmod(pmemfile_mode_t mode) {
+        return status_of(pmemfile_fchmod(pool_, file_, mode));
+    }
+    // LOCK_SH, LOCK_EX, LOCK_UN, LOCK_NB.
+    Status lock(int operation) {
+        return status_of(pmemfile_flock(pool_, file_, operation));
+    }
+    // The entries of a directory from its position on.
+    Result<std::vector<Entry>> entries() {
+        std::vector<Entry> all;
+        alignas(struct dirent64) std::byte buffer[8192];
+        for (;;) {
+            const int filled =
+                pmemfile_getdents64(pool_, file_, reinterpret_cast<struct dirent64 *>(buffer), sizeof(buffer));
+            if (filled < 0)
+                return base::error(errno);
+            if (filled == 0)
+                return all;
+            for (int at = 0; at < filled;) {
+                const auto &entry = *reinterpret_cast<const struct dirent64 *>(buffer + at);
+                all.push_back({entry.d_name, entry.d_ino, entry.d_type});
+                at += entry.d_reclen;
+            }
+        }
+    }
+    void close() {
+        if (file_ != nullptr)
+            pmemfile_close(pool_, std::exchange(file_, nullptr));
+    }
+    // For calls of the C interface; still owned by this object.
+    PMEMfile *get() const {
+        return file_;
+    }
+
+private:
+    PMEMfilepool *pool_ = nullptr;
+    PMEMfile *file_ = nullptr;
+};
+
+// An open pool. Moves, and closes itself.
+class Pool {
+public:
+    Pool() = default;
+    ~Pool() {
+        close();
+    }
+    Pool(Pool &&other) noexcept : pool_(std::exchange(other.pool_, nullptr)) {}
+    Pool &operator=(Pool &&other) noexcept {
+        std::swap(pool_, other.pool_);
+        return *this;
+    }
+
+    static Result<Pool> create(const char *path, size_t size_bytes, pmemfile_mode_t mode = 0600) {
+        return taken_over(pmemfile_pool_create(path, size_bytes, mode));
+    }
+    static Result<Pool> open(const char *path) {
+        return taken_over(pmemfile_pool_open(path));
+    }
+
+    Result<File> open(const char *path, int flags, pmemfile_mode_t mode = 0644) {
+        PMEMfile *file = pmemfile_open(pool_, path, flags, mode);
+        if (file == nullptr)
+            return base::error(errno);
+        return File(pool_, file);
+    }
+    // All names in a directory, with "." and "..".
+    Result<std::vector<Entry>> entries(const char *path) {
+        BASE_TRY_ASSIGN(File directory, open(path, O_RDONLY | O_DIRECTORY));
+        return directory.entries();
+    }
+    Result<pmemfile_stat_t> stat(const char *path, int flags = 0) const {
+        pmemfile_stat_t stat;
+        BASE_TRY(status_of(pmemfile_fstatat(pool_, PMEMFILE_AT_CWD, path, &stat, flags)));
+        return stat;
+    }
+    Result<pmemfile_statfs_t> statfs() const {
+        pmemfile_statfs_t statfs;
+        BASE_TRY(status_of(pmemfile_statfs(pool_, &statfs)));
+        return statfs;
+    }
+    Result<std::string> readlink(const char *path) const {
+        std::string target(PMEMFILE_PATH_MAX, '\0');
+        BASE_TRY_ASSIGN(const size_t length, size_of(pmemfile_readlink(pool_, path, target.data(), target.size())));
+        target.resize(length);
+        return target;
+    }
+    Status link(const char *from, const char *to) {
+        return status_of(pmemfile_link(pool_, from, to));
+    }
+    Status symlink(const char *target, const char *path) {
+        return status_of(pmemfile_symlink(pool_, target, path));
+    }
+    Status unlink(const char *path) {
+        return status_of(pmemfile_unlink(pool_, path));
+    }
+    Status rename(const char *from, const char *to, unsigned flags = 0) {
+        return status_of(pmemfile_renameat2(pool_, PMEMFILE_AT_CWD, from, PMEMFILE_AT_CWD, to, flags));
+    }
+    Status mkdir(const char *path, pmemfile_mode_t mode = 0755) {
+        return status_of(pmemfile_mkdir(pool_, path, mode));
+    }
+    Status rmdir(const char *path) {
+        return status_of(pmemfile_rmdir(pool_, path));
+    }
+    Status chmod(const char *path, pmemfile_mode_t mode) {
+        return status_of(pmemfile_chmod(pool_, path, mode));
+    }
+    Status chown(const char *path, pmemfile_uid_t uid, pmemfile_gid_t gid) {
+        return status_of(pmemfile_chown(pool_, path, uid, gid));
+    }
+    Status truncate(const char *path, pmemfile_off_t size_bytes) {
+        return status_of(pmemfile_truncate(pool_, path, size_bytes));
+    }
+    Status chdir(const char *path) {
+        return status_of(pmemfile_chdir(pool_, path));
+    }
+    void close() {
+        if (pool_ != nullptr)
+            pmemfile_pool_close(std::exchange(pool_, nullptr));
+    }
+    // For calls of the C interface; still owned by this object.
+    PMEMfilepool *get() const {
+        return pool_;
+    }
+
+private:
+    explicit Pool(PMEMfilepool *pool) : pool_(pool) {}
+    static Result<Pool> taken_over(PMEMfilepool *pool) {
+        if (pool == nullptr)
+            return base::error(errno);
+        return Pool(pool);
+    }
+    PMEMfilepool *pool_ = nullptr;
+};
+
+} // namespace pmemfile::cpp
