@@ -26,7 +26,7 @@ clean_up() {
     for w in "${!session[@]}"; do
         kill -9 -- "-${session[$w]}" 2>/dev/null
     done
-    wait 2>/dev/null
+    { wait; } 2>/dev/null
     # Nobody is left who would remove the pool's runtime files.
     inode=$(printf '%x-%x' "$(stat -c %d "$base/pool")" "$(stat -c %i "$base/pool")")
     rm -f "/dev/shm/pmemfile-$inode" "/dev/shm/pmemfile-$inode".*
@@ -66,6 +66,15 @@ done
 [ $bad = 0 ] && echo "whole: $(ls -d */done-* | wc -l) files, $(cat */log | wc -l) rounds"
 exit $bad
 LOOK
+# Ends a worker with all its programs, and waits until they are gone: a call of one that is only
+# dying may still come into effect.
+end_worker() {
+    kill -9 -- "-${session[$1]}"
+    wait "${session[$1]}"
+    while ps -o stat= -s "${session[$1]}" | grep -qv Z; do
+        sleep 0.01
+    done
+} 2>/dev/null
 start() {
     setsid "$tool" run -m "$mount=$base/pool" -- bash -c "cd '$mount' && exec bash '$base/worker.sh' '$1' '$base/source' '$base/survivor.step'" \
         >"$base/worker-$1.log" 2>&1 &
@@ -88,8 +97,7 @@ while [ $SECONDS -lt $end ]; do
         one=$(ps -o pid= -s "$victim" | shuf -n 1 --random-source=<(yes $RANDOM))
         [ -n "$one" ] && kill -9 $one 2>/dev/null && sleep 0.01
     fi
-    kill -9 -- "-$victim" 2>/dev/null
-    wait "$victim" 2>/dev/null
+    end_worker "$w"
     kills=$((kills + 1))
     start "$w"
     step=$(cat "$base/survivor.step" 2>/dev/null)
@@ -101,10 +109,8 @@ while [ $SECONDS -lt $end ]; do
     fi
     kill -0 "${session[survivor]}" 2>/dev/null || fail "the survivor ended: $(cat "$base/worker-survivor.log")"
 done
-"$tool" run -m "$mount=$base/pool" -- bash -c "cd '$mount' && bash '$base/look.sh' '$base/source'" || fail "with the survivor at work"
 for w in $workers survivor; do
-    kill -9 -- "-${session[$w]}" 2>/dev/null
-    wait "${session[$w]}" 2>/dev/null
+    end_worker "$w"
 done
 session=()
 "$tool" run -m "$mount=$base/pool" -- bash -c "cd '$mount' && bash '$base/look.sh' '$base/source'" || fail "after a fresh attach"
