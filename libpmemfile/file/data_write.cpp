@@ -205,7 +205,10 @@ base::Result<size_t> write_fresh(Step &step, Inode inode, uint64_t limit_blocks,
     while (have < wanted && run_count < step_max_runs) {
         auto run = allocate_run(call, static_cast<uint32_t>(wanted - have));
         if (!run.ok()) {
-            if (have == 0 || run.error() != base::error(ENOSPC))
+            // What is promised as one step is written whole or not at all: a part of it, and then another
+            // part into the blocks which the first has freed, would be two.
+            const bool is_one_step = step.left <= atomic_write_bytes && !mapped;
+            if (have == 0 || is_one_step || run.error() != base::error(ENOSPC))
                 return run.error();
             break; // as much as there is room for: a short write
         }

@@ -89,14 +89,6 @@ private:
     int number_;
 };
 
-// Explicitly: the segment's mapping keeps the open description alive after close.
-void unlock_attach(const Descriptor &runtime) {
-    struct flock lock = {};
-    lock.l_type = F_UNLCK;
-    lock.l_len = 1;
-    base::raw_syscall(SYS_fcntl, runtime.get(), F_OFD_SETLK, base::as_long(&lock));
-}
-
 void unlink_runtime_files(const Pool &pool) {
     base::raw_syscall(SYS_unlink, base::as_long(pool.token_path));
     base::raw_syscall(SYS_unlink, base::as_long(pool.segment_path));
@@ -340,8 +332,7 @@ base::Status pool_attach(Pool &pool, const char *path, const AttachOptions &opti
         pool_descriptor.reset(base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(path), O_RDWR | O_CLOEXEC));
     if (pool_descriptor.get() < 0) {
         const int error_number = -pool_descriptor.get();
-        const int close_nothing = pool_descriptor.keep();
-        (void)close_nothing;
+        static_cast<void>(pool_descriptor.keep());
         return say(message, path,
                    error_number == ENOENT   ? "no such pool"
                    : error_number == EISDIR ? "is a directory, not a pool"
@@ -396,7 +387,7 @@ base::Status pool_attach(Pool &pool, const char *path, const AttachOptions &opti
         unmap_all(pool);
     }
     if (!is_handover)
-        unlock_attach(runtime);
+        lock_attached(runtime.get(), F_UNLCK); // not by close: the segment's mapping keeps the description
     else if (attached.ok())
         lock_attached(pool.liveness_descriptor, F_UNLCK);
     return attached;
@@ -478,17 +469,21 @@ void pool_detach(Pool &pool) {
             if (all_is_home)
                 pool_note_location(pool);
             unlink_runtime_files(pool);
+            // Not by close: the mapping and a forked child keep the description, and with it the lock.
+            base::raw_syscall(SYS_flock, pool.pool_descriptor, LOCK_UN);
         }
-        process_release(pool); // and byte 0 with it
+        // Byte 0 goes last: who attaches next finds neither our flock nor us in a segment he makes anew.
+        pool.segment->processes()[pool.process_slot].incarnation.store(0);
         base::raw_syscall(SYS_close, pool.pool_descriptor);
-    }
-    if (is_image) {
-        base::raw_syscall(SYS_munmap, base::as_long(pool.segment), static_cast<long>(pool.segment->segment_size_bytes));
-        pool.segment = nullptr;
-        pool.persist = Persist();
+        unmap_all(pool);
+        lock_attached(pool.liveness_descriptor, F_UNLCK);
+        base::raw_syscall(SYS_close, pool.liveness_descriptor);
+        pool.liveness_descriptor = -1;
         return;
     }
-    unmap_all(pool);
+    base::raw_syscall(SYS_munmap, base::as_long(pool.segment), static_cast<long>(pool.segment->segment_size_bytes));
+    pool.segment = nullptr;
+    pool.persist = Persist();
 }
 
 } // namespace pmemfile

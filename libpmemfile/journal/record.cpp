@@ -11,6 +11,9 @@
 #include "libpmemfile/persist/seeded_fault.h"
 #include "libpmemfile/runtime/space_map.h"
 
+#include <algorithm>
+#include <cstring>
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -78,6 +81,30 @@ size_t target_bytes(const Change &change) {
     return change.kind == ChangeKind::fill_pointers ? size_t{change.length} * 8 : change.length;
 }
 
+// Inside the pool's file, and of a known kind.
+bool change_is_sane(const Pool &pool, const Change &change) {
+    if (is_byte_change(change.kind)) {
+        // Only what lies in groups, and the orphan table: nobody else would notice a new superblock.
+        const uint64_t pool_bytes = pool.persist.size_bytes();
+        const PoolOffset first_group = group_descriptor(pool, 0).first_block * block_size_bytes;
+        const PoolOffset orphans = pool.superblock().orphan_table_block * block_size_bytes;
+        const PoolOffset orphans_end = orphans + pool.superblock().orphan_slots * sizeof(OrphanSlot);
+        return (change.target >= first_group && change.target < pool_bytes &&
+                target_bytes(change) <= pool_bytes - change.target) ||
+               (change.target >= orphans && change.target < orphans_end &&
+                target_bytes(change) <= orphans_end - change.target);
+    }
+    if (change.kind < ChangeKind::take_blocks || change.kind > ChangeKind::free_inode)
+        return false;
+    const bool is_inode = change.kind >= ChangeKind::take_inode;
+    const BlockNumber block = is_inode ? change.target / inodes_per_block : change.target;
+    const uint64_t group = group_of_block(pool, block);
+    if (group >= pool.superblock().group_count)
+        return false;
+    const GroupDescriptor &descriptor = group_descriptor(pool, group);
+    return is_inode || change.length <= descriptor.block_count - (block - descriptor.first_block);
+}
+
 // Flushes lines once although several changes of a record may touch them.
 class LineFlusher {
 public:
@@ -85,6 +112,8 @@ public:
     void range(PoolOffset target, size_t size_bytes) {
         if (is_seeded(SeededFault::home_end_not_flushed) && size_bytes > cache_line_bytes)
             size_bytes -= cache_line_bytes;
+        if (size_bytes == 0)
+            return;
         if (size_bytes > 4 * cache_line_bytes)
             return persist_.flush(target, size_bytes);
         const uint64_t last = (target + size_bytes - 1) / cache_line_bytes;
@@ -102,6 +131,13 @@ private:
     Persist &persist_;
     uint64_t recent_[recent_count] = {};
 };
+
+void flush_change(LineFlusher &flusher, const Pool &pool, const Change &change) {
+    if (is_byte_change(change.kind))
+        flusher.range(change.target, target_bytes(change));
+    else if (!is_seeded(SeededFault::bitmaps_not_flushed))
+        for_allocation_words(pool, change, [&](PoolOffset word, uint64_t, bool) { flusher.range(word, 8); });
+}
 
 } // namespace
 
@@ -148,10 +184,6 @@ const RecordHeader *record_at(const Pool &pool, uint64_t ring, uint64_t position
 
 bool record_is_sane(const Pool &pool, const RecordHeader &record) {
     const auto *bytes = reinterpret_cast<const std::byte *>(&record);
-    const uint64_t pool_bytes = pool.persist.size_bytes();
-    const PoolOffset first_group = group_descriptor(pool, 0).first_block * block_size_bytes;
-    const PoolOffset orphans = pool.superblock().orphan_table_block * block_size_bytes;
-    const PoolOffset orphans_end = orphans + pool.superblock().orphan_slots * sizeof(OrphanSlot);
     size_t at = sizeof(RecordHeader);
     if (record.change_count == padding_change_count)
         return true;
@@ -162,26 +194,8 @@ bool record_is_sane(const Pool &pool, const RecordHeader &record) {
         at += sizeof(Change) + change_payload_bytes(change.kind, change.length);
         if (at > record.length_bytes)
             return false;
-        if (is_byte_change(change.kind)) {
-            // Only what lies in groups, and the orphan table: nobody else would notice a new superblock.
-            const bool in_groups = change.target >= first_group && change.target < pool_bytes &&
-                                   target_bytes(change) <= pool_bytes - change.target;
-            const bool is_orphan_slot = change.target >= orphans && change.target < orphans_end &&
-                                        target_bytes(change) <= orphans_end - change.target;
-            if (!in_groups && !is_orphan_slot)
-                return false;
-        } else if (change.kind >= ChangeKind::take_blocks && change.kind <= ChangeKind::free_inode) {
-            const bool is_inode = change.kind >= ChangeKind::take_inode;
-            const BlockNumber block = is_inode ? change.target / inodes_per_block : change.target;
-            const uint64_t group = group_of_block(pool, block);
-            if (group >= pool.superblock().group_count)
-                return false;
-            const GroupDescriptor &descriptor = group_descriptor(pool, group);
-            if (!is_inode && change.length > descriptor.block_count - (block - descriptor.first_block))
-                return false;
-        } else {
+        if (!change_is_sane(pool, change))
             return false;
-        }
     }
     return true;
 }
@@ -224,12 +238,33 @@ void record_apply(Pool &pool, const RecordHeader &record, RevokedQuery revoked, 
 
 void record_flush_targets(Pool &pool, const RecordHeader &record) {
     LineFlusher flusher(pool.persist);
-    record_visit(record, [&](const Change &change, const std::byte *) {
-        if (is_byte_change(change.kind))
-            flusher.range(change.target, target_bytes(change));
-        else if (!is_seeded(SeededFault::bitmaps_not_flushed))
-            for_allocation_words(pool, change, [&](PoolOffset word, uint64_t, bool) { flusher.range(word, 8); });
-    });
+    record_visit(record, [&](const Change &change, const std::byte *) { flush_change(flusher, pool, change); });
+}
+
+// Nothing that is read here may be trusted, or read twice: each change is copied, then judged. The
+// header is written over before what follows it, so it tells whether the copy is still the record's.
+void record_flush_targets_unheld(Pool &pool, uint64_t ring, uint64_t position, Lsn lsn) {
+    const Superblock &superblock = pool.superblock();
+    const uint64_t within = position % superblock.ring_size_bytes;
+    const auto *home = pool.at<volatile RecordHeader>(ring_offset(superblock, ring) + within);
+    const uint32_t count = home->change_count;
+    const uint64_t length = std::min<uint64_t>(home->length_bytes, superblock.ring_size_bytes - within);
+    if (count == padding_change_count)
+        return;
+    LineFlusher flusher(pool.persist);
+    size_t at = sizeof(RecordHeader);
+    for (uint32_t i = 0; i < count && at + sizeof(Change) <= length; i++) {
+        Change change;
+        const auto *words =
+            reinterpret_cast<const volatile uint64_t *>(reinterpret_cast<const volatile std::byte *>(home) + at);
+        const uint64_t copy[] = {words[0], words[1]};
+        static_assert(sizeof(copy) == sizeof(Change));
+        std::memcpy(&change, copy, sizeof(change));
+        if (home->lsn != lsn || home->position != position || !change_is_sane(pool, change))
+            return;
+        flush_change(flusher, pool, change);
+        at += sizeof(Change) + change_payload_bytes(change.kind, change.length);
+    }
 }
 
 } // namespace pmemfile

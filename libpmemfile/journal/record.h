@@ -41,6 +41,11 @@ void record_apply(Pool &pool, const RecordHeader &record, RevokedQuery revoked =
 // Starts the write-back of the record's targets again (the watermark's rule).
 void record_flush_targets(Pool &pool, const RecordHeader &record);
 
+// The same for the record with this LSN at `position` of a ring that the caller does not hold: its
+// owner may write over it meanwhile. Then the flushing ends, and was not needed: a record is written
+// over only after a fence of its ring that came later.
+void record_flush_targets_unheld(Pool &pool, uint64_t ring, uint64_t position, Lsn lsn);
+
 // Calls visit(context, change, payload) for each change in order.
 template <typename Visit> void record_visit(const RecordHeader &record, Visit &&visit) {
     if (record.change_count == padding_change_count)

@@ -48,8 +48,9 @@ void flush_homes(Thread &thread) {
         const Lsn last = state.last_lsn.load();
         if (is_seeded(SeededFault::watermark_without_homes) || last > w || last <= state.fenced_lsn.load())
             continue;
-        if (const RecordHeader *record = record_at(pool, ring, state.last_position.load()))
-            record_flush_targets(pool, *record);
+        // A ring whose start has passed its last record may write over it while we read: it needs only
+        // its own length of records for that, and we may be out of the processor for long.
+        record_flush_targets_unheld(pool, ring, state.last_position.load(), last);
     }
 }
 

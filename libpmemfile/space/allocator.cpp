@@ -102,7 +102,7 @@ base::Result<uint32_t> orphan_slot_take(Call &call, InodeNumber inode) {
                 word.fetch_and(~mask);
                 continue;
             }
-            // The bit means "claimed, not yet committed": keep_claims / undo_claims clear it.
+            // The bit means "a record on it is under way": keep_claims / undo_claims clear it.
             call.thread().slot_state().orphan_claim.store(index + 1);
             if (!is_seeded(SeededFault::orphan_not_noted))
                 call.store64(orphan_slot_offset(call.pool(), index), inode);
@@ -114,9 +114,15 @@ base::Result<uint32_t> orphan_slot_take(Call &call, InodeNumber inode) {
 
 void orphan_slot_release(Call &call, uint32_t slot_plus_one) {
     // An inode of a damaged pool may name any slot.
-    if (!is_seeded(SeededFault::orphan_slot_kept) && slot_plus_one != 0 &&
-        slot_plus_one <= call.pool().superblock().orphan_slots)
-        call.store64(orphan_slot_offset(call.pool(), slot_plus_one - 1), 0);
+    if (is_seeded(SeededFault::orphan_slot_kept) || slot_plus_one == 0 ||
+        slot_plus_one > call.pool().superblock().orphan_slots)
+        return;
+    // No inode's lock guards a slot. The bit keeps others from it until our record is applied for good:
+    // were we killed half way, who settles us would store the 0 again, over the next inode in it.
+    const uint32_t index = slot_plus_one - 1;
+    call.thread().slot_state().orphan_claim.store(slot_plus_one);
+    call.pool().segment->orphan_bitmap()[index / 64].fetch_or(uint64_t{1} << (index % 64));
+    call.store64(orphan_slot_offset(call.pool(), index), 0);
 }
 
 } // namespace pmemfile

@@ -12,9 +12,8 @@
 
 namespace pmemfile {
 
-// Blocks that ordinary users' calls leave free, so that unlink and truncate always find
-// room to work, in blocks.
-constexpr uint64_t reserved_blocks = 16;
+// No blocks are kept back: what gives space back (unlink, rmdir, truncate, rename over a file) needs
+// none, only room in the journal and at most a slot of the orphan table (tests/model/full_pool_test.cpp).
 
 // Claims one block and adds take_blocks to the call. ENOSPC.
 base::Result<BlockNumber> allocate_block(Call &call);
@@ -30,6 +29,7 @@ void release_inode(Call &call, InodeNumber inode);
 
 // Claims a slot in the orphan table and adds "slot := inode" to the call;
 // returns slot index + 1 for Inode::orphan_slot. ENOSPC when the table is full.
+// A call takes or releases at most one slot (a thread's list of claims has room for one).
 base::Result<uint32_t> orphan_slot_take(Call &call, InodeNumber inode);
 void orphan_slot_release(Call &call, uint32_t slot_plus_one);
 

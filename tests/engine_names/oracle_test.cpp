@@ -1,12 +1,10 @@
 // The same random calls on a pool and on the kernel's tmpfs: each gives the same
 // errno, and both trees are equal in the end.
-#include "pool_fixture.h"
+#include "tests/engine_names/pool_fixture.h"
+#include "tests/engine_names/pool_tree.h"
 
-#include <cstdio>
-#include <dirent.h>
 #include <fcntl.h>
 #include <filesystem>
-#include <map>
 #include <random>
 #include <sys/stat.h>
 
@@ -28,17 +26,6 @@ protected:
         PoolFixture::TearDown();
     }
 
-    // What a tree looks like: path to "type mode links size target".
-    using Tree = std::map<std::string, std::string>;
-
-    static std::string describe(const struct stat &stat, const std::string &target) {
-        char text[128];
-        // A directory's size is the filesystem's own affair.
-        const long size = S_ISDIR(stat.st_mode) ? 0 : stat.st_size;
-        std::snprintf(text, sizeof(text), "%o links %lu size %ld ", stat.st_mode,
-                      static_cast<unsigned long>(stat.st_nlink), size);
-        return text + target;
-    }
     void kernel_tree(const std::string &path, Tree &tree) {
         for (const auto &entry : std::filesystem::directory_iterator(directory_ + path)) {
             const std::string name = path + "/" + entry.path().filename().string();
@@ -49,41 +36,6 @@ protected:
                 kernel_tree(name, tree);
         }
     }
-    void pool_tree(const std::string &path, Tree &tree) {
-        auto id = fs_open(thread(), at(path.empty() ? "/" : path), O_RDONLY | O_DIRECTORY, 0);
-        ASSERT_TRUE(id.ok());
-        std::vector<std::string> names;
-        for (;;) {
-            alignas(8) char buffer[700]; // small: many rounds
-            auto length = fs_getdents64(thread(), *id, buffer, sizeof(buffer));
-            ASSERT_TRUE(length.ok());
-            if (*length == 0)
-                break;
-            for (size_t offset = 0; offset < *length;) {
-                const auto *entry = reinterpret_cast<const struct dirent64 *>(buffer + offset);
-                if (std::string_view(entry->d_name) != "." && std::string_view(entry->d_name) != "..")
-                    names.push_back(path + "/" + entry->d_name);
-                offset += entry->d_reclen;
-            }
-        }
-        fs_close(thread(), *id);
-        for (const std::string &name : names) {
-            auto found = walk(thread(), root_, name, 0);
-            ASSERT_TRUE(found.ok()) << name;
-            struct stat stat;
-            fill_stat(*fs_attributes(thread(), found->handle()), 1, &stat);
-            std::string target;
-            if (S_ISLNK(stat.st_mode)) {
-                char text[path_max_bytes];
-                target.assign(text, *fs_readlink(thread(), found->handle(), text, sizeof(text)));
-            }
-            EXPECT_FALSE(tree.contains(name)) << "told twice: " << name;
-            tree[name] = describe(stat, target);
-            if (S_ISDIR(stat.st_mode))
-                pool_tree(name, tree);
-        }
-    }
-
     std::string directory_;
     int directory_descriptor_ = -1;
 };
@@ -202,7 +154,7 @@ TEST_F(OracleTest, random_calls_end_as_on_tmpfs) {
         Tree kernels;
         kernel_tree("", kernels);
         Tree ours;
-        pool_tree("", ours);
+        pool_tree(thread(), "", ours);
         ASSERT_FALSE(HasFatalFailure());
         ASSERT_EQ(ours, kernels) << "after seed " << seed;
     }

@@ -1,0 +1,145 @@
+// A file of an actor lives through four steps of its own, then waits for its removal:
+//
+//   step 4f      4f+1     4f+2       …  4(f+8)+3
+//   create new-f write it rename done-f  unlink done-f
+#include "tests/kill/actor.h"
+
+#include "libpmemfile/fs/open_calls.h"
+
+#include <cstring>
+#include <fcntl.h>
+
+namespace kill_test {
+
+using namespace pmemfile;
+
+namespace {
+
+constexpr unsigned kept_files = 8; // each actor's newest
+constexpr unsigned steps_per_file = 4;
+
+std::string file_name(unsigned actor, uint64_t file, bool renamed) {
+    return actor_directory(actor) + (renamed ? "/done-" : "/new-") + std::to_string(file);
+}
+
+// Sizes of all the ways that data goes: inline, in the record, fresh blocks.
+size_t file_size(uint64_t file) {
+    constexpr size_t sizes[] = {100, 1500, 4096, 20000, 64};
+    return sizes[file % 5];
+}
+
+char file_fill(uint64_t file) {
+    return static_cast<char>('a' + file % 26);
+}
+
+// "" when the file is as the steps before `step` left it; else what is wrong.
+std::string state_error(Session &session, unsigned actor, uint64_t step) {
+    const uint64_t files = (step + steps_per_file - 1) / steps_per_file; // begun
+    const uint64_t first = files > kept_files + 2 ? files - kept_files - 2 : 0;
+    for (uint64_t file = first; file <= files; ++file) {
+        const uint64_t done = step > file * steps_per_file ? step - file * steps_per_file : 0; // of its own steps
+        const uint64_t removal = (file + kept_files) * steps_per_file + 3;
+        const bool has_new = done >= 1 && done < 3;
+        const bool has_done = done >= 3 && step <= removal;
+        for (bool renamed : {false, true}) {
+            const std::string name = file_name(actor, file, renamed);
+            auto found = walk(session.thread(), session.pool().superblock().root_inode, name, 0);
+            if (found.ok() != (renamed ? has_done : has_new))
+                return name + (found.ok() ? " is there" : " is missing");
+            if (!found.ok())
+                continue;
+            const size_t wanted = done >= 2 ? file_size(file) : 0;
+            std::string bytes(wanted + 1, 0);
+            struct iovec vector = {bytes.data(), bytes.size()};
+            auto length = data_read(session.thread(), found->inode, 0, {&vector, 1});
+            if (!length.ok() || *length != wanted)
+                return name + " has another size";
+            bytes.resize(wanted);
+            if (bytes.find_first_not_of(file_fill(file)) != std::string::npos)
+                return name + " has other content";
+        }
+    }
+    return {};
+}
+
+} // namespace
+
+std::string actor_directory(unsigned actor) {
+    return "w" + std::to_string(actor);
+}
+
+void make_step(Session &session, unsigned actor, uint64_t step) {
+    const uint64_t file = step / steps_per_file;
+    const std::string fresh = file_name(actor, file, false);
+    switch (step % steps_per_file) {
+    case 0: {
+        auto id = fs_open(session.thread(), session.at(fresh), O_CREAT | O_EXCL | O_WRONLY, 0644);
+        if (!id.ok())
+            give_up("create " + fresh + ": " + std::strerror(id.error().number()));
+        fs_close(session.thread(), *id);
+        break;
+    }
+    case 1: {
+        auto id = fs_open(session.thread(), session.at(fresh), O_WRONLY, 0);
+        if (!id.ok())
+            give_up("open " + fresh + ": " + std::strerror(id.error().number()));
+        std::string bytes(file_size(file), file_fill(file));
+        struct iovec vector = {bytes.data(), bytes.size()};
+        auto done = fs_pwrite(session.thread(), *id, {&vector, 1}, 0, UINT64_MAX);
+        if (!done.ok() || *done != bytes.size())
+            give_up("write " + fresh);
+        fs_close(session.thread(), *id);
+        break;
+    }
+    case 2: {
+        const std::string done = file_name(actor, file, true);
+        expect_ok(fs_rename(session.thread(), session.at(fresh), session.at(done), 0), "rename " + done);
+        break;
+    }
+    default:
+        if (file >= kept_files) {
+            const std::string oldest = file_name(actor, file - kept_files, true);
+            expect_ok(fs_unlink(session.thread(), session.at(oldest)), "unlink " + oldest);
+        }
+    }
+}
+
+void meet_others(Session &session, std::mt19937 &random) {
+    const std::string a = "shared/" + std::to_string(random() % 20);
+    const std::string b = "shared/" + std::to_string(random() % 20);
+    switch (random() % 5) {
+    case 0:
+        static_cast<void>(fs_mkdir(session.thread(), session.at(a), 0755).ok());
+        break;
+    case 1:
+        static_cast<void>(fs_rename(session.thread(), session.at(a), session.at(b), 0).ok());
+        break;
+    case 2:
+        static_cast<void>(fs_rmdir(session.thread(), session.at(a)).ok());
+        break;
+    case 3:
+        static_cast<void>(fs_unlink(session.thread(), session.at(a)).ok());
+        break;
+    default: {
+        auto id = fs_open(session.thread(), session.at(a), O_CREAT | O_WRONLY | O_TRUNC, 0644);
+        if (id.ok()) { // killed with it open, perhaps without a name: an orphan
+            static_cast<void>(fs_unlink(session.thread(), session.at(a)).ok());
+            fs_close(session.thread(), *id);
+        }
+    }
+    }
+}
+
+uint64_t settled_step(Session &session, unsigned actor, uint64_t step) {
+    // First before, then after: a call in flight that somebody settles meanwhile goes only this way.
+    const std::string before = state_error(session, actor, step);
+    if (before.empty())
+        return step;
+    const std::string after = state_error(session, actor, step + 1);
+    if (after.empty())
+        return step + 1;
+    give_up("actor " + std::to_string(actor) + " was killed in step " + std::to_string(step) + ": " + before +
+            "; or: " + after);
+}
+
+} // namespace kill_test

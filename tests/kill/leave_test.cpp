@@ -1,0 +1,77 @@
+// Processes that leave a pool while others come: nobody is told that the pool is in use.
+#include "tests/engine_names/pool_fixture.h"
+
+#include <csignal>
+#include <sys/wait.h>
+
+namespace pmemfile {
+namespace {
+
+class LeaveTest : public PoolFixture {
+protected:
+    // Attaches and leaves until `count` times have worked. For a child: no gtest in here.
+    int come_and_go(int count) {
+        for (int i = 0; i < count; ++i) {
+            Pool pool;
+            AttachOptions options;
+            options.container_open = container_open;
+            ContainerMessage message;
+            if (!pool_attach(pool, path_.c_str(), options, &message).ok()) {
+                std::fprintf(stderr, "attach %d: %s\n", i, message.text);
+                return 1;
+            }
+            pool_detach(pool);
+        }
+        return 0;
+    }
+};
+
+// A forked child has our pool descriptor until its exec; leaving must free the pool nevertheless.
+TEST_F(LeaveTest, who_leaves_holds_nobody_up_though_a_child_has_the_descriptors) {
+    int gate[2];
+    ASSERT_EQ(pipe(gate), 0);
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+        char byte;
+        close(gate[1]);
+        _exit(read(gate[0], &byte, 1) == 0 ? 0 : 1);
+    }
+    close(gate[0]);
+    Pool other; // then we are not the last one
+    AttachOptions options;
+    options.container_open = container_open;
+    ASSERT_TRUE(pool_attach(other, path_.c_str(), options, nullptr).ok());
+    detach();
+    alarm(20); // a lock that stays would hold us here
+    EXPECT_EQ(come_and_go(1), 0);
+    pool_detach(other);
+    attach();
+    detach(); // now we are
+    EXPECT_EQ(come_and_go(1), 0);
+    alarm(0);
+    close(gate[1]);
+    int status = 0;
+    waitpid(child, &status, 0);
+    EXPECT_EQ(status, 0);
+}
+
+TEST_F(LeaveTest, processes_come_and_go_at_the_same_time) {
+    detach();
+    pid_t children[4];
+    for (pid_t &child : children) {
+        child = fork();
+        ASSERT_GE(child, 0);
+        if (child == 0)
+            _exit(come_and_go(150));
+    }
+    for (const pid_t child : children) {
+        int status = 0;
+        waitpid(child, &status, 0);
+        EXPECT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
+        EXPECT_EQ(WEXITSTATUS(status), 0);
+    }
+}
+
+} // namespace
+} // namespace pmemfile

@@ -1,0 +1,121 @@
+// A process that dies at a chosen store, and what those who live on do before anybody settles it.
+#include "libpmemfile/fs/orphan.h"
+#include "libpmemfile/journal/record.h"
+#include "libpmemfile/journal/settle.h"
+#include "tests/engine_names/pool_fixture.h"
+
+#include <cstring>
+#include <fcntl.h>
+#include <random>
+#include <sys/wait.h>
+
+namespace pmemfile {
+namespace {
+
+// Ends the process at the first store after the one to `target`.
+class DieAfter final : public PersistObserver {
+public:
+    explicit DieAfter(PoolOffset target) : target_(target) {}
+    void on_store(PoolOffset target, const void *, size_t, bool) override {
+        if (seen_)
+            _exit(7);
+        seen_ = target == target_;
+    }
+    void on_flush(PoolOffset, size_t) override {}
+    void on_fence() override {}
+
+private:
+    PoolOffset target_;
+    bool seen_ = false;
+};
+
+class SettleTest : public PoolFixture {
+protected:
+    PoolOffset orphan_slot(uint32_t slot_plus_one) const {
+        return pool_.superblock().orphan_table_block * block_size_bytes + (slot_plus_one - 1) * sizeof(OrphanSlot);
+    }
+    // An open file without a name.
+    OpenFileId open_orphan(Thread &thread, const char *name, InodeNumber *inode) {
+        auto id = fs_open(thread, at(name), O_CREAT | O_EXCL | O_RDWR, 0600);
+        EXPECT_TRUE(id.ok() && fs_unlink(thread, at(name)).ok());
+        *inode = (*open_file_get(thread, *id))->inode.load();
+        return *id;
+    }
+    // In a child: frees an orphan and dies when its slot is 0 and the rest of the record not yet home.
+    void die_releasing_a_slot() {
+        Pool pool;
+        AttachOptions options;
+        options.container_open = container_open;
+        if (!pool_attach(pool, path_.c_str(), options, nullptr).ok())
+            _exit(1);
+        PoolThread thread(pool, nullptr);
+        InodeNumber inode = 0;
+        const OpenFileId id = open_orphan(*thread, "a", &inode);
+        DieAfter observer(orphan_slot(pool.inode(inode)->orphan_slot));
+        pool.persist.set_observer(&observer);
+        fs_close(*thread, id);
+        _exit(2);
+    }
+};
+
+TEST_F(SettleTest, a_slot_of_the_orphan_table_is_not_cleared_under_its_next_owner) {
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0)
+        die_releasing_a_slot();
+    int status = 0;
+    waitpid(child, &status, 0);
+    ASSERT_EQ(WEXITSTATUS(status), 7);
+    InodeNumber inode = 0;
+    const OpenFileId id = open_orphan(thread(), "b", &inode);
+    settle_dead_processes(thread(), orphan_collect);
+    const uint32_t slot = pool_.inode(inode)->orphan_slot;
+    ASSERT_NE(slot, 0u);
+    EXPECT_EQ(pool_.at<OrphanSlot>(orphan_slot(slot))->inode, inode);
+    fs_close(thread(), id);
+}
+
+// Whoever raises the watermark reads the last records of rings that others hold, and he may be out of the
+// processor while they write the whole ring over. (It ended processes with SIGSEGV.)
+TEST_F(SettleTest, a_record_that_is_written_over_while_it_is_read_leads_nowhere) {
+    const Superblock &superblock = pool_.superblock();
+    const uint64_t ring = superblock.ring_count - 1;
+    std::byte *place = pool_.persist.base() + ring_offset(superblock, ring);
+    const std::vector<std::byte> before(place, place + max_record_bytes);
+    std::mt19937_64 random(1);
+    class Watch final : public PersistObserver {
+    public:
+        explicit Watch(uint64_t size_bytes) : limit_bytes_(size_bytes) {}
+        void on_store(PoolOffset, const void *, size_t, bool) override {
+            ADD_FAILURE() << "a store";
+        }
+        void on_flush(PoolOffset target, size_t size_bytes) override {
+            ASSERT_LE(size_bytes, limit_bytes_);
+            ASSERT_LE(target, limit_bytes_ - size_bytes);
+        }
+        void on_fence() override {}
+
+    private:
+        uint64_t limit_bytes_;
+    };
+    Watch watch(pool_.persist.size_bytes());
+    pool_.persist.set_observer(&watch);
+    for (int round = 0; round < 2000; ++round) {
+        for (size_t at = sizeof(RecordHeader); at + sizeof(Change) <= max_record_bytes; at += sizeof(Change)) {
+            Change change = {};
+            change.kind = static_cast<ChangeKind>(random() % 10);
+            change.length = static_cast<uint32_t>(random() >> (32 + random() % 32));
+            change.target = random() >> (random() % 64);
+            std::memcpy(place + at, &change, sizeof(change));
+        }
+        const RecordHeader header = {random(), 5, 0, static_cast<uint32_t>(random()), static_cast<uint32_t>(random())};
+        std::memcpy(place, &header, sizeof(header));
+        record_flush_targets_unheld(pool_, ring, 0, 5); // the record is still there, it seems
+        record_flush_targets_unheld(pool_, ring, 0, 4); // another one is
+    }
+    pool_.persist.set_observer(nullptr);
+    std::memcpy(place, before.data(), before.size());
+}
+
+} // namespace
+} // namespace pmemfile
