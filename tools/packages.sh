@@ -12,9 +12,10 @@ packages=(
     sqlite3 strace python3 valgrind
 )
 
+# Installs what is missing of the packages, and of those that are named besides.
 install_packages() {
     local missing=()
-    for package in "${packages[@]}"; do
+    for package in "${packages[@]}" "$@"; do
         dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
     done
     [ ${#missing[@]} -eq 0 ] && return 0
