@@ -83,6 +83,8 @@ base::Result<Plan> make_plan(const ContainerRoot &root, const ContainerInfo &inf
     if (getrandom(superblock.uuid, sizeof superblock.uuid, 0) != sizeof superblock.uuid ||
         getrandom(&superblock.journal_nonce, 8, 0) != 8)
         return base::error(EIO);
+    if (options.journal_nonce != 0)
+        superblock.journal_nonce = options.journal_nonce;
     superblock.uuid[6] = static_cast<uint8_t>((superblock.uuid[6] & 0x0f) | 0x40); // RFC 4122, version 4
     superblock.uuid[8] = static_cast<uint8_t>((superblock.uuid[8] & 0x3f) | 0x80);
     timespec now = {};

@@ -14,6 +14,8 @@ struct MkfsOptions {
     uint32_t root_uid = 0;   // owner of the root directory
     uint32_t root_gid = 0;
     unsigned root_mode = 0755;
+    uint64_t journal_nonce =
+        0; // 0: a random one. Else this, for measurements on a fresh file: names hash alike each time
 };
 constexpr uint64_t pool_min_bytes = uint64_t{16} << 20;
 
