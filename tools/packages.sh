@@ -30,12 +30,12 @@ install_packages() {
         "${missing[@]}" >/dev/null || return 1
 }
 
-# Configures and compiles; quiet unless it fails.
+# Configures and compiles everything, or only the files that are named; quiet unless it fails.
 build_project() {
     local log
     log=$(mktemp)
     if ! { [ -f "$build_dir/build.ninja" ] || meson setup "$build_dir" "$project_root"; } >"$log" 2>&1 ||
-        ! meson compile -C "$build_dir" >>"$log" 2>&1; then
+        ! ninja -C "$build_dir" "$@" >>"$log" 2>&1; then
         tail -n 60 "$log" >&2
         rm -f "$log"
         return 1
