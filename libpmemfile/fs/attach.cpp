@@ -380,10 +380,13 @@ base::Status pool_attach(Pool &pool, const char *path, const AttachOptions &opti
         const uint64_t incarnation = pool.incarnation;
         if (incarnation != 0)
             process_release(pool);
-        if (is_first)
-            unlink_runtime_files(pool);
+        const int held = pool.pool_descriptor >= 0 ? pool.pool_descriptor : pool_descriptor.get();
+        if (!is_handover)
+            base::raw_syscall(SYS_flock, held, LOCK_UN);
         if (pool.pool_descriptor >= 0)
             base::raw_syscall(SYS_close, pool.pool_descriptor);
+        if (is_first)
+            unlink_runtime_files(pool);
         unmap_all(pool);
     }
     if (!is_handover)
@@ -468,9 +471,10 @@ void pool_detach(Pool &pool) {
         if (is_last(pool) && !base::is_error(base::raw_syscall(SYS_flock, pool.pool_descriptor, LOCK_EX | LOCK_NB))) {
             if (all_is_home)
                 pool_note_location(pool);
-            unlink_runtime_files(pool);
             // Not by close: the mapping and a forked child keep the description, and with it the lock.
             base::raw_syscall(SYS_flock, pool.pool_descriptor, LOCK_UN);
+            // After the flock: without its name our byte 0 holds up nobody who comes, and he would find the flock.
+            unlink_runtime_files(pool);
         }
         // Byte 0 goes last: who attaches next finds neither our flock nor us in a segment he makes anew.
         pool.segment->processes()[pool.process_slot].incarnation.store(0);
