@@ -174,6 +174,10 @@ public:
         return taken_over(pmemfile_pool_open(path));
     }
 
+    static Result<Pool> open_read_only(const char *path) {
+        return taken_over(pmemfile_pool_open_read_only(path));
+    }
+
     Result<File> open(const char *path, int flags, pmemfile_mode_t mode = 0644) {
         PMEMfile *file = pmemfile_open(pool_, path, flags, mode);
         if (file == nullptr)
