@@ -324,6 +324,7 @@ base::Status attach_locked(Pool &pool, const char *path, const AttachOptions &op
 
 base::Status pool_attach(Pool &pool, const char *path, const AttachOptions &options, ContainerMessage *message) {
     settle_thread_hook = settle_thread;
+    freed_under_way_hook = freed_under_way;
     pool = Pool();
     pool.read_only = options.read_only;
     Descriptor pool_descriptor(options.inherited_pool_descriptor);
@@ -399,6 +400,7 @@ base::Status pool_attach(Pool &pool, const char *path, const AttachOptions &opti
 base::Status pool_attach_image(Pool &pool, std::byte *base, uint64_t size_bytes, PoolOffset superblock_offset,
                                PersistObserver *observer, Medium medium) {
     settle_thread_hook = settle_thread;
+    freed_under_way_hook = freed_under_way;
     pool = Pool();
     pool.persist = Persist(base, size_bytes, medium);
     pool.persist.set_observer(observer);

@@ -178,6 +178,18 @@ void free_slot(Segment &segment, uint32_t slot) {
 
 } // namespace
 
+void freed_under_way(Thread &thread, void *context, void (*each)(void *context, BlockRun run)) {
+    Segment &segment = *thread.pool->segment;
+    const uint32_t count = segment.thread_high_water.load();
+    for (uint32_t slot = 0; slot < count; slot++) {
+        const ThreadSlot &state = segment.threads()[slot];
+        const Lsn lsn = state.record_lsn.load();
+        const uint64_t ring = state.record_ring.load();
+        if (lsn != 0 && state.applied_lsn.load() != lsn && ring < thread.pool->superblock().ring_count)
+            record_freed_unheld(*thread.pool, ring, state.record_position.load(), lsn, context, each);
+    }
+}
+
 void settle_thread(Thread &thread, uint32_t slot) {
     if (slot == thread.slot) // a vfork child died in our slot: there is nobody to race with
         return settle_claimed(thread, slot);
