@@ -245,6 +245,8 @@ void pmemfile_pool_close(PMEMfilepool *pool) {
             pmemfile_close(pool, pool->directory_holder);
         api::leave(pool);
     }
+    while (pool->files != nullptr) // of a pool that could not be resumed: they could not be closed
+        api::remove_file(pool, pool->files);
     delete pool;
 }
 
