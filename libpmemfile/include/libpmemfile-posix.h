@@ -64,7 +64,8 @@ PMEMFILE_API PMEMfilepool *pmemfile_pool_create(const char *path, size_t poolsiz
 /* Opens a pool. ENOENT, EACCES, EINVAL (no pool), EUCLEAN (damaged), EBUSY. The process's user and
  * groups, umask and RLIMIT_FSIZE are taken over as they are now. */
 PMEMFILE_API PMEMfilepool *pmemfile_pool_open(const char *path);
-/* Closes it; all its files must be closed. No other thread may be in a call on it. */
+/* Closes it; files that are still open are closed with it, and their PMEMfile are gone. No other thread
+ * may be in a call on it. */
 PMEMFILE_API void pmemfile_pool_close(PMEMfilepool *pool);
 /* The st_dev that stat tells from now on. */
 PMEMFILE_API void pmemfile_pool_set_device(PMEMfilepool *pool, pmemfile_dev_t device);

@@ -217,7 +217,7 @@ void settle_former_threads(Thread &thread) {
 void settle_process(Thread &thread, uint32_t process_slot, void (*ended)(Thread &, InodeNumber)) {
     Segment &segment = *thread.pool->segment;
     ProcessSlot &process = segment.processes()[process_slot];
-    robust_lock(thread, segment.collect_lock);
+    const RobustGuard collecting(thread, segment.collect_lock);
     const uint64_t incarnation = process.incarnation.load();
     if (incarnation != 0 && !process_alive(*thread.pool, process_slot)) {
         const uint32_t count = segment.thread_high_water.load();
@@ -229,7 +229,6 @@ void settle_process(Thread &thread, uint32_t process_slot, void (*ended)(Thread 
         open_file_drop_process(thread, process_slot, ended);
         process.incarnation.store(0);
     }
-    robust_unlock(thread, segment.collect_lock);
 }
 
 void settle_dead_processes(Thread &thread, void (*ended)(Thread &, InodeNumber)) {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "base/thread_safety.h"
 #include "libpmemfile/runtime/segment.h"
 #include "libpmemfile/runtime/thread.h"
 
@@ -16,12 +17,29 @@ namespace pmemfile {
 // 1 ms so that a dead holder is met soon). Not recursive. The lock is entered in
 // the thread's held list before it is taken. Any order is the caller's duty:
 // rename_lock, then stripes by index, then group locks, then ring locks.
-void robust_lock(Thread &thread, RobustLock &lock);
+void robust_lock(Thread &thread, RobustLock &lock) BASE_ACQUIRE(lock);
 // Takes it if it is free.
-bool robust_try_lock(Thread &thread, RobustLock &lock);
-void robust_unlock(Thread &thread, RobustLock &lock);
+bool robust_try_lock(Thread &thread, RobustLock &lock) BASE_TRY_ACQUIRE(true, lock);
+void robust_unlock(Thread &thread, RobustLock &lock) BASE_RELEASE(lock);
 // True when this thread holds it.
 bool robust_holds(const Thread &thread, const RobustLock &lock);
+
+// Holds a lock for a scope.
+class BASE_SCOPED_CAPABILITY RobustGuard {
+public:
+    RobustGuard(Thread &thread, RobustLock &lock) BASE_ACQUIRE(lock) : thread_(thread), lock_(lock) {
+        robust_lock(thread_, lock_);
+    }
+    ~RobustGuard() BASE_RELEASE() {
+        robust_unlock(thread_, lock_);
+    }
+    RobustGuard(const RobustGuard &) = delete;
+    RobustGuard &operator=(const RobustGuard &) = delete;
+
+private:
+    Thread &thread_;
+    RobustLock &lock_;
+};
 
 // Set once by the journal floor: settles the call of dead thread slot `slot`.
 extern void (*settle_thread_hook)(Thread &thread, uint32_t slot);

@@ -17,12 +17,13 @@ constexpr unsigned spins_for_even = 1000;
 ReadSection::ReadSection(Thread &thread, InodeNumber inode)
     : thread_(thread), stripe_(stripe_state(thread, inode)), is_held_(robust_holds(thread, stripe_.lock)) {}
 
-ReadSection::~ReadSection() {
+// Locked or not is known at run time only; so it is with what next() does.
+ReadSection::~ReadSection() BASE_NO_THREAD_SAFETY_ANALYSIS {
     if (locked_)
         robust_unlock(thread_, stripe_.lock);
 }
 
-bool ReadSection::next() {
+bool ReadSection::next() BASE_NO_THREAD_SAFETY_ANALYSIS {
     if (is_held_ || locked_)
         return true;
     if (tries_++ < tries_before_lock) {
