@@ -18,6 +18,9 @@
 #include <bit>
 
 namespace pmemfile {
+
+void (*freed_under_way_hook)(Thread &thread, void *context, void (*each)(void *context, BlockRun run)) = nullptr;
+
 namespace {
 
 constexpr auto relaxed = std::memory_order_relaxed;
@@ -76,26 +79,39 @@ template <typename Visit> void for_claims(Segment &segment, Visit visit) {
     visit_list(transaction_list(segment));
 }
 
-// Sets in `held` (of the words from `first_word` on) what is claimed or on the media.
+// Sets in `held` (of the words from `first_word` on) what is claimed, on the media, or freed by a record that is
+// not wholly at home: were its thread killed now, who settles it would clear the bits again, under their next owner.
 void gather_held(Thread &thread, uint64_t group, uint32_t first_word, uint32_t word_count, uint64_t *held) {
     const GroupDescriptor &descriptor = group_descriptor(*thread.pool, group);
     std::fill_n(held, word_count, 0);
-    BlockNumber chunk_first = descriptor.first_block + uint64_t{first_word} * 64;
-    BlockNumber chunk_end = chunk_first + uint64_t{word_count} * 64;
+    struct Chunk {
+        BlockNumber first, end;
+        uint64_t *held;
+        void hold(BlockRun run) const {
+            const BlockNumber from = std::max(run.first, first);
+            const BlockNumber to = std::min(run.first + run.count, end);
+            if (from < to)
+                for_words(static_cast<uint32_t>(from - first), static_cast<uint32_t>(to - from),
+                          [&](uint32_t word, uint64_t mask) { held[word] |= mask; });
+        }
+    } chunk;
+    chunk.first = descriptor.first_block + uint64_t{first_word} * 64;
+    chunk.end = chunk.first + uint64_t{word_count} * 64;
+    chunk.held = held;
     // Claims before the media: a claim is dropped only after its bits are there.
     for_claims(*thread.pool->segment, [&](uint64_t claim) {
-        if (claim & (inode_claim_bit | orphan_claim_bit))
-            return;
-        BlockNumber first = std::max<BlockNumber>(claim >> 16, chunk_first);
-        BlockNumber end = std::min<BlockNumber>((claim >> 16) + (claim & 0xffff), chunk_end);
-        if (first < end)
-            for_words(static_cast<uint32_t>(first - chunk_first), static_cast<uint32_t>(end - first),
-                      [&](uint32_t word, uint64_t mask) { held[word] |= mask; });
+        if ((claim & (inode_claim_bit | orphan_claim_bit)) == 0)
+            chunk.hold({claim >> 16, static_cast<uint32_t>(claim & 0xffff)});
     });
     std::atomic_thread_fence(std::memory_order_seq_cst);
     const auto *media = media_words(*thread.pool, descriptor.first_block);
     for (uint32_t word = 0; word < word_count; ++word)
         held[word] |= media[first_word + word].load();
+    // The media before the records: what is applied by now had its bits cleared for good.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (freed_under_way_hook != nullptr)
+        freed_under_way_hook(thread, &chunk,
+                             [](void *context, BlockRun run) { static_cast<Chunk *>(context)->hold(run); });
 }
 
 // The group's lock, or the right to act under it: a settler of `dead_slot` may
