@@ -12,6 +12,7 @@
 #include "libpmemfile/runtime/space_map.h"
 
 #include "libpmemfile/runtime/bitmap.h"
+#include "libpmemfile/runtime/claim_list.h"
 #include "libpmemfile/runtime/robust_lock.h"
 
 #include <algorithm>
@@ -37,32 +38,6 @@ const std::atomic<uint16_t> *media_masks(const Pool &pool, const GroupDescriptor
 
 uint32_t usable_blocks(const GroupDescriptor &group) {
     return std::min<uint32_t>(group.block_count, max_blocks_per_group);
-}
-
-// A list of claims: a thread slot's, or the transaction's for the thread that has one open.
-struct ClaimList {
-    std::atomic<uint32_t> &count;
-    std::atomic<uint64_t> *claims;
-    uint32_t limit;
-
-    uint32_t length() const {
-        return std::min(count.load(), limit);
-    }
-};
-
-ClaimList transaction_list(Segment &segment) {
-    return {segment.transaction.claim_count, segment.transaction_claims(), max_transaction_claims};
-}
-
-ClaimList slot_list(Segment &segment, uint32_t slot) {
-    ThreadSlot &state = segment.threads()[slot];
-    return {state.claim_count, state.claims, max_claims};
-}
-
-// The list that the thread in `slot` logs its claims in.
-ClaimList list_of(Segment &segment, uint32_t slot) {
-    const bool is_in_transaction = robust_holder(segment.transaction.lock) == slot + 1;
-    return is_in_transaction ? transaction_list(segment) : slot_list(segment, slot);
 }
 
 // Visits all claims there are. Group lock held, so
@@ -145,17 +120,6 @@ private:
     GroupState &state_;
     bool locked_ = false;
 };
-
-// Entry first, count last: a settler sees whole entries only.
-bool log_claim(Thread &thread, uint64_t claim) {
-    const ClaimList list = list_of(*thread.pool->segment, thread.slot);
-    uint32_t count = list.count.load(relaxed);
-    if (count >= list.limit)
-        return false;
-    list.claims[count].store(claim, relaxed);
-    list.count.store(count + 1, std::memory_order_release);
-    return true;
-}
 
 void clear_orphan_bit(Thread &thread, uint64_t slot_plus_one) {
     const uint64_t index = slot_plus_one - 1;
