@@ -105,8 +105,7 @@ base::Result<OpenFileId> create_and_open(Call &call, const WalkResult &place, in
     BASE_TRY(directory_reserve(call, place.parent, place.name));
     Inode directory = *call.pool().inode(place.parent);
     Inode inode;
-    const mode_t umask = thread.credentials != nullptr ? thread.credentials->umask : 0;
-    BASE_TRY_ASSIGN(InodeNumber number, new_inode(call, directory, S_IFREG | (mode & 07777 & ~umask), &inode));
+    BASE_TRY_ASSIGN(InodeNumber number, new_inode(call, directory, S_IFREG | (mode & 07777), &inode));
     BASE_TRY(directory_insert(call, place.parent, directory, place.name, number, DT_REG));
     touch_directory(directory, inode.ctime_ns);
     store_changed_lines(call, place.parent, directory);
