@@ -35,6 +35,7 @@ public:
         for (const ThreadPlace &place : places_) {
             if (!open_serials.contains(place.serial))
                 continue;
+            abort_transaction(place.pool, *place.thread);
             thread_release(*place.thread);
             const std::lock_guard pool_lock(place.pool->mutex);
             place.pool->threads.erase(place.thread);
@@ -94,8 +95,10 @@ void leave(PMEMfilepool *pool) {
         const std::lock_guard lock(registry_mutex);
         open_serials.erase(pool->serial);
     }
-    for (auto &[thread, owned] : pool->threads)
+    for (auto &[thread, owned] : pool->threads) {
+        abort_transaction(pool, *thread);
         thread_release(*thread);
+    }
     pool->threads.clear();
     pool_detach(pool->pool);
 }
@@ -156,6 +159,7 @@ base::Status reopen_file(Thread &thread, PMEMfile *file) {
 
 PMEMfile *add_file(PMEMfilepool *pool, OpenFileId id, InodeNumber inode) {
     auto *file = new pmemfile_file{id, inode};
+    file->is_of_transaction = thread_of(pool)->pool->transaction != nullptr;
     const std::lock_guard lock(pool->mutex);
     file->next = pool->files;
     if (file->next != nullptr)
@@ -252,6 +256,8 @@ int pmemfile_pool_suspend(PMEMfilepool *pool) {
     Thread *thread = api::thread_of(pool);
     if (thread == nullptr)
         return -1;
+    if (thread->pool->transaction != nullptr)
+        return api::fail(EBUSY);
     for (PMEMfile *file = pool->files; file != nullptr; file = file->next)
         if (base::Status noted = api::note_file(*thread, file); !noted.ok())
             return api::fail(noted.error().number());

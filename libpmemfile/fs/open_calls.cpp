@@ -13,6 +13,7 @@
 #include "libpmemfile/fs/place.h"
 #include "libpmemfile/runtime/advisory_lock.h"
 #include "libpmemfile/runtime/stripe.h"
+#include "libpmemfile/runtime/transaction_gate.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -284,7 +285,7 @@ base::Result<size_t> fs_read(Thread &thread, OpenFileId id, const UserBuffers &b
 
 base::Result<size_t> fs_write(Thread &thread, OpenFileId id, const UserBuffers &buffers, uint64_t size_limit_bytes) {
     BASE_TRY_ASSIGN(OpenFile * file, data_file(thread, id, true));
-    LockGuard lock(thread, file->offset_lock);
+    WriterOffsetLock lock(thread, file->offset_lock);
     const bool append = (file->flags.load(std::memory_order_relaxed) & O_APPEND) != 0;
     auto offset = static_cast<uint64_t>(file->offset_bytes.load(std::memory_order_relaxed));
     BASE_TRY_ASSIGN(size_t done, data_write(thread, file->inode.load(), &offset, buffers, append, size_limit_bytes));
