@@ -6,6 +6,7 @@
 #include "libpmemfile/file/data.h"
 #include "libpmemfile/fs/inode_access.h"
 #include "libpmemfile/fs/permission.h"
+#include "libpmemfile/fs/xattr_calls.h"
 #include "libpmemfile/runtime/space_map.h"
 
 #include <algorithm>
@@ -107,7 +108,7 @@ base::Status fs_chmod(Thread &thread, InodeHandle handle, mode_t mode) {
 }
 
 base::Status fs_chown(Thread &thread, InodeHandle handle, uid_t uid, gid_t gid) {
-    return change_inode(thread, handle, [&](Call &, Inode &inode) -> base::Status {
+    return change_inode(thread, handle, [&](Call &call, Inode &inode) -> base::Status {
         const bool may_chown = has_capability(thread, capability_chown);
         const bool is_owner = thread.credentials == nullptr || thread.credentials->fsuid == inode.uid;
         if (uid != static_cast<uid_t>(-1)) {
@@ -119,6 +120,7 @@ base::Status fs_chown(Thread &thread, InodeHandle handle, uid_t uid, gid_t gid) 
                 return base::error(EPERM);
         }
         clear_set_id_bits(thread, inode);
+        BASE_TRY(drop_capability(call, handle.number, inode));
         if (uid != static_cast<uid_t>(-1))
             inode.uid = uid;
         if (gid != static_cast<gid_t>(-1))
@@ -160,6 +162,7 @@ base::Status fs_truncate(Thread &thread, InodeHandle handle, int64_t size_bytes,
             return base::error(EINVAL);
         return check ? permission_check(thread, inode, may_write) : base::Status{};
     }));
+    BASE_TRY(before_content_change(thread, handle.number));
     return data_truncate(thread, handle.number, static_cast<uint64_t>(size_bytes), handle.generation);
 }
 

@@ -11,6 +11,7 @@
 #include "libpmemfile/fs/orphan.h"
 #include "libpmemfile/fs/permission.h"
 #include "libpmemfile/fs/place.h"
+#include "libpmemfile/fs/xattr_calls.h"
 #include "libpmemfile/runtime/advisory_lock.h"
 #include "libpmemfile/runtime/stripe.h"
 #include "libpmemfile/runtime/transaction_gate.h"
@@ -138,7 +139,7 @@ const Inode *inode_of(const Thread &thread, const OpenFile &file) {
 }
 
 // The description for reading or writing data: access mode and file type are right.
-base::Result<OpenFile *> data_file(const Thread &thread, OpenFileId id, bool for_writing) {
+base::Result<OpenFile *> data_file(Thread &thread, OpenFileId id, bool for_writing) {
     BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, id));
     const uint32_t flags = file->flags.load(std::memory_order_relaxed);
     if (for_writing ? !may_write_by(flags) : !may_read_by(flags))
@@ -148,6 +149,8 @@ base::Result<OpenFile *> data_file(const Thread &thread, OpenFileId id, bool for
         return base::error(EUCLEAN);
     if (S_ISDIR(inode->mode))
         return base::error(EISDIR);
+    if (for_writing)
+        BASE_TRY(before_content_change(thread, file->inode.load(std::memory_order_relaxed)));
     return file;
 }
 
@@ -221,7 +224,9 @@ base::Result<OpenFileId> fs_open_inode(Thread &thread, InodeHandle handle, int f
         BASE_TRY_ASSIGN(id, open_file_create(thread, handle.number, inode->generation, description_flags(flags)));
     }
     if ((flags & (O_TRUNC | O_PATH)) == O_TRUNC) {
-        base::Status truncated = data_truncate(thread, handle.number, 0);
+        base::Status truncated = before_content_change(thread, handle.number);
+        if (truncated.ok())
+            truncated = data_truncate(thread, handle.number, 0);
         if (!truncated.ok()) {
             fs_close(thread, id, false);
             return truncated.error();

@@ -257,13 +257,15 @@ base::Status fs_removexattr(Thread &thread, InodeHandle handle, std::string_view
     });
 }
 
+base::Status drop_capability(Call &call, InodeNumber number, Inode &inode) {
+    if ((inode.flags & inode_has_capability) == 0)
+        return {};
+    return apply(call, number, inode, {capability_name, Space::security, false}, {capability_name, true, nullptr, 0});
+}
+
 base::Status fs_drop_capability(Thread &thread, InodeHandle handle) {
-    return change_inode(thread, handle, [&](Call &call, Inode &inode) -> base::Status {
-        if ((inode.flags & inode_has_capability) == 0)
-            return {};
-        return apply(call, handle.number, inode, {capability_name, Space::security, false},
-                     {capability_name, true, nullptr, 0});
-    });
+    return change_inode(thread, handle,
+                        [&](Call &call, Inode &inode) { return drop_capability(call, handle.number, inode); });
 }
 
 } // namespace pmemfile

@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "libpmemfile/fs/walk.h"
+#include "libpmemfile/journal/call.h"
 #include "libpmemfile/runtime/thread.h"
 
 #include <string_view>
@@ -24,7 +25,15 @@ base::Result<size_t> fs_getxattr(Thread &thread, InodeHandle handle, std::string
 base::Result<size_t> fs_listxattr(Thread &thread, InodeHandle handle, void *list, size_t size_bytes);
 base::Status fs_removexattr(Thread &thread, InodeHandle handle, std::string_view name);
 
-// A regular file's content or owner is about to change: its security.capability goes (capabilities(7)).
+// security.capability goes when the content or the owner of its file changes (capabilities(7)): as a call of its own,
+// before a change of content, and as a part of a call, in the copy of an inode that it changes.
 base::Status fs_drop_capability(Thread &thread, InodeHandle handle);
+base::Status drop_capability(Call &call, InodeNumber number, Inode &inode);
+// The first of these, where there is one: a look at a flag for all other files.
+inline base::Status before_content_change(Thread &thread, InodeNumber number) {
+    const Inode *inode = thread.pool->inode(number);
+    const bool is_needed = inode != nullptr && (inode->flags & inode_has_capability) != 0;
+    return is_needed ? fs_drop_capability(thread, number) : base::Status{};
+}
 
 } // namespace pmemfile
