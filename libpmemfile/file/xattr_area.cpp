@@ -8,6 +8,7 @@
 #include "libpmemfile/file/xattr_area.h"
 
 #include "base/user_copy.h"
+#include "libpmemfile/persist/seeded_fault.h"
 #include "libpmemfile/space/allocator.h"
 
 #define XXH_INLINE_ALL
@@ -188,23 +189,26 @@ const std::byte *XattrArea::piece(uint64_t offset, size_t *size_bytes) const {
     return pool_.block(number) + offset % block_size_bytes;
 }
 
+base::Result<uint64_t> XattrArea::checksum() const {
+    if (block_ == 0)
+        return base::error(EUCLEAN);
+    Checksum checksum;
+    for (unsigned i = 1; i <= header_.extra_block_count; ++i) {
+        const BlockNumber number = block(i);
+        if (number == 0)
+            return base::error(EUCLEAN);
+        checksum.add(pool_.block(number), block_size_bytes);
+    }
+    checksum.add(pool_.block(block_) + sizeof(XattrHeader), xattr_inline_bytes);
+    checksum.add_header(header_);
+    return checksum.value();
+}
+
 bool XattrArea::checksum_is_right() const {
     if (block_ == 0)
-        return is_sound_;
-    Checksum checksum;
-    if (header_.extra_block_count == 0) {
-        checksum.add(pool_.block(block_) + sizeof(XattrHeader), xattr_inline_bytes);
-    } else {
-        for (unsigned i = 1; i <= header_.extra_block_count; ++i) {
-            const BlockNumber number = block(i);
-            if (number == 0)
-                return false;
-            checksum.add(pool_.block(number), block_size_bytes);
-        }
-        checksum.add(pool_.block(block_) + sizeof(XattrHeader), xattr_inline_bytes);
-    }
-    checksum.add_header(header_);
-    return checksum.value() == header_.checksum;
+        return is_sound_; // there is none
+    const auto right = checksum();
+    return right.ok() && *right == header_.checksum;
 }
 
 bool XattrArea::copy(uint64_t offset, void *to, size_t size_bytes) const {
@@ -333,7 +337,8 @@ base::Status xattr_change(Call &call, InodeNumber number, Inode &inode, std::spa
         call.zero(block * block_size_bytes + used_bytes, block_size_bytes - used_bytes);
     } else {
         call.pool().persist.store_nt(block * block_size_bytes, head, block_size_bytes);
-        BASE_TRY(call.fence_data());
+        if (!is_seeded(SeededFault::xattrs_not_fenced))
+            BASE_TRY(call.fence_data());
     }
     inode.xattr_block = block;
     inode.xattr_block_count = 1 + header.extra_block_count;

@@ -35,6 +35,8 @@ public:
     }
     // All bytes are as they were written: reads the whole area.
     bool checksum_is_right() const;
+    // What the header's checksum should be. EUCLEAN when not all can be read.
+    base::Result<uint64_t> checksum() const;
     // The next attribute; false at the end, or where the area is damaged (is_sound() is false then).
     bool next(Xattr *attribute);
     void rewind() {
