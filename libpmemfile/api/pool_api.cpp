@@ -72,11 +72,14 @@ private:
 
 thread_local ThreadPlaces places;
 
-base::Status attach(Pool &pool, const char *path) {
+base::Status attach(Pool &pool, const char *path, bool read_only) {
     AttachOptions options;
     options.container_open = container_open;
+    options.read_only = read_only;
     ContainerMessage message;
     base::Status attached = pool_attach(pool, path, options, &message);
+    if (!attached.ok() && read_only && (attached.error().number() == EACCES || attached.error().number() == EROFS))
+        attached = pool_attach_copy(pool, path, &message);
     if (!attached.ok())
         last_message = message.text;
     return attached;
@@ -103,9 +106,9 @@ void leave(PMEMfilepool *pool) {
     pool_detach(pool->pool);
 }
 
-PMEMfilepool *open_pool(const char *path) {
+PMEMfilepool *open_pool(const char *path, bool read_only) {
     auto pool = std::make_unique<pmemfilepool>();
-    if (base::Status attached = attach(pool->pool, path); !attached.ok()) {
+    if (base::Status attached = attach(pool->pool, path, read_only); !attached.ok()) {
         errno = attached.error().number();
         return nullptr;
     }
@@ -234,11 +237,15 @@ PMEMfilepool *pmemfile_pool_create(const char *path, size_t poolsize, pmemfile_m
         errno = made.error().number();
         return nullptr;
     }
-    return api::open_pool(path);
+    return api::open_pool(path, false);
 }
 
 PMEMfilepool *pmemfile_pool_open(const char *path) {
-    return api::open_pool(path);
+    return api::open_pool(path, false);
+}
+
+PMEMfilepool *pmemfile_pool_open_read_only(const char *path) {
+    return api::open_pool(path, true);
 }
 
 void pmemfile_pool_close(PMEMfilepool *pool) {
@@ -271,7 +278,7 @@ int pmemfile_pool_suspend(PMEMfilepool *pool) {
 int pmemfile_pool_resume(PMEMfilepool *pool, const char *path) {
     if (!pool->is_suspended)
         return api::fail(EINVAL);
-    if (base::Status attached = api::attach(pool->pool, path); !attached.ok())
+    if (base::Status attached = api::attach(pool->pool, path, pool->pool.read_only); !attached.ok())
         return api::fail(attached.error().number());
     pool->is_suspended = false;
     api::enter_registry(pool);

@@ -170,8 +170,6 @@ base::Status fs_access(Thread &thread, InodeHandle handle, int mode, bool real_i
     if ((mode & ~(R_OK | W_OK | X_OK)) != 0)
         return base::error(EINVAL);
     return look_at_inode(thread, handle, [&](const Inode &inode) -> base::Status {
-        if ((mode & W_OK) != 0 && thread.pool->read_only && (S_ISREG(inode.mode) || S_ISDIR(inode.mode)))
-            return base::error(EROFS);
         return permission_check(thread, inode, static_cast<unsigned>(mode), real_ids);
     });
 }

@@ -85,8 +85,6 @@ base::Status check_open(const Thread &thread, const Inode &inode, int flags) {
     if ((flags & O_ACCMODE) != O_WRONLY)
         access |= may_read;
     BASE_TRY(permission_check(thread, inode, access));
-    if (writes && thread.pool->read_only && S_ISREG(inode.mode))
-        return base::error(EROFS);
     if (!S_ISREG(inode.mode) && !is_directory)
         return base::error(ENXIO);
     if ((flags & O_NOATIME) != 0)

@@ -25,9 +25,20 @@ Call::~Call() {
 }
 
 base::Status Call::lock(std::initializer_list<InodeNumber> inodes) {
-    Segment &segment = *pool().segment;
-    if (pool().read_only || segment.failed.load(std::memory_order_relaxed) != 0)
+    if (pool().read_only || pool().segment->failed.load(std::memory_order_relaxed) != 0)
         return base::error(EROFS);
+    lock_volatile(inodes);
+    if (pool().transaction == nullptr)
+        return {};
+    // Stores through a mapping reach the pool at once: no part of what may be undone.
+    for (InodeNumber inode : inodes)
+        if (inode != 0 && is_mapped_writable(thread_, inode))
+            return base::error(EBUSY);
+    return {};
+}
+
+void Call::lock_volatile(std::initializer_list<InodeNumber> inodes) {
+    Segment &segment = *pool().segment;
     for (InodeNumber inode : inodes)
         if (inode != 0)
             stripes_[stripe_total_++] = stripe_of(inode);
@@ -37,18 +48,11 @@ base::Status Call::lock(std::initializer_list<InodeNumber> inodes) {
         for (unsigned i = 0; i < stripe_total_; i++)
             robust_lock(thread_, segment.stripes()[stripes_[i]].lock);
         if (!transaction_bars(thread_))
-            break;
+            return;
         for (unsigned i = stripe_total_; i > 0; i--)
             robust_unlock(thread_, segment.stripes()[stripes_[i - 1]].lock);
         transaction_wait(thread_);
     }
-    if (pool().transaction == nullptr)
-        return {};
-    // Stores through a mapping reach the pool at once: no part of what may be undone.
-    for (InodeNumber inode : inodes)
-        if (inode != 0 && is_mapped_writable(thread_, inode))
-            return base::error(EBUSY);
-    return {};
 }
 
 void Call::lock_rename() {

@@ -38,6 +38,8 @@ public:
     // Waits while another thread has a transaction open. EROFS when the pool is read-only or has
     // failed; EBUSY in a transaction when one of them is mapped shared and writable by somebody.
     base::Status lock(std::initializer_list<InodeNumber> inodes);
+    // The same for a call that changes only what is volatile: also on a pool that may not be changed.
+    void lock_volatile(std::initializer_list<InodeNumber> inodes);
     // Takes the pool-wide lock of directory renames; before lock().
     void lock_rename();
     bool holds(InodeNumber inode) const;

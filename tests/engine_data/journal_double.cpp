@@ -58,6 +58,7 @@ Call::~Call() {
 base::Status Call::lock(std::initializer_list<InodeNumber>) {
     return {};
 }
+void Call::lock_volatile(std::initializer_list<InodeNumber>) {}
 void Call::discard() {
     space_map_undo_claims(thread_, thread_.slot);
     used_bytes_ = sizeof(RecordHeader);
