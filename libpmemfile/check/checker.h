@@ -30,12 +30,12 @@ struct CheckReport {
 struct RepairPlan;
 
 // Checks superblock, group table, bitmaps, inode masks, every inode reachable from the root
-// and the orphan table, block maps, directory tries and leaves, link counts; cross-checks
+// and the orphan table, block maps, extended attributes, directory tries and leaves, link counts; cross-checks
 // bitmaps with what is reachable (leaked or doubly used blocks, lost inodes). With
-// `repair`: bitmaps, link counts, entry counts, dangling entries, orphans, pointers that lead nowhere; stores
-// through `persist`. What needs names or blocks (lost inodes, damaged directories) goes into `plan`, to be
-// done afterwards (repair_plan.h); without a plan nothing is repaired.
-// Always succeeds (problems are in the report; what is in the plan counts as repaired).
+// `repair`: bitmaps, link counts, entry counts, dangling entries, orphans, damaged extended attributes (they go),
+// pointers that lead nowhere; stores through `persist`. What needs names or blocks (lost inodes, damaged directories)
+// goes into `plan`, to be done afterwards (repair_plan.h); without a plan nothing is repaired. Always succeeds
+// (problems are in the report; what is in the plan counts as repaired).
 CheckReport check_pool(Persist &persist, PoolOffset superblock_offset, bool repair, RepairPlan *plan = nullptr);
 
 } // namespace pmemfile

@@ -23,6 +23,7 @@ void PoolChecker::check_inode(InodeNumber number) {
         problem(name, "its map is " + std::to_string(inode.height) + " levels high");
         return;
     }
+    check_xattrs(number, inode);
     switch (inode.mode & S_IFMT) {
     case S_IFDIR:
         ++report_.directories;

@@ -69,6 +69,10 @@ private:
     uint64_t visit_map(InodeNumber number, PoolOffset place, unsigned height, uint64_t index, uint64_t *last_index);
     void cut(InodeNumber number, PoolOffset place, unsigned height, uint64_t index, const std::string &why);
 
+    // xattr_check.cpp
+    void check_xattrs(InodeNumber number, const Inode &inode);
+    const char *xattr_damage(InodeNumber number, const Inode &inode, uint16_t *flags) const;
+
     // directory_check.cpp
     void check_directory(InodeNumber number, const Inode &inode);
     struct Trie;

@@ -10,6 +10,7 @@
 #include "libpmemfile/file/data.h"
 
 #include "libpmemfile/file/inode_change.h"
+#include "libpmemfile/file/xattr_area.h"
 #include "libpmemfile/persist/seeded_fault.h"
 #include "libpmemfile/runtime/mapping_pin.h"
 #include "libpmemfile/space/allocator.h"
@@ -296,6 +297,8 @@ base::Status data_free_inode(Call &call, InodeNumber number) {
         BASE_TRY_ASSIGN(Inode inode, load_inode(call, number));
         inode.link_count = 0;
         inode.size_bytes = 0;
+        if (inode.xattr_block != 0)
+            BASE_TRY(xattr_release(call, inode));
         BASE_TRY_ASSIGN(bool done, truncate_step(call, number, inode, 0));
         if (!done) {
             store_changed_lines(call, number, inode);

@@ -207,7 +207,12 @@ constexpr unsigned pointers_per_node = 512;
 enum InodeFlags : uint16_t {
     inode_inline = 1,     // content (file or symlink) is in `content.bytes`, no blocks
     inode_truncating = 2, // blocks beyond the size are still to be freed; in the orphan table
+    // What there is among its extended attributes, so that others need not look:
+    inode_has_acl = 4,         // system.posix_acl_access
+    inode_has_default_acl = 8, // system.posix_acl_default
+    inode_has_capability = 16, // security.capability
 };
+constexpr uint16_t inode_xattr_flags = inode_has_acl | inode_has_default_acl | inode_has_capability;
 
 // Line 0 holds what almost every change touches. The block map is a page table
 // (`height` levels of nodes under the 16 slots):
@@ -231,13 +236,14 @@ struct Inode {
     uint32_t orphan_slot; // index in the orphan table + 1; 0 = in none
 
     int64_t atime_ns;
-    int64_t btime_ns;     // birth
-    uint64_t device;      // st_rdev of a device node
-    InodeNumber parent;   // directories: `..`; the root is its own parent
-    uint64_t name_hash;   // directories: hash of its name in the parent
-    uint64_t entry_count; // directories: live entries, without . and ..
-    uint64_t reserved1;
-    uint64_t xattr_block; // reserved, 0
+    int64_t btime_ns;           // birth
+    uint64_t device;            // st_rdev of a device node
+    InodeNumber parent;         // directories: `..`; the root is its own parent
+    uint64_t name_hash;         // directories: hash of its name in the parent
+    uint64_t entry_count;       // directories: live entries, without . and ..
+    uint32_t xattr_block_count; // blocks of its extended attributes; not in `block_count`
+    uint32_t reserved1;
+    BlockNumber xattr_block; // XattrHeader of its extended attributes; 0: it has none
 
     union Content {
         uint64_t slots[inode_slots];
@@ -253,6 +259,41 @@ struct MapNode {
     uint64_t pointers[pointers_per_node];
 };
 static_assert(sizeof(MapNode) == block_size_bytes);
+
+// -------------------------------------------------------- extended attributes
+
+// All extended attributes of an inode, never changed in place: each change writes them to fresh
+// blocks. Up to xattr_inline_bytes of entries stand in the header's block,
+//   [header 64][entries ...]
+// more in blocks of their own, one behind the other:
+//   [header 64][block numbers]   [entries ...][... entries] ...
+constexpr uint32_t xattr_magic = 0x31415458;    // "XTA1"
+constexpr unsigned xattr_max_extra_blocks = 40; // beside the header's
+constexpr unsigned xattr_name_max_bytes = 255;  // with "user." and its kin
+constexpr unsigned xattr_value_max_bytes = 65536;
+constexpr unsigned xattr_list_max_bytes = 65536; // names, each with its NUL
+
+struct XattrHeader {
+    uint64_t checksum; // XXH3-64 of the bytes 8.. of the header, the block numbers and the entries
+    uint32_t magic;
+    uint32_t entry_count;
+    InodeNumber inode;   // whose they are,
+    uint32_t generation; // at which use of the number
+    uint32_t extra_block_count;
+    uint64_t size_bytes; // of the entries
+    uint8_t reserved[24];
+};
+static_assert(sizeof(XattrHeader) == cache_line_bytes);
+constexpr size_t xattr_inline_bytes = block_size_bytes - sizeof(XattrHeader);
+
+// The name and the value follow, both padded with zeros to 8 bytes in all. ACLs are stored as
+// setxattr(2) takes them, but for the permissions that the mode has too: the mode's count.
+struct XattrEntry {
+    uint32_t value_bytes;
+    uint8_t name_bytes; // not 0
+    uint8_t reserved[3];
+};
+static_assert(sizeof(XattrEntry) == 8);
 
 // ---------------------------------------------------------------- directories
 

@@ -4,10 +4,10 @@
 #include "libpmemfile/fs/attribute_calls.h"
 
 #include "libpmemfile/file/data.h"
+#include "libpmemfile/fs/inode_access.h"
 #include "libpmemfile/fs/permission.h"
-#include "libpmemfile/fs/place.h"
+#include "libpmemfile/fs/xattr_calls.h"
 #include "libpmemfile/runtime/space_map.h"
-#include "libpmemfile/runtime/stripe.h"
 
 #include <algorithm>
 #include <cstring>
@@ -17,30 +17,9 @@
 namespace pmemfile {
 namespace {
 
-// Locks the inode, lets `change(copy)` check and change the copy, and commits it.
-template <typename ChangeCopy> base::Status change_inode(Thread &thread, InodeHandle handle, ChangeCopy change) {
-    Call call(thread);
-    BASE_TRY(call.lock({handle.number}));
-    BASE_TRY_ASSIGN(const Inode *home, handle_inode(call.pool(), handle));
-    Inode copy = *home;
-    BASE_TRY(change(copy));
-    store_changed_lines(call, handle.number, copy);
-    return call.empty() ? base::Status{} : call.commit();
-}
-
 // Copies the inode consistently.
 base::Result<Inode> read_inode(Thread &thread, InodeHandle handle) {
-    for (ReadSection section(thread, handle.number); section.next();) {
-        base::Result<Inode> copy = base::error(EUCLEAN);
-        auto home = handle_inode(*thread.pool, handle);
-        if (home.ok())
-            copy = **home;
-        else
-            copy = home.error();
-        if (section.valid())
-            return copy;
-    }
-    return base::error(EUCLEAN);
+    return look_at_inode(thread, handle, [](const Inode &inode) { return base::Result<Inode>(inode); });
 }
 
 struct timespec timespec_of(int64_t time_ns) {
@@ -83,7 +62,7 @@ base::Result<Attributes> fs_attributes(Thread &thread, InodeHandle handle) {
     Attributes attributes;
     attributes.inode = handle.number;
     attributes.size_bytes = inode.size_bytes;
-    attributes.block_count = inode.block_count;
+    attributes.block_count = inode.block_count + inode.xattr_block_count;
     attributes.device = inode.device;
     attributes.mode = inode.mode;
     attributes.uid = inode.uid;
@@ -115,7 +94,7 @@ void fill_stat(const Attributes &attributes, uint64_t device, struct stat *stat)
 }
 
 base::Status fs_chmod(Thread &thread, InodeHandle handle, mode_t mode) {
-    return change_inode(thread, handle, [&](Inode &inode) -> base::Status {
+    return change_inode(thread, handle, [&](Call &, Inode &inode) -> base::Status {
         if (S_ISLNK(inode.mode))
             return base::error(EOPNOTSUPP);
         BASE_TRY(permission_owner(thread, inode));
@@ -129,7 +108,7 @@ base::Status fs_chmod(Thread &thread, InodeHandle handle, mode_t mode) {
 }
 
 base::Status fs_chown(Thread &thread, InodeHandle handle, uid_t uid, gid_t gid) {
-    return change_inode(thread, handle, [&](Inode &inode) -> base::Status {
+    return change_inode(thread, handle, [&](Call &call, Inode &inode) -> base::Status {
         const bool may_chown = has_capability(thread, capability_chown);
         const bool is_owner = thread.credentials == nullptr || thread.credentials->fsuid == inode.uid;
         if (uid != static_cast<uid_t>(-1)) {
@@ -141,6 +120,7 @@ base::Status fs_chown(Thread &thread, InodeHandle handle, uid_t uid, gid_t gid) 
                 return base::error(EPERM);
         }
         clear_set_id_bits(thread, inode);
+        BASE_TRY(drop_capability(call, handle.number, inode));
         if (uid != static_cast<uid_t>(-1))
             inode.uid = uid;
         if (gid != static_cast<gid_t>(-1))
@@ -158,7 +138,7 @@ base::Status fs_utimens(Thread &thread, InodeHandle handle, const struct timespe
         return base::error(EINVAL);
     if (times[0].tv_nsec == UTIME_OMIT && times[1].tv_nsec == UTIME_OMIT)
         return {};
-    return change_inode(thread, handle, [&](Inode &inode) -> base::Status {
+    return change_inode(thread, handle, [&](Call &, Inode &inode) -> base::Status {
         if (!permission_owner(thread, inode).ok()) {
             // Anyone who may write may say "now" for both.
             if (times[0].tv_nsec != UTIME_NOW || times[1].tv_nsec != UTIME_NOW)
@@ -175,21 +155,23 @@ base::Status fs_utimens(Thread &thread, InodeHandle handle, const struct timespe
 base::Status fs_truncate(Thread &thread, InodeHandle handle, int64_t size_bytes, bool check) {
     if (size_bytes < 0)
         return base::error(EINVAL);
-    BASE_TRY_ASSIGN(Inode inode, read_inode(thread, handle));
-    if (S_ISDIR(inode.mode))
-        return base::error(EISDIR);
-    if (!S_ISREG(inode.mode))
-        return base::error(EINVAL);
-    if (check)
-        BASE_TRY(permission_check(thread, inode, may_write));
+    BASE_TRY(look_at_inode(thread, handle, [&](const Inode &inode) -> base::Status {
+        if (S_ISDIR(inode.mode))
+            return base::error(EISDIR);
+        if (!S_ISREG(inode.mode))
+            return base::error(EINVAL);
+        return check ? permission_check(thread, inode, may_write) : base::Status{};
+    }));
+    BASE_TRY(before_content_change(thread, handle.number));
     return data_truncate(thread, handle.number, static_cast<uint64_t>(size_bytes), handle.generation);
 }
 
 base::Status fs_access(Thread &thread, InodeHandle handle, int mode, bool real_ids) {
     if ((mode & ~(R_OK | W_OK | X_OK)) != 0)
         return base::error(EINVAL);
-    BASE_TRY_ASSIGN(Inode inode, read_inode(thread, handle));
-    return permission_check(thread, inode, static_cast<unsigned>(mode), real_ids);
+    return look_at_inode(thread, handle, [&](const Inode &inode) -> base::Status {
+        return permission_check(thread, inode, static_cast<unsigned>(mode), real_ids);
+    });
 }
 
 void fs_statfs(Thread &thread, struct statfs *statfs) {

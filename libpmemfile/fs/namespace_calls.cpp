@@ -22,10 +22,6 @@
 namespace pmemfile {
 namespace {
 
-mode_t umask_of(const Thread &thread) {
-    return thread.credentials != nullptr ? thread.credentials->umask : 0;
-}
-
 // What the new inode is besides its mode.
 struct NewContent {
     uint64_t device = 0;
@@ -146,12 +142,11 @@ base::Result<InodeNumber> fs_mknod(Thread &thread, const At &at, mode_t mode, ui
     if (!S_ISREG(mode) && !S_ISFIFO(mode) && !S_ISSOCK(mode) && !S_ISCHR(mode) && !S_ISBLK(mode))
         return base::error(EINVAL);
     const bool is_device = S_ISCHR(mode) || S_ISBLK(mode);
-    return create(thread, at, mode & ~umask_of(thread), {is_device ? device : 0, {}});
+    return create(thread, at, mode, {is_device ? device : 0, {}});
 }
 
 base::Status fs_mkdir(Thread &thread, const At &at, mode_t mode) {
-    const mode_t allowed = mode & (S_ISVTX | 0777) & ~umask_of(thread);
-    BASE_TRY(create(thread, at, S_IFDIR | allowed, {}));
+    BASE_TRY(create(thread, at, S_IFDIR | (mode & (S_ISVTX | 0777)), {}));
     return {};
 }
 

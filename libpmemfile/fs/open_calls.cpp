@@ -11,6 +11,7 @@
 #include "libpmemfile/fs/orphan.h"
 #include "libpmemfile/fs/permission.h"
 #include "libpmemfile/fs/place.h"
+#include "libpmemfile/fs/xattr_calls.h"
 #include "libpmemfile/runtime/advisory_lock.h"
 #include "libpmemfile/runtime/stripe.h"
 #include "libpmemfile/runtime/transaction_gate.h"
@@ -87,8 +88,7 @@ base::Result<OpenFileId> create_and_open(Call &call, const WalkResult &place, in
     BASE_TRY(directory_reserve(call, place.parent, place.name));
     Inode directory = *call.pool().inode(place.parent);
     Inode inode;
-    const mode_t umask = thread.credentials != nullptr ? thread.credentials->umask : 0;
-    BASE_TRY_ASSIGN(InodeNumber number, new_inode(call, directory, S_IFREG | (mode & 07777 & ~umask), &inode));
+    BASE_TRY_ASSIGN(InodeNumber number, new_inode(call, directory, S_IFREG | (mode & 07777), &inode));
     BASE_TRY(directory_insert(call, place.parent, directory, place.name, number, DT_REG));
     touch_directory(directory, inode.ctime_ns);
     store_changed_lines(call, place.parent, directory);
@@ -120,7 +120,7 @@ const Inode *inode_of(const Thread &thread, const OpenFile &file) {
 }
 
 // The description for reading or writing data: access mode and file type are right.
-base::Result<OpenFile *> data_file(const Thread &thread, OpenFileId id, bool for_writing) {
+base::Result<OpenFile *> data_file(Thread &thread, OpenFileId id, bool for_writing) {
     BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, id));
     const uint32_t flags = file->flags.load(std::memory_order_relaxed);
     if (for_writing ? !may_write_by(flags) : !may_read_by(flags))
@@ -130,6 +130,8 @@ base::Result<OpenFile *> data_file(const Thread &thread, OpenFileId id, bool for
         return base::error(EUCLEAN);
     if (S_ISDIR(inode->mode))
         return base::error(EISDIR);
+    if (for_writing)
+        BASE_TRY(before_content_change(thread, file->inode.load(std::memory_order_relaxed)));
     return file;
 }
 
@@ -203,7 +205,9 @@ base::Result<OpenFileId> fs_open_inode(Thread &thread, InodeHandle handle, int f
         BASE_TRY_ASSIGN(id, open_file_create(thread, handle.number, inode->generation, description_flags(flags)));
     }
     if ((flags & (O_TRUNC | O_PATH)) == O_TRUNC) {
-        base::Status truncated = data_truncate(thread, handle.number, 0);
+        base::Status truncated = before_content_change(thread, handle.number);
+        if (truncated.ok())
+            truncated = data_truncate(thread, handle.number, 0);
         if (!truncated.ok()) {
             fs_close(thread, id, false);
             return truncated.error();

@@ -1,22 +1,20 @@
-// The idea: the class that fits first decides (owner, then group, then others),
-// even if a later one would allow more; capabilities come in only where it says no.
+// The idea: the class that fits first decides (owner, then group, then others; an access list
+// stands between), even if a later one would allow more; capabilities come in only where it says no.
 #include "libpmemfile/fs/permission.h"
+
+#include "libpmemfile/fs/acl.h"
 
 #include <sys/stat.h>
 
 namespace pmemfile {
-namespace {
-
-bool is_in_group(const Credentials &credentials, gid_t own, gid_t gid) {
-    if (own == gid)
+bool Subject::is_in(gid_t group) const {
+    if (gid == group)
         return true;
-    for (unsigned i = 0; i < credentials.group_count && i < max_groups_of_user; ++i)
-        if (credentials.groups[i] == gid)
+    for (unsigned i = 0; i < credentials->group_count && i < max_groups_of_user; ++i)
+        if (credentials->groups[i] == group)
             return true;
     return false;
 }
-
-} // namespace
 
 bool has_capability(const Thread &thread, uint32_t capability, bool real_ids) {
     const Credentials *credentials = thread.credentials;
@@ -28,7 +26,9 @@ bool has_capability(const Thread &thread, uint32_t capability, bool real_ids) {
 }
 
 bool has_group(const Thread &thread, gid_t gid) {
-    return thread.credentials == nullptr || is_in_group(*thread.credentials, thread.credentials->fsgid, gid);
+    if (thread.credentials == nullptr)
+        return true;
+    return Subject{thread.credentials->fsuid, thread.credentials->fsgid, thread.credentials}.is_in(gid);
 }
 
 base::Status permission_check(const Thread &thread, const Inode &inode, unsigned access, bool real_ids) {
@@ -39,14 +39,16 @@ base::Status permission_check(const Thread &thread, const Inode &inode, unsigned
     const Credentials *credentials = thread.credentials;
     if (credentials == nullptr)
         return {};
-    uid_t uid = real_ids ? credentials->uid : credentials->fsuid;
-    gid_t gid = real_ids ? credentials->gid : credentials->fsgid;
-    unsigned granted = inode.mode & 7;
-    if (uid == inode.uid)
-        granted = inode.mode >> 6 & 7;
-    else if (is_in_group(*credentials, gid, inode.gid))
-        granted = inode.mode >> 3 & 7;
-    if ((access & ~granted) == 0)
+    const Subject subject{real_ids ? credentials->uid : credentials->fsuid,
+                          real_ids ? credentials->gid : credentials->fsgid, credentials};
+    bool is_granted = false;
+    if (subject.uid == inode.uid)
+        is_granted = (access & ~(inode.mode >> 6 & 7)) == 0;
+    else if ((inode.flags & inode_has_acl) != 0 && (inode.mode & S_IRWXG) != 0) // as Linux: else the mask is empty
+        is_granted = acl_grants(*thread.pool, inode, subject, access);
+    else
+        is_granted = (access & ~(subject.is_in(inode.gid) ? inode.mode >> 3 & 7 : inode.mode & 7)) == 0;
+    if (is_granted)
         return {};
     bool is_directory = S_ISDIR(inode.mode);
     bool may_execute_at_all = is_directory || (inode.mode & (S_IXUSR | S_IXGRP | S_IXOTH)) != 0;

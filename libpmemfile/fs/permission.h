@@ -8,7 +8,17 @@ namespace pmemfile {
 
 enum Access : unsigned { may_execute = 1, may_write = 2, may_read = 4 }; // as R_OK, W_OK, X_OK
 
-// EACCES unless the thread's credentials (fsuid, or the real ids) allow `access`.
+// Whom a check is made for: a user and his groups.
+struct Subject {
+    uid_t uid = 0;
+    gid_t gid = 0;
+    const Credentials *credentials = nullptr;
+
+    bool is_in(gid_t group) const;
+};
+
+// EACCES unless the thread's credentials (fsuid, or the real ids) allow `access`. `inode` is read
+// under a ReadSection or its lock, not a copy from before: its access list is looked at too.
 base::Status permission_check(const Thread &thread, const Inode &inode, unsigned access, bool real_ids = false);
 // EPERM unless the caller owns the inode or has CAP_FOWNER.
 base::Status permission_owner(const Thread &thread, const Inode &inode);

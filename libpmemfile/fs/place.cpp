@@ -3,6 +3,7 @@
 #include "libpmemfile/fs/place.h"
 
 #include "libpmemfile/file/data.h"
+#include "libpmemfile/fs/acl.h"
 #include "libpmemfile/fs/permission.h"
 #include "libpmemfile/runtime/open_file.h"
 #include "libpmemfile/space/allocator.h"
@@ -48,6 +49,9 @@ base::Result<InodeNumber> new_inode(Call &call, const Inode &directory, mode_t m
     BASE_TRY_ASSIGN(InodeNumber number, allocate_inode(call));
     const uint32_t former = call.pool().at<Inode>(number * inode_size_bytes)->generation;
     *inode = Inode{};
+    inode->generation = former + 1 == 0 ? 1 : former + 1;
+    BASE_TRY(acl_inherit(call, directory, number, mode, *inode));
+    mode = inode->mode;
     const Credentials *credentials = call.thread().credentials;
     if (credentials != nullptr) {
         inode->uid = credentials->fsuid;
@@ -64,10 +68,9 @@ base::Result<InodeNumber> new_inode(Call &call, const Inode &directory, mode_t m
     inode->mode = mode;
     inode->link_count = S_ISDIR(mode) ? 2 : 1;
     inode->magic = inode_magic;
-    inode->generation = former + 1 == 0 ? 1 : former + 1;
     inode->mtime_ns = inode->ctime_ns = inode->atime_ns = inode->btime_ns = coarse_now_ns();
     if (S_ISREG(mode) || S_ISLNK(mode))
-        inode->flags = inode_inline;
+        inode->flags |= inode_inline;
     return number;
 }
 

@@ -23,7 +23,8 @@ base::Result<const Inode *> handle_inode(const Pool &pool, InodeHandle handle);
 void touch_directory(Inode &directory, int64_t now_ns);
 
 // Claims an inode and fills `inode`, the image that the caller stores: owner and group by the
-// credentials and the directory (set-group-id directories hand on their group), mode as given.
+// credentials and the directory (set-group-id directories hand on their group), `mode` (as asked for) less the
+// umask, or with what the directory's default list makes of it (fs/acl.h).
 base::Result<InodeNumber> new_inode(Call &call, const Inode &directory, mode_t mode, Inode *inode);
 
 // The last name of `victim` goes by this call, which holds its stripe and all other changes:

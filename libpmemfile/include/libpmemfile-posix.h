@@ -200,6 +200,29 @@ PMEMFILE_API int pmemfile_lutimes(PMEMfilepool *pool, const char *path, const pm
 PMEMFILE_API int pmemfile_futimesat(PMEMfilepool *pool, PMEMfile *dir, const char *path,
                                     const pmemfile_timeval_t times[2]);
 
+/* Extended attributes (xattr(7)), not in the old interface: user.*, trusted.*, security.*, and the access control
+ * lists system.posix_acl_access and system.posix_acl_default, which permission checks follow. Names up to
+ * 255 bytes, values up to 64 KiB (E2BIG), in all 160 KiB a file (ENOSPC). `flags`: XATTR_CREATE, XATTR_REPLACE
+ * of sys/xattr.h. */
+PMEMFILE_API int pmemfile_setxattr(PMEMfilepool *pool, const char *path, const char *name, const void *value,
+                                   size_t size, int flags);
+PMEMFILE_API int pmemfile_lsetxattr(PMEMfilepool *pool, const char *path, const char *name, const void *value,
+                                    size_t size, int flags);
+PMEMFILE_API int pmemfile_fsetxattr(PMEMfilepool *pool, PMEMfile *file, const char *name, const void *value,
+                                    size_t size, int flags);
+PMEMFILE_API pmemfile_ssize_t pmemfile_getxattr(PMEMfilepool *pool, const char *path, const char *name, void *value,
+                                                size_t size);
+PMEMFILE_API pmemfile_ssize_t pmemfile_lgetxattr(PMEMfilepool *pool, const char *path, const char *name, void *value,
+                                                 size_t size);
+PMEMFILE_API pmemfile_ssize_t pmemfile_fgetxattr(PMEMfilepool *pool, PMEMfile *file, const char *name, void *value,
+                                                 size_t size);
+PMEMFILE_API pmemfile_ssize_t pmemfile_listxattr(PMEMfilepool *pool, const char *path, char *list, size_t size);
+PMEMFILE_API pmemfile_ssize_t pmemfile_llistxattr(PMEMfilepool *pool, const char *path, char *list, size_t size);
+PMEMFILE_API pmemfile_ssize_t pmemfile_flistxattr(PMEMfilepool *pool, PMEMfile *file, char *list, size_t size);
+PMEMFILE_API int pmemfile_removexattr(PMEMfilepool *pool, const char *path, const char *name);
+PMEMFILE_API int pmemfile_lremovexattr(PMEMfilepool *pool, const char *path, const char *name);
+PMEMFILE_API int pmemfile_fremovexattr(PMEMfilepool *pool, PMEMfile *file, const char *name);
+
 /* Of the pool, not of the process. */
 PMEMFILE_API pmemfile_mode_t pmemfile_umask(PMEMfilepool *pool, pmemfile_mode_t mask);
 PMEMFILE_API int pmemfile_chdir(PMEMfilepool *pool, const char *path);

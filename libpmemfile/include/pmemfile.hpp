@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -91,6 +92,31 @@ public:
     }
     Status chmod(pmemfile_mode_t mode) {
         return status_of(pmemfile_fchmod(pool_, file_, mode));
+    }
+    // The value of an extended attribute.
+    Result<std::string> xattr(const char *name) const {
+        std::string value;
+        // It may grow between the question for its length and its reading.
+        for (;;) {
+            const pmemfile_ssize_t length = pmemfile_fgetxattr(pool_, file_, name, nullptr, 0);
+            if (length <= 0)
+                return length == 0 ? Result<std::string>(value) : base::error(errno);
+            value.resize(static_cast<size_t>(length));
+            const pmemfile_ssize_t filled = pmemfile_fgetxattr(pool_, file_, name, value.data(), value.size());
+            if (filled < 0 && errno != ERANGE)
+                return base::error(errno);
+            if (filled < 0)
+                continue;
+            value.resize(static_cast<size_t>(filled));
+            return value;
+        }
+    }
+    // `flags`: 0, XATTR_CREATE or XATTR_REPLACE.
+    Status set_xattr(const char *name, std::string_view value, int flags = 0) {
+        return status_of(pmemfile_fsetxattr(pool_, file_, name, value.data(), value.size(), flags));
+    }
+    Status remove_xattr(const char *name) {
+        return status_of(pmemfile_fremovexattr(pool_, file_, name));
     }
     // LOCK_SH, LOCK_EX, LOCK_UN, LOCK_NB.
     Status lock(int operation) {

@@ -22,6 +22,8 @@ constexpr uint32_t capability_dac_override = 1u << 1;
 constexpr uint32_t capability_dac_read_search = 1u << 2;
 constexpr uint32_t capability_fowner = 1u << 3;
 constexpr uint32_t capability_fsetid = 1u << 4;
+constexpr uint32_t capability_sys_admin = 1u << 21;
+constexpr uint32_t capability_setfcap = 1u << 31;
 
 // Who a call acts for. Owned by the caller (the shim keeps one per process, the
 // C API one per pool); the thread points at it.

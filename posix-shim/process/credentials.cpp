@@ -43,7 +43,7 @@ void credentials_load(pmemfile::Credentials &who) {
     __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
     __user_cap_data_struct data[2] = {};
     base::raw_syscall(SYS_capget, base::as_long(&header), base::as_long(data));
-    who.capabilities = data[0].effective; // the five that we ask for are below bit 32
+    who.capabilities = data[0].effective; // those that we ask for are below bit 32
 }
 
 void credentials_load_umask(pmemfile::Credentials &who) {

@@ -45,6 +45,17 @@ TEST_F(Wrapper, AFileIsWrittenAndRead) {
     EXPECT_EQ(pool_.stat("/f")->st_size, 2);
 }
 
+TEST_F(Wrapper, ExtendedAttributes) {
+    auto file = pool_.open("/f", O_CREAT | O_RDWR);
+    ASSERT_TRUE(file.ok());
+    ASSERT_TRUE(file->set_xattr("user.text", "a value").ok());
+    EXPECT_EQ(*file->xattr("user.text"), "a value");
+    ASSERT_TRUE(file->set_xattr("user.text", "").ok());
+    EXPECT_EQ(*file->xattr("user.text"), "");
+    EXPECT_TRUE(file->remove_xattr("user.text").ok());
+    EXPECT_EQ(file->xattr("user.text").error().number(), ENODATA);
+}
+
 TEST_F(Wrapper, ErrorsAreValues) {
     EXPECT_EQ(pool_.open("/missing", O_RDONLY).error().number(), ENOENT);
     EXPECT_EQ(pool_.mkdir("/").error().number(), EEXIST);

@@ -43,6 +43,10 @@ TEST(Script, Attributes) {
     expect_sound("attributes", [](Explorer &explorer, std::mt19937 &) { attributes(explorer); });
 }
 
+TEST(Script, ExtendedAttributes) {
+    expect_sound("extended attributes", [](Explorer &explorer, std::mt19937 &) { extended_attributes(explorer); });
+}
+
 TEST(Script, Steps) {
     expect_sound("steps", [](Explorer &explorer, std::mt19937 &) { steps(explorer); });
 }

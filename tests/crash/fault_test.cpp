@@ -62,6 +62,7 @@ constexpr Case cases[] = {
     {SeededFault::ring_space_freed_early, "ring_space_freed_early", "laps"},
     {SeededFault::small_write_in_place, "small_write_in_place", "data"},
     {SeededFault::tail_zeroed_in_place, "tail_zeroed_in_place", "data"},
+    {SeededFault::xattrs_not_fenced, "xattrs_not_fenced", "extended attributes"},
     {SeededFault::allocated_zeros_not_fenced, "allocated_zeros_not_fenced", "data"},
     {SeededFault::truncation_not_noted, "truncation_not_noted", "steps"},
     {SeededFault::orphan_not_noted, "orphan_not_noted", "names"},
@@ -92,6 +93,7 @@ constexpr Script scripts[] = {
     {"laps", [](Explorer &explorer, std::mt19937 &) { laps(explorer, 2); }},
     {"succession", [](Explorer &explorer, std::mt19937 &) { succession(explorer); }},
     {"transactions", [](Explorer &explorer, std::mt19937 &) { transactions(explorer); }},
+    {"extended attributes", [](Explorer &explorer, std::mt19937 &) { extended_attributes(explorer); }},
     {"steps", [](Explorer &explorer, std::mt19937 &) { steps(explorer); }},
     {"crashes", [](Explorer &explorer, std::mt19937 &random) { crashes(explorer, random, 12); }},
 };

@@ -76,6 +76,36 @@ void attributes(Explorer &explorer) {
                            change_mode("x", 04755), append("x", 10, 'a')});
 }
 
+void extended_attributes(Explorer &explorer) {
+    explore_all(explorer, {create("x"),
+                           set_xattr("x", "user.a", 10, 'a'),
+                           set_xattr("x", "user.b", 0, 'b'),
+                           set_xattr("x", "user.a", 1500, 'c'),    // still in the record
+                           set_xattr("x", "user.b", 1500, 'd'),    // past it
+                           set_xattr("x", "trusted.c", 5000, 'e'), // blocks of its own
+                           set_xattr("x", "security.d", 65536, 'f'),
+                           set_xattr("x", "user.a", 20, 'g'),
+                           append("x", 300, 'h'),
+                           remove_xattr("x", "security.d"),
+                           remove_xattr("x", "trusted.c"),
+                           set_acl("x", false, 2),
+                           change_mode("x", 0640),
+                           set_xattr("x", "user.e", 9000, 'i'),
+                           while_open("x", {unlink_name("x")}),
+                           make_directory("d"),
+                           set_acl("d", true, 3),
+                           create("d/f"),
+                           make_directory("d/e"),
+                           set_acl("d/e", true, 400),
+                           make_directory("d/e/long"),
+                           create("d/e/file"),
+                           rename_name("d/f", "d/e/file"),
+                           remove_xattr("d/e", "system.posix_acl_default"),
+                           remove_directory("d/e/long"),
+                           make_symlink("d", "l"),
+                           unlink_name("d/e/file")});
+}
+
 void steps(Explorer &explorer) {
     // The blocks of two files in turn: no runs, so that freeing them takes several records.
     explorer.prepare(create("g").work);

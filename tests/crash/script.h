@@ -8,6 +8,8 @@ namespace crash {
 void names(Explorer &explorer);
 void data(Explorer &explorer);
 void attributes(Explorer &explorer);
+// Extended attributes of all sizes; lists that are handed on.
+void extended_attributes(Explorer &explorer);
 // Work that one record cannot hold.
 void steps(Explorer &explorer);
 // Leaves split, and the watermark goes round the small rings.

@@ -5,11 +5,13 @@
 #include "libpmemfile/file/block_map.h"
 #include "libpmemfile/fs/attribute_calls.h"
 #include "libpmemfile/fs/open_calls.h"
+#include "libpmemfile/fs/xattr_calls.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include <algorithm>
+#include <cstring>
 #include <dirent.h>
 #include <fcntl.h>
 #include <map>
@@ -61,6 +63,24 @@ void read_content(Thread &thread, InodeNumber number, Node &node) {
     }
 }
 
+void read_xattrs(Thread &thread, InodeHandle handle, Node &node) {
+    static std::vector<char> list(xattr_list_max_bytes), value(xattr_value_max_bytes);
+    auto length = fs_listxattr(thread, handle, list.data(), list.size());
+    std::vector<std::string> lines;
+    for (size_t at = 0; length.ok() && at < *length; at += std::strlen(list.data() + at) + 1) {
+        const std::string name = list.data() + at;
+        auto size = fs_getxattr(thread, handle, name, value.data(), value.size());
+        if (!size.ok())
+            node.trouble = "its attribute " + name + " cannot be read";
+        lines.push_back(name + "=" + std::to_string(size.ok() ? hash_of(value.data(), *size) : 0) + ";");
+    }
+    if (!length.ok())
+        node.trouble = "its extended attributes cannot be listed";
+    std::sort(lines.begin(), lines.end());
+    for (const std::string &line : lines)
+        node.xattrs += line;
+}
+
 std::vector<std::string> list_names(Thread &thread, const std::string &path, Node &node) {
     std::vector<std::string> names;
     const InodeNumber root = thread.pool->superblock().root_inode;
@@ -106,6 +126,7 @@ void read_node(Thread &thread, const std::string &path, Tree &tree) {
     node.mode = a.mode, node.uid = a.uid, node.gid = a.gid, node.link_count = a.link_count;
     node.size_bytes = a.size_bytes, node.block_count = a.block_count, node.device = a.device;
     node.atime_ns = a.atime_ns, node.mtime_ns = a.mtime_ns, node.ctime_ns = a.ctime_ns, node.btime_ns = a.btime_ns;
+    read_xattrs(thread, found->handle(), node);
     std::vector<std::string> names;
     if (S_ISDIR(a.mode)) {
         names = list_names(thread, path, node);
@@ -132,7 +153,8 @@ std::string to_text(const Node &node) {
                        std::to_string(node.link_count) + " size " + std::to_string(node.size_bytes) + " blocks " +
                        std::to_string(node.block_count) + " atime " + std::to_string(node.atime_ns) + " mtime " +
                        std::to_string(node.mtime_ns) + " ctime " + std::to_string(node.ctime_ns) + " " + node.target +
-                       " content " + std::to_string(hash_of(node.blocks.data(), node.blocks.size() * sizeof(uint64_t)));
+                       " " + node.xattrs + " content " +
+                       std::to_string(hash_of(node.blocks.data(), node.blocks.size() * sizeof(uint64_t)));
     return text + (node.trouble.empty() ? "" : " TROUBLE: " + node.trouble);
 }
 
@@ -168,6 +190,7 @@ uint64_t hash_tree(const Tree &tree, const std::string &subtree, bool inside, bo
             continue;
         add_text(node.path);
         add_text(node.target);
+        add_text(node.xattrs);
         add_text(node.trouble);
         add(node.mode), add(node.uid), add(node.gid), add(node.link_count);
         add(with_space || !S_ISDIR(node.mode) ? node.size_bytes : 0), add(with_space ? node.block_count : 0);

@@ -16,6 +16,7 @@ struct Node {
     uint64_t size_bytes = 0, block_count = 0, device = 0;
     int64_t atime_ns = 0, mtime_ns = 0, ctime_ns = 0, btime_ns = 0;
     std::string target; // of a symlink
+    std::string xattrs; // names and values' hashes, sorted by name
     // Hash of each 4 KiB of content, 0 for a hole; of a file's inline content too.
     std::vector<uint64_t> blocks;
     std::string trouble; // what could not be read

@@ -1,9 +1,11 @@
 // Each operation opens and closes what it needs: closing changes nothing but for orphans.
 #include "tests/crash/vocabulary.h"
 
+#include "libpmemfile/fs/acl.h"
 #include "libpmemfile/fs/attribute_calls.h"
 #include "libpmemfile/fs/open_calls.h"
 #include "libpmemfile/fs/orphan.h"
+#include "libpmemfile/fs/xattr_calls.h"
 #include "libpmemfile/journal/transaction.h"
 
 #include <fcntl.h>
@@ -163,6 +165,32 @@ Operation change_times(const std::string &path, int64_t seconds) {
             })};
 }
 
+Operation set_xattr(const std::string &path, const std::string &name, size_t size, char fill) {
+    return {"setxattr " + path + " " + name + " " + std::to_string(size),
+            with_inode(path, [=](Thread &thread, InodeHandle handle) {
+                return fs_setxattr(thread, handle, name, std::string(size, fill).data(), size, 0);
+            })};
+}
+
+Operation remove_xattr(const std::string &path, const std::string &name) {
+    return {"removexattr " + path + " " + name,
+            with_inode(path, [=](Thread &thread, InodeHandle handle) { return fs_removexattr(thread, handle, name); })};
+}
+
+Operation set_acl(const std::string &path, bool is_default, unsigned count) {
+    return {std::string(is_default ? "default acl " : "acl ") + path + " " + std::to_string(count),
+            with_inode(path, [=](Thread &thread, InodeHandle handle) {
+                std::vector<AclEntry> entries = {{acl_owner, 7, 0}};
+                for (uint32_t user = 0; user < count; ++user)
+                    entries.push_back({acl_user, 5, 1000 + user});
+                entries.insert(entries.end(), {{acl_group_owner, 5, 0}, {acl_mask, 7, 0}, {acl_others, 1, 0}});
+                std::string list(reinterpret_cast<const char *>(&acl_version), acl_version_bytes);
+                list.append(reinterpret_cast<const char *>(entries.data()), entries.size() * sizeof(AclEntry));
+                return fs_setxattr(thread, handle, is_default ? acl_default_name : acl_access_name, list.data(),
+                                   list.size(), 0);
+            })};
+}
+
 Operation while_open(const std::string &path, const std::vector<Operation> &operations) {
     std::string name = "while " + path + " is open:";
     for (const Operation &operation : operations)
@@ -211,6 +239,7 @@ std::vector<Operation> initial_tree() {
             create("B/full/inside"),
             make_link("A/small", "B/linked"),
             make_symlink("inline", "A/symlink"),
+            set_xattr("A/small", "user.initial", 100, 'i'),
             create("t2/inline"),
             write_at("t2/inline", 0, 40, 'e'),
             create("t2/small"),
@@ -288,6 +317,12 @@ std::vector<Operation> sequence_vocabulary() {
         allocate("A/small", FALLOC_FL_ZERO_RANGE, 3000, 3000),
         allocate("B/large", FALLOC_FL_COLLAPSE_RANGE, 8192, 20480),
         allocate("B/large", FALLOC_FL_INSERT_RANGE, 8192, 20480),
+        set_xattr("A/inline", "user.short", 20, 'A'),
+        set_xattr("A/small", "user.initial", 3000, 'B'),
+        set_xattr("A/small", "trusted.long", 30000, 'C'),
+        remove_xattr("A/small", "user.initial"),
+        set_acl("B/large", false, 3),
+        set_acl("A", true, 2),
         change_mode("A/inline", 0600),
         change_mode("B", 0700),
         change_owner("A/small", 7, 8),
@@ -313,6 +348,7 @@ std::vector<Operation> second_thread_vocabulary() {
         append("t2/small", 4096, 'D'),
         append("t2/inline", 200, 'E'),
         truncate_to("t2/small", 100),
+        set_xattr("t2/small", "user.second", 2500, 'F'),
         change_mode("t2/inline", 0640),
         change_times("t2", 3000),
     };

@@ -34,6 +34,10 @@ Operation allocate(const std::string &path, int mode, int64_t offset, int64_t si
 Operation change_mode(const std::string &path, mode_t mode);
 Operation change_owner(const std::string &path, uid_t uid, gid_t gid);
 Operation change_times(const std::string &path, int64_t seconds);
+Operation set_xattr(const std::string &path, const std::string &name, size_t size, char fill);
+Operation remove_xattr(const std::string &path, const std::string &name);
+// An access control list with `count` named users, the one or the other.
+Operation set_acl(const std::string &path, bool is_default, unsigned count);
 // Opens the file, makes the calls and closes it: what is unlinked among them is an orphan in between.
 Operation while_open(const std::string &path, const std::vector<Operation> &operations);
 // The calls in one transaction, named `name`.

@@ -44,6 +44,8 @@ public:
             std::memcpy(&first_word, bytes, sizeof(first_word));
             if (first_word == pmemfile::leaf_magic)
                 return "leaf";
+            if (reinterpret_cast<const pmemfile::XattrHeader *>(bytes)->magic == pmemfile::xattr_magic)
+                return "extended attributes";
             for (uint64_t i = 0; i < pmemfile::inodes_per_block; ++i)
                 if (reinterpret_cast<const pmemfile::Inode *>(bytes + i * pmemfile::inode_size_bytes)->magic ==
                     pmemfile::inode_magic)

@@ -113,6 +113,30 @@ private:
                                             "c",  "/l", "",   "/",    "..",   "/l/a"};
         return input.below(8) == 0 ? input.text(40) : names[input.below(std::size(names))];
     }
+    const char *xattr(Input &input) {
+        static const char *const names[] = {"user.a",
+                                            "user.b",
+                                            "user.cc",
+                                            "trusted.a",
+                                            "security.capability",
+                                            "x",
+                                            "system.posix_acl_access",
+                                            "system.posix_acl_default"};
+        return names[input.below(std::size(names))];
+    }
+    // Mostly a good one.
+    void access_list(Input &input, const char *path) {
+        std::vector<uint64_t> entries = {0xffffffff'0007'0001};
+        for (uint64_t count = input.below(5); count > 0; --count)
+            entries.push_back(uint64_t{input.take<uint8_t>()} << 32 | 0x0007'0002);
+        for (const uint64_t entry : {0xffffffff'0005'0004, 0xffffffff'0007'0010, 0xffffffff'0001'0020})
+            if (input.below(16) != 1)
+                entries.push_back(entry);
+        std::string list("\2\0\0\0", 4);
+        list.append(reinterpret_cast<const char *>(entries.data()), entries.size() * 8);
+        pmemfile_setxattr(pool_, path, input.below(2) == 0 ? "system.posix_acl_access" : "system.posix_acl_default",
+                          list.data(), list.size(), 0);
+    }
     // Around the ends of ranges.
     int64_t offset(Input &input) {
         static const int64_t ends[] = {0, 1, 127, 128, 129, 4095, 4096, 65536, 2097152, INT64_MAX, INT64_MIN, -1};
@@ -132,7 +156,7 @@ private:
         PMEMfile *&file = files_[input.below(file_count)];
         const size_t size = input.below(3) == 0 ? input.below(buffer_.size()) : input.take<uint8_t>();
         struct stat status;
-        switch (input.below(24)) {
+        switch (input.below(28)) {
         case 0:
         case 1:
         case 2:
@@ -176,6 +200,21 @@ private:
             return;
         case 14:
             pmemfile_mknodat(pool_, PMEMFILE_AT_CWD, first.c_str(), input.take<uint32_t>(), input.take<uint32_t>());
+            return;
+        case 15:
+        case 16:
+            pmemfile_lsetxattr(pool_, first.c_str(), xattr(input), buffer_.data(), size,
+                               static_cast<int>(input.below(4)));
+            return;
+        case 17:
+            pmemfile_lremovexattr(pool_, first.c_str(), xattr(input));
+            return;
+        case 18:
+            pmemfile_lgetxattr(pool_, first.c_str(), xattr(input), buffer_.data(), size);
+            pmemfile_llistxattr(pool_, first.c_str(), buffer_.data(), size);
+            return;
+        case 19:
+            access_list(input, first.c_str());
             return;
         default:
             break;

@@ -1,7 +1,9 @@
 // The crashed image is what stands in memory while calls have returned and nobody has left.
 #include "tests/hostile/image.h"
 
+#include "libpmemfile/fs/acl.h"
 #include "libpmemfile/fs/open_calls.h"
+#include "libpmemfile/fs/xattr_calls.h"
 #include "tests/crash/image.h"
 
 #include <cstring>
@@ -38,6 +40,10 @@ public:
         write(id, size_bytes, offset);
         fs_close(thread_, id);
     }
+    void xattr(const std::string &path, std::string_view name, const std::string &value) {
+        const WalkResult found = check(walk(thread_, root_, path, 0));
+        check(fs_setxattr(thread_, found.handle(), name, value.data(), value.size(), 0));
+    }
     void build() {
         file("/inline", 100, 0);
         file("/small", 6000, 0);
@@ -50,6 +56,19 @@ public:
         check(fs_mkdir(thread_, {root_, "/one/below", 0}, 0755));
         file("/one/below/file", 9000, 0);
         check(fs_mknod(thread_, {root_, "/fifo", 0}, S_IFIFO | 0644, 0));
+        xattr("/small", "user.short", "a value");
+        xattr("/tall", "user.long", std::string(9000, 'l'));
+        xattr("/tall", "trusted.other", "of tall");
+        const std::string list("\2\0\0\0" // an access control list with one named user
+                               "\1\0\7\0\377\377\377\377"
+                               "\2\0\7\0\350\3\0\0"
+                               "\4\0\5\0\377\377\377\377"
+                               "\20\0\7\0\377\377\377\377"
+                               " \0\1\0\377\377\377\377",
+                               44);
+        xattr("/inline", acl_access_name, list);
+        xattr("/one", acl_default_name, list);
+        file("/one/inherits", 10, 0);
         check(fs_mkdir(thread_, {root_, "/many", 0}, 0755));
         const WalkResult small = check(walk(thread_, root_, "/small", 0));
         for (unsigned i = 0; i < names_in_trie; ++i)

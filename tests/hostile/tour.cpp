@@ -2,14 +2,19 @@
 // beginning, at its end and around its first hole.
 #include "tests/hostile/tour.h"
 
+#include "libpmemfile/fs/acl.h"
 #include "libpmemfile/fs/attribute_calls.h"
 #include "libpmemfile/fs/open_calls.h"
+#include "libpmemfile/fs/xattr_calls.h"
 
 #include <algorithm>
+#include <cstring>
 #include <dirent.h>
 #include <fcntl.h>
 #include <set>
 #include <sys/stat.h>
+#include <unistd.h>
+#include <utility>
 
 namespace hostile {
 
@@ -23,6 +28,21 @@ void read_at(Thread &thread, OpenFileId id, int64_t offset) {
     static std::vector<std::byte> buffer(read_bytes);
     struct iovec vector = {buffer.data(), buffer.size()};
     static_cast<void>(fs_pread(thread, id, {&vector, 1}, offset));
+}
+
+void read_xattrs(Thread &thread, InodeHandle handle) {
+    static std::vector<char> list(xattr_list_max_bytes), value(xattr_value_max_bytes);
+    auto length = fs_listxattr(thread, handle, list.data(), list.size());
+    for (size_t at = 0; length.ok() && at < *length; at += std::strlen(list.data() + at) + 1)
+        static_cast<void>(fs_getxattr(thread, handle, list.data() + at, value.data(), value.size()));
+    for (const std::string_view name : {acl_access_name, acl_default_name})
+        static_cast<void>(fs_getxattr(thread, handle, name, value.data(), value.size()));
+    // By somebody whom an access control list concerns.
+    Credentials somebody;
+    somebody.uid = somebody.euid = somebody.fsuid = 1000;
+    const Credentials *own = std::exchange(thread.credentials, &somebody);
+    static_cast<void>(fs_access(thread, handle, R_OK, false));
+    thread.credentials = own;
 }
 
 void read_file(Thread &thread, InodeHandle handle) {
@@ -87,6 +107,8 @@ private:
             return;
         entries.push_back({path, handle.number, handle.generation, attributes->mode, attributes->link_count});
         const bool is_first = seen_.insert(handle.number).second;
+        if (is_first)
+            read_xattrs(thread_, handle);
         if (S_ISDIR(attributes->mode)) {
             char text[path_max_bytes];
             static_cast<void>(directory_path(thread_, handle.number, text, sizeof(text)));
@@ -118,8 +140,16 @@ public:
         struct iovec vector = {bytes.data(), bytes.size()};
         static_cast<void>(fs_pwrite(thread_, id, {&vector, 1}, offset, UINT64_MAX));
     }
+    void xattrs(InodeHandle handle) {
+        const std::string value(3000, 'v');
+        static_cast<void>(fs_setxattr(thread_, handle, "user.new", value.data(), value.size(), 0));
+        static_cast<void>(fs_setxattr(thread_, handle, "user.short", value.data(), 10, 0));
+        static_cast<void>(fs_removexattr(thread_, handle, "user.long"));
+        static_cast<void>(fs_removexattr(thread_, handle, acl_access_name));
+    }
     void file(const TourEntry &entry) {
         const InodeHandle handle(entry.inode, entry.generation);
+        xattrs(handle);
         auto id = fs_open_inode(thread_, handle, O_RDWR);
         if (!id.ok())
             return;
@@ -139,6 +169,7 @@ public:
         static_cast<void>(fs_rename(thread_, at("/renamed"), at(entry.path), 0));
     }
     void directory(const TourEntry &entry) {
+        xattrs({entry.inode, entry.generation});
         for (unsigned i = 0; i < 90; ++i)
             static_cast<void>(fs_mknod(thread_, at(entry.path + "/new-name-that-takes-some-room-" + std::to_string(i)),
                                        S_IFREG | 0644, 0));

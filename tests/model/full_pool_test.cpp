@@ -3,6 +3,7 @@
 // gives space back must work with nothing left.
 //
 // The room is taken by another thread's claims, which are as good as used and end without a trace.
+#include "libpmemfile/fs/xattr_calls.h"
 #include "tests/engine_names/pool_fixture.h"
 #include "tests/engine_names/pool_tree.h"
 
@@ -66,6 +67,8 @@ protected:
         ASSERT_EQ(write("d/blocks", 0, 10000, 'b'), 0);
         ASSERT_EQ(write("d/big", 0, 3 << 20, 'B'), 0);
         ASSERT_EQ(write("d/sparse", 5 << 20, 100, 's'), 0);
+        ASSERT_EQ(set_xattr("d/big", 20000), 0);
+        ASSERT_EQ(set_xattr("d/empty", 100), 0);
     }
 
     // 0 or the errno; -1 for a short write, whose bytes must be there and no others.
@@ -102,6 +105,10 @@ protected:
         const base::Status done = work(*id);
         fs_close(thread(), *id);
         return number(done);
+    }
+    int set_xattr(const char *path, size_t size) {
+        const std::string value(size, 'x');
+        return number(fs_setxattr(thread(), walk(thread(), root_, path, 0)->handle(), "user.x", value.data(), size, 0));
     }
     Tree tree() {
         Tree all;
@@ -168,6 +175,9 @@ TEST_F(FullPoolTest, a_call_that_finds_no_room_leaves_no_trace) {
         {"materialise",
          [&] { return number(data_materialise(thread(), walk(thread(), root_, "d/sparse", 0)->inode, 800, 20)); }, 6,
          true},
+        {"small attribute", [&] { return set_xattr("d/blocks", 100); }, 1},
+        {"attribute of blocks", [&] { return set_xattr("d/blocks", 30000); }, 9},
+        {"smaller again", [&] { return set_xattr("d/blocks", 5000); }, 3},
         {"file for a write far out", [&] { return write("d/far", 0, 100, 'f'); }, 0},
         {"write far out", [&] { return write("d/far", 40 << 20, 10, 'f'); }, 2, true},
     };
@@ -210,6 +220,8 @@ TEST_F(FullPoolTest, what_gives_space_back_needs_none) {
     const auto big = walk(thread(), root_, "d/big", 0);
     EXPECT_EQ(number(fs_chmod(thread(), big->handle(), 0600)), 0);
     EXPECT_EQ(number(fs_utimens(thread(), big->handle(), nullptr)), 0);
+    const auto empty = walk(thread(), root_, "d/empty", 0);
+    EXPECT_EQ(number(fs_removexattr(thread(), empty->handle(), "user.x")), 0) << "the last one";
     EXPECT_EQ(number(fs_rename(thread(), at("d/record"), at("d/blocks"), 0)), 0) << "over another";
     EXPECT_EQ(number(fs_truncate(thread(), big->handle(), (2 << 20) + 5, false)), 0);
     EXPECT_EQ(number(fs_truncate(thread(), big->handle(), 5000, false)), 0);

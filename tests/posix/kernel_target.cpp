@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 namespace posix {
@@ -130,6 +131,28 @@ public:
     }
     long statfs(const std::string &path, struct statfs *to) override {
         return result(::statfs(real_path(path).c_str(), to));
+    }
+    long setxattr(const Place &place, const char *name, const void *value, size_t size_bytes, int flags) override {
+        if (place.path.empty())
+            return result(::fsetxattr(place.file, name, value, size_bytes, flags));
+        const std::string path = real_path(place.path);
+        return result((place.follow ? ::setxattr : ::lsetxattr)(path.c_str(), name, value, size_bytes, flags));
+    }
+    long getxattr(const Place &place, const char *name, void *value, size_t size_bytes) override {
+        if (place.path.empty())
+            return result(::fgetxattr(place.file, name, value, size_bytes));
+        return result(
+            (place.follow ? ::getxattr : ::lgetxattr)(real_path(place.path).c_str(), name, value, size_bytes));
+    }
+    long listxattr(const Place &place, char *list, size_t size_bytes) override {
+        if (place.path.empty())
+            return result(::flistxattr(place.file, list, size_bytes));
+        return result((place.follow ? ::listxattr : ::llistxattr)(real_path(place.path).c_str(), list, size_bytes));
+    }
+    long removexattr(const Place &place, const char *name) override {
+        if (place.path.empty())
+            return result(::fremovexattr(place.file, name));
+        return result((place.follow ? ::removexattr : ::lremovexattr)(real_path(place.path).c_str(), name));
     }
     long dup(int file) override {
         return result(::dup(file));

@@ -150,6 +150,30 @@ public:
             return -errno;
         return result(pmemfile_statfs(pool_, to));
     }
+    long setxattr(const Place &place, const char *name, const void *value, size_t size_bytes, int flags) override {
+        if (place.path.empty())
+            return on(place.file,
+                      [&](PMEMfile *f) { return pmemfile_fsetxattr(pool_, f, name, value, size_bytes, flags); });
+        return result((place.follow ? pmemfile_setxattr : pmemfile_lsetxattr)(pool_, place.path.c_str(), name, value,
+                                                                              size_bytes, flags));
+    }
+    long getxattr(const Place &place, const char *name, void *value, size_t size_bytes) override {
+        if (place.path.empty())
+            return on(place.file, [&](PMEMfile *f) { return pmemfile_fgetxattr(pool_, f, name, value, size_bytes); });
+        return result((place.follow ? pmemfile_getxattr : pmemfile_lgetxattr)(pool_, place.path.c_str(), name, value,
+                                                                              size_bytes));
+    }
+    long listxattr(const Place &place, char *list, size_t size_bytes) override {
+        if (place.path.empty())
+            return on(place.file, [&](PMEMfile *f) { return pmemfile_flistxattr(pool_, f, list, size_bytes); });
+        return result(
+            (place.follow ? pmemfile_listxattr : pmemfile_llistxattr)(pool_, place.path.c_str(), list, size_bytes));
+    }
+    long removexattr(const Place &place, const char *name) override {
+        if (place.path.empty())
+            return on(place.file, [&](PMEMfile *f) { return pmemfile_fremovexattr(pool_, f, name); });
+        return result((place.follow ? pmemfile_removexattr : pmemfile_lremovexattr)(pool_, place.path.c_str(), name));
+    }
     // The library has no numbers and so no dup: two of ours stand for one PMEMfile.
     long dup(int file) override {
         auto found = files_.find(file);

@@ -60,6 +60,16 @@ public:
     virtual long access(const std::string &path, int mode) = 0;
     virtual long utimens(const std::string &path, const struct timespec *times, int flags = 0) = 0;
     virtual long statfs(const std::string &path, struct statfs *to) = 0;
+    // Of a path, or (path empty) of an open file; `follow` as for the calls without and with l.
+    struct Place {
+        std::string path;
+        int file = -1;
+        bool follow = true;
+    };
+    virtual long setxattr(const Place &place, const char *name, const void *value, size_t size_bytes, int flags) = 0;
+    virtual long getxattr(const Place &place, const char *name, void *value, size_t size_bytes) = 0;
+    virtual long listxattr(const Place &place, char *list, size_t size_bytes) = 0;
+    virtual long removexattr(const Place &place, const char *name) = 0;
     virtual long dup(int file) = 0;
     virtual long fcntl(int file, int command, void *argument = nullptr) = 0;
     virtual long flock(int file, int operation) = 0;

@@ -4,6 +4,7 @@
 
 #include "libpmemfile/fs/attribute_calls.h"
 #include "libpmemfile/fs/open_calls.h"
+#include "libpmemfile/fs/xattr_calls.h"
 #include "libpmemfile/runtime/advisory_lock.h"
 #include "posix-shim/descriptors/token.h"
 #include "posix-shim/process/context.h"
@@ -212,6 +213,24 @@ Status fs_access(Thread &, InodeHandle, int, bool) {
     return {};
 }
 void fs_statfs(Thread &, struct statfs *) {}
+Status fs_setxattr(Thread &, InodeHandle handle, std::string_view name, const void *, size_t size_bytes, int flags) {
+    fake::last_call = "setxattr " + std::to_string(handle.number) + " " + std::string(name) + " " +
+                      std::to_string(size_bytes) + " " + std::to_string(flags);
+    return {};
+}
+Result<size_t> fs_getxattr(Thread &, InodeHandle handle, std::string_view name, void *, size_t size_bytes) {
+    fake::last_call =
+        "getxattr " + std::to_string(handle.number) + " " + std::string(name) + " " + std::to_string(size_bytes);
+    return size_bytes;
+}
+Result<size_t> fs_listxattr(Thread &, InodeHandle handle, void *, size_t size_bytes) {
+    fake::last_call = "listxattr " + std::to_string(handle.number) + " " + std::to_string(size_bytes);
+    return size_bytes;
+}
+Status fs_removexattr(Thread &, InodeHandle handle, std::string_view name) {
+    fake::last_call = "removexattr " + std::to_string(handle.number) + " " + std::string(name);
+    return {};
+}
 Result<InodeNumber> fs_mknod(Thread &, const At &at, mode_t, uint64_t) {
     BASE_TRY(note("mknod", at));
     return fake::file_inode;

@@ -1,0 +1,215 @@
+// Extended attributes: each call is what is done with an inode (set, get, list, remove), and one of four
+// ways to that inode (a path, a path whose last symlink is not followed, a descriptor, an at-call).
+#include "posix-shim/calls/path_call.h"
+#include "posix-shim/calls/served_calls.h"
+
+#include "libpmemfile/fs/xattr_calls.h"
+#include "posix-shim/paths/user_string.h"
+
+#include <sys/xattr.h>
+
+namespace shim {
+
+using base::error;
+using base::Result;
+using base::Status;
+using namespace pmemfile;
+
+namespace {
+
+// A name, from the application.
+struct NameArgument {
+    char text[xattr_name_max_bytes + 1];
+    std::string_view view;
+
+    Status read(long user) {
+        auto length = copy_user_string(text, sizeof(text), reinterpret_cast<const char *>(user));
+        if (!length.ok())
+            return error(length.error().number() == ENAMETOOLONG ? ERANGE : EFAULT);
+        view = {text, *length};
+        return {};
+    }
+};
+
+// What is done: `serve(thread, inode)` with the arguments as they stand in the registers.
+struct Arguments {
+    long name = 0;
+    long value = 0; // or list
+    long size_bytes = 0;
+    int flags = 0;
+};
+
+auto set_by(const Arguments &arguments) {
+    return [arguments](Thread &thread, InodeHandle inode) -> Result<long> {
+        // Before the name, as the kernel.
+        if ((arguments.flags & ~(XATTR_CREATE | XATTR_REPLACE)) != 0)
+            return error(EINVAL);
+        NameArgument name;
+        BASE_TRY(name.read(arguments.name));
+        BASE_TRY(fs_setxattr(thread, inode, name.view, reinterpret_cast<const void *>(arguments.value),
+                             static_cast<size_t>(arguments.size_bytes), arguments.flags));
+        return 0L;
+    };
+}
+
+Result<long> length_of(const Result<size_t> &length) {
+    return length.ok() ? Result<long>(static_cast<long>(*length)) : Result<long>(length.error());
+}
+
+auto get_by(const Arguments &arguments) {
+    return [arguments](Thread &thread, InodeHandle inode) -> Result<long> {
+        NameArgument name;
+        BASE_TRY(name.read(arguments.name));
+        return length_of(fs_getxattr(thread, inode, name.view, reinterpret_cast<void *>(arguments.value),
+                                     static_cast<size_t>(arguments.size_bytes)));
+    };
+}
+
+auto list_by(const Arguments &arguments) {
+    return [arguments](Thread &thread, InodeHandle inode) -> Result<long> {
+        return length_of(fs_listxattr(thread, inode, reinterpret_cast<void *>(arguments.value),
+                                      static_cast<size_t>(arguments.size_bytes)));
+    };
+}
+
+auto remove_by(const Arguments &arguments) {
+    return [arguments](Thread &thread, InodeHandle inode) -> Result<long> {
+        NameArgument name;
+        BASE_TRY(name.read(arguments.name));
+        BASE_TRY(fs_removexattr(thread, inode, name.view));
+        return 0L;
+    };
+}
+
+template <typename Serve> long by_path(Request &request, const PathArgument &argument, Serve serve) {
+    return serve_path(request, argument, [&](Thread &thread, const Route &route) -> Result<long> {
+        BASE_TRY_ASSIGN(InodeHandle inode, inode_of_route(thread, route, argument.follow_last));
+        return serve(thread, inode);
+    });
+}
+
+template <typename Serve> long by_descriptor(Request &request, bool allow_path, Serve serve) {
+    Result<OpenArgument> open = open_argument(request, 0);
+    if (!open.ok())
+        return kernel_result(Status(open.error()));
+    if (open->thread == nullptr)
+        return pass_to_kernel;
+    Result<InodeNumber> inode = inode_of_open(*open, allow_path);
+    if (!inode.ok())
+        return kernel_result(Status(inode.error()));
+    return kernel_result(serve(*open->thread, *inode));
+}
+
+// (directory, path, flags, ...): "" with AT_EMPTY_PATH is the descriptor itself.
+template <typename Serve> long by_at(Request &request, Serve serve) {
+    constexpr long known = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH;
+    const long flags = static_cast<unsigned>(request.args[2]);
+    if ((flags & ~known) != 0)
+        return pass_to_kernel; // EINVAL, whoever it concerns
+    char first = 1;
+    const bool is_empty = request.args[1] == 0 ||
+                          (copy_in(&first, reinterpret_cast<const void *>(request.args[1]), 1).ok() && first == 0);
+    if (is_empty && (flags & AT_EMPTY_PATH) != 0 && static_cast<int>(request.args[0]) != AT_FDCWD)
+        return by_descriptor(request, true, serve);
+    return by_path(request, {0, 1, (flags & AT_SYMLINK_NOFOLLOW) == 0}, serve);
+}
+
+// struct xattr_args of the at-calls (linux/xattr.h of 6.13).
+struct XattrArguments {
+    uint64_t value;
+    uint32_t size_bytes;
+    uint32_t flags;
+};
+
+// Reads them when the call is ours, then does `make(arguments)(thread, inode)`.
+template <typename Make> long by_at_with_value(Request &request, Make make) {
+    return by_at(request, [&](Thread &thread, InodeHandle inode) -> Result<long> {
+        XattrArguments user;
+        if (request.args[5] < static_cast<long>(sizeof(user)))
+            return error(EINVAL);
+        if (request.args[5] > static_cast<long>(block_size_bytes))
+            return error(E2BIG);
+        BASE_TRY(copy_in(&user, reinterpret_cast<const void *>(request.args[4]), sizeof(user)));
+        return make(Arguments{request.args[3], static_cast<long>(user.value), user.size_bytes,
+                              static_cast<int>(user.flags)})(thread, inode);
+    });
+}
+
+// Registers of the older calls.
+Arguments set_arguments(const Request &request) {
+    return {request.args[1], request.args[2], request.args[3], static_cast<int>(request.args[4])};
+}
+Arguments get_arguments(const Request &request) {
+    return {request.args[1], request.args[2], request.args[3], 0};
+}
+Arguments list_arguments(const Request &request) {
+    return {0, request.args[1], request.args[2], 0};
+}
+Arguments remove_arguments(const Request &request) {
+    return {request.args[1], 0, 0, 0};
+}
+
+constexpr PathArgument followed{-1, 0};
+constexpr PathArgument itself{-1, 0, false};
+
+} // namespace
+
+long serve_setxattr(Request &request) {
+    return by_path(request, followed, set_by(set_arguments(request)));
+}
+long serve_lsetxattr(Request &request) {
+    return by_path(request, itself, set_by(set_arguments(request)));
+}
+long serve_fsetxattr(Request &request) {
+    return by_descriptor(request, false, set_by(set_arguments(request)));
+}
+long serve_setxattrat(Request &request) {
+    return by_at_with_value(request, set_by);
+}
+
+long serve_getxattr(Request &request) {
+    return by_path(request, followed, get_by(get_arguments(request)));
+}
+long serve_lgetxattr(Request &request) {
+    return by_path(request, itself, get_by(get_arguments(request)));
+}
+long serve_fgetxattr(Request &request) {
+    return by_descriptor(request, false, get_by(get_arguments(request)));
+}
+long serve_getxattrat(Request &request) {
+    return by_at_with_value(request, [](const Arguments &arguments) {
+        return [arguments](Thread &thread, InodeHandle inode) -> Result<long> {
+            if (arguments.flags != 0)
+                return error(EINVAL);
+            return get_by(arguments)(thread, inode);
+        };
+    });
+}
+
+long serve_listxattr(Request &request) {
+    return by_path(request, followed, list_by(list_arguments(request)));
+}
+long serve_llistxattr(Request &request) {
+    return by_path(request, itself, list_by(list_arguments(request)));
+}
+long serve_flistxattr(Request &request) {
+    return by_descriptor(request, false, list_by(list_arguments(request)));
+}
+long serve_listxattrat(Request &request) {
+    return by_at(request, list_by({0, request.args[3], request.args[4], 0}));
+}
+
+long serve_removexattr(Request &request) {
+    return by_path(request, followed, remove_by(remove_arguments(request)));
+}
+long serve_lremovexattr(Request &request) {
+    return by_path(request, itself, remove_by(remove_arguments(request)));
+}
+long serve_fremovexattr(Request &request) {
+    return by_descriptor(request, false, remove_by(remove_arguments(request)));
+}
+long serve_removexattrat(Request &request) {
+    return by_at(request, remove_by({request.args[3], 0, 0, 0}));
+}
+
+} // namespace shim
