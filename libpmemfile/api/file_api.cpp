@@ -20,6 +20,10 @@ PMEMfile *open_at(PMEMfilepool *pool, PMEMfile *dir, const char *path, int flags
     return file;
 }
 
+bool takes_mode(int flags) {
+    return (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE;
+}
+
 // Vectors as readv(2) and writev(2) accept them.
 base::Result<UserBuffers> buffers_of(const pmemfile_iovec_t *vectors, int count) {
     if (count < 0 || count > 1024)
@@ -57,7 +61,7 @@ bool api::exact_times(const struct timeval times[2], struct timespec exact[2]) {
 PMEMfile *pmemfile_open(PMEMfilepool *pool, const char *path, int flags, ...) {
     va_list list;
     va_start(list, flags);
-    const mode_t mode = (flags & O_CREAT) != 0 ? va_arg(list, mode_t) : 0;
+    const mode_t mode = takes_mode(flags) ? va_arg(list, mode_t) : 0;
     va_end(list);
     return open_at(pool, PMEMFILE_AT_CWD, path, flags, mode);
 }
@@ -65,7 +69,7 @@ PMEMfile *pmemfile_open(PMEMfilepool *pool, const char *path, int flags, ...) {
 PMEMfile *pmemfile_openat(PMEMfilepool *pool, PMEMfile *dir, const char *path, int flags, ...) {
     va_list list;
     va_start(list, flags);
-    const mode_t mode = (flags & O_CREAT) != 0 ? va_arg(list, mode_t) : 0;
+    const mode_t mode = takes_mode(flags) ? va_arg(list, mode_t) : 0;
     va_end(list);
     return open_at(pool, dir, path, flags, mode);
 }

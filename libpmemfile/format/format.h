@@ -207,6 +207,7 @@ constexpr unsigned pointers_per_node = 512;
 enum InodeFlags : uint16_t {
     inode_inline = 1,     // content (file or symlink) is in `content.bytes`, no blocks
     inode_truncating = 2, // blocks beyond the size are still to be freed; in the orphan table
+    inode_linkable = 4,   // made by O_TMPFILE without O_EXCL: has no name, and may be given one
 };
 
 // Line 0 holds what almost every change touches. The block map is a page table

@@ -4,6 +4,7 @@
 //
 //     open existing:  walk ─► lock inode ─► check, make description ─► unlock     no record
 //     create:         walk ─► lock parent ─► inode + description ─► record        one record
+//     O_TMPFILE:      the same, with an orphan slot in place of the name          one record
 #include "libpmemfile/fs/open_calls.h"
 
 #include "base/user_copy.h"
@@ -13,6 +14,7 @@
 #include "libpmemfile/fs/place.h"
 #include "libpmemfile/runtime/advisory_lock.h"
 #include "libpmemfile/runtime/stripe.h"
+#include "libpmemfile/space/allocator.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -27,7 +29,7 @@ constexpr unsigned max_tries = 10000;
 
 // Status flags that F_GETFL tells; the rest acts only while opening.
 constexpr int kept_flags = O_ACCMODE | O_APPEND | O_NONBLOCK | O_DSYNC | O_SYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY |
-                           O_NOFOLLOW | O_NOATIME | O_PATH | O_ASYNC;
+                           O_NOFOLLOW | O_NOATIME | O_PATH | O_ASYNC | O_TMPFILE;
 constexpr int changeable_flags = O_APPEND | O_NONBLOCK | O_NOATIME | O_DIRECT | O_ASYNC;
 
 bool may_read_by(uint32_t flags) {
@@ -55,11 +57,16 @@ private:
     RobustLock &lock_;
 };
 
+// O_TMPFILE by its own bit, with or without O_DIRECTORY.
+bool is_unnamed(int flags) {
+    return (flags & O_TMPFILE & ~O_DIRECTORY) != 0;
+}
+
 base::Status check_flags(int flags) {
     if ((flags & O_PATH) != 0)
         return {};
-    if ((flags & O_TMPFILE) == O_TMPFILE)
-        return base::error(EOPNOTSUPP);
+    if (is_unnamed(flags) && ((flags & (O_TMPFILE | O_CREAT)) != O_TMPFILE || (flags & O_ACCMODE) == O_RDONLY))
+        return base::error(EINVAL);
     if ((flags & (O_CREAT | O_DIRECTORY)) == (O_CREAT | O_DIRECTORY))
         return base::error(EINVAL);
     if ((flags & O_ACCMODE) == O_ACCMODE)
@@ -98,6 +105,22 @@ uint32_t description_flags(int flags) {
     return static_cast<uint32_t>((flags | O_LARGEFILE) & kept_flags);
 }
 
+mode_t new_file_mode(const Thread &thread, mode_t mode) {
+    const mode_t umask = thread.credentials != nullptr ? thread.credentials->umask : 0;
+    return S_IFREG | (mode & 07777 & ~umask);
+}
+
+// Commits a call that makes inode `number`; the description is there before, so that nobody frees it.
+base::Result<OpenFileId> commit_and_open(Call &call, InodeNumber number, const Inode &inode, int flags) {
+    call.store(number * inode_size_bytes, &inode, sizeof(inode));
+    BASE_TRY_ASSIGN(OpenFileId id, open_file_create(call.thread(), number, inode.generation, description_flags(flags)));
+    base::Status committed = call.commit();
+    if (committed.ok())
+        return id;
+    open_file_unreference(call.thread(), id);
+    return committed.error();
+}
+
 // Makes the new file and its description; the place is locked and unchanged.
 base::Result<OpenFileId> create_and_open(Call &call, const WalkResult &place, int flags, mode_t mode) {
     Thread &thread = call.thread();
@@ -105,18 +128,11 @@ base::Result<OpenFileId> create_and_open(Call &call, const WalkResult &place, in
     BASE_TRY(directory_reserve(call, place.parent, place.name));
     Inode directory = *call.pool().inode(place.parent);
     Inode inode;
-    const mode_t umask = thread.credentials != nullptr ? thread.credentials->umask : 0;
-    BASE_TRY_ASSIGN(InodeNumber number, new_inode(call, directory, S_IFREG | (mode & 07777 & ~umask), &inode));
+    BASE_TRY_ASSIGN(InodeNumber number, new_inode(call, directory, new_file_mode(thread, mode), &inode));
     BASE_TRY(directory_insert(call, place.parent, directory, place.name, number, DT_REG));
     touch_directory(directory, inode.ctime_ns);
     store_changed_lines(call, place.parent, directory);
-    call.store(number * inode_size_bytes, &inode, sizeof(inode));
-    BASE_TRY_ASSIGN(OpenFileId id, open_file_create(thread, number, inode.generation, description_flags(flags)));
-    base::Status committed = call.commit();
-    if (committed.ok())
-        return id;
-    open_file_unreference(thread, id);
-    return committed.error();
+    return commit_and_open(call, number, inode, flags);
 }
 
 // O_CREAT where the walk met nothing. The result is false when the name has come to be meanwhile.
@@ -131,6 +147,18 @@ base::Result<bool> try_create(Thread &thread, const WalkResult &place, int flags
         return false;
     BASE_TRY_ASSIGN(*id, create_and_open(call, place, flags, mode));
     return true;
+}
+
+// O_TMPFILE: the path names the directory.
+base::Result<OpenFileId> open_unnamed_at(Thread &thread, const At &at, int flags, mode_t mode) {
+    const unsigned follow = (flags & O_NOFOLLOW) == 0 ? unsigned{walk_follow_last} : 0u;
+    for (unsigned tries = 0; tries < max_tries; ++tries) {
+        BASE_TRY_ASSIGN(WalkResult place, walk(thread, at.start, at.path, at.flags | follow));
+        auto id = fs_open_unnamed(thread, place.handle(), flags, mode);
+        if (id.ok() || id.error().number() != ESTALE)
+            return id;
+    }
+    return base::error(EUCLEAN);
 }
 
 const Inode *inode_of(const Thread &thread, const OpenFile &file) {
@@ -230,10 +258,29 @@ base::Result<OpenFileId> fs_open_inode(Thread &thread, InodeHandle handle, int f
     return id;
 }
 
+base::Result<OpenFileId> fs_open_unnamed(Thread &thread, InodeHandle directory, int flags, mode_t mode) {
+    BASE_TRY(check_flags(flags));
+    Call call(thread);
+    BASE_TRY(call.lock({directory.number}));
+    BASE_TRY_ASSIGN(const Inode *home, handle_inode(call.pool(), directory));
+    if (!S_ISDIR(home->mode))
+        return base::error(ENOTDIR);
+    BASE_TRY(permission_check(thread, *home, may_write | may_execute));
+    Inode inode;
+    BASE_TRY_ASSIGN(InodeNumber number, new_inode(call, *home, new_file_mode(thread, mode), &inode));
+    inode.link_count = 0;
+    if ((flags & O_EXCL) == 0)
+        inode.flags |= inode_linkable;
+    BASE_TRY_ASSIGN(inode.orphan_slot, orphan_slot_take(call, number));
+    return commit_and_open(call, number, inode, flags);
+}
+
 base::Result<OpenFileId> fs_open(Thread &thread, const At &at, int flags, mode_t mode) {
     BASE_TRY(check_flags(flags));
     if ((flags & O_PATH) != 0)
         flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW;
+    if (is_unnamed(flags))
+        return open_unnamed_at(thread, at, flags, mode);
     const bool creates = (flags & O_CREAT) != 0;
     const bool exclusive = creates && (flags & O_EXCL) != 0;
     unsigned walk_flags = at.flags | (creates ? unsigned{walk_create} : 0u);

@@ -9,11 +9,14 @@
 namespace pmemfile {
 
 // open(2) with all flags of it (O_CREAT, O_EXCL, O_TRUNC, O_APPEND, O_DIRECTORY, O_NOFOLLOW,
-// O_PATH, O_TMPFILE → EOPNOTSUPP, …). Creating and opening is one record. A fifo or socket or device
+// O_PATH, O_TMPFILE, …). Creating and opening is one record. A fifo or socket or device
 // node: ENXIO unless O_PATH (the shim looks first). Errors as open(2).
 base::Result<OpenFileId> fs_open(Thread &thread, const At &at, int flags, mode_t mode);
 // Opens an inode that is already known (a walk's result, "/proc/self/fd/N"); never creates. ESTALE.
 base::Result<OpenFileId> fs_open_inode(Thread &thread, InodeHandle handle, int flags);
+// open(2) with O_TMPFILE in `directory`: a file without a name, in the orphan table; without O_EXCL fs_link
+// can give it one. ENOTDIR, ESTALE, EINVAL (no O_RDWR or O_WRONLY, O_CREAT), ENOSPC.
+base::Result<OpenFileId> fs_open_unnamed(Thread &thread, InodeHandle directory, int flags, mode_t mode);
 // This process's reference ends; frees the inode when it was the last of all. Also
 // drops the process's POSIX locks on the inode (close(2)) when `drop_posix_locks`.
 void fs_close(Thread &thread, OpenFileId id, bool drop_posix_locks = true);

@@ -129,6 +129,7 @@ PMEMFILE_API int pmemfile_fcntl(PMEMfilepool *pool, PMEMfile *file, int command,
 PMEMFILE_API int pmemfile_flock(PMEMfilepool *pool, PMEMfile *file, int operation);
 
 PMEMFILE_API int pmemfile_link(PMEMfilepool *pool, const char *from, const char *to);
+/* AT_EMPTY_PATH and an empty `from`: the file `from_dir` itself, also one of O_TMPFILE that has no name yet. */
 PMEMFILE_API int pmemfile_linkat(PMEMfilepool *pool, PMEMfile *from_dir, const char *from, PMEMfile *to_dir,
                                  const char *to, int flags);
 PMEMFILE_API int pmemfile_unlink(PMEMfilepool *pool, const char *path);

@@ -57,6 +57,20 @@ Operation create(const std::string &path, mode_t mode) {
             }};
 }
 
+Operation create_unnamed(const std::string &directory, size_t size, char fill, const std::string &name) {
+    return {"O_TMPFILE " + directory + " " + std::to_string(size) + (name.empty() ? "" : " linked to " + name),
+            [=](Thread &thread) -> base::Status {
+                BASE_TRY_ASSIGN(const OpenFileId id, fs_open(thread, at(thread, directory), O_TMPFILE | O_RDWR, 0640));
+                std::string bytes(size, fill);
+                struct iovec vector = {bytes.data(), bytes.size()};
+                base::Status done = status_of(fs_pwrite(thread, id, {&vector, 1}, 0, UINT64_MAX));
+                if (auto file = open_file_get(thread, id); done.ok() && file.ok() && !name.empty())
+                    done = fs_link(thread, (*file)->inode.load(), at(thread, name));
+                fs_close(thread, id);
+                return done;
+            }};
+}
+
 Operation make_node(const std::string &path, mode_t type) {
     return {"mknod " + path, [=](Thread &thread) -> base::Status {
                 BASE_TRY(fs_mknod(thread, at(thread, path), type | 0600, 0x103));
@@ -203,6 +217,9 @@ std::vector<Operation> sequence_vocabulary() {
     return {
         create("A/new"),
         create("B/full/new", 0600),
+        create_unnamed("A", 100, '1', ""),
+        create_unnamed("A", 100, '2', "A/new"),
+        create_unnamed("B/full", 9000, '3', "A/linked"),
         make_node("A/fifo", S_IFIFO),
         make_directory("A/directory"),
         make_directory("A/empty/directory"),

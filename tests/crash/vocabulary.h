@@ -16,6 +16,8 @@ struct Operation {
 
 // Paths are from the root, without a leading slash.
 Operation create(const std::string &path, mode_t mode = 0644);
+// O_TMPFILE in `directory`, a write, and a link to `name` if there is one: only that is seen.
+Operation create_unnamed(const std::string &directory, size_t size, char fill, const std::string &name);
 Operation make_node(const std::string &path, mode_t type);
 Operation make_directory(const std::string &path);
 Operation remove_directory(const std::string &path);

@@ -88,8 +88,8 @@ public:
     long unlink(const std::string &path, int flags, int directory) override {
         return result(::unlinkat(directory, real_path(path).c_str(), flags));
     }
-    long link(const std::string &from, const std::string &to, int flags) override {
-        return result(::linkat(AT_FDCWD, real_path(from).c_str(), AT_FDCWD, real_path(to).c_str(), flags));
+    long link(const std::string &from, const std::string &to, int flags, int from_directory) override {
+        return result(::linkat(from_directory, real_path(from).c_str(), AT_FDCWD, real_path(to).c_str(), flags));
     }
     long symlink(const std::string &target, const std::string &path) override {
         return result(::symlink(target.c_str(), real_path(path).c_str()));

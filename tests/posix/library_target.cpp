@@ -101,8 +101,8 @@ public:
     long unlink(const std::string &path, int flags, int directory) override {
         return result(pmemfile_unlinkat(pool_, at(directory), path.c_str(), flags));
     }
-    long link(const std::string &from, const std::string &to, int flags) override {
-        return result(pmemfile_linkat(pool_, PMEMFILE_AT_CWD, from.c_str(), PMEMFILE_AT_CWD, to.c_str(), flags));
+    long link(const std::string &from, const std::string &to, int flags, int from_directory) override {
+        return result(pmemfile_linkat(pool_, at(from_directory), from.c_str(), PMEMFILE_AT_CWD, to.c_str(), flags));
     }
     long symlink(const std::string &target, const std::string &path) override {
         return result(pmemfile_symlink(pool_, target.c_str(), path.c_str()));

@@ -48,7 +48,7 @@ public:
     virtual long fstat(int file, struct stat *to) = 0;
     virtual long mkdir(const std::string &path, mode_t mode = 0777, int directory = here) = 0;
     virtual long unlink(const std::string &path, int flags = 0, int directory = here) = 0;
-    virtual long link(const std::string &from, const std::string &to, int flags = 0) = 0;
+    virtual long link(const std::string &from, const std::string &to, int flags = 0, int from_directory = here) = 0;
     virtual long symlink(const std::string &target, const std::string &path) = 0;
     virtual long readlink(const std::string &path, char *to, size_t size_bytes) = 0;
     virtual long rename(const std::string &from, const std::string &to, unsigned flags = 0) = 0;

@@ -126,6 +126,9 @@ Result<OpenFileId> fs_open(Thread &, const At &at, int flags, mode_t) {
     BASE_TRY(note("open", at));
     return make_open(named(at.path), flags);
 }
+Result<OpenFileId> fs_open_unnamed(Thread &, InodeHandle, int, mode_t) {
+    return error(EOPNOTSUPP);
+}
 Result<OpenFileId> fs_open_inode(Thread &, InodeHandle handle, int flags) {
     return make_open(handle.number, flags);
 }
