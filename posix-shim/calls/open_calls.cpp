@@ -3,6 +3,7 @@
 #include "posix-shim/calls/served_calls.h"
 
 #include "libpmemfile/fs/open_calls.h"
+#include "posix-shim/mapping/fault.h"
 
 #include <linux/openat2.h>
 
@@ -32,6 +33,10 @@ Result<long> open_in_pool(Request &request, Thread &thread, const Route &route, 
         id = fs_open(thread, route.at(walk), flags, mode);
     }
     BASE_TRY(id);
+    if ((flags & (O_TRUNC | O_PATH)) == O_TRUNC && mapping_file_cut != nullptr) {
+        BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, *id));
+        mapping_file_cut(request.context, route.mount, file->inode.load());
+    }
     return open_descriptor(request.context, thread, route.mount, *id, flags);
 }
 
