@@ -84,6 +84,27 @@ void pmemfile_close(PMEMfilepool *pool, PMEMfile *file) {
     api::remove_file(pool, file);
 }
 
+pmemfile_ssize_t pmemfile_preadv2(PMEMfilepool *pool, PMEMfile *file, const pmemfile_iovec_t *vectors, int count,
+                                  pmemfile_off_t offset, int flags) {
+    return api::serve(pool, [&](Thread &thread) -> base::Result<size_t> {
+        BASE_TRY_ASSIGN(UserBuffers buffers, buffers_of(vectors, count));
+        BASE_TRY_ASSIGN(unsigned options, io_options_of(flags, false));
+        return offset == -1 ? fs_read(thread, file->id, buffers, options)
+                            : fs_pread(thread, file->id, buffers, offset, options);
+    });
+}
+
+pmemfile_ssize_t pmemfile_pwritev2(PMEMfilepool *pool, PMEMfile *file, const pmemfile_iovec_t *vectors, int count,
+                                   pmemfile_off_t offset, int flags) {
+    const uint64_t limit = pool->file_size_limit_bytes;
+    return api::serve(pool, [&](Thread &thread) -> base::Result<size_t> {
+        BASE_TRY_ASSIGN(UserBuffers buffers, buffers_of(vectors, count));
+        BASE_TRY_ASSIGN(unsigned options, io_options_of(flags, true));
+        return offset == -1 ? fs_write(thread, file->id, buffers, limit, options)
+                            : fs_pwrite(thread, file->id, buffers, offset, limit, options);
+    });
+}
+
 pmemfile_ssize_t pmemfile_readv(PMEMfilepool *pool, PMEMfile *file, const pmemfile_iovec_t *vectors, int count) {
     return api::serve(pool, [&](Thread &thread) -> base::Result<size_t> {
         BASE_TRY_ASSIGN(UserBuffers buffers, buffers_of(vectors, count));
@@ -133,6 +154,15 @@ pmemfile_ssize_t pmemfile_pwrite(PMEMfilepool *pool, PMEMfile *file, const void 
                                  pmemfile_off_t offset) {
     const struct iovec vector = {const_cast<void *>(buffer), count};
     return pmemfile_pwritev(pool, file, &vector, 1, offset);
+}
+
+pmemfile_ssize_t pmemfile_copy_file_range(PMEMfilepool *pool, PMEMfile *from, pmemfile_off_t *from_offset, PMEMfile *to,
+                                          pmemfile_off_t *to_offset, size_t size, unsigned flags) {
+    if (flags != 0)
+        return api::fail(EINVAL);
+    return api::serve(pool, [&](Thread &thread) {
+        return fs_copy_range(thread, from->id, from_offset, to->id, to_offset, size, pool->file_size_limit_bytes);
+    });
 }
 
 pmemfile_off_t pmemfile_lseek(PMEMfilepool *pool, PMEMfile *file, pmemfile_off_t offset, int whence) {

@@ -179,6 +179,21 @@ base::Result<OpenFile *> data_file(const Thread &thread, OpenFileId id, bool for
     return file;
 }
 
+bool appends(const OpenFile &file, unsigned options) {
+    return (options & io_append) != 0 ||
+           ((file.flags.load(std::memory_order_relaxed) & O_APPEND) != 0 && (options & io_no_append) == 0);
+}
+
+// RWF_NOWAIT: does somebody hold what the call needs? It may still have to wait for a moment,
+// if he comes between this look and its own.
+bool would_wait(const Thread &thread, const OpenFile &file, unsigned options) {
+    return (options & io_no_wait) != 0 && stripe_state(thread, file.inode.load()).lock.word.load() != 0;
+}
+
+bool offset_would_wait(const OpenFile &file, unsigned options) {
+    return (options & io_no_wait) != 0 && file.offset_lock.word.load() != 0;
+}
+
 // What fs_getdents64 has put into the application's buffer so far.
 struct DirentBuffer {
     std::byte *user = nullptr;
@@ -321,8 +336,10 @@ void fs_close(Thread &thread, OpenFileId id, bool drop_posix_locks) {
     }
 }
 
-base::Result<size_t> fs_read(Thread &thread, OpenFileId id, const UserBuffers &buffers) {
+base::Result<size_t> fs_read(Thread &thread, OpenFileId id, const UserBuffers &buffers, unsigned options) {
     BASE_TRY_ASSIGN(OpenFile * file, data_file(thread, id, false));
+    if (would_wait(thread, *file, options) || offset_would_wait(*file, options))
+        return base::error(EAGAIN);
     LockGuard lock(thread, file->offset_lock);
     const int64_t offset = file->offset_bytes.load(std::memory_order_relaxed);
     BASE_TRY_ASSIGN(size_t done, data_read(thread, file->inode.load(), static_cast<uint64_t>(offset), buffers));
@@ -330,31 +347,39 @@ base::Result<size_t> fs_read(Thread &thread, OpenFileId id, const UserBuffers &b
     return done;
 }
 
-base::Result<size_t> fs_write(Thread &thread, OpenFileId id, const UserBuffers &buffers, uint64_t size_limit_bytes) {
+base::Result<size_t> fs_write(Thread &thread, OpenFileId id, const UserBuffers &buffers, uint64_t size_limit_bytes,
+                              unsigned options) {
     BASE_TRY_ASSIGN(OpenFile * file, data_file(thread, id, true));
+    if (would_wait(thread, *file, options) || offset_would_wait(*file, options))
+        return base::error(EAGAIN);
     LockGuard lock(thread, file->offset_lock);
-    const bool append = (file->flags.load(std::memory_order_relaxed) & O_APPEND) != 0;
     auto offset = static_cast<uint64_t>(file->offset_bytes.load(std::memory_order_relaxed));
-    BASE_TRY_ASSIGN(size_t done, data_write(thread, file->inode.load(), &offset, buffers, append, size_limit_bytes));
+    BASE_TRY_ASSIGN(size_t done, data_write(thread, file->inode.load(), &offset, buffers, appends(*file, options),
+                                            size_limit_bytes, (options & io_atomic) != 0));
     file->offset_bytes.store(static_cast<int64_t>(offset + done), std::memory_order_release);
     return done;
 }
 
-base::Result<size_t> fs_pread(Thread &thread, OpenFileId id, const UserBuffers &buffers, int64_t offset_bytes) {
+base::Result<size_t> fs_pread(Thread &thread, OpenFileId id, const UserBuffers &buffers, int64_t offset_bytes,
+                              unsigned options) {
     if (offset_bytes < 0)
         return base::error(EINVAL);
     BASE_TRY_ASSIGN(OpenFile * file, data_file(thread, id, false));
+    if (would_wait(thread, *file, options))
+        return base::error(EAGAIN);
     return data_read(thread, file->inode.load(), static_cast<uint64_t>(offset_bytes), buffers);
 }
 
 base::Result<size_t> fs_pwrite(Thread &thread, OpenFileId id, const UserBuffers &buffers, int64_t offset_bytes,
-                               uint64_t size_limit_bytes) {
+                               uint64_t size_limit_bytes, unsigned options) {
     if (offset_bytes < 0)
         return base::error(EINVAL);
     BASE_TRY_ASSIGN(OpenFile * file, data_file(thread, id, true));
-    const bool append = (file->flags.load(std::memory_order_relaxed) & O_APPEND) != 0;
+    if (would_wait(thread, *file, options))
+        return base::error(EAGAIN);
     auto offset = static_cast<uint64_t>(offset_bytes);
-    return data_write(thread, file->inode.load(), &offset, buffers, append, size_limit_bytes);
+    return data_write(thread, file->inode.load(), &offset, buffers, appends(*file, options), size_limit_bytes,
+                      (options & io_atomic) != 0);
 }
 
 base::Result<int64_t> fs_seek(Thread &thread, OpenFileId id, int64_t offset, int whence) {

@@ -3,6 +3,7 @@
 
 #include "base/result.h"
 #include "libpmemfile/file/data.h"
+#include "libpmemfile/fs/io_options.h"
 #include "libpmemfile/fs/namespace_calls.h"
 #include "libpmemfile/runtime/open_file.h"
 
@@ -21,13 +22,19 @@ base::Result<OpenFileId> fs_open_unnamed(Thread &thread, InodeHandle directory, 
 // drops the process's POSIX locks on the inode (close(2)) when `drop_posix_locks`.
 void fs_close(Thread &thread, OpenFileId id, bool drop_posix_locks = true);
 
-// At the shared offset, which moves. EBADF by access mode, EISDIR, EINVAL, EFAULT …
-base::Result<size_t> fs_read(Thread &thread, OpenFileId id, const UserBuffers &buffers);
-base::Result<size_t> fs_write(Thread &thread, OpenFileId id, const UserBuffers &buffers, uint64_t size_limit_bytes);
+// At the shared offset, which moves. EBADF by access mode, EISDIR, EINVAL, EFAULT … `options`: IoOptions.
+base::Result<size_t> fs_read(Thread &thread, OpenFileId id, const UserBuffers &buffers, unsigned options = 0);
+base::Result<size_t> fs_write(Thread &thread, OpenFileId id, const UserBuffers &buffers, uint64_t size_limit_bytes,
+                              unsigned options = 0);
 // At a given offset. O_APPEND: pwrite appends, as Linux does.
-base::Result<size_t> fs_pread(Thread &thread, OpenFileId id, const UserBuffers &buffers, int64_t offset_bytes);
+base::Result<size_t> fs_pread(Thread &thread, OpenFileId id, const UserBuffers &buffers, int64_t offset_bytes,
+                              unsigned options = 0);
 base::Result<size_t> fs_pwrite(Thread &thread, OpenFileId id, const UserBuffers &buffers, int64_t offset_bytes,
-                               uint64_t size_limit_bytes);
+                               uint64_t size_limit_bytes, unsigned options = 0);
+// copy_file_range(2) between two open files. An offset that is null: the shared one; whichever it is moves. Steps
+// as those of a write. EBADF (also for O_APPEND), EISDIR, EINVAL (overlap), EOVERFLOW, EFBIG, ENOSPC.
+base::Result<size_t> fs_copy_range(Thread &thread, OpenFileId from, int64_t *from_offset_bytes, OpenFileId to,
+                                   int64_t *to_offset_bytes, size_t size_bytes, uint64_t size_limit_bytes);
 // SEEK_SET, _CUR, _END, _DATA, _HOLE; a directory takes cookies.
 base::Result<int64_t> fs_seek(Thread &thread, OpenFileId id, int64_t offset, int whence);
 // getdents64(2) into application memory; 0 at the end. EINVAL when the buffer is too small for one.

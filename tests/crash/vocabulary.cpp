@@ -101,7 +101,10 @@ Operation unlink_name(const std::string &path, bool in_steps) {
 }
 
 Operation rename_name(const std::string &from, const std::string &to, unsigned flags) {
-    return {(flags == 0 ? "rename " : "exchange ") + from + " " + to,
+    return {(flags == 0   ? "rename "
+             : flags == 2 ? "exchange "
+                          : "rename, whiteout, ") +
+                from + " " + to,
             [=](Thread &thread) { return fs_rename(thread, at(thread, from), at(thread, to), flags); }};
 }
 
@@ -156,6 +159,25 @@ Operation allocate(const std::string &path, int mode, int64_t offset, int64_t si
             with_open(path, O_RDWR,
                       [=](Thread &thread, OpenFileId id) { return fs_fallocate(thread, id, mode, offset, size); }),
             true};
+}
+
+Operation shift_range(const std::string &path, int mode, int64_t offset, int64_t size) {
+    Operation operation = allocate(path, mode, offset, size);
+    operation.in_steps = false;
+    return operation;
+}
+
+Operation copy_range(const std::string &from, int64_t from_offset, const std::string &to, int64_t to_offset,
+                     size_t size) {
+    return {"copy " + from + " to " + to,
+            with_open(from, O_RDWR, [=](Thread &thread, OpenFileId source) -> base::Status {
+                BASE_TRY_ASSIGN(const OpenFileId target, fs_open(thread, at(thread, to), O_RDWR, 0));
+                int64_t from_at = from_offset, to_at = to_offset;
+                const base::Status done =
+                    status_of(fs_copy_range(thread, source, &from_at, target, &to_at, size, UINT64_MAX));
+                fs_close(thread, target);
+                return done;
+            })};
 }
 
 Operation change_mode(const std::string &path, mode_t mode) {
@@ -214,6 +236,7 @@ std::vector<Operation> initial_tree() {
 
 std::vector<Operation> sequence_vocabulary() {
     constexpr unsigned exchange = 2; // RENAME_EXCHANGE
+    constexpr unsigned whiteout = 4; // RENAME_WHITEOUT
     return {
         create("A/new"),
         create("B/full/new", 0600),
@@ -249,6 +272,9 @@ std::vector<Operation> sequence_vocabulary() {
         rename_name("A/inline", "B/large", exchange),
         rename_name("A/empty", "B/full", exchange),
         rename_name("A/empty", "B/linked", exchange),
+        rename_name("A/inline", "A/renamed", whiteout),
+        rename_name("A/small", "B/large", whiteout),
+        rename_name("A/empty", "B/moved", whiteout),
         write_at("A/inline", 20, 60, 'f'),
         write_at("A/inline", 100, 100, 'g'),
         write_at("A/inline", 5000, 20, 'h'),
@@ -284,8 +310,14 @@ std::vector<Operation> sequence_vocabulary() {
         allocate("B/large", FALLOC_FL_KEEP_SIZE, 50000, 100000),
         allocate("B/large", FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, 10000, 30000),
         allocate("A/small", FALLOC_FL_ZERO_RANGE, 3000, 3000),
-        allocate("B/large", FALLOC_FL_COLLAPSE_RANGE, 8192, 20480),
-        allocate("B/large", FALLOC_FL_INSERT_RANGE, 8192, 20480),
+        shift_range("B/large", FALLOC_FL_COLLAPSE_RANGE, 8192, 20480),
+        shift_range("B/large", FALLOC_FL_INSERT_RANGE, 8192, 20480),
+        shift_range("A/small", FALLOC_FL_COLLAPSE_RANGE, 0, 4096),
+        shift_range("A/small", FALLOC_FL_INSERT_RANGE, 4096, 80000 / 4096 * 4096),
+        shift_range("A/inline", FALLOC_FL_INSERT_RANGE, 0, 4096),
+        copy_range("A/small", 100, "A/inline", 10, 40),
+        copy_range("B/large", 0, "A/small", 2000, 65536),
+        copy_range("B/large", 4096, "B/large", 2'999'000, 1500),
         change_mode("A/inline", 0600),
         change_mode("B", 0700),
         change_owner("A/small", 7, 8),

@@ -32,6 +32,10 @@ Operation append(const std::string &path, size_t size, char fill);
 Operation truncate_to(const std::string &path, int64_t size, bool in_steps = false);
 Operation open_truncating(const std::string &path);
 Operation allocate(const std::string &path, int mode, int64_t offset, int64_t size);
+// COLLAPSE_RANGE, INSERT_RANGE: in one step.
+Operation shift_range(const std::string &path, int mode, int64_t offset, int64_t size);
+Operation copy_range(const std::string &from, int64_t from_offset, const std::string &to, int64_t to_offset,
+                     size_t size);
 Operation change_mode(const std::string &path, mode_t mode);
 Operation change_owner(const std::string &path, uid_t uid, gid_t gid);
 Operation change_times(const std::string &path, int64_t seconds);

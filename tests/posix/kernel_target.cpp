@@ -64,6 +64,16 @@ public:
     long pwritev(int file, const struct iovec *vectors, int count, int64_t offset) override {
         return result(::pwritev(file, vectors, count, offset));
     }
+    long preadv2(int file, const struct iovec *vectors, int count, int64_t offset, int flags) override {
+        return result(::preadv2(file, vectors, count, offset, flags));
+    }
+    long pwritev2(int file, const struct iovec *vectors, int count, int64_t offset, int flags) override {
+        return result(::pwritev2(file, vectors, count, offset, flags));
+    }
+    long copy_range(int from, int64_t *from_offset, int to, int64_t *to_offset, size_t size_bytes,
+                    unsigned flags) override {
+        return result(::copy_file_range(from, from_offset, to, to_offset, size_bytes, flags));
+    }
     long seek(int file, int64_t offset, int whence) override {
         return result(::lseek(file, offset, whence));
     }

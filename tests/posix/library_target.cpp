@@ -77,6 +77,20 @@ public:
     long pwritev(int file, const struct iovec *vectors, int count, int64_t offset) override {
         return on(file, [&](PMEMfile *f) { return pmemfile_pwritev(pool_, f, vectors, count, offset); });
     }
+    long preadv2(int file, const struct iovec *vectors, int count, int64_t offset, int flags) override {
+        return on(file, [&](PMEMfile *f) { return pmemfile_preadv2(pool_, f, vectors, count, offset, flags); });
+    }
+    long pwritev2(int file, const struct iovec *vectors, int count, int64_t offset, int flags) override {
+        return on(file, [&](PMEMfile *f) { return pmemfile_pwritev2(pool_, f, vectors, count, offset, flags); });
+    }
+    long copy_range(int from, int64_t *from_offset, int to, int64_t *to_offset, size_t size_bytes,
+                    unsigned flags) override {
+        if (!files_.contains(to))
+            return -EBADF;
+        return on(from, [&](PMEMfile *f) {
+            return pmemfile_copy_file_range(pool_, f, from_offset, *files_.at(to), to_offset, size_bytes, flags);
+        });
+    }
     long seek(int file, int64_t offset, int whence) override {
         return on(file, [&](PMEMfile *f) { return pmemfile_lseek(pool_, f, offset, whence); });
     }

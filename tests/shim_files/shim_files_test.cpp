@@ -428,6 +428,10 @@ TEST_F(ShimFiles, LockRangesAndSendfile) {
     EXPECT_EQ(call(SYS_sendfile, ends[1], ours, address(&offset), 2), 2);
     EXPECT_EQ(offset, 4);
     EXPECT_EQ(call(SYS_copy_file_range, ours, 0, ends[1], 0, 1, 0), -EXDEV);
+    EXPECT_EQ(call(SYS_copy_file_range, ends[0], 0, ours, 0, 1, 0), -EXDEV);
+    EXPECT_EQ(call(SYS_copy_file_range, ours, 0, 9999, 0, 1, 0), -EBADF);
+    EXPECT_EQ(call(SYS_copy_file_range, ours, address(&offset), ours, 0, 7, 0), 7);
+    EXPECT_EQ(call(SYS_copy_file_range, ours, 0, ours, 0, 7, 1), -EINVAL);
     close(ends[0]);
     close(ends[1]);
     call(SYS_close, ours);
