@@ -13,6 +13,8 @@
 #include "libpmemfile/fs/mkfs.h"
 #include "libpmemfile/fs/namespace_calls.h"
 #include "libpmemfile/fs/open_calls.h"
+#include "libpmemfile/fs/orphan.h"
+#include "libpmemfile/journal/transaction.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
@@ -149,6 +151,14 @@ void Measurement::data() {
         write_at(file, i * 4096, 4096);
     measure("overwrite_64", 1, [&](unsigned i) { write_at(file, i * 4160ull % (1 << 20) & ~63ull, 64); });
     measure("overwrite_4096", 2, [&](unsigned i) { write_at(file, i % 256 * 4096ull, 4096); });
+    measure("transaction", 2, [&](unsigned i) { // two overwrites of 4 KiB and one of 64 B
+        Transaction transaction;
+        must(transaction.begin(thread_), "begin");
+        write_at(file, i % 128 * 8192ull, 4096);
+        write_at(file, i % 128 * 8192ull + 4096, 4096);
+        write_at(file, (i + 64) % 128 * 8192ull, 64);
+        must(transaction.commit(thread_, orphan_collect), "commit");
+    });
     const OpenFileId small = open("small", O_CREAT | O_RDWR | O_APPEND);
     measure("append_64", 1, [&](unsigned) { append(small, 64); });
     const OpenFileId large = open("large", O_CREAT | O_RDWR | O_APPEND);

@@ -1,4 +1,5 @@
-// Attaches as any process does, so it works beside running programs.
+// Attaches as any process does, so it works beside running programs; to a copy where
+// the pool may only be read.
 #include "tools/pool_session.h"
 
 #include "libpmemfile/fs/attach.h"
@@ -35,7 +36,10 @@ bool PoolSession::attach(const std::string &path) {
     pmemfile::AttachOptions options;
     options.container_open = pmemfile::container_open;
     pmemfile::ContainerMessage message;
+    options.read_only = true;
     base::Status attached = pmemfile::pool_attach(pool_, path.c_str(), options, &message);
+    if (!attached.ok() && (attached.error().number() == EACCES || attached.error().number() == EROFS))
+        attached = pmemfile::pool_attach_copy(pool_, path.c_str(), &message);
     if (!attached.ok()) {
         complain("cannot attach {}: {}", path,
                  message.text[0] != '\0' ? message.text : std::strerror(attached.error().number()));

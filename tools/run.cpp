@@ -39,8 +39,8 @@ std::string find_preload() {
     return {};
 }
 
-// "DIR=POOL" made absolute, or an empty string after a complaint.
-std::string absolute_mount(const std::string &mount) {
+// "DIR=POOL" as PMEMFILE_POOLS has it, absolute, or an empty string after a complaint.
+std::string absolute_mount(const std::string &mount, bool read_only) {
     size_t equals = mount.find('=');
     if (equals == std::string::npos || equals == 0 || equals + 1 == mount.size()) {
         complain("'{}' is not of the form DIR=POOL", mount);
@@ -65,7 +65,7 @@ std::string absolute_mount(const std::string &mount) {
         complain("cannot use pool {}: {}", pool.string(), std::strerror(errno));
         return {};
     }
-    std::string absolute = directory.string() + "=" + pool.string();
+    std::string absolute = directory.string() + (read_only ? "=ro:" : "=") + pool.string();
     if (absolute.find(';') != std::string::npos || directory.string().find('=') != std::string::npos) {
         complain("'{}': the names of a mount may not hold ';' or '='", mount);
         return {};
@@ -88,14 +88,16 @@ bool lies_in_mount(const std::string &command, std::string_view pools) {
     return false;
 }
 
-int run(const std::vector<std::string> &mounts, const std::vector<std::string> &words) {
+int run(const std::vector<std::string> &mounts, const std::vector<std::string> &read_only_mounts,
+        const std::vector<std::string> &words) {
     std::string pools;
-    for (const std::string &mount : mounts) {
-        std::string absolute = absolute_mount(mount);
-        if (absolute.empty())
-            return own_error;
-        pools += (pools.empty() ? "" : ";") + absolute;
-    }
+    for (const auto *list : {&mounts, &read_only_mounts})
+        for (const std::string &mount : *list) {
+            std::string absolute = absolute_mount(mount, list == &read_only_mounts);
+            if (absolute.empty())
+                return own_error;
+            pools += (pools.empty() ? "" : ";") + absolute;
+        }
     std::string preload = find_preload();
     if (preload.empty()) {
         complain("{} is neither beside this program nor in {}", preload_name, PMEMFILE_LIBDIR);
@@ -106,7 +108,7 @@ int run(const std::vector<std::string> &mounts, const std::vector<std::string> &
         complain("the path of the preload library may not hold ':' or ' ': {}", preload);
         return own_error;
     }
-    if (!mounts.empty())
+    if (!pools.empty())
         setenv("PMEMFILE_POOLS", pools.c_str(), 1);
     else if (getenv("PMEMFILE_POOLS") == nullptr) {
         complain("no pool: give at least one -m DIR=POOL, or set PMEMFILE_POOLS");
@@ -125,7 +127,7 @@ int run(const std::vector<std::string> &mounts, const std::vector<std::string> &
         arguments.push_back(const_cast<char *>(word.c_str()));
     arguments.push_back(nullptr);
     // Only a process that sees the pools can start a program in them: ourselves, once more.
-    bool is_again = mounts.empty();
+    bool is_again = pools.empty();
     bool is_hidden = !is_again && lies_in_mount(words[0], pools);
     errno = ENOENT;
     if (!is_hidden)
@@ -141,17 +143,21 @@ int run(const std::vector<std::string> &mounts, const std::vector<std::string> &
 
 void add_run(CLI::App &app, Action &action) {
     struct Options {
-        std::vector<std::string> mounts, words;
+        std::vector<std::string> mounts, read_only_mounts, words;
     };
     auto options = std::make_shared<Options>();
     CLI::App *command = app.add_subcommand("run", "Run a command that sees pools as directories");
     command->add_option("-m,--mount", options->mounts, "DIR=POOL: the pool's files appear below DIR (repeatable)")
         ->allow_extra_args(false);
+    command->add_option("-r,--read-only-mount", options->read_only_mounts, "DIR=POOL: the same, for reading only")
+        ->allow_extra_args(false);
     command->add_option("COMMAND", options->words, "The command and its arguments, after --")->required();
     command->positionals_at_end(true);
     command->footer("Exit code: the command's own; 125 when pmemfile fails, 126 when the command cannot be\n"
                     "executed, 127 when it is not found.");
-    command->callback([options, &action] { action = [options] { return run(options->mounts, options->words); }; });
+    command->callback([options, &action] {
+        action = [options] { return run(options->mounts, options->read_only_mounts, options->words); };
+    });
 }
 
 } // namespace tools

@@ -35,6 +35,7 @@ public:
         for (const ThreadPlace &place : places_) {
             if (!open_serials.contains(place.serial))
                 continue;
+            abort_transaction(place.pool, *place.thread);
             thread_release(*place.thread);
             const std::lock_guard pool_lock(place.pool->mutex);
             place.pool->threads.erase(place.thread);
@@ -71,11 +72,14 @@ private:
 
 thread_local ThreadPlaces places;
 
-base::Status attach(Pool &pool, const char *path) {
+base::Status attach(Pool &pool, const char *path, bool read_only) {
     AttachOptions options;
     options.container_open = container_open;
+    options.read_only = read_only;
     ContainerMessage message;
     base::Status attached = pool_attach(pool, path, options, &message);
+    if (!attached.ok() && read_only && (attached.error().number() == EACCES || attached.error().number() == EROFS))
+        attached = pool_attach_copy(pool, path, &message);
     if (!attached.ok())
         last_message = message.text;
     return attached;
@@ -94,15 +98,17 @@ void leave(PMEMfilepool *pool) {
         const std::lock_guard lock(registry_mutex);
         open_serials.erase(pool->serial);
     }
-    for (auto &[thread, owned] : pool->threads)
+    for (auto &[thread, owned] : pool->threads) {
+        abort_transaction(pool, *thread);
         thread_release(*thread);
+    }
     pool->threads.clear();
     pool_detach(pool->pool);
 }
 
-PMEMfilepool *open_pool(const char *path) {
+PMEMfilepool *open_pool(const char *path, bool read_only) {
     auto pool = std::make_unique<pmemfilepool>();
-    if (base::Status attached = attach(pool->pool, path); !attached.ok()) {
+    if (base::Status attached = attach(pool->pool, path, read_only); !attached.ok()) {
         errno = attached.error().number();
         return nullptr;
     }
@@ -156,6 +162,7 @@ base::Status reopen_file(Thread &thread, PMEMfile *file) {
 
 PMEMfile *add_file(PMEMfilepool *pool, OpenFileId id, InodeNumber inode) {
     auto *file = new pmemfile_file{id, inode};
+    file->is_of_transaction = thread_of(pool)->pool->transaction != nullptr;
     const std::lock_guard lock(pool->mutex);
     file->next = pool->files;
     if (file->next != nullptr)
@@ -230,11 +237,15 @@ PMEMfilepool *pmemfile_pool_create(const char *path, size_t poolsize, pmemfile_m
         errno = made.error().number();
         return nullptr;
     }
-    return api::open_pool(path);
+    return api::open_pool(path, false);
 }
 
 PMEMfilepool *pmemfile_pool_open(const char *path) {
-    return api::open_pool(path);
+    return api::open_pool(path, false);
+}
+
+PMEMfilepool *pmemfile_pool_open_read_only(const char *path) {
+    return api::open_pool(path, true);
 }
 
 void pmemfile_pool_close(PMEMfilepool *pool) {
@@ -252,6 +263,8 @@ int pmemfile_pool_suspend(PMEMfilepool *pool) {
     Thread *thread = api::thread_of(pool);
     if (thread == nullptr)
         return -1;
+    if (thread->pool->transaction != nullptr)
+        return api::fail(EBUSY);
     for (PMEMfile *file = pool->files; file != nullptr; file = file->next)
         if (base::Status noted = api::note_file(*thread, file); !noted.ok())
             return api::fail(noted.error().number());
@@ -265,7 +278,7 @@ int pmemfile_pool_suspend(PMEMfilepool *pool) {
 int pmemfile_pool_resume(PMEMfilepool *pool, const char *path) {
     if (!pool->is_suspended)
         return api::fail(EINVAL);
-    if (base::Status attached = api::attach(pool->pool, path); !attached.ok())
+    if (base::Status attached = api::attach(pool->pool, path, pool->pool.read_only); !attached.ok())
         return api::fail(attached.error().number());
     pool->is_suspended = false;
     api::enter_registry(pool);

@@ -5,6 +5,7 @@
 #include "libpmemfile/fs/attribute_calls.h"
 #include "libpmemfile/fs/open_calls.h"
 #include "libpmemfile/include/libpmemfile-posix.h"
+#include "libpmemfile/journal/transaction.h"
 
 #include <cerrno>
 #include <memory>
@@ -19,6 +20,8 @@ struct pmemfile_file {
     // While the pool is suspended: what is needed to open it again.
     uint32_t generation = 0, flags = 0;
     int64_t offset_bytes = 0;
+    // Opened in the transaction that is open; closed should that be aborted.
+    bool is_of_transaction = false;
 };
 
 struct pmemfilepool {
@@ -30,6 +33,8 @@ struct pmemfilepool {
 
     unsigned char uuid[16] = {};
     bool is_suspended = false;
+
+    pmemfile::Transaction transaction; // of the thread that holds the pool's gate
 
     std::mutex mutex;          // guards what follows
     PMEMfile *files = nullptr; // all that are open
@@ -47,6 +52,8 @@ Thread *thread_of(PMEMfilepool *pool);
 PMEMfile *add_file(PMEMfilepool *pool, OpenFileId id, InodeNumber inode);
 // Takes it out of the list and frees it.
 void remove_file(PMEMfilepool *pool, PMEMfile *file);
+// Ends the transaction that `thread` has open in the pool, if any. Its files are closed.
+void abort_transaction(PMEMfilepool *pool, Thread &thread);
 // An errno, and -1 as the result.
 int fail(int number);
 

@@ -8,6 +8,7 @@
 #include "libpmemfile/fs/attach.h"
 
 #include "base/raw_syscall.h"
+#include "libpmemfile/fs/bring_up.h"
 #include "libpmemfile/fs/locate.h"
 #include "libpmemfile/fs/orphan.h"
 #include "libpmemfile/fs/pool_file.h"
@@ -35,28 +36,6 @@ namespace {
 
 base::Errno errno_of(long result) {
     return base::error(static_cast<int>(-result));
-}
-
-base::Errno say(ContainerMessage *message, const char *path, std::string_view text, std::string_view rest,
-                int error_number) {
-    if (message != nullptr) {
-        unsigned at = 0;
-        auto append = [&](std::string_view part) {
-            for (char c : part)
-                if (at < sizeof message->text - 1)
-                    message->text[at++] = c;
-        };
-        append(path);
-        append(": ");
-        append(text);
-        append(rest);
-        message->text[at] = 0;
-    }
-    return base::error(error_number);
-}
-
-base::Errno say(ContainerMessage *message, const char *path, std::string_view text, int error_number) {
-    return say(message, path, text, {}, error_number);
 }
 
 // A file descriptor that closes itself unless it is kept.
@@ -140,103 +119,26 @@ base::Result<Segment *> map_segment(int descriptor, uint64_t size_bytes) {
     return reinterpret_cast<Segment *>(mapped);
 }
 
-// Is the superblock one that we can work with, and the group table? Sets Pool::first_group_block.
-base::Status check_layout(Pool &pool, const char *path, ContainerMessage *message) {
-    LayoutProblem problem = superblock_problem(pool.persist, pool.superblock_offset);
-    if (problem.text != nullptr)
-        return say(message, path, "the superblock ", problem.text, problem.error_number);
-    const Superblock &superblock = pool.superblock();
-    const auto *groups = pool.at<GroupDescriptor>(superblock.group_table_block * block_size_bytes);
-    BlockNumber next_free = 1;
-    for (uint64_t i = 0; i < superblock.group_count; i++) {
-        problem = group_problem(pool.persist, superblock, i, next_free);
-        if (problem.text != nullptr)
-            return say(message, path, "an allocation group's ", problem.text, problem.error_number);
-        next_free = groups[i].first_block + groups[i].block_count;
-    }
-    pool.first_group_block = groups[0].first_block;
-    return {};
-}
-
-// Rings and counters of a new segment go on where recovery stopped.
-void fill_segment(Pool &pool, const struct stat &pool_status, uint64_t nonce, const RecoveryReport &report,
-                  const uint64_t *heads) {
-    const Superblock &superblock = pool.superblock();
-    Segment &segment = *pool.segment;
-    segment_lay_out(segment, superblock.group_count, superblock.orphan_slots);
-    segment.magic = segment_magic;
-    segment.version = segment_version;
-    segment.medium = pool.persist.medium();
-    segment.nonce = nonce;
-    segment.attach_generation = superblock.attach_generation + 1;
-    read_boot_id(segment.boot_id);
-    segment.pool_device = pool_status.st_dev;
-    segment.pool_inode = pool_status.st_ino;
-    segment.pool_size_bytes = pool.persist.size_bytes();
-    segment.superblock_offset = pool.superblock_offset;
-    segment.last_lsn.store(report.last_lsn);
-    segment.durable_watermark.store(report.last_lsn);
-    segment.next_nonce.store(nonce);
-    segment.failed.store((superblock.state & superblock_state_failed) != 0 ? EIO : 0);
-    for (uint64_t ring = 0; ring < superblock.ring_count; ring++) {
-        segment.rings()[ring].head_position.store(heads[ring]);
-        segment.rings()[ring].start_position.store(heads[ring]);
-        segment.rings()[ring].last_lsn.store(report.last_lsn);
-        segment.rings()[ring].fenced_lsn.store(report.last_lsn);
-    }
-    const auto *orphans = pool.at<OrphanSlot>(superblock.orphan_table_block * block_size_bytes);
-    for (uint64_t slot = 0; slot < superblock.orphan_slots; slot++)
-        if (orphans[slot].inode != 0)
-            segment.orphan_bitmap()[slot / 64].fetch_or(uint64_t{1} << (slot % 64));
-}
-
-// The attach is known on the media before anybody uses the segment (hazard 5).
-base::Status stamp_superblock(Pool &pool) {
-    const PoolOffset line = pool.superblock_offset + offsetof(Superblock, attach_generation);
-    pool.persist.store64(line, pool.segment->attach_generation);
-    pool.persist.store64(line + 8, pool.segment->nonce);
-    pool.persist.flush(line, 16);
-    return pool.persist.fence() ? base::Status() : base::Status(base::error(EIO));
-}
-
-uint64_t random_nonce() {
-    uint64_t nonce = 0;
-    base::raw_syscall(SYS_getrandom, base::as_long(&nonce), sizeof nonce, 0);
-    return nonce | 1;
-}
-
-// Recovery and a new segment; `segment_memory` gives zeroed memory of a size.
-template <typename SegmentMemory>
-base::Status bring_up(Pool &pool, const char *path, const struct stat &pool_status, ContainerMessage *message,
-                      SegmentMemory &&segment_memory) {
-    BASE_TRY(check_layout(pool, path, message));
-    uint64_t heads[max_rings] = {};
-    const base::Result<RecoveryReport> report = journal_recover(pool.persist, pool.superblock_offset, heads);
-    if (!report.ok())
-        return say(message, path, "the journal is damaged; run pmemfile fsck", report.error().number());
-    const Superblock &superblock = pool.superblock();
-    BASE_TRY_ASSIGN(pool.segment, segment_memory(segment_size_bytes(superblock.group_count, superblock.orphan_slots)));
-    fill_segment(pool, pool_status, random_nonce(), *report, heads);
-    return stamp_superblock(pool);
-}
-
 // First attach: nobody else is there, and byte 0 of the runtime file is ours.
 base::Status attach_first(Pool &pool, const char *path, const AttachOptions &options, int pool_descriptor,
                           const struct stat &pool_status, int runtime_descriptor, ContainerMessage *message) {
     const base::Result<PoolLocation> location = pool_locate(path, options, pool_descriptor, pool_status, message);
     if (!location.ok())
-        return location.error().number() == EBUSY ? say(message, path, "the pool is in use", EBUSY) : location.error();
+        return location.error().number() == EBUSY ? attach_failure(message, path, "the pool is in use", EBUSY)
+                                                  : location.error();
     BASE_TRY_ASSIGN(pool.persist, map_pool_file(pool_descriptor, location->size_bytes, location->medium));
     pool.superblock_offset = location->superblock_offset;
-    BASE_TRY(bring_up(pool, path, pool_status, message, [&](uint64_t size_bytes) -> base::Result<Segment *> {
-        // Who may use the pool may use the runtime file, whatever the umask of who made it.
-        base::raw_syscall(SYS_fchmod, runtime_descriptor, pool_status.st_mode & 0666);
-        base::raw_syscall(SYS_ftruncate, runtime_descriptor, 0);
-        const long sized = base::raw_syscall(SYS_ftruncate, runtime_descriptor, static_cast<long>(size_bytes));
+    // Who may use the pool may use the runtime file, whatever the umask of who made it.
+    base::raw_syscall(SYS_fchmod, runtime_descriptor, pool_status.st_mode & 0666);
+    auto size_and_map = [](void *descriptor, uint64_t size_bytes) -> base::Result<Segment *> {
+        const int runtime = *static_cast<int *>(descriptor);
+        base::raw_syscall(SYS_ftruncate, runtime, 0);
+        const long sized = base::raw_syscall(SYS_ftruncate, runtime, static_cast<long>(size_bytes));
         if (base::is_error(sized))
             return errno_of(sized);
-        return map_segment(runtime_descriptor, size_bytes);
-    }));
+        return map_segment(runtime, size_bytes);
+    };
+    BASE_TRY(bring_up(pool, path, pool_status, message, size_and_map, &runtime_descriptor));
     pool.segment->ready.store(1);
     return {};
 }
@@ -248,7 +150,7 @@ base::Status attach_later(Pool &pool, const char *path, int pool_descriptor, con
     struct stat runtime_status = {};
     base::raw_syscall(SYS_fstat, runtime_descriptor, base::as_long(&runtime_status));
     if (static_cast<uint64_t>(runtime_status.st_size) < sizeof(Segment))
-        return say(message, path, elsewhere, EBUSY);
+        return attach_failure(message, path, elsewhere, EBUSY);
     BASE_TRY_ASSIGN(pool.segment, map_segment(runtime_descriptor, static_cast<uint64_t>(runtime_status.st_size)));
     const Segment &segment = *pool.segment;
     uint8_t boot_id[16];
@@ -258,13 +160,13 @@ base::Status attach_later(Pool &pool, const char *path, int pool_descriptor, con
                    segment.segment_size_bytes == static_cast<uint64_t>(runtime_status.st_size) &&
                    __builtin_memcmp(segment.boot_id, boot_id, sizeof boot_id) == 0;
     if (!is_ours)
-        return say(message, path, elsewhere, EBUSY);
+        return attach_failure(message, path, elsewhere, EBUSY);
     if (static_cast<uint64_t>(pool_status.st_size) < segment.pool_size_bytes && S_ISREG(pool_status.st_mode))
-        return say(message, path, "the pool file is truncated", EUCLEAN);
+        return attach_failure(message, path, "the pool file is truncated", EUCLEAN);
     BASE_TRY_ASSIGN(pool.persist, map_pool_file(pool_descriptor, segment.pool_size_bytes, segment.medium));
     pool.superblock_offset = segment.superblock_offset;
     if (pool.superblock().runtime_nonce != segment.nonce)
-        return say(message, path, elsewhere, EBUSY);
+        return attach_failure(message, path, elsewhere, EBUSY);
     pool.first_group_block = group_descriptor(pool, 0).first_block;
     return {};
 }
@@ -274,30 +176,6 @@ void unmap_all(Pool &pool) {
     if (pool.segment != nullptr)
         base::raw_syscall(SYS_munmap, base::as_long(pool.segment), static_cast<long>(pool.segment->segment_size_bytes));
     pool.segment = nullptr;
-}
-
-// Work that needs a registered thread: orphans of a crash, processes that died.
-base::Status tidy_up(Pool &pool, bool is_first, bool is_handover) {
-    const long memory =
-        base::raw_syscall(SYS_mmap, 0, sizeof(Thread), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (base::is_error(memory))
-        return errno_of(memory);
-    auto &thread = *reinterpret_cast<Thread *>(memory);
-    const Credentials root;
-    thread.credentials = &root;
-    base::Status done = thread_register(thread, pool);
-    if (done.ok()) {
-        if (is_handover) {
-            settle_former_threads(thread);
-            mapping_pin_drop_process(thread, pool.incarnation, orphan_collect); // the former image's mappings
-        }
-        settle_dead_processes(thread, orphan_collect);
-        if (is_first && !is_seeded(SeededFault::orphans_not_collected))
-            done = orphan_collect_all(thread);
-        thread_release(thread);
-    }
-    base::raw_syscall(SYS_munmap, memory, sizeof(Thread));
-    return done;
 }
 
 // Attach and register; `pool_descriptor` and `runtime` are open, byte 0 is locked.
@@ -310,13 +188,13 @@ base::Status attach_locked(Pool &pool, const char *path, const AttachOptions &op
         BASE_TRY(attach_first(pool, path, options, pool_descriptor.get(), pool_status, runtime.get(), message));
     }
     if (base::is_error(base::raw_syscall(SYS_flock, pool_descriptor.get(), LOCK_SH | LOCK_NB)))
-        return say(message, path, "the pool is in use by another program", EBUSY);
+        return attach_failure(message, path, "the pool is in use by another program", EBUSY);
     if (!is_first) {
         BASE_TRY(attach_later(pool, path, pool_descriptor.get(), pool_status, runtime.get(), message));
     }
     const base::Status registered = process_register(pool);
     if (!registered.ok())
-        return say(message, path, "too many processes use the pool", registered.error().number());
+        return attach_failure(message, path, "too many processes use the pool", registered.error().number());
     return {};
 }
 
@@ -333,18 +211,18 @@ base::Status pool_attach(Pool &pool, const char *path, const AttachOptions &opti
     if (pool_descriptor.get() < 0) {
         const int error_number = -pool_descriptor.get();
         static_cast<void>(pool_descriptor.keep());
-        return say(message, path,
-                   error_number == ENOENT   ? "no such pool"
-                   : error_number == EISDIR ? "is a directory, not a pool"
-                   : error_number == EACCES ? "permission denied"
-                   : error_number == EROFS  ? "the pool lies on a read-only filesystem"
-                                            : "cannot open the pool",
-                   error_number);
+        return attach_failure(message, path,
+                              error_number == ENOENT   ? "no such pool"
+                              : error_number == EISDIR ? "is a directory, not a pool"
+                              : error_number == EACCES ? "permission denied"
+                              : error_number == EROFS  ? "the pool lies on a read-only filesystem"
+                                                       : "cannot open the pool",
+                              error_number);
     }
     struct stat pool_status = {};
     base::raw_syscall(SYS_fstat, pool_descriptor.get(), base::as_long(&pool_status));
     if (!S_ISREG(pool_status.st_mode) && !S_ISCHR(pool_status.st_mode))
-        return say(message, path, "neither a file nor a device-dax", EINVAL);
+        return attach_failure(message, path, "neither a file nor a device-dax", EINVAL);
     runtime_file_path(pool_status, pool.segment_path);
     token_file_path(pool.segment_path, pool.token_path);
 
@@ -367,14 +245,15 @@ base::Status pool_attach(Pool &pool, const char *path, const AttachOptions &opti
     } else {
         const base::Status locked = lock_attach(pool.segment_path, pool_status, runtime);
         if (!locked.ok())
-            return say(message, path, "cannot make the runtime file in /dev/shm", locked.error().number());
+            return attach_failure(message, path, "cannot make the runtime file in /dev/shm", locked.error().number());
         attached = attach_locked(pool, path, options, pool_descriptor, pool_status, runtime, message, is_first);
     }
     if (attached.ok()) {
         pool.pool_descriptor = move_descriptor_high(pool_descriptor.keep(), true);
         attached = tidy_up(pool, is_first, is_handover);
         if (!attached.ok())
-            attached = say(message, path, "the pool is damaged; run pmemfile fsck", attached.error().number());
+            attached =
+                attach_failure(message, path, "the pool is damaged; run pmemfile fsck", attached.error().number());
     }
     if (!attached.ok()) {
         const uint64_t incarnation = pool.incarnation;
@@ -393,38 +272,6 @@ base::Status pool_attach(Pool &pool, const char *path, const AttachOptions &opti
         lock_attached(runtime.get(), F_UNLCK); // not by close: the segment's mapping keeps the description
     else if (attached.ok())
         lock_attached(pool.liveness_descriptor, F_UNLCK);
-    return attached;
-}
-
-base::Status pool_attach_image(Pool &pool, std::byte *base, uint64_t size_bytes, PoolOffset superblock_offset,
-                               PersistObserver *observer, Medium medium) {
-    settle_thread_hook = settle_thread;
-    pool = Pool();
-    pool.persist = Persist(base, size_bytes, medium);
-    pool.persist.set_observer(observer);
-    pool.superblock_offset = superblock_offset;
-    const struct stat no_file = {};
-    base::Status attached =
-        bring_up(pool, "image", no_file, nullptr, [](uint64_t segment_bytes) -> base::Result<Segment *> {
-            const long memory = base::raw_syscall(SYS_mmap, 0, static_cast<long>(segment_bytes), PROT_READ | PROT_WRITE,
-                                                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-            if (base::is_error(memory))
-                return errno_of(memory);
-            return reinterpret_cast<Segment *>(memory);
-        });
-    if (!attached.ok())
-        return attached;
-    pool.segment->ready.store(1);
-    // Alone in a private segment: slot 0 without a kernel lock; process_alive(self) is true.
-    pool.incarnation = 1;
-    pool.segment->next_incarnation.store(1);
-    pool.segment->processes()[0].incarnation.store(1);
-    pool.segment->process_high_water.store(1);
-    attached = tidy_up(pool, true, false);
-    if (!attached.ok()) {
-        base::raw_syscall(SYS_munmap, base::as_long(pool.segment), static_cast<long>(pool.segment->segment_size_bytes));
-        pool.segment = nullptr;
-    }
     return attached;
 }
 
@@ -487,7 +334,13 @@ void pool_detach(Pool &pool) {
     }
     base::raw_syscall(SYS_munmap, base::as_long(pool.segment), static_cast<long>(pool.segment->segment_size_bytes));
     pool.segment = nullptr;
-    pool.persist = Persist();
+    if (pool.pool_descriptor < 0) { // the image's bytes are the caller's
+        pool.persist = Persist();
+        return;
+    }
+    unmap_pool_file(pool.persist);
+    base::raw_syscall(SYS_close, pool.pool_descriptor);
+    pool.pool_descriptor = -1;
 }
 
 } // namespace pmemfile

@@ -16,7 +16,7 @@ namespace pmemfile {
 using ContainerOpen = base::Result<ContainerInfo> (*)(const char *path, ContainerMessage *message);
 
 struct AttachOptions {
-    bool read_only = false;
+    bool read_only = false; // calls that would change the pool fail with EROFS; recovery is done all the same
     ContainerOpen container_open = nullptr;
     // A pool descriptor inherited over exec, or -1 (hazard 13).
     int inherited_pool_descriptor = -1;
@@ -34,6 +34,10 @@ base::Status pool_attach(Pool &pool, const char *path, const AttachOptions &opti
 // the crash explorer and for tools that look at a copy. Recovery has been run.
 base::Status pool_attach_image(Pool &pool, std::byte *base, uint64_t size_bytes, PoolOffset superblock_offset,
                                PersistObserver *observer = nullptr, Medium medium = Medium::persistent_memory);
+// Attaches to a private copy of a pool file that this process may only read: for reading, alone, while nobody
+// who may change the pool is attached (others with copies may be). The journal is replayed in the copy. Errors of
+// pool_attach; EBUSY when somebody else is attached.
+base::Status pool_attach_copy(Pool &pool, const char *path, ContainerMessage *message);
 // Leaves: open files of the process end. The last one out raises the watermark and removes the segment.
 void pool_detach(Pool &pool);
 

@@ -189,8 +189,6 @@ base::Status fs_access(Thread &thread, InodeHandle handle, int mode, bool real_i
     if ((mode & ~(R_OK | W_OK | X_OK)) != 0)
         return base::error(EINVAL);
     BASE_TRY_ASSIGN(Inode inode, read_inode(thread, handle));
-    if ((mode & W_OK) != 0 && thread.pool->read_only && (S_ISREG(inode.mode) || S_ISDIR(inode.mode)))
-        return base::error(EROFS);
     return permission_check(thread, inode, static_cast<unsigned>(mode), real_ids);
 }
 

@@ -43,35 +43,47 @@ bool is_whole(const Superblock &superblock, const struct stat &pool_status) {
                XXH3_64bits(&superblock.version, superblock_checked_bytes - offsetof(Superblock, version));
 }
 
-// Fills `location` from the note; false when there is none that holds. Only the head of the superblock is
-// read, and only its fields are looked at: less stack than the whole block, which is why the
-// sanitizer's object-size check is not asked.
-__attribute__((no_sanitize("object-size"))) bool read_note(int descriptor, const struct stat &pool_status,
-                                                           PoolLocation &location) {
-    if (!S_ISREG(pool_status.st_mode))
-        return false;
-    alignas(Superblock) std::byte head[looked_at_bytes];
+// Reads the head of the superblock and where it stands. Only its fields are looked at, and less stack is
+// taken than by the whole block, which is why the sanitizer's object-size check is not asked by the readers.
+base::Result<PoolOffset> read_head(int descriptor, std::byte (&head)[looked_at_bytes]) {
     for (uint64_t offset = slab_alignment_bytes; offset <= last_offset_bytes; offset += slab_alignment_bytes) {
         const long length =
             base::raw_syscall(SYS_pread64, descriptor, base::as_long(head), sizeof(head), static_cast<long>(offset));
         if (length != static_cast<long>(sizeof(head)))
-            return false;
-        const auto &superblock = *reinterpret_cast<const Superblock *>(head);
-        if (superblock.magic != superblock_magic)
-            continue;
-        if (!is_whole(superblock, pool_status) || superblock.runtime_nonce != 0 ||
-            superblock.note_device != pool_status.st_dev || superblock.note_inode != pool_status.st_ino ||
-            superblock.note_forced != environment_forces() ||
-            superblock.note_medium < static_cast<uint32_t>(Medium::persistent_memory) ||
-            superblock.note_medium > static_cast<uint32_t>(Medium::volatile_memory))
-            return false;
-        location = {offset, superblock.pool_size_bytes, static_cast<Medium>(superblock.note_medium)};
-        return true;
+            break;
+        uint64_t magic = 0;
+        std::memcpy(&magic, head, sizeof(magic));
+        if (magic == superblock_magic)
+            return offset;
     }
-    return false;
+    return base::error(EINVAL);
+}
+
+// Fills `location` from the note; false when there is none that holds.
+__attribute__((no_sanitize("object-size"))) bool read_note(int descriptor, const struct stat &pool_status,
+                                                           PoolLocation &location) {
+    alignas(Superblock) std::byte head[looked_at_bytes];
+    const base::Result<PoolOffset> offset =
+        S_ISREG(pool_status.st_mode) ? read_head(descriptor, head) : base::Result<PoolOffset>(base::error(EINVAL));
+    if (!offset.ok())
+        return false;
+    const auto &superblock = *reinterpret_cast<const Superblock *>(head);
+    if (!is_whole(superblock, pool_status) || superblock.runtime_nonce != 0 ||
+        superblock.note_device != pool_status.st_dev || superblock.note_inode != pool_status.st_ino ||
+        superblock.note_forced != environment_forces() ||
+        superblock.note_medium < static_cast<uint32_t>(Medium::persistent_memory) ||
+        superblock.note_medium > static_cast<uint32_t>(Medium::volatile_memory))
+        return false;
+    location = {*offset, superblock.pool_size_bytes, static_cast<Medium>(superblock.note_medium)};
+    return true;
 }
 
 } // namespace
+
+base::Result<PoolOffset> pool_find_superblock(int descriptor) {
+    alignas(Superblock) std::byte head[looked_at_bytes];
+    return read_head(descriptor, head);
+}
 
 base::Result<PoolLocation> pool_locate(const char *path, const AttachOptions &options, int descriptor,
                                        const struct stat &pool_status, ContainerMessage *message) {

@@ -18,6 +18,8 @@ struct PoolLocation {
     Medium medium = Medium::volatile_memory;
 };
 
+// Where the superblock stands: the first 2 MiB boundary with its magic. EINVAL when there is none.
+base::Result<PoolOffset> pool_find_superblock(int descriptor);
 // For a first attach, which has an exclusive flock on `descriptor` (given up for a moment when
 // libpmemobj is asked). Errors: those of container_open; EBUSY when somebody took the lock meanwhile.
 base::Result<PoolLocation> pool_locate(const char *path, const AttachOptions &options, int descriptor,

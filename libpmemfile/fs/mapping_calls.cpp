@@ -17,11 +17,15 @@ base::Result<uint32_t> fs_map_begin(Thread &thread, InodeNumber inode, uint64_t 
                                     bool shared, bool writable) {
     bool writable_shared = shared && writable;
     uint32_t pin = 0;
+    const bool may_change = !thread.pool->read_only;
     {
         Call call(thread);
-        BASE_TRY(call.lock({inode}));
-        if (call.pool().inode(inode) == nullptr)
+        call.lock_volatile({inode});
+        const Inode *home = call.pool().inode(inode);
+        if (home == nullptr)
             return base::error(EUCLEAN);
+        if (!may_change && (home->flags & inode_inline) != 0)
+            return base::error(EROFS); // a page of its own is what it has not
         BASE_TRY_ASSIGN(pin, mapping_pin_add(thread, inode, writable_shared));
         // A live record that names bytes of the file would undo stores of the mapping (golden rule).
         base::Status raised = writable_shared ? watermark_raise_all(thread) : base::Status{};
@@ -30,7 +34,9 @@ base::Result<uint32_t> fs_map_begin(Thread &thread, InodeNumber inode, uint64_t 
             return raised.error();
         }
     }
-    base::Status made = data_materialise(thread, inode, first_block, writable_shared ? block_count : 0);
+    base::Status made;
+    if (may_change)
+        made = data_materialise(thread, inode, first_block, writable_shared ? block_count : 0);
     if (!made.ok()) {
         fs_map_end(thread, pin);
         return made.error();

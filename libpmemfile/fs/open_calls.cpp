@@ -14,6 +14,7 @@
 #include "libpmemfile/fs/place.h"
 #include "libpmemfile/runtime/advisory_lock.h"
 #include "libpmemfile/runtime/stripe.h"
+#include "libpmemfile/runtime/transaction_gate.h"
 #include "libpmemfile/space/allocator.h"
 
 #include <dirent.h>
@@ -90,8 +91,6 @@ base::Status check_open(const Thread &thread, const Inode &inode, int flags) {
     if ((flags & O_ACCMODE) != O_WRONLY)
         access |= may_read;
     BASE_TRY(permission_check(thread, inode, access));
-    if (writes && thread.pool->read_only && S_ISREG(inode.mode))
-        return base::error(EROFS);
     if (!S_ISREG(inode.mode) && !is_directory)
         return base::error(ENXIO);
     if ((flags & O_NOATIME) != 0)
@@ -188,6 +187,10 @@ bool appends(const OpenFile &file, unsigned options) {
 // if he comes between this look and its own.
 bool would_wait(const Thread &thread, const OpenFile &file, unsigned options) {
     return (options & io_no_wait) != 0 && stripe_state(thread, file.inode.load()).lock.word.load() != 0;
+}
+
+bool would_wait_to_write(const Thread &thread, const OpenFile &file, unsigned options) {
+    return would_wait(thread, file, options) || ((options & io_no_wait) != 0 && transaction_bars(thread));
 }
 
 bool offset_would_wait(const OpenFile &file, unsigned options) {
@@ -350,9 +353,9 @@ base::Result<size_t> fs_read(Thread &thread, OpenFileId id, const UserBuffers &b
 base::Result<size_t> fs_write(Thread &thread, OpenFileId id, const UserBuffers &buffers, uint64_t size_limit_bytes,
                               unsigned options) {
     BASE_TRY_ASSIGN(OpenFile * file, data_file(thread, id, true));
-    if (would_wait(thread, *file, options) || offset_would_wait(*file, options))
+    if (would_wait_to_write(thread, *file, options) || offset_would_wait(*file, options))
         return base::error(EAGAIN);
-    LockGuard lock(thread, file->offset_lock);
+    WriterOffsetLock lock(thread, file->offset_lock);
     auto offset = static_cast<uint64_t>(file->offset_bytes.load(std::memory_order_relaxed));
     BASE_TRY_ASSIGN(size_t done, data_write(thread, file->inode.load(), &offset, buffers, appends(*file, options),
                                             size_limit_bytes, (options & io_atomic) != 0));
@@ -375,7 +378,7 @@ base::Result<size_t> fs_pwrite(Thread &thread, OpenFileId id, const UserBuffers 
     if (offset_bytes < 0)
         return base::error(EINVAL);
     BASE_TRY_ASSIGN(OpenFile * file, data_file(thread, id, true));
-    if (would_wait(thread, *file, options))
+    if (would_wait_to_write(thread, *file, options))
         return base::error(EAGAIN);
     auto offset = static_cast<uint64_t>(offset_bytes);
     return data_write(thread, file->inode.load(), &offset, buffers, appends(*file, options), size_limit_bytes,

@@ -26,7 +26,8 @@ base::Status collect(Thread &thread, InodeNumber number) {
 } // namespace
 
 void orphan_collect(Thread &thread, InodeNumber inode) {
-    if (thread.pool->read_only)
+    // In a transaction it stays in the table: whether somebody uses it is asked after the commit.
+    if (thread.pool->read_only || thread.pool->transaction != nullptr)
         return;
     // The common case is a file that has a name: no lock for it. But who removes the last name holds the
     // lock while he looks for users; he may have seen ours, and not yet have stored the count.

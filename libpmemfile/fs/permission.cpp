@@ -32,6 +32,10 @@ bool has_group(const Thread &thread, gid_t gid) {
 }
 
 base::Status permission_check(const Thread &thread, const Inode &inode, unsigned access, bool real_ids) {
+    // Before anybody's rights, as the kernel has it; a fifo or a device on a read-only filesystem may be written.
+    if ((access & may_write) != 0 && thread.pool->read_only &&
+        (S_ISREG(inode.mode) || S_ISDIR(inode.mode) || S_ISLNK(inode.mode)))
+        return base::error(EROFS);
     const Credentials *credentials = thread.credentials;
     if (credentials == nullptr)
         return {};

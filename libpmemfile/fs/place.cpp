@@ -72,7 +72,8 @@ base::Result<InodeNumber> new_inode(Call &call, const Inode &directory, mode_t m
 }
 
 base::Status remove_last_name(Call &call, InodeNumber victim) {
-    if (!inode_is_open(call.thread(), victim))
+    // Others may still open it while a transaction is open: it goes the way of a file in use.
+    if (call.pool().transaction == nullptr && !inode_is_open(call.thread(), victim))
         return data_free_inode(call, victim);
     Inode changed = *call.pool().inode(victim);
     changed.link_count = 0;

@@ -68,6 +68,10 @@ PMEMFILE_API PMEMfilepool *pmemfile_pool_open(const char *path);
 PMEMFILE_API void pmemfile_pool_close(PMEMfilepool *pool);
 /* The st_dev that stat tells from now on. */
 PMEMFILE_API void pmemfile_pool_set_device(PMEMfilepool *pool, pmemfile_dev_t device);
+/* As pool_open, for reading: calls that would change the pool fail with EROFS, and so does tx_begin. Where the pool file
+ * may only be read (its mode, a read-only filesystem) the journal is replayed in memory and the file stays as it is;
+ * then it is EBUSY while somebody has the pool open for writing, and they cannot open it while we have. */
+PMEMFILE_API PMEMfilepool *pmemfile_pool_open_read_only(const char *path);
 /* Leaves the pool, so that it is nobody's who had it through `pool`: its threads' places end, and so do
  * record locks and flocks. Open files and the working directory stay and are taken up by resume. Until
  * then every call with `pool` but resume and close fails with ENODEV. No other thread may be in a call
@@ -80,6 +84,23 @@ PMEMFILE_API int pmemfile_pool_resume(PMEMfilepool *pool, const char *path);
 PMEMFILE_API unsigned pmemfile_pool_root_count(PMEMfilepool *pool);
 /* Opens root directory `index`, with `flags` as pmemfile_open. EINVAL when there is no such root. */
 PMEMFILE_API PMEMfile *pmemfile_open_root(PMEMfilepool *pool, unsigned index, int flags);
+/* Transactions: the calls of this thread on the pool from tx_begin to tx_commit, on any number of files, become
+ * durable and visible to others at once, or after a crash not at all. They see each other's effects; other
+ * threads and processes see none before the commit. Meanwhile calls of others that would change
+ * the pool wait (those that read do not), so keep it short, and wait for nobody who writes. Not part of it:
+ * file offsets, advisory locks, credentials, working directory (an abort leads to "/" from one that it undoes). A file
+ * that somebody has mapped shared and writable cannot be changed in one (EBUSY). tx_begin waits for another
+ * transaction. EBUSY when this thread has one open, EROFS, ENOTSUP when the pool cannot be mapped privately
+ * (device-dax), ENOMEM. */
+PMEMFILE_API int pmemfile_tx_begin(PMEMfilepool *pool);
+/* EINVAL when none is open. It is over in any case; on an error nothing has happened. ENOBUFS: some call did
+ * not fit (that call said so too): its changes may take half a journal ring, 32 KiB in a pool below 64 MiB,
+ * 64 KiB below 512 MiB, 256 KiB below 4 GiB, else 512 KiB; whole blocks of data do not count, only what points to them.
+ */
+PMEMFILE_API int pmemfile_tx_commit(PMEMfilepool *pool);
+/* Nothing has happened. Files opened in the transaction are closed: pmemfile_close frees them, other calls
+ * say EBADF. EINVAL when none is open. The end of the thread, or of the pool, aborts too. */
+PMEMFILE_API int pmemfile_tx_abort(PMEMfilepool *pool);
 /* What there is in the pool: inodes that have a name, and directories among them, counted by walking the tree. */
 struct pmemfile_stats {
     unsigned inodes;

@@ -128,6 +128,32 @@ private:
     PMEMfile *file_ = nullptr;
 };
 
+// A transaction of this thread (pmemfile_tx_begin). Moves within its thread; aborts when it ends uncommitted.
+class Transaction {
+public:
+    Transaction() = default;
+    // Takes over the one that this thread has open in `pool`.
+    explicit Transaction(PMEMfilepool *pool) : pool_(pool) {}
+    ~Transaction() {
+        abort();
+    }
+    Transaction(Transaction &&other) noexcept : pool_(std::exchange(other.pool_, nullptr)) {}
+    Transaction &operator=(Transaction &&other) noexcept {
+        std::swap(pool_, other.pool_);
+        return *this;
+    }
+    Status commit() {
+        return status_of(pmemfile_tx_commit(std::exchange(pool_, nullptr)));
+    }
+    void abort() {
+        if (pool_ != nullptr)
+            pmemfile_tx_abort(std::exchange(pool_, nullptr));
+    }
+
+private:
+    PMEMfilepool *pool_ = nullptr;
+};
+
 // An open pool. Moves, and closes itself.
 class Pool {
 public:
@@ -148,11 +174,20 @@ public:
         return taken_over(pmemfile_pool_open(path));
     }
 
+    static Result<Pool> open_read_only(const char *path) {
+        return taken_over(pmemfile_pool_open_read_only(path));
+    }
+
     Result<File> open(const char *path, int flags, pmemfile_mode_t mode = 0644) {
         PMEMfile *file = pmemfile_open(pool_, path, flags, mode);
         if (file == nullptr)
             return base::error(errno);
         return File(pool_, file);
+    }
+    // Begins a transaction of this thread; waits for another one. Both ends are the object's.
+    Result<Transaction> begin() {
+        BASE_TRY(status_of(pmemfile_tx_begin(pool_)));
+        return Transaction(pool_);
     }
     // All names in a directory, with "." and "..".
     Result<std::vector<Entry>> entries(const char *path) {

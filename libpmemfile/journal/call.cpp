@@ -1,100 +1,22 @@
 // A call's changes are laid down as they will stand in the ring:
 //
 //   Thread::record   │header│change│payload│change│…│
-//        │ commit: LSN, position, checksum
-//        ├── non-temporal ──► ring, one fence: the commit point
-//        └── record_apply ──► home locations, written back without waiting
-//
-// The order in commit() is what crash safety and the survival of a killed
-// process rest on; docs/design.md, "A call", gives the reasons.
+//        │ commit
+//        ├── record_commit ─────► ring, home locations (commit.cpp)
+//        └── or, in a transaction ─► its list (transaction.cpp)
 #include "libpmemfile/journal/call.h"
 
-#include "libpmemfile/journal/record.h"
-#include "libpmemfile/journal/watermark.h"
+#include "libpmemfile/journal/commit.h"
+#include "libpmemfile/journal/transaction.h"
 #include "libpmemfile/persist/seeded_fault.h"
+#include "libpmemfile/runtime/mapping_pin.h"
 #include "libpmemfile/runtime/stripe.h"
+#include "libpmemfile/runtime/transaction_gate.h"
 
 #include <algorithm>
 #include <cstring>
 
 namespace pmemfile {
-namespace {
-
-// A ring held for one commit.
-struct HeldRing {
-    uint64_t index;
-    RingState *state;
-};
-
-HeldRing take_ring(Thread &thread) {
-    Segment &segment = *thread.pool->segment;
-    const uint64_t ring_count = thread.pool->superblock().ring_count;
-    for (uint64_t i = 0; i < ring_count; i++) {
-        const uint64_t ring = (thread.preferred_ring + i) % ring_count;
-        if (robust_try_lock(thread, segment.rings()[ring].lock)) {
-            thread.preferred_ring = static_cast<uint32_t>(ring);
-            return {ring, &segment.rings()[ring]};
-        }
-    }
-    RingState &ring = segment.rings()[thread.preferred_ring];
-    robust_lock(thread, ring.lock);
-    return {thread.preferred_ring, &ring};
-}
-
-// Ring space that a record of `length_bytes` needs at `head`: itself, and the
-// rest of the ring before it when it would wrap.
-uint64_t padding_before(uint64_t head, uint32_t length_bytes, uint64_t ring_size_bytes) {
-    const uint64_t rest = ring_size_bytes - head % ring_size_bytes;
-    return rest < length_bytes ? rest : 0;
-}
-
-// Writes a finished header's checksum and streams the record into its ring.
-void write_record(Pool &pool, uint64_t ring, RecordHeader &record) {
-    record.checksum = record_checksum(pool.superblock(), ring, record);
-    const PoolOffset target =
-        ring_offset(pool.superblock(), ring) + record.position % pool.superblock().ring_size_bytes;
-    if (is_seeded(SeededFault::record_left_in_cache))
-        return pool.persist.store(target, &record, record_written_bytes(record));
-    const uint32_t missing = is_seeded(SeededFault::record_end_not_written) ? cache_line_bytes : 0;
-    pool.persist.store_nt(target, &record, record_written_bytes(record) - missing);
-}
-
-// A record without changes that fills the ring up to its end. Only its first
-// line is written; the checksum covers that line alone.
-void write_padding(Pool &pool, uint64_t ring, uint64_t position, uint64_t length_bytes, Lsn lsn) {
-    alignas(16) std::byte line[cache_line_bytes] = {};
-    auto &header = *reinterpret_cast<RecordHeader *>(line);
-    header.lsn = lsn;
-    header.position = position;
-    header.length_bytes = static_cast<uint32_t>(length_bytes);
-    header.change_count = padding_change_count;
-    write_record(pool, ring, header);
-}
-
-// Notes where the ring's sixteenth that `position` opens begins (watermark.cpp reads it).
-void set_mark(RingState &ring, uint64_t position, Lsn lsn_before, uint64_t ring_size_bytes) {
-    RingMark &mark = ring.marks[position / (ring_size_bytes / ring_mark_count) % ring_mark_count];
-    mark.lsn_before.store(lsn_idle, std::memory_order_release);
-    mark.position.store(position, std::memory_order_release);
-    mark.lsn_before.store(lsn_before, std::memory_order_release);
-}
-
-// A thread writes to a ring that another one wrote last: that one's home
-// stores may not be durable yet, and a fence completes only its own thread's
-// flushes. Flushed again here, they ride on our fence.
-void adopt_ring(Thread &thread, const HeldRing &ring) {
-    RingState &state = *ring.state;
-    if (is_seeded(SeededFault::ring_not_adopted))
-        return;
-    if (state.last_thread.load() == thread.slot + 1 && state.last_incarnation.load() == thread.pool->incarnation)
-        return;
-    if (state.last_lsn.load() > state.fenced_lsn.load()) {
-        if (const RecordHeader *last = record_at(*thread.pool, ring.index, state.last_position.load()))
-            record_flush_targets(*thread.pool, *last);
-    }
-}
-
-} // namespace
 
 Call::Call(Thread &thread) : thread_(thread) {}
 
@@ -103,20 +25,39 @@ Call::~Call() {
 }
 
 base::Status Call::lock(std::initializer_list<InodeNumber> inodes) {
-    Segment &segment = *pool().segment;
-    if (pool().read_only || segment.failed.load(std::memory_order_relaxed) != 0)
+    if (pool().read_only || pool().segment->failed.load(std::memory_order_relaxed) != 0)
         return base::error(EROFS);
+    lock_volatile(inodes);
+    if (pool().transaction == nullptr)
+        return {};
+    // Stores through a mapping reach the pool at once: no part of what may be undone.
+    for (InodeNumber inode : inodes)
+        if (inode != 0 && is_mapped_writable(thread_, inode))
+            return base::error(EBUSY);
+    return {};
+}
+
+void Call::lock_volatile(std::initializer_list<InodeNumber> inodes) {
+    Segment &segment = *pool().segment;
     for (InodeNumber inode : inodes)
         if (inode != 0)
             stripes_[stripe_total_++] = stripe_of(inode);
     std::sort(stripes_, stripes_ + stripe_total_);
     stripe_total_ = static_cast<unsigned>(std::unique(stripes_, stripes_ + stripe_total_) - stripes_);
-    for (unsigned i = 0; i < stripe_total_; i++)
-        robust_lock(thread_, segment.stripes()[stripes_[i]].lock);
-    return {};
+    for (;;) {
+        for (unsigned i = 0; i < stripe_total_; i++)
+            robust_lock(thread_, segment.stripes()[stripes_[i]].lock);
+        if (!transaction_bars(thread_))
+            return;
+        for (unsigned i = stripe_total_; i > 0; i--)
+            robust_unlock(thread_, segment.stripes()[stripes_[i - 1]].lock);
+        transaction_wait(thread_);
+    }
 }
 
 void Call::lock_rename() {
+    if (pool().transaction != nullptr)
+        return; // an open transaction holds it
     robust_lock(thread_, pool().segment->rename_lock);
     rename_locked_ = true;
 }
@@ -137,8 +78,7 @@ void Call::unlock() {
 
 // Forgets the changes that were not committed and undoes their claims.
 void Call::discard() {
-    ThreadSlot &slot = thread_.slot_state();
-    if (slot.claim_count.load(std::memory_order_relaxed) != 0 || slot.orphan_claim.load(std::memory_order_relaxed) != 0)
+    if (space_map_has_claims(thread_))
         space_map_undo_claims(thread_, thread_.slot);
     change_count_ = 0;
     used_bytes_ = sizeof(RecordHeader);
@@ -251,26 +191,23 @@ base::Status Call::fence_data() {
     return base::error(EIO);
 }
 
-// We hold the stripes' locks, so nobody else writes their counters: no locked instruction.
+// Of the locked stripes.
+SequenceCounters Call::sequences() {
+    for (unsigned i = 0; i < stripe_total_; i++)
+        sequences_[i] = &pool().segment->stripes()[stripes_[i]].sequence;
+    return SequenceCounters(sequences_, stripe_total_);
+}
+
 void Call::begin_direct_stores() {
-    for (unsigned i = 0; i < stripe_total_; i++) {
-        std::atomic<uint64_t> &sequence = pool().segment->stripes()[stripes_[i]].sequence;
-        sequence.store(sequence.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-    }
-    std::atomic_thread_fence(std::memory_order_release); // odd is seen before any of the stores
+    sequences_begin(sequences());
 }
 
 void Call::end_direct_stores() {
-    for (unsigned i = 0; i < stripe_total_; i++) {
-        std::atomic<uint64_t> &sequence = pool().segment->stripes()[stripes_[i]].sequence;
-        sequence.store(sequence.load(std::memory_order_relaxed) + 1, std::memory_order_release);
-    }
+    sequences_end(sequences());
 }
 
 base::Status Call::commit() {
-    Segment &segment = *pool().segment;
-    ThreadSlot &slot = thread_.slot_state();
-    if (refused_ != 0 || segment.failed.load(std::memory_order_relaxed) != 0) {
+    if (refused_ != 0 || pool().segment->failed.load(std::memory_order_relaxed) != 0) {
         const int error_number = refused_ != 0 ? refused_ : EROFS;
         discard();
         return base::error(error_number);
@@ -284,83 +221,14 @@ base::Status Call::commit() {
     auto &record = *reinterpret_cast<RecordHeader *>(thread_.record);
     record.length_bytes = length;
     record.change_count = change_count_;
-
-    // Everything that may wait comes before the LSN is drawn (hazard 15).
-    const uint64_t ring_size = pool().superblock().ring_size_bytes;
-    const HeldRing ring = take_ring(thread_);
-    const uint64_t head = ring.state->head_position.load();
-    const uint64_t padding = padding_before(head, length, ring_size);
-    if (head + padding + length - ring.state->start_position.load() > ring_size) {
-        const base::Status raised = watermark_make_room(thread_, ring.index, padding + length);
-        if (!raised.ok()) {
-            robust_unlock(thread_, ring.state->lock);
-            discard();
-            return raised;
-        }
+    base::Status done;
+    if (Transaction *transaction = pool().transaction) {
+        done = transaction->add(thread_, record, used_bytes_);
+    } else {
+        done = record_commit(thread_, record, sequences(), has_frees_);
     }
-    adopt_ring(thread_, ring);
-    watermark_before_fence(thread_, ring.index);
-
-    // Seen before the draw (hazard 1): who sees a counter with our draw in it sees this store too.
-    slot.lower.store(segment.last_lsn.load(), std::memory_order_release);
-    const Lsn lsn = segment.last_lsn.fetch_add(1) + 1;
-    slot.record_ring.store(static_cast<uint32_t>(ring.index), std::memory_order_release);
-    slot.record_position.store(head + padding, std::memory_order_release);
-    slot.record_lsn.store(lsn, std::memory_order_release);
-    if (padding != 0 && !is_seeded(SeededFault::padding_not_written))
-        write_padding(pool(), ring.index, head, padding, lsn);
-    record.lsn = lsn;
-    record.position = head + padding;
-    if (is_seeded(SeededFault::home_before_record))
-        record_apply(pool(), record);
-    if (is_seeded(SeededFault::freed_before_commit))
-        release_after_commit(thread_, record);
-    write_record(pool(), ring.index, record);
-    const bool is_durable = is_seeded(SeededFault::commit_not_fenced) || pool().persist.fence(); // the commit point
-    if (!is_durable)
-        segment.failed.store(EIO);
-
-    ring.state->fenced_lsn.store(ring.state->last_lsn.load(), std::memory_order_release);
-    if ((head + padding) / (ring_size / ring_mark_count) != (head + padding + length) / (ring_size / ring_mark_count))
-        set_mark(*ring.state, head + padding + length, lsn, ring_size);
-    ring.state->last_thread.store(thread_.slot + 1, std::memory_order_release);
-    ring.state->last_incarnation.store(pool().incarnation, std::memory_order_release);
-    ring.state->last_position.store(head + padding, std::memory_order_release);
-    ring.state->last_lsn.store(lsn, std::memory_order_release); // before head: a raiser reads head first, then last_lsn
-    ring.state->head_position.store(head + padding + length, std::memory_order_release);
-
-    begin_direct_stores();
-    record_apply(pool(), record);
-    // Before others see it: what they do to it must not be overwritten by a settler.
-    slot.applied_lsn.store(lsn, std::memory_order_release);
-    end_direct_stores();
-    slot.record_lsn.store(0, std::memory_order_release);
-    slot.lower.store(lsn_idle, std::memory_order_release);
-
-    // Only now may others have what this call freed (hazard 2).
-    space_map_keep_claims(thread_);
-    if (has_frees_)
-        release_after_commit(thread_, record);
-    robust_unlock(thread_, ring.state->lock);
     discard();
-    return is_durable ? base::Status() : base::Status(base::error(EIO));
-}
-
-void release_after_commit(Thread &thread, const RecordHeader &record) {
-    record_visit(record, [&](const Change &change, const std::byte *) {
-        switch (change.kind) {
-        case ChangeKind::free_blocks:
-            return space_map_release_blocks(thread, change.target, change.length);
-        case ChangeKind::free_inode:
-            return space_map_release_inode(thread, change.target);
-        case ChangeKind::take_inode_block:
-            return space_map_add_inode_block(thread, change.target);
-        case ChangeKind::free_inode_block:
-            return space_map_remove_inode_block(thread, change.target);
-        default:
-            return;
-        }
-    });
+    return done;
 }
 
 } // namespace pmemfile

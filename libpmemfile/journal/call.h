@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "libpmemfile/format/format.h"
+#include "libpmemfile/journal/commit.h"
 #include "libpmemfile/runtime/space_map.h"
 #include "libpmemfile/runtime/thread.h"
 
@@ -34,8 +35,11 @@ public:
 
     // Locks the stripes of these inodes in order (0s and repeats are skipped).
     // Called once; to lock another set, unlock() first. At most 8 inodes.
-    // EROFS when the pool is read-only or has failed.
+    // Waits while another thread has a transaction open. EROFS when the pool is read-only or has
+    // failed; EBUSY in a transaction when one of them is mapped shared and writable by somebody.
     base::Status lock(std::initializer_list<InodeNumber> inodes);
+    // The same for a call that changes only what is volatile: also on a pool that may not be changed.
+    void lock_volatile(std::initializer_list<InodeNumber> inodes);
     // Takes the pool-wide lock of directory renames; before lock().
     void lock_rename();
     bool holds(InodeNumber inode) const;
@@ -82,18 +86,21 @@ public:
     void begin_direct_stores();
     void end_direct_stores();
 
-    // Makes all changes at once, durably. Afterwards the call is empty again
+    // Makes all changes at once, durably; in a transaction, adds them to it. Afterwards the call is empty again
     // and its locks are still held. Errors: ENOBUFS (too many changes, nothing
-    // done), EUCLEAN (damage: something is freed that cannot be; nothing done), EROFS (medium failed), EIO (the medium failed now).
+    // done), EUCLEAN (damage: something is freed that cannot be; nothing done), EROFS (medium failed), EIO (the medium
+    // failed now).
     base::Status commit();
 
 private:
     Change *add(ChangeKind kind, uint64_t target, uint32_t length, size_t payload_bytes);
     void discard();
     bool may_free(BlockRun run);
+    SequenceCounters sequences();
 
     Thread &thread_;
     uint32_t stripes_[8];
+    std::atomic<uint64_t> *sequences_[8]; // filled by sequences()
     unsigned stripe_total_ = 0;
     bool rename_locked_ = false;
     int refused_ = 0; // errno that commit() will say
@@ -101,9 +108,5 @@ private:
     uint32_t change_count_ = 0;
     uint32_t used_bytes_ = sizeof(RecordHeader);
 };
-
-// After a record's home stores: what it freed becomes claimable, what it added
-// is known to the space map. Used by commit and by settling a dead thread.
-void release_after_commit(Thread &thread, const RecordHeader &record);
 
 } // namespace pmemfile

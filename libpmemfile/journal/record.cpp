@@ -139,6 +139,20 @@ void flush_change(LineFlusher &flusher, const Pool &pool, const Change &change) 
         for_allocation_words(pool, change, [&](PoolOffset word, uint64_t, bool) { flusher.range(word, 8); });
 }
 
+void apply_bytes(Persist &persist, const Change &change, const std::byte *payload) {
+    if (change.kind == ChangeKind::zero) {
+        persist.zero(change.target, change.length);
+    } else if (change.kind == ChangeKind::fill_pointers) {
+        const auto &fill = *reinterpret_cast<const PointerFill *>(payload);
+        for (uint32_t i = 0; i < change.length; i++)
+            persist.store64(change.target + i * 8, fill.first_value + i * fill.stride);
+    } else if (change.length == 8) {
+        persist.store64(change.target, *reinterpret_cast<const uint64_t *>(payload));
+    } else {
+        persist.store(change.target, payload, change.length);
+    }
+}
+
 } // namespace
 
 PoolOffset ring_offset(const Superblock &superblock, uint64_t ring) {
@@ -201,39 +215,27 @@ bool record_is_sane(const Pool &pool, const RecordHeader &record) {
 }
 
 void record_apply(Pool &pool, const RecordHeader &record, RevokedQuery revoked, void *context) {
-    Persist &persist = pool.persist;
     record_visit(record, [&](const Change &change, const std::byte *payload) {
-        if (revoked != nullptr && is_byte_change(change.kind) &&
-            revoked(context, change.target / block_size_bytes, record.lsn))
-            return;
-        switch (change.kind) {
-        case ChangeKind::store:
-            if (change.length == 8)
-                persist.store64(change.target, *reinterpret_cast<const uint64_t *>(payload));
-            else
-                persist.store(change.target, payload, change.length);
-            break;
-        case ChangeKind::zero:
-            persist.zero(change.target, change.length);
-            break;
-        case ChangeKind::fill_pointers: {
-            const auto &fill = *reinterpret_cast<const PointerFill *>(payload);
-            for (uint32_t i = 0; i < change.length; i++)
-                persist.store64(change.target + i * 8, fill.first_value + i * fill.stride);
-            break;
-        }
-        default:
+        if (!is_byte_change(change.kind))
             for_allocation_words(pool, change, [&](PoolOffset word, uint64_t mask, bool set) {
                 if (set)
-                    persist.or64(word, mask);
+                    pool.persist.or64(word, mask);
                 else
-                    persist.and64(word, ~mask);
+                    pool.persist.and64(word, ~mask);
             });
-        }
+        else if (revoked == nullptr || !revoked(context, change.target / block_size_bytes, record.lsn))
+            apply_bytes(pool.persist, change, payload);
     });
     if (is_seeded(revoked == nullptr ? SeededFault::homes_not_flushed : SeededFault::recovery_does_not_flush))
         return;
     record_flush_targets(pool, record);
+}
+
+void record_apply_bytes(Pool &pool, const RecordHeader &record) {
+    record_visit(record, [&](const Change &change, const std::byte *payload) {
+        if (is_byte_change(change.kind))
+            apply_bytes(pool.persist, change, payload);
+    });
 }
 
 void record_flush_targets(Pool &pool, const RecordHeader &record) {

@@ -34,9 +34,13 @@ bool record_is_sane(const Pool &pool, const RecordHeader &record);
 
 // Stores the changes at their home locations (cached stores), then starts
 // their write-back. With `revoked`, asks it for each change of bytes whether a
-// later record has freed its block, and skips it then.
+// later record, or this one, has freed its block, and skips it then.
 using RevokedQuery = bool (*)(void *context, BlockNumber block, Lsn lsn);
 void record_apply(Pool &pool, const RecordHeader &record, RevokedQuery revoked = nullptr, void *context = nullptr);
+
+// Stores the changes of bytes alone, and no write-back: for the private view of a transaction, where
+// nobody reads the bitmaps.
+void record_apply_bytes(Pool &pool, const RecordHeader &record);
 
 // Starts the write-back of the record's targets again (the watermark's rule).
 void record_flush_targets(Pool &pool, const RecordHeader &record);

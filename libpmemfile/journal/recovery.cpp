@@ -5,7 +5,8 @@
 //
 // Within a ring LSNs ascend, so the merge needs one cursor a ring. A first pass
 // gathers which blocks were freed and when: a change to a block that a later
-// record freed is void, for the block may hold somebody else's fresh bytes by now.
+// record freed is void, for the block may hold somebody else's fresh bytes by now. So is
+// one to a block that the same record frees: a transaction may have changed and then freed it.
 #include "libpmemfile/journal/recovery.h"
 
 #include "base/raw_syscall.h"
@@ -104,7 +105,8 @@ public:
         entry.lsn = lsn; // records come in LSN order: the last one stays
     }
     bool is_revoked(BlockNumber block, Lsn lsn) const {
-        return find(block).lsn > lsn;
+        const Lsn freed = find(block).lsn;
+        return freed != 0 && freed >= lsn + (is_seeded(SeededFault::own_frees_ignored) ? 1 : 0);
     }
 
 private:

@@ -11,13 +11,14 @@
 #include "libpmemfile/journal/settle.h"
 
 #include "base/raw_syscall.h"
-#include "libpmemfile/journal/call.h"
+#include "libpmemfile/journal/commit.h"
 #include "libpmemfile/journal/record.h"
 #include "libpmemfile/runtime/advisory_lock.h"
 #include "libpmemfile/runtime/liveness.h"
 #include "libpmemfile/runtime/mapping_pin.h"
 #include "libpmemfile/runtime/open_file.h"
 #include "libpmemfile/runtime/robust_lock.h"
+#include "libpmemfile/runtime/space_map.h"
 
 #include <climits>
 #include <ctime>
@@ -26,10 +27,8 @@
 namespace pmemfile {
 namespace {
 
-constexpr uint32_t sleepers_bit = 1u << 31;
-
 bool is_owned_by(const RobustLock &lock, uint32_t slot) {
-    return (lock.word.load() & ~sleepers_bit) == slot + 1;
+    return robust_holder(lock) == slot + 1;
 }
 
 // Calls each(stripe) for the stripes that the dead thread holds.
@@ -45,11 +44,15 @@ template <typename Each> void for_held_stripes(Segment &segment, uint32_t slot, 
     }
 }
 
+// The counters of what the dead thread holds: 1 while its changes are stored home, 0 afterwards.
 void make_sequences(Segment &segment, uint32_t slot, uint64_t parity) {
-    for_held_stripes(segment, slot, [parity](Stripe &stripe) {
-        if ((stripe.sequence.load() & 1) != parity)
-            stripe.sequence.fetch_add(1);
-    });
+    auto make = [parity](std::atomic<uint64_t> &sequence) {
+        if ((sequence.load() & 1) != parity)
+            sequence.fetch_add(1);
+    };
+    for_held_stripes(segment, slot, [&](Stripe &stripe) { make(stripe.sequence); });
+    if (is_owned_by(segment.transaction.lock, slot))
+        make(segment.transaction.sequence);
 }
 
 // The dead thread's record is whole: it counts. Makes it durable, brings the

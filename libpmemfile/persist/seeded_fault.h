@@ -50,6 +50,8 @@ enum class SeededFault : uint32_t {
     orphans_not_collected,      // the first attach does not free orphans
     rename_in_two_records,      // a rename's names and its inodes are two records
     link_in_two_records,        // a link's name and its count are two records
+    fresh_blocks_left_in_cache, // a transaction's fresh blocks are not written back
+    own_frees_ignored,          // recovery applies changes to blocks that the same record freed
     count,
 };
 

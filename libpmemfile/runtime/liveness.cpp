@@ -86,6 +86,19 @@ bool process_alive(const Pool &pool, uint32_t process_slot) {
     return base::is_error(result) || lock.l_type != F_UNLCK;
 }
 
+bool runtime_file_is_live(const char *path) {
+    const long descriptor = base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(path), O_RDONLY | O_CLOEXEC);
+    if (descriptor == -ENOENT)
+        return false;
+    if (base::is_error(descriptor))
+        return true;
+    struct flock lock = byte_lock(F_WRLCK, liveness_first_byte);
+    lock.l_len = max_processes;
+    const long result = base::raw_syscall(SYS_fcntl, descriptor, F_OFD_GETLK, base::as_long(&lock));
+    base::raw_syscall(SYS_close, descriptor);
+    return base::is_error(result) || lock.l_type != F_UNLCK;
+}
+
 bool thread_alive(const Pool &pool, uint32_t thread_slot) {
     const ThreadSlot &thread = pool.segment->threads()[thread_slot];
     const uint64_t incarnation = thread.process_incarnation.load();

@@ -21,6 +21,8 @@ base::Status process_register(Pool &pool);
 void process_release(Pool &pool);
 // True while the process in this slot lives. One system call unless it is us.
 bool process_alive(const Pool &pool, uint32_t process_slot);
+// True when any process lives that has a slot in the runtime file at `path`; also when that cannot be told.
+bool runtime_file_is_live(const char *path);
 // True while the owner of the thread slot lives (or the slot is free).
 bool thread_alive(const Pool &pool, uint32_t thread_slot);
 

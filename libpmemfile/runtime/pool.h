@@ -24,6 +24,8 @@ struct Pool {
     uint32_t process_slot = 0;
     uint64_t incarnation = 0; // of this process's slot
     bool read_only = false;
+    // Set: this is the private view of an open transaction (journal/transaction.h), else null.
+    class Transaction *transaction = nullptr;
     char segment_path[64] = {}; // of the runtime file
     // Beside it: a file of the shim's, made when it attaches, removed with the runtime file.
     char token_path[72] = {};

@@ -20,7 +20,6 @@ void (*settle_thread_hook)(Thread &thread, uint32_t slot) = nullptr;
 
 namespace {
 
-constexpr uint32_t sleepers_bit = 1u << 31;
 constexpr unsigned spins_before_sleep = 200;
 constexpr long sleep_slice_ns = 500'000; // a dead holder is met within a millisecond
 
@@ -107,10 +106,6 @@ void robust_unlock(Thread &thread, RobustLock &lock) {
     if ((word & sleepers_bit) != 0)
         base::raw_syscall(SYS_futex, base::as_long(&lock.word), FUTEX_WAKE, 1);
     leave_held(thread, lock);
-}
-
-bool robust_holds(const Thread &thread, const RobustLock &lock) {
-    return (lock.word.load(std::memory_order_relaxed) & ~sleepers_bit) == thread.slot + 1;
 }
 
 } // namespace pmemfile

@@ -12,6 +12,8 @@
 
 namespace pmemfile {
 
+constexpr uint32_t sleepers_bit = 1u << 31; // of a lock's word: somebody sleeps on it
+
 // Takes the lock; waits as long as it takes (spins, then sleeps in slices of
 // 1 ms so that a dead holder is met soon). Not recursive. The lock is entered in
 // the thread's held list before it is taken. Any order is the caller's duty:
@@ -20,8 +22,14 @@ void robust_lock(Thread &thread, RobustLock &lock);
 // Takes it if it is free.
 bool robust_try_lock(Thread &thread, RobustLock &lock);
 void robust_unlock(Thread &thread, RobustLock &lock);
+// The holder's thread slot + 1, or 0.
+inline uint32_t robust_holder(const RobustLock &lock) {
+    return lock.word.load(std::memory_order_relaxed) & ~sleepers_bit;
+}
 // True when this thread holds it.
-bool robust_holds(const Thread &thread, const RobustLock &lock);
+inline bool robust_holds(const Thread &thread, const RobustLock &lock) {
+    return robust_holder(lock) == thread.slot + 1;
+}
 
 // Set once by the journal floor: settles the call of dead thread slot `slot`.
 extern void (*settle_thread_hook)(Thread &thread, uint32_t slot);

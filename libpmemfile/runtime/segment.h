@@ -8,7 +8,7 @@
 // segments for one pool, or one for two, are noticed (hazard 5).
 //
 //   [Segment header][ProcessSlot…][ThreadSlot…][RingState…][Stripe…]
-//   [OpenFile…][MappingPin…][AdvisoryLock…][GroupState…][group bitmaps…]
+//   [OpenFile…][MappingPin…][AdvisoryLock…][transaction's claims…][orphan bitmap][GroupState…][group bitmaps…]
 //
 // All references are indices or offsets. A process may be killed between any
 // two stores here: states are single words tagged with their owner, or can be
@@ -24,7 +24,7 @@
 namespace pmemfile {
 
 constexpr uint64_t segment_magic = 0x31474553454d4d50;
-constexpr uint32_t segment_version = 1;
+constexpr uint32_t segment_version = 2;
 constexpr unsigned max_processes = 512;
 constexpr unsigned max_threads = 2048;
 constexpr unsigned max_rings = 64;
@@ -34,6 +34,7 @@ constexpr unsigned max_mapping_pins = 16384;
 constexpr unsigned max_advisory_locks = 8192;
 constexpr unsigned max_claims = 64;     // block runs claimed by one call step
 constexpr unsigned max_held_locks = 16; // robust locks of one thread at a time
+constexpr unsigned max_transaction_claims = 8192;
 constexpr Lsn lsn_idle = ~Lsn{0};
 
 // A lock that survives the death of its holder: 0 = free, else the thread
@@ -66,11 +67,12 @@ struct alignas(64) ThreadSlot {
     std::atomic<uint64_t> open_claim;   // open file index + 1 that it is making
     // Offsets in the segment of the RobustLocks it holds or is about to take.
     std::atomic<uint64_t> held[max_held_locks];
-    // Claims not yet committed: first block << 16 | count, or inode_claim_bit | inode number.
+    // Claims not yet committed: first block << 16 | count, or one of the bits below and a number.
     std::atomic<uint64_t> claims[max_claims];
 };
-constexpr uint64_t inode_claim_bit = uint64_t{1} << 63;
-constexpr uint64_t incarnation_claiming = ~uint64_t{0}; // a thread slot that is being taken
+constexpr uint64_t inode_claim_bit = uint64_t{1} << 63;  // an inode number
+constexpr uint64_t orphan_claim_bit = uint64_t{1} << 62; // orphan slot index + 1; in a transaction's list only
+constexpr uint64_t incarnation_claiming = ~uint64_t{0};  // a thread slot that is being taken
 
 // Where a record begins, and the LSN before which all of the ring's records
 // are: lets the watermark find a ring's new start without walking the ring.
@@ -148,6 +150,14 @@ struct alignas(64) GroupState {
     std::atomic<uint32_t> reconciled;  // 1 once the copies were rebuilt from the media (space_map_reconcile)
 };
 
+// The one transaction that may be open in the pool (journal/transaction.h). Its claims, those of all its
+// calls, are in a list of their own: Segment::transaction_claims().
+struct alignas(64) TransactionState {
+    RobustLock lock;                   // held by the thread whose transaction is open; read by every call
+    std::atomic<uint32_t> claim_count; // of the list
+    std::atomic<uint64_t> sequence;    // odd while its changes are stored home; never reset
+};
+
 struct Segment {
     uint64_t magic;
     uint32_t version;
@@ -165,7 +175,7 @@ struct Segment {
     std::atomic<uint32_t> failed; // errno once the medium has reported an error (hazard 28)
     // offsets of the tables in the segment
     uint64_t processes_offset, threads_offset, rings_offset, stripes_offset, open_files_offset;
-    uint64_t mapping_pins_offset, advisory_locks_offset, groups_offset, bitmaps_offset;
+    uint64_t mapping_pins_offset, advisory_locks_offset, groups_offset, bitmaps_offset, transaction_claims_offset;
     uint64_t bitmaps_stride;       // of one group: [block bitmap 4 KiB][inode-block bitmap 4 KiB][inode masks 64 KiB]
     uint64_t orphan_bitmap_offset; // claimed orphan slots, 1 bit each
 
@@ -185,6 +195,8 @@ struct Segment {
     RobustLock orphan_lock;
     RobustLock collect_lock;            // one collector of dead processes at a time
     alignas(64) RobustLock rename_lock; // pool-wide: renames of directories across directories
+
+    TransactionState transaction;
 
     // Raising the watermark (journal/watermark.h).
     alignas(64) RobustLock raise_lock;
@@ -219,6 +231,9 @@ struct Segment {
     }
     GroupState *groups() {
         return table<GroupState>(groups_offset);
+    }
+    std::atomic<uint64_t> *transaction_claims() {
+        return table<std::atomic<uint64_t>>(transaction_claims_offset);
     }
     // Volatile bitmaps of a group, as 64-bit words.
     std::atomic<uint64_t> *block_bitmap(uint64_t group) {

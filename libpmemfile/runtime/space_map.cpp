@@ -11,6 +11,7 @@
 // claimed since; at worst bits stay set, and space_map_reconcile finds them.
 #include "libpmemfile/runtime/space_map.h"
 
+#include "libpmemfile/runtime/bitmap.h"
 #include "libpmemfile/runtime/robust_lock.h"
 
 #include <algorithm>
@@ -35,68 +36,44 @@ uint32_t usable_blocks(const GroupDescriptor &group) {
     return std::min<uint32_t>(group.block_count, max_blocks_per_group);
 }
 
-// Bits [from, to) of a word.
-uint64_t bit_range(uint32_t from, uint32_t to) {
-    uint64_t upto = to >= 64 ? ~uint64_t{0} : (uint64_t{1} << to) - 1;
-    return upto & ~((uint64_t{1} << from) - 1);
-}
+// A list of claims: a thread slot's, or the transaction's for the thread that has one open.
+struct ClaimList {
+    std::atomic<uint32_t> &count;
+    std::atomic<uint64_t> *claims;
+    uint32_t limit;
 
-// Calls visit(word index, mask) for the words that bits [first, first + count) touch.
-template <typename Visit> void for_words(uint32_t first, uint32_t count, Visit visit) {
-    uint32_t end = first + count;
-    for (uint32_t word = first / 64; word * 64 < end; ++word) {
-        uint32_t from = word * 64 < first ? first - word * 64 : 0;
-        visit(word, bit_range(from, std::min<uint32_t>(64, end - word * 64)));
+    uint32_t length() const {
+        return std::min(count.load(), limit);
     }
-}
-
-// First bit in [from, end) that is `value`; `end` if none.
-uint32_t find_bit(const std::atomic<uint64_t> *words, uint32_t from, uint32_t end, bool value) {
-    while (from < end) {
-        uint64_t word = words[from / 64].load(relaxed);
-        word = (value ? word : ~word) >> (from % 64);
-        if (word != 0)
-            return std::min<uint32_t>(end, from + static_cast<uint32_t>(std::countr_zero(word)));
-        from = (from / 64 + 1) * 64;
-    }
-    return end;
-}
-
-struct BitRun {
-    uint32_t first = 0;
-    uint32_t count = 0;
 };
 
-// The first run of `want` clear bits in [from, end), else the longest. With
-// `alignment` only runs that begin on a pool block that is a multiple of it.
-BitRun find_run(const std::atomic<uint64_t> *words, uint32_t from, uint32_t end, uint32_t want, BlockNumber base,
-                uint32_t alignment) {
-    BitRun best;
-    for (uint32_t at = from; at < end;) {
-        uint32_t first = find_bit(words, at, end, false);
-        if (first == end)
-            break;
-        uint32_t aligned = first + static_cast<uint32_t>((alignment - (base + first) % alignment) % alignment);
-        uint32_t last = find_bit(words, first, std::min<uint64_t>(end, uint64_t{aligned} + want), true);
-        if (last > aligned && last - aligned > best.count)
-            best = {aligned, last - aligned};
-        if (best.count >= want)
-            break;
-        at = last;
-    }
-    return best;
+ClaimList transaction_list(Segment &segment) {
+    return {segment.transaction.claim_count, segment.transaction_claims(), max_transaction_claims};
 }
 
-// True when a claim of any thread slot covers `block`. Group lock held, so
+ClaimList slot_list(Segment &segment, uint32_t slot) {
+    ThreadSlot &state = segment.threads()[slot];
+    return {state.claim_count, state.claims, max_claims};
+}
+
+// The list that the thread in `slot` logs its claims in.
+ClaimList list_of(Segment &segment, uint32_t slot) {
+    const bool is_in_transaction = robust_holder(segment.transaction.lock) == slot + 1;
+    return is_in_transaction ? transaction_list(segment) : slot_list(segment, slot);
+}
+
+// Visits all claims there are. Group lock held, so
 // no claim of this group comes; one that goes has its bits on the media.
 template <typename Visit> void for_claims(Segment &segment, Visit visit) {
-    uint32_t threads = std::min<uint32_t>(segment.thread_high_water.load(), max_threads);
-    for (uint32_t i = 0; i < threads; ++i) {
-        ThreadSlot &slot = segment.threads()[i];
-        uint32_t count = std::min<uint32_t>(slot.claim_count.load(), max_claims);
+    auto visit_list = [&](const ClaimList &list) {
+        const uint32_t count = list.length();
         for (uint32_t c = 0; c < count; ++c)
-            visit(slot.claims[c].load());
-    }
+            visit(list.claims[c].load());
+    };
+    uint32_t threads = std::min<uint32_t>(segment.thread_high_water.load(), max_threads);
+    for (uint32_t i = 0; i < threads; ++i)
+        visit_list(slot_list(segment, i));
+    visit_list(transaction_list(segment));
 }
 
 // Sets in `held` (of the words from `first_word` on) what is claimed or on the media.
@@ -107,7 +84,7 @@ void gather_held(Thread &thread, uint64_t group, uint32_t first_word, uint32_t w
     BlockNumber chunk_end = chunk_first + uint64_t{word_count} * 64;
     // Claims before the media: a claim is dropped only after its bits are there.
     for_claims(*thread.pool->segment, [&](uint64_t claim) {
-        if (claim & inode_claim_bit)
+        if (claim & (inode_claim_bit | orphan_claim_bit))
             return;
         BlockNumber first = std::max<BlockNumber>(claim >> 16, chunk_first);
         BlockNumber end = std::min<BlockNumber>((claim >> 16) + (claim & 0xffff), chunk_end);
@@ -121,19 +98,6 @@ void gather_held(Thread &thread, uint64_t group, uint32_t first_word, uint32_t w
         held[word] |= media[first_word + word].load();
 }
 
-uint32_t clear_bits(std::atomic<uint64_t> *words, uint32_t word, uint64_t mask) {
-    uint64_t old = words[word].fetch_and(~mask);
-    return static_cast<uint32_t>(std::popcount(old & mask));
-}
-
-uint32_t count_free(const std::atomic<uint64_t> *words, uint32_t blocks) {
-    uint32_t used = 0;
-    for_words(0, blocks, [&](uint32_t word, uint64_t mask) {
-        used += static_cast<uint32_t>(std::popcount(words[word].load(relaxed) & mask));
-    });
-    return blocks - used;
-}
-
 // The group's lock, or the right to act under it: a settler of `dead_slot` may
 // work under a lock that the dead thread still holds (nobody else can take it
 // before the settlement is over).
@@ -141,7 +105,7 @@ class GroupLock {
 public:
     GroupLock(Thread &thread, uint64_t group, uint32_t dead_slot = max_threads)
         : thread_(thread), state_(thread.pool->segment->groups()[group]) {
-        uint32_t owner = state_.lock.word.load() & ~(1u << 31);
+        uint32_t owner = robust_holder(state_.lock);
         if (dead_slot != max_threads && dead_slot != thread.slot && owner == dead_slot + 1)
             return;
         robust_lock(thread, state_.lock);
@@ -168,13 +132,18 @@ private:
 
 // Entry first, count last: a settler sees whole entries only.
 bool log_claim(Thread &thread, uint64_t claim) {
-    ThreadSlot &slot = thread.slot_state();
-    uint32_t count = slot.claim_count.load(relaxed);
-    if (count >= max_claims)
+    const ClaimList list = list_of(*thread.pool->segment, thread.slot);
+    uint32_t count = list.count.load(relaxed);
+    if (count >= list.limit)
         return false;
-    slot.claims[count].store(claim, relaxed);
-    slot.claim_count.store(count + 1, std::memory_order_release);
+    list.claims[count].store(claim, relaxed);
+    list.count.store(count + 1, std::memory_order_release);
     return true;
+}
+
+void clear_orphan_bit(Thread &thread, uint64_t slot_plus_one) {
+    const uint64_t index = slot_plus_one - 1;
+    thread.pool->segment->orphan_bitmap()[index / 64].fetch_and(~(uint64_t{1} << (index % 64)));
 }
 
 void drop_orphan_claim(Thread &thread, ThreadSlot &slot) {
@@ -182,22 +151,22 @@ void drop_orphan_claim(Thread &thread, ThreadSlot &slot) {
         return; // nearly always: without a locked instruction
     uint64_t claim = slot.orphan_claim.exchange(0);
     if (claim != 0)
-        thread.pool->segment->orphan_bitmap()[(claim - 1) / 64].fetch_and(~(uint64_t{1} << ((claim - 1) % 64)));
+        clear_orphan_bit(thread, claim);
 }
 
-void undo_block_claim(Thread &thread, ThreadSlot &slot, uint32_t slot_index, uint32_t position, uint64_t claim) {
+void undo_block_claim(Thread &thread, const ClaimList &list, uint32_t slot_index, uint32_t position, uint64_t claim) {
     BlockNumber first = claim >> 16;
     auto count = static_cast<uint32_t>(claim & 0xffff);
     uint64_t group = group_of_block(*thread.pool, first);
     if (group == thread.pool->superblock().group_count) {
-        slot.claim_count.store(position, std::memory_order_release);
+        list.count.store(position, std::memory_order_release);
         return;
     }
     GroupLock state(thread, group, slot_index);
     const GroupDescriptor &descriptor = group_descriptor(*thread.pool, group);
     auto bit = static_cast<uint32_t>(first - descriptor.first_block);
     uint32_t was_quarantined = state->quarantined.exchange(1);
-    slot.claim_count.store(position, std::memory_order_release);
+    list.count.store(position, std::memory_order_release);
     auto *words = thread.pool->segment->block_bitmap(group);
     const auto *media = media_words(*thread.pool, descriptor.first_block);
     for_words(bit, count, [&](uint32_t word, uint64_t mask) { clear_bits(words, word, mask & ~media[word].load()); });
@@ -206,17 +175,18 @@ void undo_block_claim(Thread &thread, ThreadSlot &slot, uint32_t slot_index, uin
     state->quarantined.store(was_quarantined);
 }
 
-void undo_inode_claim(Thread &thread, ThreadSlot &slot, uint32_t slot_index, uint32_t position, InodeNumber inode) {
+void undo_inode_claim(Thread &thread, const ClaimList &list, uint32_t slot_index, uint32_t position,
+                      InodeNumber inode) {
     uint64_t group = group_of_block(*thread.pool, inode / inodes_per_block);
     if (group == thread.pool->superblock().group_count) {
-        slot.claim_count.store(position, std::memory_order_release);
+        list.count.store(position, std::memory_order_release);
         return;
     }
     GroupLock state(thread, group, slot_index);
     const GroupDescriptor &descriptor = group_descriptor(*thread.pool, group);
     auto bit = static_cast<uint32_t>(inode / inodes_per_block - descriptor.first_block);
     auto mask = static_cast<uint16_t>(1u << (inode % inodes_per_block));
-    slot.claim_count.store(position, std::memory_order_release);
+    list.count.store(position, std::memory_order_release);
     if ((media_masks(*thread.pool, descriptor)[bit].load() & mask) == 0 &&
         (thread.pool->segment->inode_masks(group)[bit].fetch_and(static_cast<uint16_t>(~mask)) & mask) != 0) {
         state->free_inodes.fetch_add(1);
@@ -434,22 +404,51 @@ void space_map_remove_inode_block(Thread &thread, BlockNumber block) {
     space_map_release_blocks(thread, block, 1);
 }
 
+bool space_map_has_claims(const Thread &thread) {
+    const ThreadSlot &slot = thread.slot_state();
+    const auto &count =
+        thread.pool->transaction != nullptr ? thread.pool->segment->transaction.claim_count : slot.claim_count;
+    return count.load(relaxed) != thread.kept_claims || slot.orphan_claim.load(relaxed) != 0;
+}
+
 void space_map_undo_claims(Thread &thread, uint32_t slot_index) {
     ThreadSlot &slot = thread.pool->segment->threads()[slot_index];
-    for (uint32_t count = std::min<uint32_t>(slot.claim_count.load(), max_claims); count > 0; --count) {
-        uint64_t claim = slot.claims[count - 1].load();
-        if (claim & inode_claim_bit)
-            undo_inode_claim(thread, slot, slot_index, count - 1, claim & ~inode_claim_bit);
-        else
-            undo_block_claim(thread, slot, slot_index, count - 1, claim);
+    const ClaimList list = list_of(*thread.pool->segment, slot_index);
+    const uint32_t kept = slot_index == thread.slot ? thread.kept_claims : 0;
+    for (uint32_t count = list.length(); count > kept; --count) {
+        uint64_t claim = list.claims[count - 1].load();
+        if (claim & inode_claim_bit) {
+            undo_inode_claim(thread, list, slot_index, count - 1, claim & ~inode_claim_bit);
+        } else if (claim & orphan_claim_bit) {
+            list.count.store(count - 1, std::memory_order_release);
+            uint64_t same = claim & ~orphan_claim_bit; // killed while it was logged: it is in both places
+            slot.orphan_claim.compare_exchange_strong(same, 0);
+            clear_orphan_bit(thread, claim & ~orphan_claim_bit);
+        } else {
+            undo_block_claim(thread, list, slot_index, count - 1, claim);
+        }
     }
     drop_orphan_claim(thread, slot);
 }
 
-void space_map_keep_claims(Thread &thread) {
+bool space_map_hold_claims(Thread &thread) {
     ThreadSlot &slot = thread.slot_state();
-    slot.claim_count.store(0, std::memory_order_release);
-    drop_orphan_claim(thread, slot);
+    const uint64_t orphan = slot.orphan_claim.load(relaxed);
+    if (orphan != 0 && !log_claim(thread, orphan_claim_bit | orphan))
+        return false;
+    slot.orphan_claim.store(0, std::memory_order_release);
+    thread.kept_claims = thread.pool->segment->transaction.claim_count.load(relaxed);
+    return true;
+}
+
+void space_map_keep_claims(Thread &thread) {
+    const ClaimList list = list_of(*thread.pool->segment, thread.slot);
+    for (uint32_t i = 0; i < thread.kept_claims; ++i) // of a transaction; there are few
+        if (const uint64_t claim = list.claims[i].load(relaxed); (claim >> 62) == 1)
+            clear_orphan_bit(thread, claim & ~orphan_claim_bit);
+    thread.kept_claims = 0;
+    list.count.store(0, std::memory_order_release);
+    drop_orphan_claim(thread, thread.slot_state());
 }
 
 void space_map_reconcile(Thread &thread, bool all_groups) {

@@ -44,6 +44,11 @@ void space_map_release_inode(Thread &thread, InodeNumber inode);
 void space_map_add_inode_block(Thread &thread, BlockNumber block);
 void space_map_remove_inode_block(Thread &thread, BlockNumber block);
 
+// True when this thread's present call has claimed something.
+bool space_map_has_claims(const Thread &thread);
+// The claims of the present call become its transaction's: space_map_undo_claims leaves them until
+// Thread::kept_claims is 0. False when the transaction's list is full.
+bool space_map_hold_claims(Thread &thread);
 // Undoes all claims in the slot `slot` (this thread's own after a failed call,
 // or a dead thread's, by its settler, after its record was applied), the orphan
 // slot's too. Clears the claim list.

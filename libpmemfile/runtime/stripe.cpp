@@ -4,6 +4,8 @@
 // (it may have been killed), the reader takes the lock like a writer.
 #include "libpmemfile/runtime/stripe.h"
 
+#include "libpmemfile/runtime/transaction_gate.h"
+
 #include <immintrin.h>
 
 namespace pmemfile {
@@ -14,35 +16,36 @@ constexpr unsigned spins_for_even = 1000;
 
 } // namespace
 
-ReadSection::ReadSection(Thread &thread, InodeNumber inode)
-    : thread_(thread), stripe_(stripe_state(thread, inode)), is_held_(robust_holds(thread, stripe_.lock)) {}
-
-ReadSection::~ReadSection() {
-    if (locked_)
-        robust_unlock(thread_, stripe_.lock);
+// A transaction comes home without the stripes' locks, under a counter of its own.
+void ReadSection::wait_for_transaction() {
+    const TransactionState &transaction = thread_.pool->segment->transaction;
+    for (unsigned spin = 0;; spin++) {
+        transaction_sequence_ = transaction.sequence.load(std::memory_order_acquire);
+        if ((transaction_sequence_ & 1) == 0)
+            return;
+        if (spin < spins_for_even)
+            _mm_pause();
+        else
+            transaction_settle_dead(thread_);
+    }
 }
 
-bool ReadSection::next() {
-    if (is_held_ || locked_)
-        return true;
-    if (tries_++ < tries_before_lock) {
+// Something is under way, or the first try has failed.
+void ReadSection::wait() {
+    if (locked_)
+        robust_unlock(thread_, stripe_.lock);
+    locked_ = false;
+    wait_for_transaction();
+    if (tries_ <= tries_before_lock) {
         for (unsigned spin = 0; spin < spins_for_even; spin++) {
             sequence_ = stripe_.sequence.load(std::memory_order_acquire);
             if ((sequence_ & 1) == 0)
-                return true;
+                return;
             _mm_pause();
         }
     }
     robust_lock(thread_, stripe_.lock);
     locked_ = true;
-    return true;
-}
-
-bool ReadSection::valid() const {
-    if (is_held_ || locked_)
-        return true;
-    std::atomic_thread_fence(std::memory_order_acquire);
-    return stripe_.sequence.load(std::memory_order_relaxed) == sequence_;
 }
 
 } // namespace pmemfile

@@ -34,20 +34,45 @@ inline Stripe &stripe_state(const Thread &thread, InodeNumber inode) {
 // holds the stripe's lock (it is in a Call), the first try is always valid.
 class ReadSection {
 public:
-    ReadSection(Thread &thread, InodeNumber inode);
-    ~ReadSection();
+    ReadSection(Thread &thread, InodeNumber inode)
+        : thread_(thread), stripe_(stripe_state(thread, inode)), is_held_(robust_holds(thread, stripe_.lock)) {}
+    ~ReadSection() {
+        if (locked_)
+            robust_unlock(thread_, stripe_.lock);
+    }
     ReadSection(const ReadSection &) = delete;
     ReadSection &operator=(const ReadSection &) = delete;
 
     // Starts a try. Always true (the loop ends by break or return).
-    bool next();
+    bool next() {
+        if (is_held_)
+            return true;
+        transaction_sequence_ = transaction_sequence().load(std::memory_order_acquire);
+        sequence_ = stripe_.sequence.load(std::memory_order_acquire);
+        if (tries_++ > 0 || ((transaction_sequence_ | sequence_) & 1) != 0)
+            wait();
+        return true;
+    }
     // True when nothing changed since next().
-    bool valid() const;
+    bool valid() const {
+        if (is_held_)
+            return true;
+        std::atomic_thread_fence(std::memory_order_acquire);
+        return (locked_ || stripe_.sequence.load(std::memory_order_relaxed) == sequence_) &&
+               transaction_sequence().load(std::memory_order_relaxed) == transaction_sequence_;
+    }
 
 private:
+    const std::atomic<uint64_t> &transaction_sequence() const {
+        return thread_.pool->segment->transaction.sequence;
+    }
+    void wait();
+    void wait_for_transaction();
+
     Thread &thread_;
     Stripe &stripe_;
     uint64_t sequence_ = 0;
+    uint64_t transaction_sequence_ = 0;
     unsigned tries_ = 0;
     bool locked_ = false;  // took the lock itself
     bool is_held_ = false; // the thread holds it anyway

@@ -117,8 +117,9 @@ bool is_same_file(int descriptor, const char *path) {
            held.st_dev == named.st_dev && held.st_ino == named.st_ino;
 }
 
-void attach(Mount &mount, const char *pool_path, const pmemfile::PoolPlace *place) {
+void attach(Mount &mount, const char *pool_path, bool read_only, const pmemfile::PoolPlace *place) {
     pmemfile::AttachOptions options;
+    options.read_only = read_only;
     options.container_open = open_container;
     if (place != nullptr) {
         options.inherited_pool_descriptor = place->pool_descriptor;
@@ -144,7 +145,8 @@ bool make_mounts(const Handover *handover) {
     while (!rest.empty()) {
         std::string_view directory;
         std::string_view pool;
-        if (!next_mount(rest, directory, pool))
+        bool read_only = false;
+        if (!next_mount(rest, directory, pool, read_only))
             fail("PMEMFILE_POOLS", "must be DIR=POOL;... with absolute paths");
         if (mount_count == max_mounts)
             fail("PMEMFILE_POOLS", "more than 8 pools");
@@ -158,7 +160,7 @@ bool make_mounts(const Handover *handover) {
         if (place != nullptr && !is_same_file(place->pool_descriptor, pool_path))
             place = nullptr;
         is_handover = is_handover && place != nullptr;
-        attach(mount, pool_path, place);
+        attach(mount, pool_path, read_only, place);
         mount_count++;
     }
     return is_handover;

@@ -104,7 +104,7 @@ bool handover_read(const char *text, Handover &handover) {
     return reader.ok() && handover.directory.mount < static_cast<int>(handover.place_count);
 }
 
-bool next_mount(std::string_view &rest, std::string_view &directory, std::string_view &pool) {
+bool next_mount(std::string_view &rest, std::string_view &directory, std::string_view &pool, bool &read_only) {
     const std::string_view entry = rest.substr(0, rest.find(';'));
     rest.remove_prefix(entry.size() < rest.size() ? entry.size() + 1 : entry.size());
     const size_t equals = entry.find('=');
@@ -112,6 +112,10 @@ bool next_mount(std::string_view &rest, std::string_view &directory, std::string
         return false;
     directory = entry.substr(0, equals);
     pool = entry.substr(equals + 1);
+    constexpr std::string_view read_only_mark = "ro:";
+    read_only = pool.starts_with(read_only_mark);
+    if (read_only)
+        pool.remove_prefix(read_only_mark.size());
     return directory.starts_with('/') && pool.starts_with('/');
 }
 

@@ -47,6 +47,10 @@ TEST(Script, Steps) {
     expect_sound("steps", [](Explorer &explorer, std::mt19937 &) { steps(explorer); });
 }
 
+TEST(Script, Transactions) {
+    expect_sound("transactions", [](Explorer &explorer, std::mt19937 &) { transactions(explorer); });
+}
+
 TEST(Script, ManyNames) {
     expect_sound("many names",
                  [](Explorer &explorer, std::mt19937 &) { many_names(explorer, is_thorough() ? 70 : 24); });

@@ -69,6 +69,8 @@ constexpr Case cases[] = {
     {SeededFault::orphans_not_collected, "orphans_not_collected", "names"},
     {SeededFault::rename_in_two_records, "rename_in_two_records", "names"},
     {SeededFault::link_in_two_records, "link_in_two_records", "names"},
+    {SeededFault::fresh_blocks_left_in_cache, "fresh_blocks_left_in_cache", "transactions"},
+    {SeededFault::own_frees_ignored, "own_frees_ignored", "transactions"},
 };
 // `none` is not in the list.
 static_assert(std::size(cases) + 1 == static_cast<size_t>(SeededFault::count));
@@ -89,6 +91,7 @@ constexpr Script scripts[] = {
     {"alternate", [](Explorer &explorer, std::mt19937 &) { alternate(explorer, 24); }},
     {"laps", [](Explorer &explorer, std::mt19937 &) { laps(explorer, 2); }},
     {"succession", [](Explorer &explorer, std::mt19937 &) { succession(explorer); }},
+    {"transactions", [](Explorer &explorer, std::mt19937 &) { transactions(explorer); }},
     {"steps", [](Explorer &explorer, std::mt19937 &) { steps(explorer); }},
     {"crashes", [](Explorer &explorer, std::mt19937 &random) { crashes(explorer, random, 12); }},
 };

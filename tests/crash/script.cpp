@@ -102,6 +102,31 @@ void steps(Explorer &explorer) {
                  write_at("f", 4096, 2'000'000, 'b', true), truncate_to("f", 5000, true), unlink_name("f", true)});
 }
 
+void transactions(Explorer &explorer) {
+    std::vector<Operation> many;
+    for (unsigned i = 0; i < 12; ++i) {
+        many.push_back(create("d/" + std::to_string(i)));
+        many.push_back(write_at("d/" + std::to_string(i), 0, 100 + i * 900, letter(i)));
+    }
+    explore_all(
+        explorer,
+        {make_directory("d"), create("f"), write_at("f", 0, 20000, 'a'), create("g"), write_at("g", 0, 5000, 'b'),
+         in_transaction("on two files", {write_at("f", 0, 4096, 'c'), write_at("g", 0, 4096, 'c')}),
+         in_transaction("of many files", many),
+         in_transaction("that moves", {create("d/new"), rename_name("d/new", "moved"), rename_name("f", "d/f"),
+                                       make_link("g", "d/g"), unlink_name("g"), change_mode("moved", 0600)}),
+         in_transaction("that removes", {unlink_name("d/0"), unlink_name("d/11"), unlink_name("d/g")}),
+         // A block that is changed and then freed by the same record is somebody else's afterwards.
+         create("h"),
+         in_transaction("that frees what it stored",
+                        {write_at("d/f", 4100, 50, 'd'), write_at("d/f", 4096, 4096, 'e')}),
+         write_at("h", 0, 4096, 'f'), write_at("h", 0, 16384, 'g'),
+         in_transaction("that cuts", {truncate_to("d/f", 100)}),
+         in_transaction("that makes and removes",
+                        {create("i"), write_at("i", 0, 6000, 'i'), unlink_name("i"), write_at("h", 0, 12000, 'j')}),
+         write_at("h", 100, 50, 'k'), append("d/f", 9000, 'l')});
+}
+
 void many_names(Explorer &explorer, unsigned count) {
     auto name = [](unsigned i) { return "m/" + std::to_string(i) + std::string(40 + i % 100, 'n'); };
     explorer.prepare(make_directory("m").work);
@@ -142,7 +167,7 @@ void turns(Explorer &explorer, unsigned rounds) {
 
 void interleaved(Explorer &explorer, std::mt19937 &random, unsigned count) {
     std::vector<Operation> first = sequence_vocabulary();
-    std::erase_if(first, [](const Operation &operation) { return operation.in_steps; });
+    std::erase_if(first, [](const Operation &operation) { return operation.in_steps || operation.keeps_others; });
     const std::vector<Operation> second = second_thread_vocabulary();
     for (const Operation &operation : initial_tree())
         explorer.prepare(operation.work);

@@ -3,6 +3,8 @@
 
 #include "libpmemfile/fs/attribute_calls.h"
 #include "libpmemfile/fs/open_calls.h"
+#include "libpmemfile/fs/orphan.h"
+#include "libpmemfile/journal/transaction.h"
 
 #include <fcntl.h>
 #include <linux/falloc.h>
@@ -212,6 +214,23 @@ Operation while_open(const std::string &path, const std::vector<Operation> &oper
             operations.size() > 1};
 }
 
+Operation in_transaction(const std::string &name, const std::vector<Operation> &operations) {
+    return {"transaction " + name,
+            [=](Thread &thread) -> base::Status {
+                Transaction transaction;
+                BASE_TRY(transaction.begin(thread));
+                for (const Operation &operation : operations) {
+                    const base::Status done = operation.work(thread);
+                    if (!done.ok()) {
+                        transaction.abort(thread);
+                        return done;
+                    }
+                }
+                return transaction.commit(thread, orphan_collect);
+            },
+            false, true};
+}
+
 std::vector<Operation> initial_tree() {
     return {make_directory("A"),
             make_directory("B"),
@@ -324,6 +343,10 @@ std::vector<Operation> sequence_vocabulary() {
         change_times("A/inline", 1000),
         change_times("B/large", 2000),
         change_mode("/", 0711),
+        in_transaction("in A and B", {write_at("A/small", 100, 500, 'T'), rename_name("A/inline", "B/came"),
+                                      write_at("B/large", 0, 8192, 'T'), create("A/made")}),
+        in_transaction("that removes",
+                       {unlink_name("B/large"), write_at("A/small", 0, 4096, 'U'), remove_directory("A/empty")}),
     };
 }
 

@@ -11,7 +11,8 @@ namespace crash {
 struct Operation {
     std::string name;
     Work work;
-    bool in_steps = false; // documented as done in steps: states between are allowed
+    bool in_steps = false;     // documented as done in steps: states between are allowed
+    bool keeps_others = false; // from changing anything: nobody else's call comes between its fences
 };
 
 // Paths are from the root, without a leading slash.
@@ -41,6 +42,8 @@ Operation change_owner(const std::string &path, uid_t uid, gid_t gid);
 Operation change_times(const std::string &path, int64_t seconds);
 // Opens the file, makes the calls and closes it: what is unlinked among them is an orphan in between.
 Operation while_open(const std::string &path, const std::vector<Operation> &operations);
+// The calls in one transaction, named `name`.
+Operation in_transaction(const std::string &name, const std::vector<Operation> &operations);
 
 // A tree for the sequences to work on: /A and /B with files of each kind, /t2 for a second thread.
 std::vector<Operation> initial_tree();
