@@ -124,7 +124,13 @@ void transactions(Explorer &explorer) {
          in_transaction("that cuts", {truncate_to("d/f", 100)}),
          in_transaction("that makes and removes",
                         {create("i"), write_at("i", 0, 6000, 'i'), unlink_name("i"), write_at("h", 0, 12000, 'j')}),
-         write_at("h", 100, 50, 'k'), append("d/f", 9000, 'l')});
+         write_at("h", 100, 50, 'k'), append("d/f", 9000, 'l'),
+         in_transaction(
+             "with a file that gets its name late",
+             {create_unnamed("d", 5000, 'u', "d/unnamed"), create_unnamed("d", 5000, 'v', ""),
+              shift_range("h", FALLOC_FL_COLLAPSE_RANGE, 4096, 4096), copy_range("h", 0, "d/unnamed", 100, 6000),
+              shift_range("d/unnamed", FALLOC_FL_INSERT_RANGE, 4096, 8192), rename_name("d/unnamed", "named", 4)}),
+         write_at("h", 0, 8192, 'm'), write_at("named", 0, 8192, 'n')});
 }
 
 void many_names(Explorer &explorer, unsigned count) {
