@@ -20,6 +20,10 @@ PMEMfile *open_at(PMEMfilepool *pool, PMEMfile *dir, const char *path, int flags
     return file;
 }
 
+bool takes_mode(int flags) {
+    return (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE;
+}
+
 // Vectors as readv(2) and writev(2) accept them.
 base::Result<UserBuffers> buffers_of(const pmemfile_iovec_t *vectors, int count) {
     if (count < 0 || count > 1024)
@@ -57,7 +61,7 @@ bool api::exact_times(const struct timeval times[2], struct timespec exact[2]) {
 PMEMfile *pmemfile_open(PMEMfilepool *pool, const char *path, int flags, ...) {
     va_list list;
     va_start(list, flags);
-    const mode_t mode = (flags & O_CREAT) != 0 ? va_arg(list, mode_t) : 0;
+    const mode_t mode = takes_mode(flags) ? va_arg(list, mode_t) : 0;
     va_end(list);
     return open_at(pool, PMEMFILE_AT_CWD, path, flags, mode);
 }
@@ -65,7 +69,7 @@ PMEMfile *pmemfile_open(PMEMfilepool *pool, const char *path, int flags, ...) {
 PMEMfile *pmemfile_openat(PMEMfilepool *pool, PMEMfile *dir, const char *path, int flags, ...) {
     va_list list;
     va_start(list, flags);
-    const mode_t mode = (flags & O_CREAT) != 0 ? va_arg(list, mode_t) : 0;
+    const mode_t mode = takes_mode(flags) ? va_arg(list, mode_t) : 0;
     va_end(list);
     return open_at(pool, dir, path, flags, mode);
 }
@@ -78,6 +82,27 @@ void pmemfile_close(PMEMfilepool *pool, PMEMfile *file) {
     if (Thread *thread = api::thread_of(pool))
         fs_close(*thread, file->id);
     api::remove_file(pool, file);
+}
+
+pmemfile_ssize_t pmemfile_preadv2(PMEMfilepool *pool, PMEMfile *file, const pmemfile_iovec_t *vectors, int count,
+                                  pmemfile_off_t offset, int flags) {
+    return api::serve(pool, [&](Thread &thread) -> base::Result<size_t> {
+        BASE_TRY_ASSIGN(UserBuffers buffers, buffers_of(vectors, count));
+        BASE_TRY_ASSIGN(unsigned options, io_options_of(flags, false));
+        return offset == -1 ? fs_read(thread, file->id, buffers, options)
+                            : fs_pread(thread, file->id, buffers, offset, options);
+    });
+}
+
+pmemfile_ssize_t pmemfile_pwritev2(PMEMfilepool *pool, PMEMfile *file, const pmemfile_iovec_t *vectors, int count,
+                                   pmemfile_off_t offset, int flags) {
+    const uint64_t limit = pool->file_size_limit_bytes;
+    return api::serve(pool, [&](Thread &thread) -> base::Result<size_t> {
+        BASE_TRY_ASSIGN(UserBuffers buffers, buffers_of(vectors, count));
+        BASE_TRY_ASSIGN(unsigned options, io_options_of(flags, true));
+        return offset == -1 ? fs_write(thread, file->id, buffers, limit, options)
+                            : fs_pwrite(thread, file->id, buffers, offset, limit, options);
+    });
 }
 
 pmemfile_ssize_t pmemfile_readv(PMEMfilepool *pool, PMEMfile *file, const pmemfile_iovec_t *vectors, int count) {
@@ -129,6 +154,15 @@ pmemfile_ssize_t pmemfile_pwrite(PMEMfilepool *pool, PMEMfile *file, const void 
                                  pmemfile_off_t offset) {
     const struct iovec vector = {const_cast<void *>(buffer), count};
     return pmemfile_pwritev(pool, file, &vector, 1, offset);
+}
+
+pmemfile_ssize_t pmemfile_copy_file_range(PMEMfilepool *pool, PMEMfile *from, pmemfile_off_t *from_offset, PMEMfile *to,
+                                          pmemfile_off_t *to_offset, size_t size, unsigned flags) {
+    if (flags != 0)
+        return api::fail(EINVAL);
+    return api::serve(pool, [&](Thread &thread) {
+        return fs_copy_range(thread, from->id, from_offset, to->id, to_offset, size, pool->file_size_limit_bytes);
+    });
 }
 
 pmemfile_off_t pmemfile_lseek(PMEMfilepool *pool, PMEMfile *file, pmemfile_off_t offset, int whence) {

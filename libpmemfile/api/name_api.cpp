@@ -31,10 +31,16 @@ base::Status access_path(PMEMfilepool *pool, Thread &thread, PMEMfile *dir, cons
 
 int pmemfile_linkat(PMEMfilepool *pool, PMEMfile *from_dir, const char *from, PMEMfile *to_dir, const char *to,
                     int flags) {
-    if ((flags & ~AT_SYMLINK_FOLLOW) != 0)
+    if ((flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) != 0)
         return api::fail(EINVAL);
+    const bool is_file = (flags & AT_EMPTY_PATH) != 0 && from != nullptr && *from == 0 && from_dir != PMEMFILE_AT_CWD;
     return serve_int(pool, [&](Thread &thread) -> base::Status {
-        BASE_TRY_ASSIGN(InodeHandle handle, api::find(pool, thread, from_dir, from, (flags & AT_SYMLINK_FOLLOW) != 0));
+        InodeHandle handle;
+        if (is_file) {
+            handle = from_dir->inode;
+        } else {
+            BASE_TRY_ASSIGN(handle, api::find(pool, thread, from_dir, from, (flags & AT_SYMLINK_FOLLOW) != 0));
+        }
         BASE_TRY_ASSIGN(At at, api::at_of(pool, to_dir, to));
         return fs_link(thread, handle, at);
     });

@@ -170,13 +170,17 @@ base::Status note_file(Thread &thread, PMEMfile *file) {
 base::Status reopen_file(Thread &thread, PMEMfile *file) {
     const Credentials *former = thread.credentials;
     thread.credentials = nullptr;
-    auto id = fs_open_inode(thread, InodeHandle(file->inode, file->generation), static_cast<int>(file->flags));
+    int flags = static_cast<int>(file->flags);
+    if ((flags & O_TMPFILE) == O_TMPFILE) // it has a name now, and is no directory
+        flags &= ~O_TMPFILE;
+    auto id = fs_open_inode(thread, InodeHandle(file->inode, file->generation), flags);
     thread.credentials = former;
     if (!id.ok())
         return id.error();
     file->id = *id;
     BASE_TRY_ASSIGN(OpenFile * description, open_file_get(thread, file->id));
     description->offset_bytes.store(file->offset_bytes);
+    description->flags.store(file->flags);
     return {};
 }
 

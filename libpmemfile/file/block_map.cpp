@@ -30,10 +30,6 @@ uint64_t span_of(unsigned level) {
     return uint64_t{1} << (node_bits * level);
 }
 
-uint64_t reach_of(unsigned height) {
-    return inode_slots * span_of(height);
-}
-
 uint64_t load_pointer(const uint64_t *address) {
     return __atomic_load_n(address, __ATOMIC_RELAXED) & pointer_block_mask;
 }
@@ -305,7 +301,7 @@ bool visit_array(const Pool &pool, const uint64_t *pointers, uint64_t length, un
 MappedRun map_lookup(const Pool &pool, const Inode &inode, uint64_t index, uint64_t limit) {
     MappedRun run{index, 0, limit};
     unsigned level = inode.height;
-    if ((inode.flags & inode_inline) != 0 || level > max_map_height || index >= reach_of(level) || limit == 0)
+    if ((inode.flags & inode_inline) != 0 || level > max_map_height || index >= map_reach_blocks(level) || limit == 0)
         return run;
     const uint64_t *pointers = inode.content.slots;
     uint64_t length = inode_slots;
@@ -345,7 +341,7 @@ base::Status map_set(Call &call, Inode &inode, uint64_t index, std::span<const B
     uint64_t slots[inode_slots];
     FreeRuns frees(call);
     SetWalk walk{call, inode, frees, runs};
-    while (index + count > reach_of(inode.height)) {
+    while (index + count > map_reach_blocks(inode.height)) {
         if (walk.grown != 0)
             return base::error(EFBIG); // the caller has not called map_prepare
         std::memcpy(slots, inode.content.slots, sizeof(slots));
@@ -362,11 +358,11 @@ base::Status map_set(Call &call, Inode &inode, uint64_t index, std::span<const B
 base::Result<bool> map_prepare(Call &call, Inode &inode, uint64_t index) {
     if (inode.height > max_map_height)
         return base::error(EUCLEAN);
-    if (index < reach_of(inode.height) || no_pointers(inode))
+    if (index < map_reach_blocks(inode.height) || no_pointers(inode))
         return true;
     if (inode.height + 1u > max_map_height)
         return base::error(EFBIG);
-    if (index < reach_of(inode.height + 1u))
+    if (index < map_reach_blocks(inode.height + 1u))
         return true;
     BASE_TRY(grow(call, inode));
     return false;
@@ -375,7 +371,7 @@ base::Result<bool> map_prepare(Call &call, Inode &inode, uint64_t index) {
 base::Result<uint64_t> map_clear_step(Call &call, Inode &inode, uint64_t first, uint64_t end) {
     if (inode.height > max_map_height)
         return base::error(EUCLEAN);
-    const uint64_t reached = std::min(end, reach_of(inode.height));
+    const uint64_t reached = std::min(end, map_reach_blocks(inode.height));
     if (first >= reached)
         return end;
     FreeRuns frees(call);

@@ -22,6 +22,11 @@ struct MappedRun {
 // (such a one reads as a hole and valid() will fail).
 MappedRun map_lookup(const Pool &pool, const Inode &inode, uint64_t index, uint64_t limit);
 
+// How many file blocks a map with `height` levels of nodes reaches.
+constexpr uint64_t map_reach_blocks(unsigned height) {
+    return inode_slots * (uint64_t{1} << (9 * height));
+}
+
 // Builds the changes that a call makes to one file's map. Works on `inode`, a
 // private copy of the inode that the caller stores in the same record.
 // Sets the pointers of the file blocks from `index` on to the blocks of `runs`, one run

@@ -13,6 +13,8 @@ namespace pmemfile {
 // The largest write that is one atomic step whatever the state of the pool.
 // Larger ones are split into steps of at least this size, each atomic.
 constexpr size_t atomic_write_bytes = 64 * 1024;
+// The smallest that may be asked for by RWF_ATOMIC.
+constexpr size_t atomic_write_min_bytes = 512;
 // The largest file: 16 slots over max_map_height levels would allow more; loff_t does not.
 constexpr uint64_t file_max_bytes = INT64_MAX & ~(block_size_bytes - 1);
 
@@ -30,9 +32,23 @@ base::Result<size_t> data_read(Thread &thread, InodeNumber inode, uint64_t offse
 // (then `*offset_bytes` says where it went). Takes and gives back the inode's lock; each step
 // atomic and durable. Clears set-id bits as write(2) says, sets mtime and ctime.
 // Returns bytes written (short only when space ran out part way). `size_limit_bytes`: RLIMIT_FSIZE.
-// EFAULT, ENOSPC, EFBIG, EROFS, EIO.
+// EFAULT, ENOSPC, EFBIG, EROFS, EIO. `whole` (RWF_ATOMIC): refuses what is not one step: EINVAL unless there is
+// one buffer, of a power of two from atomic_write_min_bytes to atomic_write_bytes, at a multiple of its
+// length; EOPNOTSUPP while the file is mapped shared and writable.
 base::Result<size_t> data_write(Thread &thread, InodeNumber inode, uint64_t *offset_bytes, const UserBuffers &buffers,
-                                bool append, uint64_t size_limit_bytes = UINT64_MAX);
+                                bool append, uint64_t size_limit_bytes = UINT64_MAX, bool whole = false);
+
+// One step of data_write, for a call that holds the inode's lock and has finished its truncation: writes up to
+// `left_bytes` (more than 0) from the cursor at `offset_bytes` and commits. Returns bytes written.
+class UserCursor;
+base::Result<size_t> data_write_step(Call &call, InodeNumber inode, UserCursor &cursor, uint64_t offset_bytes,
+                                     uint64_t left_bytes);
+
+// Copies bytes of one file to another, or within one, in the steps of data_write; stops at the source's end.
+// Locks both. Returns bytes copied (short when space ran out part way). EINVAL when the ranges overlap,
+// and the errors of data_write.
+base::Result<size_t> data_copy(Thread &thread, InodeNumber from, uint64_t from_offset_bytes, InodeNumber to,
+                               uint64_t to_offset_bytes, uint64_t size_bytes, uint64_t size_limit_bytes = UINT64_MAX);
 
 // Sets the size; bytes beyond are gone, new ones read as zeros. Takes the lock. `generation` not 0: only
 // that use of the inode number is meant, else ESTALE.
@@ -43,10 +59,16 @@ base::Status data_truncate(Thread &thread, InodeNumber inode, uint64_t size_byte
 base::Status data_finish_truncate(Call &call, InodeNumber inode);
 
 // fallocate(2): mode 0 (allocates zeroed blocks, in steps), PUNCH_HOLE (frees blocks), ZERO_RANGE, each
-// with KEEP_SIZE; others EOPNOTSUPP. What is zeroed and freed is one record as long as it fits
-// (some 100 runs of blocks), else steps from the front. While the file is mapped its blocks stay
-// and are zeroed in place, so that all mappings see it.
+// with KEEP_SIZE; COLLAPSE_RANGE, INSERT_RANGE (data_shift_range); others EOPNOTSUPP. What is zeroed and freed is one
+// record as long as it fits (some 100 runs of blocks), else steps from the front. While the file is mapped its blocks
+// stay and are zeroed in place, so that all mappings see it.
 base::Status data_allocate(Thread &thread, InodeNumber inode, int mode, uint64_t offset_bytes, uint64_t length_bytes);
+
+// Takes [offset, offset + length) out of the file, or puts a hole in there; in one step. All multiples of
+// block_size_bytes, `offset` inside the file. For a call that holds the inode's lock; the content is not inline and
+// no truncation is under way. EBUSY while the file is mapped, ENOSPC (a new map is made), EFBIG, EUCLEAN.
+base::Status data_shift_range(Call &call, InodeNumber inode, bool is_collapse, uint64_t offset_bytes,
+                              uint64_t length_bytes);
 
 // SEEK_DATA / SEEK_HOLE from `offset_bytes`: ENXIO beyond the end.
 base::Result<uint64_t> data_seek(Thread &thread, InodeNumber inode, uint64_t offset_bytes, bool want_hole);

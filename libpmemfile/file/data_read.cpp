@@ -10,8 +10,6 @@
 namespace pmemfile {
 namespace {
 
-alignas(64) const std::byte zero_block[block_size_bytes] = {};
-
 // Copies [offset, end) of the file; returns bytes copied.
 size_t copy_range(const Pool &pool, const Inode &inode, uint64_t offset, uint64_t end, UserCursor &cursor) {
     if (inode.flags & inode_inline) {

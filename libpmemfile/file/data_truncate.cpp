@@ -200,6 +200,24 @@ base::Status move_inline_and_commit(Call &call, InodeNumber number) {
     return call.commit();
 }
 
+// COLLAPSE_RANGE and INSERT_RANGE, with the errors of ext4.
+base::Status shift_range(Thread &thread, InodeNumber number, int mode, uint64_t offset, uint64_t length) {
+    const bool is_collapse = mode == FALLOC_FL_COLLAPSE_RANGE;
+    if ((!is_collapse && mode != FALLOC_FL_INSERT_RANGE) || length == 0 || offset % block_size_bytes != 0 ||
+        length % block_size_bytes != 0)
+        return base::error(EINVAL);
+    Call call(thread);
+    BASE_TRY(call.lock({number}));
+    BASE_TRY(data_finish_truncate(call, number));
+    BASE_TRY_ASSIGN(Inode inode, load_inode(call, number));
+    if (!is_collapse && (length > file_max_bytes || inode.size_bytes > file_max_bytes - length))
+        return base::error(EFBIG);
+    if (offset >= inode.size_bytes || (is_collapse && length >= inode.size_bytes - offset))
+        return base::error(EINVAL);
+    BASE_TRY(move_inline_and_commit(call, number));
+    return data_shift_range(call, number, is_collapse, offset, length);
+}
+
 } // namespace
 
 base::Status move_inline_out(Call &call, Inode &inode) {
@@ -254,6 +272,8 @@ base::Status data_truncate(Thread &thread, InodeNumber number, uint64_t size_byt
 base::Status data_allocate(Thread &thread, InodeNumber number, int mode, uint64_t offset_bytes, uint64_t length_bytes) {
     const bool keeps_size = (mode & FALLOC_FL_KEEP_SIZE) != 0;
     const int kind = mode & ~FALLOC_FL_KEEP_SIZE;
+    if ((mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE)) != 0)
+        return shift_range(thread, number, mode, offset_bytes, length_bytes);
     if (kind != 0 && kind != FALLOC_FL_ZERO_RANGE && !(kind == FALLOC_FL_PUNCH_HOLE && keeps_size))
         return base::error(EOPNOTSUPP);
     if (length_bytes == 0)

@@ -18,6 +18,7 @@
 #include "libpmemfile/runtime/mapping_pin.h"
 #include "libpmemfile/space/allocator.h"
 
+#include <bit>
 #include <sys/stat.h>
 
 namespace pmemfile {
@@ -294,10 +295,24 @@ base::Result<size_t> next_step(Step &step) {
                                               : write_fresh(step, inode, step_max_blocks, false);
 }
 
+// Will the write be one step, as RWF_ATOMIC wants it?
+base::Status check_whole(Thread &thread, InodeNumber inode, uint64_t offset, uint64_t total, unsigned buffer_count) {
+    if (buffer_count != 1 || !std::has_single_bit(total) || total < atomic_write_min_bytes ||
+        total > atomic_write_bytes || offset % total != 0)
+        return base::error(EINVAL);
+    return is_mapped_writable(thread, inode) ? base::Status{base::error(EOPNOTSUPP)} : base::Status{};
+}
+
 } // namespace
 
+base::Result<size_t> data_write_step(Call &call, InodeNumber inode, UserCursor &cursor, uint64_t offset_bytes,
+                                     uint64_t left_bytes) {
+    Step step{call, inode, cursor, offset_bytes, left_bytes};
+    return next_step(step);
+}
+
 base::Result<size_t> data_write(Thread &thread, InodeNumber inode, uint64_t *offset_bytes, const UserBuffers &buffers,
-                                bool append, uint64_t size_limit_bytes) {
+                                bool append, uint64_t size_limit_bytes, bool whole) {
     uint64_t total = total_bytes(buffers);
     Call call(thread);
     BASE_TRY(call.lock({inode}));
@@ -307,10 +322,12 @@ base::Result<size_t> data_write(Thread &thread, InodeNumber inode, uint64_t *off
         return base::error(EUCLEAN);
     if (append)
         *offset_bytes = home->size_bytes;
+    if (whole)
+        BASE_TRY(check_whole(thread, inode, *offset_bytes, total, buffers.count));
     if (total == 0)
         return size_t{0};
     uint64_t limit = std::min(size_limit_bytes, file_max_bytes);
-    if (*offset_bytes >= limit)
+    if (*offset_bytes >= limit || (whole && total > limit - *offset_bytes))
         return base::error(EFBIG);
     total = std::min(total, limit - *offset_bytes);
     UserCursor cursor(buffers);

@@ -8,6 +8,9 @@
 
 namespace pmemfile {
 
+// What a hole reads as.
+alignas(64) inline constexpr std::byte zero_block[block_size_bytes] = {};
+
 class UserCursor {
 public:
     explicit UserCursor(const UserBuffers &buffers) : buffers_(buffers) {}

@@ -227,6 +227,7 @@ enum InodeFlags : uint16_t {
     inode_has_acl = 4,         // system.posix_acl_access
     inode_has_default_acl = 8, // system.posix_acl_default
     inode_has_capability = 16, // security.capability
+    inode_linkable = 32,       // made by O_TMPFILE without O_EXCL: has no name, and may be given one
 };
 constexpr uint16_t inode_xattr_flags = inode_has_acl | inode_has_default_acl | inode_has_capability;
 

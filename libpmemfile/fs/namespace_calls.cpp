@@ -132,6 +132,15 @@ base::Status remove(Thread &thread, const At &at, bool wants_directory) {
     }
 }
 
+// A file of O_TMPFILE gets its first name. A truncation that is not done yet keeps the slot, and gives it up itself.
+void leave_orphans(Call &call, Inode &inode) {
+    inode.flags &= static_cast<uint16_t>(~inode_linkable);
+    if ((inode.flags & inode_truncating) != 0)
+        return;
+    orphan_slot_release(call, inode.orphan_slot);
+    inode.orphan_slot = 0;
+}
+
 } // namespace
 
 base::Result<InodeNumber> fs_mknod(Thread &thread, const At &at, mode_t mode, uint64_t device) {
@@ -183,7 +192,7 @@ base::Status fs_link(Thread &thread, InodeHandle from, const At &to) {
         BASE_TRY_ASSIGN(const Inode *home, handle_inode(call.pool(), from));
         if (S_ISDIR(home->mode))
             return base::error(EPERM);
-        if (home->link_count == 0)
+        if (home->link_count == 0 && (home->flags & inode_linkable) == 0)
             return base::error(ENOENT);
         if (home->link_count >= link_max)
             return base::error(EMLINK);
@@ -193,7 +202,8 @@ base::Status fs_link(Thread &thread, InodeHandle from, const At &to) {
         Inode inode = *home;
         BASE_TRY(directory_insert(call, place.parent, directory, place.name, from.number,
                                   static_cast<uint8_t>(IFTODT(inode.mode))));
-        ++inode.link_count;
+        if (inode.link_count++ == 0)
+            leave_orphans(call, inode);
         inode.ctime_ns = coarse_now_ns();
         touch_directory(directory, inode.ctime_ns);
         store_changed_lines(call, place.parent, directory);

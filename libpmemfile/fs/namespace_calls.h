@@ -23,9 +23,10 @@ base::Status fs_mkdir(Thread &thread, const At &at, mode_t mode);
 base::Status fs_rmdir(Thread &thread, const At &at);
 base::Status fs_unlink(Thread &thread, const At &at);
 base::Status fs_symlink(Thread &thread, std::string_view target, const At &at);
-// Links inode `from` (already resolved) to a new name. EMLINK, EPERM (directory), EEXIST, ENOENT (no name left).
+// Links inode `from` (already resolved) to a new name. EMLINK, EPERM (directory), EEXIST, ENOENT (no name left, and not
+// a file of O_TMPFILE).
 base::Status fs_link(Thread &thread, InodeHandle from, const At &to);
-// RENAME_NOREPLACE, RENAME_EXCHANGE served, RENAME_WHITEOUT EINVAL.
+// With RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_WHITEOUT (needs no capability, as on Linux since 5.8).
 base::Status fs_rename(Thread &thread, const At &from, const At &to, unsigned rename_flags);
 // Content of a symlink, not NUL-terminated; cut at the size. EINVAL when it is none.
 base::Result<size_t> fs_readlink(Thread &thread, InodeHandle handle, char *buffer, size_t size_bytes);

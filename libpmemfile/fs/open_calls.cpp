@@ -4,6 +4,7 @@
 //
 //     open existing:  walk ─► lock inode ─► check, make description ─► unlock     no record
 //     create:         walk ─► lock parent ─► inode + description ─► record        one record
+//     O_TMPFILE:      the same, with an orphan slot in place of the name          one record
 #include "libpmemfile/fs/open_calls.h"
 
 #include "base/user_copy.h"
@@ -15,6 +16,7 @@
 #include "libpmemfile/runtime/advisory_lock.h"
 #include "libpmemfile/runtime/stripe.h"
 #include "libpmemfile/runtime/transaction_gate.h"
+#include "libpmemfile/space/allocator.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -29,7 +31,7 @@ constexpr unsigned max_tries = 10000;
 
 // Status flags that F_GETFL tells; the rest acts only while opening.
 constexpr int kept_flags = O_ACCMODE | O_APPEND | O_NONBLOCK | O_DSYNC | O_SYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY |
-                           O_NOFOLLOW | O_NOATIME | O_PATH | O_ASYNC;
+                           O_NOFOLLOW | O_NOATIME | O_PATH | O_ASYNC | O_TMPFILE;
 constexpr int changeable_flags = O_APPEND | O_NONBLOCK | O_NOATIME | O_DIRECT | O_ASYNC;
 
 bool may_read_by(uint32_t flags) {
@@ -40,11 +42,16 @@ bool may_write_by(uint32_t flags) {
     return (flags & O_PATH) == 0 && (flags & O_ACCMODE) != O_RDONLY;
 }
 
+// O_TMPFILE by its own bit, with or without O_DIRECTORY.
+bool is_unnamed(int flags) {
+    return (flags & O_TMPFILE & ~O_DIRECTORY) != 0;
+}
+
 base::Status check_flags(int flags) {
     if ((flags & O_PATH) != 0)
         return {};
-    if ((flags & O_TMPFILE) == O_TMPFILE)
-        return base::error(EOPNOTSUPP);
+    if (is_unnamed(flags) && ((flags & (O_TMPFILE | O_CREAT)) != O_TMPFILE || (flags & O_ACCMODE) == O_RDONLY))
+        return base::error(EINVAL);
     if ((flags & (O_CREAT | O_DIRECTORY)) == (O_CREAT | O_DIRECTORY))
         return base::error(EINVAL);
     if ((flags & O_ACCMODE) == O_ACCMODE)
@@ -81,6 +88,17 @@ uint32_t description_flags(int flags) {
     return static_cast<uint32_t>((flags | O_LARGEFILE) & kept_flags);
 }
 
+// Commits a call that makes inode `number`; the description is there before, so that nobody frees it.
+base::Result<OpenFileId> commit_and_open(Call &call, InodeNumber number, const Inode &inode, int flags) {
+    call.store(number * inode_size_bytes, &inode, sizeof(inode));
+    BASE_TRY_ASSIGN(OpenFileId id, open_file_create(call.thread(), number, inode.generation, description_flags(flags)));
+    base::Status committed = call.commit();
+    if (committed.ok())
+        return id;
+    open_file_unreference(call.thread(), id);
+    return committed.error();
+}
+
 // Makes the new file and its description; the place is locked and unchanged.
 base::Result<OpenFileId> create_and_open(Call &call, const WalkResult &place, int flags, mode_t mode) {
     Thread &thread = call.thread();
@@ -92,13 +110,7 @@ base::Result<OpenFileId> create_and_open(Call &call, const WalkResult &place, in
     BASE_TRY(directory_insert(call, place.parent, directory, place.name, number, DT_REG));
     touch_directory(directory, inode.ctime_ns);
     store_changed_lines(call, place.parent, directory);
-    call.store(number * inode_size_bytes, &inode, sizeof(inode));
-    BASE_TRY_ASSIGN(OpenFileId id, open_file_create(thread, number, inode.generation, description_flags(flags)));
-    base::Status committed = call.commit();
-    if (committed.ok())
-        return id;
-    open_file_unreference(thread, id);
-    return committed.error();
+    return commit_and_open(call, number, inode, flags);
 }
 
 // O_CREAT where the walk met nothing. The result is false when the name has come to be meanwhile.
@@ -113,6 +125,18 @@ base::Result<bool> try_create(Thread &thread, const WalkResult &place, int flags
         return false;
     BASE_TRY_ASSIGN(*id, create_and_open(call, place, flags, mode));
     return true;
+}
+
+// O_TMPFILE: the path names the directory.
+base::Result<OpenFileId> open_unnamed_at(Thread &thread, const At &at, int flags, mode_t mode) {
+    const unsigned follow = (flags & O_NOFOLLOW) == 0 ? unsigned{walk_follow_last} : 0u;
+    for (unsigned tries = 0; tries < max_tries; ++tries) {
+        BASE_TRY_ASSIGN(WalkResult place, walk(thread, at.start, at.path, at.flags | follow));
+        auto id = fs_open_unnamed(thread, place.handle(), flags, mode);
+        if (id.ok() || id.error().number() != ESTALE)
+            return id;
+    }
+    return base::error(EUCLEAN);
 }
 
 const Inode *inode_of(const Thread &thread, const OpenFile &file) {
@@ -133,6 +157,25 @@ base::Result<OpenFile *> data_file(Thread &thread, OpenFileId id, bool for_writi
     if (for_writing)
         BASE_TRY(before_content_change(thread, file->inode.load(std::memory_order_relaxed)));
     return file;
+}
+
+bool appends(const OpenFile &file, unsigned options) {
+    return (options & io_append) != 0 ||
+           ((file.flags.load(std::memory_order_relaxed) & O_APPEND) != 0 && (options & io_no_append) == 0);
+}
+
+// RWF_NOWAIT: does somebody hold what the call needs? It may still have to wait for a moment,
+// if he comes between this look and its own.
+bool would_wait(const Thread &thread, const OpenFile &file, unsigned options) {
+    return (options & io_no_wait) != 0 && stripe_state(thread, file.inode.load()).lock.word.load() != 0;
+}
+
+bool would_wait_to_write(const Thread &thread, const OpenFile &file, unsigned options) {
+    return would_wait(thread, file, options) || ((options & io_no_wait) != 0 && transaction_bars(thread));
+}
+
+bool offset_would_wait(const OpenFile &file, unsigned options) {
+    return (options & io_no_wait) != 0 && file.offset_lock.word.load() != 0;
 }
 
 // What fs_getdents64 has put into the application's buffer so far.
@@ -216,10 +259,29 @@ base::Result<OpenFileId> fs_open_inode(Thread &thread, InodeHandle handle, int f
     return id;
 }
 
+base::Result<OpenFileId> fs_open_unnamed(Thread &thread, InodeHandle directory, int flags, mode_t mode) {
+    BASE_TRY(check_flags(flags));
+    Call call(thread);
+    BASE_TRY(call.lock({directory.number}));
+    BASE_TRY_ASSIGN(const Inode *home, handle_inode(call.pool(), directory));
+    if (!S_ISDIR(home->mode))
+        return base::error(ENOTDIR);
+    BASE_TRY(permission_check(thread, *home, may_write | may_execute));
+    Inode inode;
+    BASE_TRY_ASSIGN(InodeNumber number, new_inode(call, *home, S_IFREG | (mode & 07777), &inode));
+    inode.link_count = 0;
+    if ((flags & O_EXCL) == 0)
+        inode.flags |= inode_linkable;
+    BASE_TRY_ASSIGN(inode.orphan_slot, orphan_slot_take(call, number));
+    return commit_and_open(call, number, inode, flags);
+}
+
 base::Result<OpenFileId> fs_open(Thread &thread, const At &at, int flags, mode_t mode) {
     BASE_TRY(check_flags(flags));
     if ((flags & O_PATH) != 0)
         flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW;
+    if (is_unnamed(flags))
+        return open_unnamed_at(thread, at, flags, mode);
     const bool creates = (flags & O_CREAT) != 0;
     const bool exclusive = creates && (flags & O_EXCL) != 0;
     unsigned walk_flags = at.flags | (creates ? unsigned{walk_create} : 0u);
@@ -260,8 +322,10 @@ void fs_close(Thread &thread, OpenFileId id, bool drop_posix_locks) {
     }
 }
 
-base::Result<size_t> fs_read(Thread &thread, OpenFileId id, const UserBuffers &buffers) {
+base::Result<size_t> fs_read(Thread &thread, OpenFileId id, const UserBuffers &buffers, unsigned options) {
     BASE_TRY_ASSIGN(OpenFile * file, data_file(thread, id, false));
+    if (would_wait(thread, *file, options) || offset_would_wait(*file, options))
+        return base::error(EAGAIN);
     RobustGuard lock(thread, file->offset_lock);
     const int64_t offset = file->offset_bytes.load(std::memory_order_relaxed);
     BASE_TRY_ASSIGN(size_t done, data_read(thread, file->inode.load(), static_cast<uint64_t>(offset), buffers));
@@ -269,31 +333,39 @@ base::Result<size_t> fs_read(Thread &thread, OpenFileId id, const UserBuffers &b
     return done;
 }
 
-base::Result<size_t> fs_write(Thread &thread, OpenFileId id, const UserBuffers &buffers, uint64_t size_limit_bytes) {
+base::Result<size_t> fs_write(Thread &thread, OpenFileId id, const UserBuffers &buffers, uint64_t size_limit_bytes,
+                              unsigned options) {
     BASE_TRY_ASSIGN(OpenFile * file, data_file(thread, id, true));
+    if (would_wait_to_write(thread, *file, options) || offset_would_wait(*file, options))
+        return base::error(EAGAIN);
     WriterOffsetLock lock(thread, file->offset_lock);
-    const bool append = (file->flags.load(std::memory_order_relaxed) & O_APPEND) != 0;
     auto offset = static_cast<uint64_t>(file->offset_bytes.load(std::memory_order_relaxed));
-    BASE_TRY_ASSIGN(size_t done, data_write(thread, file->inode.load(), &offset, buffers, append, size_limit_bytes));
+    BASE_TRY_ASSIGN(size_t done, data_write(thread, file->inode.load(), &offset, buffers, appends(*file, options),
+                                            size_limit_bytes, (options & io_atomic) != 0));
     file->offset_bytes.store(static_cast<int64_t>(offset + done), std::memory_order_release);
     return done;
 }
 
-base::Result<size_t> fs_pread(Thread &thread, OpenFileId id, const UserBuffers &buffers, int64_t offset_bytes) {
+base::Result<size_t> fs_pread(Thread &thread, OpenFileId id, const UserBuffers &buffers, int64_t offset_bytes,
+                              unsigned options) {
     if (offset_bytes < 0)
         return base::error(EINVAL);
     BASE_TRY_ASSIGN(OpenFile * file, data_file(thread, id, false));
+    if (would_wait(thread, *file, options))
+        return base::error(EAGAIN);
     return data_read(thread, file->inode.load(), static_cast<uint64_t>(offset_bytes), buffers);
 }
 
 base::Result<size_t> fs_pwrite(Thread &thread, OpenFileId id, const UserBuffers &buffers, int64_t offset_bytes,
-                               uint64_t size_limit_bytes) {
+                               uint64_t size_limit_bytes, unsigned options) {
     if (offset_bytes < 0)
         return base::error(EINVAL);
     BASE_TRY_ASSIGN(OpenFile * file, data_file(thread, id, true));
-    const bool append = (file->flags.load(std::memory_order_relaxed) & O_APPEND) != 0;
+    if (would_wait_to_write(thread, *file, options))
+        return base::error(EAGAIN);
     auto offset = static_cast<uint64_t>(offset_bytes);
-    return data_write(thread, file->inode.load(), &offset, buffers, append, size_limit_bytes);
+    return data_write(thread, file->inode.load(), &offset, buffers, appends(*file, options), size_limit_bytes,
+                      (options & io_atomic) != 0);
 }
 
 base::Result<int64_t> fs_seek(Thread &thread, OpenFileId id, int64_t offset, int whence) {

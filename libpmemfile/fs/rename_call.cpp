@@ -47,8 +47,9 @@ base::Result<bool> is_at_or_above(const Pool &pool, InodeNumber ancestor, InodeN
 // A rename whose four inodes are locked and unchanged.
 class Rename {
 public:
-    Rename(Call &call, const WalkResult &from, const WalkResult &to, bool exchange)
-        : call_(call), from_(from), to_(to), exchange_(exchange) {}
+    Rename(Call &call, const WalkResult &from, const WalkResult &to, unsigned flags)
+        : call_(call), from_(from), to_(to), exchange_((flags & RENAME_EXCHANGE) != 0),
+          leaves_whiteout_((flags & RENAME_WHITEOUT) != 0) {}
     base::Status run(Dentry from_entry, Dentry to_entry);
 
 private:
@@ -61,7 +62,9 @@ private:
     base::Status check_tree() const;
     base::Status check_permissions() const;
     base::Status insert_new(Dentry *from_entry);
-    void replace_entries(const Dentry &from_entry, const Dentry &to_entry);
+    base::Status replace_entries(const Dentry &from_entry, const Dentry &to_entry);
+    // The old name stays, and names a new device node 0/0 (overlayfs's sign for "removed").
+    base::Status leave_whiteout(const Dentry &from_entry);
     // Stores the inode that is now called `place`'s name.
     void store_moved(InodeNumber number, const WalkResult &place);
     base::Status commit_replaced();
@@ -70,6 +73,7 @@ private:
     const WalkResult &from_;
     const WalkResult &to_;
     bool exchange_;
+    bool leaves_whiteout_;
     int64_t now_ns_ = coarse_now_ns();
     Inode from_directory_;
     Inode to_directory_; // used only when the parents differ
@@ -132,30 +136,44 @@ void Rename::store_moved(InodeNumber number, const WalkResult &place) {
     store_changed_lines(call_, number, moved);
 }
 
+base::Status Rename::leave_whiteout(const Dentry &from_entry) {
+    Inode whiteout;
+    BASE_TRY_ASSIGN(InodeNumber number, new_inode(call_, home(from_.parent), S_IFCHR, &whiteout));
+    call_.store(number * inode_size_bytes, &whiteout, sizeof(whiteout));
+    directory_replace(call_, from_entry, number, DT_CHR);
+    return {};
+}
+
 // The name is new: one entry more in `to`, one less in `from`.
 base::Status Rename::insert_new(Dentry *from_entry) {
     const auto type = static_cast<uint8_t>(IFTODT(home(from_.inode).mode));
-    const Dentry *removed = same_parent() ? from_entry : nullptr;
-    BASE_TRY_ASSIGN(bool has_split, directory_reserve(call_, to_.parent, to_.name, removed));
+    const Dentry *removed = same_parent() && !leaves_whiteout_ ? from_entry : nullptr;
+    BASE_TRY_ASSIGN(bool has_split, directory_reserve(call_, to_.parent, to_.name, removed, leaves_whiteout_));
     if (has_split) {
         BASE_TRY_ASSIGN(*from_entry, directory_lookup(call_.pool(), home(from_.parent), from_.name));
     }
     from_directory_ = home(from_.parent);
     to_directory_ = home(to_.parent);
+    if (leaves_whiteout_)
+        BASE_TRY(leave_whiteout(*from_entry));
     if (same_parent())
-        return directory_insert(call_, to_.parent, from_directory_, to_.name, from_.inode, type, from_entry);
-    directory_remove(call_, from_directory_, *from_entry);
+        return directory_insert(call_, to_.parent, from_directory_, to_.name, from_.inode, type, removed);
+    if (!leaves_whiteout_)
+        directory_remove(call_, from_directory_, *from_entry);
     return directory_insert(call_, to_.parent, to_directory_, to_.name, from_.inode, type);
 }
 
-void Rename::replace_entries(const Dentry &from_entry, const Dentry &to_entry) {
+base::Status Rename::replace_entries(const Dentry &from_entry, const Dentry &to_entry) {
     from_directory_ = home(from_.parent);
     to_directory_ = home(to_.parent);
     directory_replace(call_, to_entry, from_.inode, static_cast<uint8_t>(IFTODT(home(from_.inode).mode)));
     if (exchange_)
         directory_replace(call_, from_entry, to_.inode, static_cast<uint8_t>(IFTODT(home(to_.inode).mode)));
+    else if (leaves_whiteout_)
+        return leave_whiteout(from_entry);
     else
         directory_remove(call_, from_directory_, from_entry);
+    return {};
 }
 
 // Commits; the inode that was replaced has one name less.
@@ -178,7 +196,7 @@ base::Status Rename::run(Dentry from_entry, Dentry to_entry) {
     if (to_.inode == 0)
         BASE_TRY(insert_new(&from_entry));
     else
-        replace_entries(from_entry, to_entry);
+        BASE_TRY(replace_entries(from_entry, to_entry));
 
     Inode &to_directory = same_parent() ? from_directory_ : to_directory_;
     const bool moves_directory = S_ISDIR(home(from_.inode).mode);
@@ -230,8 +248,8 @@ base::Status check_places(Thread &thread, const WalkResult &from, const WalkResu
 } // namespace
 
 base::Status fs_rename(Thread &thread, const At &from_at, const At &to_at, unsigned rename_flags) {
-    if ((rename_flags & ~unsigned{RENAME_NOREPLACE | RENAME_EXCHANGE}) != 0 ||
-        rename_flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
+    if ((rename_flags & ~unsigned{RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT}) != 0 ||
+        ((rename_flags & RENAME_EXCHANGE) != 0 && rename_flags != RENAME_EXCHANGE))
         return base::error(EINVAL);
     char from_name[name_max_bytes];
     for (;;) {
@@ -251,7 +269,7 @@ base::Status fs_rename(Thread &thread, const At &from_at, const At &to_at, unsig
         BASE_TRY_ASSIGN(bool from_unchanged, place_is_unchanged(call, from, &from_entry));
         BASE_TRY_ASSIGN(bool to_unchanged, place_is_unchanged(call, to, &to_entry));
         if (from_unchanged && to_unchanged)
-            return Rename(call, from, to, (rename_flags & RENAME_EXCHANGE) != 0).run(from_entry, to_entry);
+            return Rename(call, from, to, rename_flags).run(from_entry, to_entry);
     }
 }
 

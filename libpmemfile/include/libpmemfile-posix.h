@@ -134,6 +134,15 @@ PMEMFILE_API pmemfile_ssize_t pmemfile_preadv(PMEMfilepool *pool, PMEMfile *file
                                               int count, pmemfile_off_t offset);
 PMEMFILE_API pmemfile_ssize_t pmemfile_pwritev(PMEMfilepool *pool, PMEMfile *file, const pmemfile_iovec_t *vectors,
                                                int count, pmemfile_off_t offset);
+/* With RWF_* flags (PMEMFILE_RWF_*); offset -1: at the file's own offset. */
+PMEMFILE_API pmemfile_ssize_t pmemfile_preadv2(PMEMfilepool *pool, PMEMfile *file, const pmemfile_iovec_t *vectors,
+                                               int count, pmemfile_off_t offset, int flags);
+PMEMFILE_API pmemfile_ssize_t pmemfile_pwritev2(PMEMfilepool *pool, PMEMfile *file, const pmemfile_iovec_t *vectors,
+                                                int count, pmemfile_off_t offset, int flags);
+/* Both files are of `pool`. */
+PMEMFILE_API pmemfile_ssize_t pmemfile_copy_file_range(PMEMfilepool *pool, PMEMfile *from, pmemfile_off_t *from_offset,
+                                                       PMEMfile *to, pmemfile_off_t *to_offset, size_t size,
+                                                       unsigned flags);
 PMEMFILE_API pmemfile_off_t pmemfile_lseek(PMEMfilepool *pool, PMEMfile *file, pmemfile_off_t offset, int whence);
 PMEMFILE_API int pmemfile_ftruncate(PMEMfilepool *pool, PMEMfile *file, pmemfile_off_t length);
 PMEMFILE_API int pmemfile_truncate(PMEMfilepool *pool, const char *path, pmemfile_off_t length);
@@ -152,6 +161,7 @@ PMEMFILE_API int pmemfile_fcntl(PMEMfilepool *pool, PMEMfile *file, int command,
 PMEMFILE_API int pmemfile_flock(PMEMfilepool *pool, PMEMfile *file, int operation);
 
 PMEMFILE_API int pmemfile_link(PMEMfilepool *pool, const char *from, const char *to);
+/* AT_EMPTY_PATH and an empty `from`: the file `from_dir` itself, also one of O_TMPFILE that has no name yet. */
 PMEMFILE_API int pmemfile_linkat(PMEMfilepool *pool, PMEMfile *from_dir, const char *from, PMEMfile *to_dir,
                                  const char *to, int flags);
 PMEMFILE_API int pmemfile_unlink(PMEMfilepool *pool, const char *path);

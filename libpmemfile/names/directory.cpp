@@ -197,7 +197,8 @@ base::Result<size_t> directory_name_of(const Pool &pool, const Inode &directory,
     return size_t{0};
 }
 
-base::Result<bool> directory_reserve(Call &call, InodeNumber number, std::string_view name, const Dentry *removed) {
+base::Result<bool> directory_reserve(Call &call, InodeNumber number, std::string_view name, const Dentry *removed,
+                                     bool stays) {
     uint64_t hash = name_hash(call.pool(), name);
     for (bool has_split = false;; has_split = true) {
         const Inode *home = call.pool().inode(number);
@@ -209,12 +210,21 @@ base::Result<bool> directory_reserve(Call &call, InodeNumber number, std::string
         const DirectoryLeaf &leaf = leaf_at(call.pool(), place.leaf);
         // After a split of ours `removed` may stand elsewhere; as if it stays is the safe side.
         unsigned skip = has_split ? no_slot : slot_in(removed, place.leaf);
-        if (leaf_plan(leaf, skip, name.size()).fit != LeafFit::full)
+        const LeafFit fit = leaf_plan(leaf, skip, name.size()).fit;
+        if (fit == LeafFit::fits || (fit == LeafFit::fragmented && !stays))
             return has_split;
+        if (fit == LeafFit::fragmented) {
+            LeafImage image(call.thread().block[0], number, leaf.depth, leaf.prefix);
+            if (!image.add_from(leaf, no_slot))
+                return base::error(EUCLEAN);
+            image.store(call, place.leaf);
+            BASE_TRY(call.commit());
+            continue;
+        }
         if (leaf.depth == hash_bits)
             return base::error(ENOSPC);
         bool upper = (hash >> (hash_bits - 1 - leaf.depth) & 1) != 0;
-        if (half_has_room(leaf, skip, upper, name.size()))
+        if (!stays && half_has_room(leaf, skip, upper, name.size()))
             return has_split;
         Inode copy = *home;
         BASE_TRY(split(call, number, copy, place, no_slot, nullptr));

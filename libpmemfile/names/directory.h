@@ -32,9 +32,10 @@ base::Result<size_t> directory_name_of(const Pool &pool, const Inode &directory,
 // Makes sure that directory_insert of `name` splits at most once: where all names of a full leaf fall
 // into one half, it splits the leaf before, in records of its own, which nobody can see. The call holds
 // the directory's lock and has no changes yet. True when it did so: dentries looked up before are void.
-// `removed`: as directory_insert. ENOSPC, EUCLEAN.
+// `removed`: as directory_insert. `stays`: the insert will leave the entries that are there where they are, so
+// that one of them can be changed in the same record; the leaf is packed or split before as needed. ENOSPC, EUCLEAN.
 base::Result<bool> directory_reserve(Call &call, InodeNumber directory_number, std::string_view name,
-                                     const Dentry *removed = nullptr);
+                                     const Dentry *removed = nullptr, bool stays = false);
 
 // Adds the changes that insert a name that is not there (directory_reserve was called). `directory`
 // is a private copy of the directory's inode that the caller stores in the same

@@ -295,6 +295,22 @@ template <typename Gone> void drop(Thread &thread, Gone gone) {
     wake_waiters(segment);
 }
 
+// flock(2): to convert a lock is to remove it and then to ask anew; it is lost when that fails, and two
+// that convert shared locks do not wait for each other. Table locked.
+void give_up_held(Thread &thread, const Request &request) {
+    Segment &segment = *thread.pool->segment;
+    bool removed = false;
+    for (uint32_t i = 0; i < entry_count(segment); i++) {
+        AdvisoryLock &entry = segment.advisory_locks()[i];
+        if (entry.owner.load() != request.owner || entry.inode.load() != request.inode || is_waiting(entry))
+            continue;
+        entry.owner.store(0, std::memory_order_release);
+        removed = true;
+    }
+    if (removed)
+        wake_waiters(segment);
+}
+
 } // namespace
 
 base::Status advisory_lock_set(Thread &thread, InodeNumber inode, const LockOwner &owner, short type, LockRange range,
@@ -315,6 +331,8 @@ base::Status advisory_lock_set(Thread &thread, InodeNumber inode, const LockOwne
             }
             if (type == F_UNLCK || !find_conflict(thread, request))
                 return replace_ranges(thread, request, owner.pid);
+            if (owner.family == LockFamily::flock)
+                give_up_held(thread, request);
             if (!wait)
                 return base::error(EAGAIN);
             if (owner.family == LockFamily::posix && closes_cycle(thread, request))

@@ -3,6 +3,7 @@
 #include "posix-shim/calls/served_calls.h"
 
 #include "libpmemfile/fs/attribute_calls.h"
+#include "posix-shim/mapping/fault.h"
 
 #include <sys/stat.h>
 
@@ -166,10 +167,14 @@ long serve_utimensat(Request &request) {
 
 long serve_truncate(Request &request) {
     int64_t size_bytes = request.args[1];
-    return change_path(request, {-1, 0}, [size_bytes](Thread &thread, InodeHandle inode) -> Status {
+    return serve_path(request, {-1, 0}, [&](Thread &thread, const Route &route) -> Result<long> {
         if (size_bytes < 0)
             return error(EINVAL);
-        return fs_truncate(thread, inode, size_bytes, true);
+        BASE_TRY_ASSIGN(InodeHandle inode, inode_of_route(thread, route, true));
+        BASE_TRY(fs_truncate(thread, inode, size_bytes, true));
+        if (mapping_file_cut != nullptr)
+            mapping_file_cut(request.context, route.mount, inode.number);
+        return 0L;
     });
 }
 

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <linux/close_range.h>
+#include <linux/fs.h>
 #include <sys/ioctl.h>
 
 namespace shim {
@@ -219,6 +220,10 @@ long serve_ioctl(Request &request) {
         auto flags = static_cast<int>((*file)->flags.load());
         return kernel_result(fs_set_flags(*open->thread, open->id, on != 0 ? flags | O_NONBLOCK : flags & ~O_NONBLOCK));
     }
+    case FICLONE:
+    case FICLONERANGE:
+    case FIDEDUPERANGE:
+        return -EOPNOTSUPP; // as on tmpfs
     default:
         return -ENOTTY;
     }

@@ -40,21 +40,26 @@ uint64_t file_size_limit() {
 
 enum class Direction : uint8_t { read, write };
 
-long transfer(const OpenArgument &open, Direction direction, const UserBuffers &buffers, bool positional,
-              int64_t offset_bytes) {
-    if (positional && offset_bytes < 0)
-        return -EINVAL;
-    if (direction == Direction::read)
-        return positional ? kernel_result(fs_pread(*open.thread, open.id, buffers, offset_bytes))
-                          : kernel_result(fs_read(*open.thread, open.id, buffers));
-    uint64_t limit = file_size_limit();
-    long result = positional ? kernel_result(fs_pwrite(*open.thread, open.id, buffers, offset_bytes, limit))
-                             : kernel_result(fs_write(*open.thread, open.id, buffers, limit));
+// The result of a call that writes; beyond RLIMIT_FSIZE there is a signal too.
+long written(long result, uint64_t limit) {
     if (result == -EFBIG && limit != INT64_MAX) {
         long pid = base::raw_syscall(SYS_getpid);
         base::raw_syscall(SYS_tgkill, pid, base::raw_syscall(SYS_gettid), 25 /* SIGXFSZ */);
     }
     return result;
+}
+
+long transfer(const OpenArgument &open, Direction direction, const UserBuffers &buffers, bool positional,
+              int64_t offset_bytes, unsigned options = 0) {
+    if (positional && offset_bytes < 0)
+        return -EINVAL;
+    if (direction == Direction::read)
+        return positional ? kernel_result(fs_pread(*open.thread, open.id, buffers, offset_bytes, options))
+                          : kernel_result(fs_read(*open.thread, open.id, buffers, options));
+    uint64_t limit = file_size_limit();
+    return written(positional ? kernel_result(fs_pwrite(*open.thread, open.id, buffers, offset_bytes, limit, options))
+                              : kernel_result(fs_write(*open.thread, open.id, buffers, limit, options)),
+                   limit);
 }
 
 long serve_flat(Request &request, Direction direction, bool positional) {
@@ -89,14 +94,53 @@ long serve_vector(Request &request, Direction direction, bool positional, bool w
         total += vectors[i].iov_len;
     }
     int64_t offset_bytes = request.args[3];
+    unsigned options = 0;
     if (with_flags) {
-        constexpr long dsync = 0x2, sync = 0x4, high_priority = 0x1;
-        if ((request.args[5] & ~(dsync | sync | high_priority)) != 0)
-            return -EOPNOTSUPP;
+        Result<unsigned> asked = io_options_of(static_cast<int>(request.args[5]), direction == Direction::write);
+        if (!asked.ok())
+            return kernel_result(base::Status(asked.error()));
+        options = *asked;
         if (offset_bytes == -1)
             positional = false;
     }
-    return transfer(*open, direction, {vectors, static_cast<unsigned>(count)}, positional, offset_bytes);
+    return transfer(*open, direction, {vectors, static_cast<unsigned>(count)}, positional, offset_bytes, options);
+}
+
+// The offset of a copy: behind the pointer in register `index`; null there: the shared one.
+struct CopyOffset {
+    void *user;
+    int64_t bytes = 0;
+
+    CopyOffset(const Request &request, int index) : user(reinterpret_cast<void *>(request.args[index])) {}
+    base::Status read() {
+        return user == nullptr ? base::Status{} : copy_in(&bytes, user, sizeof(bytes));
+    }
+    int64_t *pointer() {
+        return user == nullptr ? nullptr : &bytes;
+    }
+    base::Status write_back() const {
+        return user == nullptr ? base::Status{} : copy_out(user, &bytes, sizeof(bytes));
+    }
+};
+
+// Between two files of one pool.
+Result<long> copy_in_pool(Request &request, const OpenArgument &from, const OpenArgument &to) {
+    CopyOffset from_offset(request, 1);
+    CopyOffset to_offset(request, 3);
+    BASE_TRY(from_offset.read());
+    BASE_TRY(to_offset.read());
+    if (request.args[5] != 0)
+        return error(EINVAL);
+    const uint64_t limit = file_size_limit();
+    const long done =
+        written(kernel_result(fs_copy_range(*from.thread, from.id, from_offset.pointer(), to.id, to_offset.pointer(),
+                                            static_cast<size_t>(request.args[4]), limit)),
+                limit);
+    if (done > 0) {
+        BASE_TRY(from_offset.write_back());
+        BASE_TRY(to_offset.write_back());
+    }
+    return done;
 }
 
 template <typename Serve> long on_open_file(Request &request, Serve serve) {
@@ -147,6 +191,25 @@ long serve_preadv2(Request &request) {
 }
 long serve_pwritev2(Request &request) {
     return serve_vector(request, Direction::write, true, true);
+}
+
+// Across filesystems Linux says EXDEV, and programs copy by read and write.
+long serve_copy_file_range(Request &request) {
+    Result<OpenArgument> from = open_argument(request, 0);
+    if (!from.ok())
+        return kernel_result(base::Status(from.error()));
+    Result<OpenArgument> to = open_argument(request, 2);
+    if (!to.ok())
+        return kernel_result(base::Status(to.error()));
+    if (from->thread == nullptr && to->thread == nullptr)
+        return pass_to_kernel;
+    for (const int index : {0, 2}) // the one of the host's may be none
+        if ((index == 0 ? from : to)->thread == nullptr &&
+            base::is_error(base::raw_syscall(SYS_fcntl, request.args[index], F_GETFL)))
+            return -EBADF;
+    if (from->thread == nullptr || to->thread == nullptr || from->mount != to->mount)
+        return -EXDEV;
+    return kernel_result(copy_in_pool(request, *from, *to));
 }
 
 // The kernel does it; then our copy is stale.

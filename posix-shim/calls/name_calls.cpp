@@ -89,6 +89,11 @@ bool is_kernel(const Route &route) {
     return route.where == Where::kernel || route.where == Where::kernel_rewritten;
 }
 
+bool is_empty(const Request &request, const PathArgument &argument) {
+    char first = 1;
+    return copy_in(&first, reinterpret_cast<void *>(request.args[argument.path_index]), 1).ok() && first == 0;
+}
+
 // Both on the host: to the kernel, with what was rewritten. One on each side: EXDEV.
 long serve_two_paths(Request &request, const PathArgument &from_argument, const PathArgument &to_argument,
                      Result<long> (*serve)(Request &, Thread &, const Route &, const Route &)) {
@@ -110,6 +115,9 @@ long serve_two_paths(Request &request, const PathArgument &from_argument, const 
         }
         return rewritten ? pass_to_kernel : pass_with_post;
     }
+    // The kernel would say so for an empty path, which is nobody's.
+    if ((is_kernel(*from) && is_empty(request, from_argument)) || (is_kernel(*to) && is_empty(request, to_argument)))
+        return -ENOENT;
     if (is_kernel(*from) || is_kernel(*to) || from->mount != to->mount || to->where == Where::descriptor)
         return -EXDEV;
     Result<Thread *> thread = context_thread(request.context, from->mount);

@@ -3,6 +3,7 @@
 #include "posix-shim/calls/served_calls.h"
 
 #include "libpmemfile/fs/open_calls.h"
+#include "posix-shim/mapping/fault.h"
 
 #include <linux/openat2.h>
 
@@ -14,6 +15,9 @@ using namespace pmemfile;
 
 namespace {
 
+// O_TMPFILE without the O_DIRECTORY that is part of it.
+constexpr int unnamed_flag = O_TMPFILE & ~O_DIRECTORY;
+
 Result<long> open_in_pool(Request &request, Thread &thread, const Route &route, int flags, mode_t mode, unsigned walk) {
     Result<OpenFileId> id = error(EINVAL);
     if (route.where == Where::descriptor) {
@@ -23,17 +27,22 @@ Result<long> open_in_pool(Request &request, Thread &thread, const Route &route, 
         if ((flags & O_NOFOLLOW) != 0)
             return error(ELOOP);
         BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, route.id));
-        id = fs_open_inode(thread, file->inode.load(), flags & ~O_CREAT);
+        id = (flags & unnamed_flag) != 0 ? fs_open_unnamed(thread, file->inode.load(), flags, mode)
+                                         : fs_open_inode(thread, file->inode.load(), flags & ~O_CREAT);
     } else {
         id = fs_open(thread, route.at(walk), flags, mode);
     }
     BASE_TRY(id);
+    if ((flags & (O_TRUNC | O_PATH)) == O_TRUNC && mapping_file_cut != nullptr) {
+        BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, *id));
+        mapping_file_cut(request.context, route.mount, file->inode.load());
+    }
     return open_descriptor(request.context, thread, route.mount, *id, flags);
 }
 
 long serve_open_form(Request &request, PathArgument argument, int flags, mode_t mode, unsigned walk) {
     argument.follow_last = (flags & O_NOFOLLOW) == 0 && (flags & (O_CREAT | O_EXCL)) != (O_CREAT | O_EXCL);
-    if ((flags & O_CREAT) != 0 && (flags & O_PATH) == 0)
+    if ((flags & (O_CREAT | unnamed_flag)) != 0 && (flags & O_PATH) == 0)
         argument.care = argument.follow_last ? Care::exact_follow : Care::exact_no_follow;
     return serve_path(request, argument, [&](Thread &thread, const Route &route) {
         return open_in_pool(request, thread, route, flags, mode, walk);
@@ -72,7 +81,7 @@ long serve_openat2(Request &request) {
         return kernel_result(copied);
     constexpr uint64_t known =
         RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH | RESOLVE_IN_ROOT;
-    bool creates = (how.flags & (O_CREAT | O_TMPFILE)) != 0;
+    bool creates = (how.flags & (O_CREAT | unnamed_flag)) != 0;
     unsigned walk = 0;
     if ((how.resolve & RESOLVE_NO_SYMLINKS) != 0)
         walk |= walk_no_symlinks;
@@ -83,7 +92,7 @@ long serve_openat2(Request &request) {
     PathArgument argument{0, 1};
     argument.follow_last = (how.flags & O_NOFOLLOW) == 0;
     // A restricted walk must not be widened by our own following on the host.
-    if ((how.resolve & ~uint64_t{RESOLVE_NO_MAGICLINKS}) == 0 && (how.flags & O_CREAT) != 0)
+    if ((how.resolve & ~uint64_t{RESOLVE_NO_MAGICLINKS}) == 0 && creates)
         argument.care = Care::exact_follow;
     return serve_path(request, argument, [&](Thread &thread, const Route &route) -> Result<long> {
         if (unknown_set)

@@ -15,6 +15,7 @@ long serve_chmod(Request &request);
 long serve_chown(Request &request);
 long serve_close(Request &request);
 long serve_close_range(Request &request);
+long serve_copy_file_range(Request &request);
 long serve_creat(Request &request);
 long serve_dup(Request &request);
 long serve_dup2(Request &request);

@@ -2,6 +2,7 @@
 #include "posix-shim/calls/path_call.h"
 #include "posix-shim/calls/served_calls.h"
 
+#include "libpmemfile/file/data.h"
 #include "libpmemfile/fs/attribute_calls.h"
 #include "libpmemfile/fs/namespace_calls.h"
 #include "posix-shim/descriptors/descriptor_table.h"
@@ -42,7 +43,26 @@ struct statx_timestamp statx_time(int64_t ns) {
     return time;
 }
 
-Result<long> give_statx(Thread &thread, unsigned mount, InodeHandle inode, long user) {
+// Of Linux 6.11; the headers of Debian 12 end before it.
+constexpr uint32_t statx_write_atomic = 0x10000;
+constexpr uint64_t statx_attribute_write_atomic = 0x400000;
+struct AtomicWriteUnits {
+    uint32_t unit_min_bytes;
+    uint32_t unit_max_bytes;
+    uint32_t segments_max;
+};
+constexpr size_t statx_atomic_write_offset = 0xa8;
+static_assert(sizeof(struct statx) == 256 && statx_atomic_write_offset >= offsetof(struct statx, stx_mnt_id) + 8);
+
+// What RWF_ATOMIC takes.
+void give_atomic_write_units(struct statx &status) {
+    const AtomicWriteUnits units = {atomic_write_min_bytes, atomic_write_bytes, 1};
+    std::memcpy(reinterpret_cast<char *>(&status) + statx_atomic_write_offset, &units, sizeof(units));
+    status.stx_mask |= statx_write_atomic;
+    status.stx_attributes |= statx_attribute_write_atomic;
+}
+
+Result<long> give_statx(Thread &thread, unsigned mount, InodeHandle inode, long mask, long user) {
     BASE_TRY_ASSIGN(Attributes attributes, fs_attributes(thread, inode));
     struct statx status = {};
     status.stx_mask = STATX_BASIC_STATS | STATX_BTIME;
@@ -62,6 +82,9 @@ Result<long> give_statx(Thread &thread, unsigned mount, InodeHandle inode, long 
     status.stx_rdev_minor = minor(attributes.device);
     status.stx_dev_major = major(mounts[mount].device);
     status.stx_dev_minor = minor(mounts[mount].device);
+    status.stx_attributes_mask = statx_attribute_write_atomic;
+    if ((mask & statx_write_atomic) != 0 && S_ISREG(attributes.mode))
+        give_atomic_write_units(status);
     BASE_TRY(copy_out(reinterpret_cast<void *>(user), &status, sizeof(status)));
     return 0L;
 }
@@ -195,14 +218,14 @@ long serve_statx(Request &request) {
     int flags = static_cast<int>(request.args[2]);
     if ((flags & AT_EMPTY_PATH) != 0 && path_is_empty(request, 1))
         return serve_empty(request, [&](Thread &thread, unsigned mount, InodeHandle inode) {
-            return give_statx(thread, mount, inode, request.args[4]);
+            return give_statx(thread, mount, inode, request.args[3], request.args[4]);
         });
     PathArgument argument{0, 1, (flags & AT_SYMLINK_NOFOLLOW) == 0};
     return serve_path(request, argument, [&](Thread &thread, const Route &route) -> Result<long> {
         if ((flags & ~stat_flags) != 0)
             return error(EINVAL);
         BASE_TRY_ASSIGN(InodeHandle inode, inode_of_route(thread, route, argument.follow_last));
-        return give_statx(thread, route.mount, inode, request.args[4]);
+        return give_statx(thread, route.mount, inode, request.args[3], request.args[4]);
     });
 }
 

@@ -157,6 +157,10 @@ TEST_F(Api, SuspendKeepsOpenFiles) {
     ASSERT_EQ(pmemfile_write(pool_, file, "hello", 5), 5);
     ASSERT_EQ(pmemfile_lseek(pool_, file, 2, SEEK_SET), 2);
     ASSERT_EQ(pmemfile_fchmod(pool_, file, 0), 0) << "it stays open whoever may read it";
+    PMEMfile *late = make("/", O_TMPFILE | O_RDWR);
+    EXPECT_EQ(pmemfile_pool_suspend(pool_), -1) << "it has no name";
+    EXPECT_EQ(errno, EBUSY);
+    ASSERT_EQ(pmemfile_linkat(pool_, late, "", PMEMFILE_AT_CWD, "late", AT_EMPTY_PATH), 0);
     ASSERT_EQ(pmemfile_pool_suspend(pool_), 0);
     EXPECT_EQ(pmemfile_lseek(pool_, file, 0, SEEK_CUR), -1);
     EXPECT_EQ(errno, ENODEV);
@@ -170,6 +174,9 @@ TEST_F(Api, SuspendKeepsOpenFiles) {
     char bytes[8] = {};
     EXPECT_EQ(pmemfile_read(pool_, file, bytes, sizeof(bytes)), 3);
     EXPECT_STREQ(bytes, "llo");
+    EXPECT_EQ(pmemfile_write(pool_, late, "!", 1), 1);
+    EXPECT_EQ(pmemfile_fcntl(pool_, late, F_GETFL) & O_TMPFILE, O_TMPFILE);
+    pmemfile_close(pool_, late);
     EXPECT_EQ(pmemfile_write(pool_, file, "!", 1), 1);
     EXPECT_EQ(path_of(PMEMFILE_AT_CWD), "/d");
     EXPECT_EQ(pmemfile_access(pool_, "f", F_OK), 0);

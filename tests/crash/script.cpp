@@ -37,6 +37,9 @@ void names(Explorer &explorer) {
                            unlink_name("d/s"),
                            unlink_name("d/t"),
                            remove_directory("e/c"),
+                           create_unnamed("d", 5000, 'u', "d/unnamed"),
+                           create_unnamed("e", 50, 'v', ""),
+                           rename_name("d/unnamed", "e/unnamed", 4), // RENAME_WHITEOUT
                            create("e/open"),
                            write_at("e/open", 0, 20000, 'o'),
                            while_open("e/open", {unlink_name("e/open")}),
@@ -65,6 +68,13 @@ void data(Explorer &explorer) {
                  write_at("h", 100, 50, 'r'), write_at("h", 0, 4096, 's'), make_directory("d"), create("d/x"),
                  write_at("h", 0, 4096, 't'), unlink_name("d/x"), remove_directory("d"), write_at("h", 0, 8192, 'u'),
                  write_at("h", 0, 8192, 'v'),
+                 // Ranges put in and taken out, with and without nodes.
+                 shift_range("h", FALLOC_FL_INSERT_RANGE, 4096, 8192), write_at("h", 5000, 64, 'w'),
+                 shift_range("h", FALLOC_FL_COLLAPSE_RANGE, 0, 8192), write_at("h", 0, 100'000, 'x', true),
+                 shift_range("h", FALLOC_FL_COLLAPSE_RANGE, 40960, 8192), write_at("h", 50000, 100, 'y'),
+                 shift_range("h", FALLOC_FL_INSERT_RANGE, 8192, 10 << 20), write_at("h", 8192, 4096, 'z'),
+                 shift_range("h", FALLOC_FL_COLLAPSE_RANGE, 4096, 10 << 20), append("h", 100, 'A'),
+                 copy_range("h", 100, "h", 20000, 9000), copy_range("h", 0, "h", 5000, 300),
                  // Zeros where something was.
                  unlink_name("h"), create("i"), truncate_to("i", 100000), allocate("i", 0, 0, 100000),
                  write_at("i", 90000, 100, 'w')});
@@ -115,9 +125,11 @@ void steps(Explorer &explorer) {
         explorer.prepare(append("h", 4096, letter(block)).work);
     }
     explorer.crash_and_go_on();
-    explore_all(explorer, {truncate_to("g", 5000, true), unlink_name("h", true), create("f"),
-                           write_at("f", 0, 2'500'000, 'a', true), write_at("f", 4096, 2'000'000, 'b', true),
-                           truncate_to("f", 5000, true), unlink_name("f", true)});
+    explore_all(explorer,
+                {shift_range("g", FALLOC_FL_COLLAPSE_RANGE, 4096, 600 * 4096), write_at("g", 0, 64, 'g'),
+                 shift_range("g", FALLOC_FL_INSERT_RANGE, 8192, 4096), truncate_to("g", 5000, true),
+                 unlink_name("h", true), create("f"), write_at("f", 0, 2'500'000, 'a', true),
+                 write_at("f", 4096, 2'000'000, 'b', true), truncate_to("f", 5000, true), unlink_name("f", true)});
 }
 
 void transactions(Explorer &explorer) {
@@ -142,7 +154,13 @@ void transactions(Explorer &explorer) {
          in_transaction("that cuts", {truncate_to("d/f", 100)}),
          in_transaction("that makes and removes",
                         {create("i"), write_at("i", 0, 6000, 'i'), unlink_name("i"), write_at("h", 0, 12000, 'j')}),
-         write_at("h", 100, 50, 'k'), append("d/f", 9000, 'l')});
+         write_at("h", 100, 50, 'k'), append("d/f", 9000, 'l'),
+         in_transaction(
+             "with a file that gets its name late",
+             {create_unnamed("d", 5000, 'u', "d/unnamed"), create_unnamed("d", 5000, 'v', ""),
+              shift_range("h", FALLOC_FL_COLLAPSE_RANGE, 4096, 4096), copy_range("h", 0, "d/unnamed", 100, 6000),
+              shift_range("d/unnamed", FALLOC_FL_INSERT_RANGE, 4096, 8192), rename_name("d/unnamed", "named", 4)}),
+         write_at("h", 0, 8192, 'm'), write_at("named", 0, 8192, 'n')});
 }
 
 void many_names(Explorer &explorer, unsigned count) {

@@ -61,6 +61,20 @@ Operation create(const std::string &path, mode_t mode) {
             }};
 }
 
+Operation create_unnamed(const std::string &directory, size_t size, char fill, const std::string &name) {
+    return {"O_TMPFILE " + directory + " " + std::to_string(size) + (name.empty() ? "" : " linked to " + name),
+            [=](Thread &thread) -> base::Status {
+                BASE_TRY_ASSIGN(const OpenFileId id, fs_open(thread, at(thread, directory), O_TMPFILE | O_RDWR, 0640));
+                std::string bytes(size, fill);
+                struct iovec vector = {bytes.data(), bytes.size()};
+                base::Status done = status_of(fs_pwrite(thread, id, {&vector, 1}, 0, UINT64_MAX));
+                if (auto file = open_file_get(thread, id); done.ok() && file.ok() && !name.empty())
+                    done = fs_link(thread, (*file)->inode.load(), at(thread, name));
+                fs_close(thread, id);
+                return done;
+            }};
+}
+
 Operation make_node(const std::string &path, mode_t type) {
     return {"mknod " + path, [=](Thread &thread) -> base::Status {
                 BASE_TRY(fs_mknod(thread, at(thread, path), type | 0600, 0x103));
@@ -91,7 +105,10 @@ Operation unlink_name(const std::string &path, bool in_steps) {
 }
 
 Operation rename_name(const std::string &from, const std::string &to, unsigned flags) {
-    return {(flags == 0 ? "rename " : "exchange ") + from + " " + to,
+    return {(flags == 0   ? "rename "
+             : flags == 2 ? "exchange "
+                          : "rename, whiteout, ") +
+                from + " " + to,
             [=](Thread &thread) { return fs_rename(thread, at(thread, from), at(thread, to), flags); }};
 }
 
@@ -146,6 +163,25 @@ Operation allocate(const std::string &path, int mode, int64_t offset, int64_t si
             with_open(path, O_RDWR,
                       [=](Thread &thread, OpenFileId id) { return fs_fallocate(thread, id, mode, offset, size); }),
             true};
+}
+
+Operation shift_range(const std::string &path, int mode, int64_t offset, int64_t size) {
+    Operation operation = allocate(path, mode, offset, size);
+    operation.in_steps = false;
+    return operation;
+}
+
+Operation copy_range(const std::string &from, int64_t from_offset, const std::string &to, int64_t to_offset,
+                     size_t size) {
+    return {"copy " + from + " to " + to,
+            with_open(from, O_RDWR, [=](Thread &thread, OpenFileId source) -> base::Status {
+                BASE_TRY_ASSIGN(const OpenFileId target, fs_open(thread, at(thread, to), O_RDWR, 0));
+                int64_t from_at = from_offset, to_at = to_offset;
+                const base::Status done =
+                    status_of(fs_copy_range(thread, source, &from_at, target, &to_at, size, UINT64_MAX));
+                fs_close(thread, target);
+                return done;
+            })};
 }
 
 Operation change_mode(const std::string &path, mode_t mode) {
@@ -248,9 +284,13 @@ std::vector<Operation> initial_tree() {
 
 std::vector<Operation> sequence_vocabulary() {
     constexpr unsigned exchange = 2; // RENAME_EXCHANGE
+    constexpr unsigned whiteout = 4; // RENAME_WHITEOUT
     return {
         create("A/new"),
         create("B/full/new", 0600),
+        create_unnamed("A", 100, '1', ""),
+        create_unnamed("A", 100, '2', "A/new"),
+        create_unnamed("B/full", 9000, '3', "A/linked"),
         make_node("A/fifo", S_IFIFO),
         make_directory("A/directory"),
         make_directory("A/empty/directory"),
@@ -280,6 +320,9 @@ std::vector<Operation> sequence_vocabulary() {
         rename_name("A/inline", "B/large", exchange),
         rename_name("A/empty", "B/full", exchange),
         rename_name("A/empty", "B/linked", exchange),
+        rename_name("A/inline", "A/renamed", whiteout),
+        rename_name("A/small", "B/large", whiteout),
+        rename_name("A/empty", "B/moved", whiteout),
         write_at("A/inline", 20, 60, 'f'),
         write_at("A/inline", 100, 100, 'g'),
         write_at("A/inline", 5000, 20, 'h'),
@@ -315,8 +358,14 @@ std::vector<Operation> sequence_vocabulary() {
         allocate("B/large", FALLOC_FL_KEEP_SIZE, 50000, 100000),
         allocate("B/large", FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, 10000, 30000),
         allocate("A/small", FALLOC_FL_ZERO_RANGE, 3000, 3000),
-        allocate("B/large", FALLOC_FL_COLLAPSE_RANGE, 8192, 20480),
-        allocate("B/large", FALLOC_FL_INSERT_RANGE, 8192, 20480),
+        shift_range("B/large", FALLOC_FL_COLLAPSE_RANGE, 8192, 20480),
+        shift_range("B/large", FALLOC_FL_INSERT_RANGE, 8192, 20480),
+        shift_range("A/small", FALLOC_FL_COLLAPSE_RANGE, 0, 4096),
+        shift_range("A/small", FALLOC_FL_INSERT_RANGE, 4096, 80000 / 4096 * 4096),
+        shift_range("A/inline", FALLOC_FL_INSERT_RANGE, 0, 4096),
+        copy_range("A/small", 100, "A/inline", 10, 40),
+        copy_range("B/large", 0, "A/small", 2000, 65536),
+        copy_range("B/large", 4096, "B/large", 2'999'000, 1500),
         set_xattr("A/inline", "user.short", 20, 'A'),
         set_xattr("A/small", "user.initial", 3000, 'B'),
         set_xattr("A/small", "trusted.long", 30000, 'C'),

@@ -17,6 +17,8 @@ struct Operation {
 
 // Paths are from the root, without a leading slash.
 Operation create(const std::string &path, mode_t mode = 0644);
+// O_TMPFILE in `directory`, a write, and a link to `name` if there is one: only that is seen.
+Operation create_unnamed(const std::string &directory, size_t size, char fill, const std::string &name);
 Operation make_node(const std::string &path, mode_t type);
 Operation make_directory(const std::string &path);
 Operation remove_directory(const std::string &path);
@@ -31,6 +33,10 @@ Operation append(const std::string &path, size_t size, char fill);
 Operation truncate_to(const std::string &path, int64_t size, bool in_steps = false);
 Operation open_truncating(const std::string &path);
 Operation allocate(const std::string &path, int mode, int64_t offset, int64_t size);
+// COLLAPSE_RANGE, INSERT_RANGE: in one step.
+Operation shift_range(const std::string &path, int mode, int64_t offset, int64_t size);
+Operation copy_range(const std::string &from, int64_t from_offset, const std::string &to, int64_t to_offset,
+                     size_t size);
 Operation change_mode(const std::string &path, mode_t mode);
 Operation change_owner(const std::string &path, uid_t uid, gid_t gid);
 Operation change_times(const std::string &path, int64_t seconds);

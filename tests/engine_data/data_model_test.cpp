@@ -113,6 +113,30 @@ protected:
         if (offset < model.size())
             std::fill_n(model.begin() + static_cast<ptrdiff_t>(offset), std::min(size, model.size() - offset), 0);
     }
+    // COLLAPSE_RANGE or INSERT_RANGE, in blocks.
+    void shift(int mode, uint64_t first, uint64_t count) {
+        const uint64_t fences = fences_seen;
+        auto done = data_allocate(*thread, file, mode, first * 4096, count * 4096);
+        ASSERT_TRUE(done.ok()) << done.error().number();
+        EXPECT_GE(fences_seen - fences, 2u);
+        const auto at = model.begin() + static_cast<ptrdiff_t>(first * 4096);
+        if (mode == FALLOC_FL_COLLAPSE_RANGE)
+            model.erase(at, at + static_cast<ptrdiff_t>(count * 4096));
+        else
+            model.insert(at, count * 4096, 0);
+    }
+    int shift_error(int mode, uint64_t offset, uint64_t size) {
+        return data_allocate(*thread, file, mode, offset, size).error().number();
+    }
+    void copy(uint64_t from, uint64_t to, uint64_t size) {
+        auto done = data_copy(*thread, file, from, file, to, size);
+        ASSERT_TRUE(done.ok()) << done.error().number();
+        const uint64_t expected = from < model.size() ? std::min(size, model.size() - from) : 0;
+        ASSERT_EQ(*done, expected);
+        if (expected != 0 && model.size() < to + expected)
+            model.resize(to + expected);
+        std::copy_n(model.begin() + static_cast<ptrdiff_t>(from), expected, model.begin() + static_cast<ptrdiff_t>(to));
+    }
     void check() {
         std::vector<uint8_t> bytes(model.size() + 100, 0xee);
         iovec vector{bytes.data(), bytes.size()};
@@ -142,7 +166,17 @@ protected:
             uint64_t at = random() % limit;
             if (random() % 5 == 0)
                 truncate(random() % 3 == 0 ? at & ~uint64_t{4095} : at);
-            else if (random() % 5 == 0)
+            else if (const uint64_t blocks = model.size() / 4096; blocks > 2 && random() % 6 == 0)
+                shift(random() % 2 ? FALLOC_FL_COLLAPSE_RANGE : FALLOC_FL_INSERT_RANGE, random() % (blocks - 1), 1);
+            else if (blocks > 2 && random() % 6 == 0) {
+                const uint64_t first = random() % (blocks - 1);
+                const uint64_t count = 1 + random() % (blocks - first - 1);
+                shift(count < 300 && random() % 2 ? FALLOC_FL_INSERT_RANGE : FALLOC_FL_COLLAPSE_RANGE, first,
+                      first + count == blocks ? count - 1 : count);
+            } else if (random() % 6 == 0) {
+                const uint64_t size = 1 + random() % (random() % 2 ? 3000 : limit);
+                copy(at, random() % 2 ? at + size : at >= size ? at - size : at + size + 5000, size);
+            } else if (random() % 5 == 0)
                 make_zeros(random() % 2   ? FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
                            : random() % 2 ? FALLOC_FL_ZERO_RANGE
                                           : FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
@@ -173,6 +207,11 @@ TEST_F(DataModel, RandomTallFile) {
 TEST_F(DataModel, RandomUnderWritableMapping) {
     auto pin = mapping_pin_add(*thread, file, true);
     ASSERT_TRUE(pin.ok());
+    uint64_t offset = 0;
+    uint8_t bytes[512] = {};
+    iovec vector{bytes, sizeof(bytes)};
+    EXPECT_EQ(data_write(*thread, file, &offset, {&vector, 1}, false, UINT64_MAX, true).error().number(), EOPNOTSUPP)
+        << "such a write can be torn";
     std::mt19937 random(5);
     for (int i = 0; i < 60 && !HasFatalFailure(); ++i) {
         // Freed blocks are held back while the pin lives: only writes, so that the counts agree.
@@ -310,7 +349,111 @@ TEST_F(DataModel, SmallHolesAreOneFence) {
     make_zeros(punch, 4000, 20000);
     EXPECT_EQ(fences_seen - before, 1u);
     EXPECT_EQ(data_allocate(*thread, file, FALLOC_FL_PUNCH_HOLE, 0, 1).error().number(), EOPNOTSUPP);
-    EXPECT_EQ(data_allocate(*thread, file, FALLOC_FL_COLLAPSE_RANGE, 0, 4096).error().number(), EOPNOTSUPP);
+}
+
+TEST_F(DataModel, CollapseTakesBlocksOut) {
+    write(0, 50'000, 1);
+    shift(FALLOC_FL_COLLAPSE_RANGE, 3, 2);
+    check();
+    EXPECT_EQ(pool.inode(file)->block_count, 11u + 1u) << "and a node, for what hung behind the end";
+    EXPECT_EQ(pool.inode(file)->orphan_slot, 0u);
+    shift(FALLOC_FL_COLLAPSE_RANGE, 0, 1);
+    check();
+    // 9 << 20 bytes: nodes below the slots; what is taken out goes over several of them.
+    write(0, 9 << 20, 2);
+    shift(FALLOC_FL_COLLAPSE_RANGE, 100, 1500);
+    check();
+    truncate(0);
+    check();
+}
+
+TEST_F(DataModel, InsertPutsAHoleIn) {
+    write(0, 100, 1); // inline
+    shift(FALLOC_FL_INSERT_RANGE, 0, 2);
+    check();
+    EXPECT_EQ(pool.inode(file)->block_count, 1u);
+    write(0, 50'000, 1);
+    shift(FALLOC_FL_INSERT_RANGE, 5, 2000);
+    check();
+    auto hole = data_seek(*thread, file, 0, true);
+    ASSERT_TRUE(hole.ok());
+    EXPECT_EQ(*hole, 5u * 4096);
+    shift(FALLOC_FL_COLLAPSE_RANGE, 5, 2000);
+    check();
+    shift(FALLOC_FL_INSERT_RANGE, 12, 1); // before the last, partial block
+    check();
+}
+
+TEST_F(DataModel, ShiftOfBlocksBehindTheEnd) {
+    write(0, 20'000, 1);
+    ASSERT_TRUE(data_allocate(*thread, file, FALLOC_FL_KEEP_SIZE, 0, 100'000).ok());
+    EXPECT_EQ(pool.inode(file)->block_count, 25u + 1u);
+    shift(FALLOC_FL_COLLAPSE_RANGE, 1, 1);
+    check();
+    EXPECT_EQ(pool.inode(file)->block_count, 4u + 1u) << "they go, as with truncate";
+}
+
+TEST_F(DataModel, ShiftErrors) {
+    write(0, 50'000, 1);
+    constexpr int collapse = FALLOC_FL_COLLAPSE_RANGE, insert = FALLOC_FL_INSERT_RANGE;
+    EXPECT_EQ(shift_error(collapse, 100, 4096), EINVAL);
+    EXPECT_EQ(shift_error(collapse, 4096, 100), EINVAL);
+    EXPECT_EQ(shift_error(collapse, 0, 50'000 / 4096 * 4096 + 4096), EINVAL) << "to the end: a truncation";
+    EXPECT_EQ(shift_error(collapse, 4096, 1 << 20), EINVAL);
+    EXPECT_EQ(shift_error(collapse | FALLOC_FL_KEEP_SIZE, 0, 4096), EINVAL);
+    EXPECT_EQ(shift_error(collapse | insert, 0, 4096), EINVAL);
+    EXPECT_EQ(shift_error(insert, 53'248, 4096), EINVAL) << "behind the end";
+    EXPECT_EQ(shift_error(insert, 1, 4096), EINVAL);
+    EXPECT_EQ(shift_error(insert, 0, file_max_bytes), EFBIG);
+    auto pin = mapping_pin_add(*thread, file, false);
+    ASSERT_TRUE(pin.ok());
+    EXPECT_EQ(shift_error(collapse, 0, 4096), EBUSY);
+    mapping_pin_remove(*thread, *pin);
+    check();
+    truncate(0);
+    EXPECT_EQ(shift_error(insert, 0, 4096), EINVAL);
+}
+
+TEST_F(DataModel, ShiftOfSparseTallFiles) {
+    uint64_t far = uint64_t{1} << 40;
+    write(0, 5000, 1);
+    uint8_t bytes[5000];
+    memset(bytes, 9, sizeof(bytes));
+    iovec vector{bytes, sizeof(bytes)};
+    ASSERT_TRUE(data_write(*thread, file, &far, {&vector, 1}, false).ok());
+    ASSERT_TRUE(data_allocate(*thread, file, FALLOC_FL_INSERT_RANGE, 4096, far - 4096).ok());
+    auto data = data_seek(*thread, file, 4096, false);
+    ASSERT_TRUE(data.ok());
+    EXPECT_EQ(*data, far);
+    ASSERT_TRUE(data_allocate(*thread, file, FALLOC_FL_COLLAPSE_RANGE, 4096, far - 4096).ok());
+    ASSERT_TRUE(data_allocate(*thread, file, FALLOC_FL_COLLAPSE_RANGE, 8192, far - 8192).ok());
+    model.resize(8192);
+    model.insert(model.end(), std::begin(bytes), std::end(bytes));
+    check();
+}
+
+TEST_F(DataModel, ShiftInAFullPoolChangesNothing) {
+    write(0, 3 << 20, 1);
+    EXPECT_EQ(shift_error(FALLOC_FL_KEEP_SIZE, 4 << 20, 100 << 20), ENOSPC);
+    uint64_t offset = 4 << 20; // that leaves what a step of it needs
+    while (data_allocate(*thread, file, FALLOC_FL_KEEP_SIZE, offset, 4096).ok())
+        offset += 4096;
+    EXPECT_EQ(shift_error(FALLOC_FL_COLLAPSE_RANGE, 4096, 4096), ENOSPC);
+    check();
+    truncate(3 << 20);
+    shift(FALLOC_FL_COLLAPSE_RANGE, 1, 1);
+    check();
+}
+
+TEST_F(DataModel, CopyIsOneStepUpToTheAtomicSize) {
+    for (uint64_t i = 0; i < 64; i += 2)
+        write(i * 4096, 4096, static_cast<unsigned>(i));
+    for (uint64_t i = 1; i < 64; i += 2)
+        write(i * 4096, 4096, static_cast<unsigned>(i));
+    const uint64_t before = fences_seen;
+    copy(100, 140'000, atomic_write_bytes);
+    EXPECT_EQ(fences_seen - before, 2u);
+    check();
 }
 
 TEST_F(DataModel, UncommittedClaimsAreUndone) {

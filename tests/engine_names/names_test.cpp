@@ -170,5 +170,37 @@ TEST_F(NamesTest, directories_are_never_moved_below_themselves) {
     // The checker sees what hangs on no name.
 }
 
+TEST_F(NamesTest, no_wait_does_not_wait_for_who_holds_the_file) {
+    const OpenFileId id = open("file", O_CREAT | O_RDWR);
+    char byte = 'x';
+    const struct iovec vector = {&byte, 1};
+    const UserBuffers buffers{&vector, 1};
+    ASSERT_TRUE(fs_pwrite(thread(), id, buffers, 0, UINT64_MAX, io_no_wait).ok());
+    {
+        PoolThread other(pool_, nullptr);
+        Call call(*other);
+        ASSERT_TRUE(call.lock({(*open_file_get(thread(), id))->inode.load()}).ok());
+        EXPECT_EQ(fs_pwrite(thread(), id, buffers, 0, UINT64_MAX, io_no_wait).error().number(), EAGAIN);
+        EXPECT_EQ(fs_write(thread(), id, buffers, UINT64_MAX, io_no_wait).error().number(), EAGAIN);
+        EXPECT_EQ(fs_pread(thread(), id, buffers, 0, io_no_wait).error().number(), EAGAIN);
+        EXPECT_EQ(fs_read(thread(), id, buffers, io_no_wait).error().number(), EAGAIN);
+    }
+    EXPECT_TRUE(fs_pread(thread(), id, buffers, 0, io_no_wait).ok());
+    fs_close(thread(), id);
+}
+
+TEST_F(NamesTest, a_file_without_a_name_goes_with_its_process) {
+    const uint64_t free_before = free_blocks();
+    auto id = fs_open(thread(), at("/"), O_TMPFILE | O_RDWR, 0600);
+    ASSERT_TRUE(id.ok());
+    std::string bytes(100'000, 'x');
+    const struct iovec vector = {bytes.data(), bytes.size()};
+    ASSERT_TRUE(fs_pwrite(thread(), *id, {&vector, 1}, 0, UINT64_MAX).ok());
+    EXPECT_LT(free_blocks(), free_before);
+    detach(); // with the file open
+    attach();
+    EXPECT_GE(free_blocks() + 1, free_before); // a block of inodes stays
+}
+
 } // namespace
 } // namespace pmemfile

@@ -65,6 +65,16 @@ public:
     long pwritev(int file, const struct iovec *vectors, int count, int64_t offset) override {
         return result(::pwritev(file, vectors, count, offset));
     }
+    long preadv2(int file, const struct iovec *vectors, int count, int64_t offset, int flags) override {
+        return result(::preadv2(file, vectors, count, offset, flags));
+    }
+    long pwritev2(int file, const struct iovec *vectors, int count, int64_t offset, int flags) override {
+        return result(::pwritev2(file, vectors, count, offset, flags));
+    }
+    long copy_range(int from, int64_t *from_offset, int to, int64_t *to_offset, size_t size_bytes,
+                    unsigned flags) override {
+        return result(::copy_file_range(from, from_offset, to, to_offset, size_bytes, flags));
+    }
     long seek(int file, int64_t offset, int whence) override {
         return result(::lseek(file, offset, whence));
     }
@@ -89,8 +99,8 @@ public:
     long unlink(const std::string &path, int flags, int directory) override {
         return result(::unlinkat(directory, real_path(path).c_str(), flags));
     }
-    long link(const std::string &from, const std::string &to, int flags) override {
-        return result(::linkat(AT_FDCWD, real_path(from).c_str(), AT_FDCWD, real_path(to).c_str(), flags));
+    long link(const std::string &from, const std::string &to, int flags, int from_directory) override {
+        return result(::linkat(from_directory, real_path(from).c_str(), AT_FDCWD, real_path(to).c_str(), flags));
     }
     long symlink(const std::string &target, const std::string &path) override {
         return result(::symlink(target.c_str(), real_path(path).c_str()));

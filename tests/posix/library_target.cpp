@@ -77,6 +77,20 @@ public:
     long pwritev(int file, const struct iovec *vectors, int count, int64_t offset) override {
         return on(file, [&](PMEMfile *f) { return pmemfile_pwritev(pool_, f, vectors, count, offset); });
     }
+    long preadv2(int file, const struct iovec *vectors, int count, int64_t offset, int flags) override {
+        return on(file, [&](PMEMfile *f) { return pmemfile_preadv2(pool_, f, vectors, count, offset, flags); });
+    }
+    long pwritev2(int file, const struct iovec *vectors, int count, int64_t offset, int flags) override {
+        return on(file, [&](PMEMfile *f) { return pmemfile_pwritev2(pool_, f, vectors, count, offset, flags); });
+    }
+    long copy_range(int from, int64_t *from_offset, int to, int64_t *to_offset, size_t size_bytes,
+                    unsigned flags) override {
+        if (!files_.contains(to))
+            return -EBADF;
+        return on(from, [&](PMEMfile *f) {
+            return pmemfile_copy_file_range(pool_, f, from_offset, *files_.at(to), to_offset, size_bytes, flags);
+        });
+    }
     long seek(int file, int64_t offset, int whence) override {
         return on(file, [&](PMEMfile *f) { return pmemfile_lseek(pool_, f, offset, whence); });
     }
@@ -101,8 +115,8 @@ public:
     long unlink(const std::string &path, int flags, int directory) override {
         return result(pmemfile_unlinkat(pool_, at(directory), path.c_str(), flags));
     }
-    long link(const std::string &from, const std::string &to, int flags) override {
-        return result(pmemfile_linkat(pool_, PMEMFILE_AT_CWD, from.c_str(), PMEMFILE_AT_CWD, to.c_str(), flags));
+    long link(const std::string &from, const std::string &to, int flags, int from_directory) override {
+        return result(pmemfile_linkat(pool_, at(from_directory), from.c_str(), PMEMFILE_AT_CWD, to.c_str(), flags));
     }
     long symlink(const std::string &target, const std::string &path) override {
         return result(pmemfile_symlink(pool_, target.c_str(), path.c_str()));

@@ -372,5 +372,54 @@ TEST_F(Names, DeepTree) {
     EXPECT_EQ(attributes(up).st_ino, attributes("/d").st_ino);
 }
 
+TEST_F(Names, RenameLeavesAWhiteout) {
+    make("/a", "text");
+    make("/b", "other");
+    ASSERT_EQ(t.mkdir("/dir"), 0);
+    auto expect_whiteout = [&](const char *path) {
+        const struct stat stat = attributes(path);
+        EXPECT_EQ(stat.st_mode, mode_t{S_IFCHR});
+        EXPECT_EQ(stat.st_rdev, 0u);
+        EXPECT_EQ(stat.st_nlink, 1u);
+    };
+    const auto inode = attributes("/a").st_ino;
+    EXPECT_EQ(t.rename("/a", "/new", RENAME_WHITEOUT), 0);
+    expect_whiteout("/a");
+    EXPECT_EQ(attributes("/new").st_ino, inode);
+    EXPECT_EQ(t.rename("/new", "/b", RENAME_WHITEOUT), 0);
+    expect_whiteout("/new");
+    EXPECT_EQ(content("/b"), "text");
+    EXPECT_EQ(t.rename("/b", "/dir/c", RENAME_WHITEOUT | RENAME_NOREPLACE), 0);
+    expect_whiteout("/b");
+    EXPECT_EQ(content("/dir/c"), "text");
+    EXPECT_EQ(t.rename("/dir/c", "/a", RENAME_WHITEOUT), 0) << "over a whiteout";
+    expect_whiteout("/dir/c");
+    EXPECT_EQ(t.mkdir("/moved"), 0);
+    EXPECT_EQ(t.rename("/moved", "/dir/moved", RENAME_WHITEOUT), 0);
+    expect_whiteout("/moved");
+    EXPECT_EQ(attributes("/").st_nlink, 3u);
+    EXPECT_EQ(attributes("/dir").st_nlink, 3u);
+    EXPECT_EQ(t.rename("/a", "/b", RENAME_WHITEOUT | RENAME_EXCHANGE), -EINVAL);
+    EXPECT_EQ(t.rename("/a", "/b", RENAME_WHITEOUT | RENAME_NOREPLACE), -EEXIST);
+    EXPECT_EQ(list("/").size(), 5u);
+}
+// Leaves of the directory are full, or full of gaps, when the whiteout must stay beside the new name.
+TEST_F(Names, WhiteoutsInLargeDirectories) {
+    auto name = [](int i, char kind) {
+        return "/" + std::string(static_cast<size_t>(i % 90 + 1), kind) + std::to_string(i);
+    };
+    for (int i = 0; i < 300; ++i)
+        make(name(i, 'a'));
+    for (int i = 0; i < 300; i += 3)
+        EXPECT_EQ(t.unlink(name(i, 'a')), 0);
+    for (int i = 1; i < 300; i += 3)
+        EXPECT_EQ(t.rename(name(i, 'a'), name(299 - i, 'b'), RENAME_WHITEOUT), 0);
+    EXPECT_EQ(list("/").size(), 300u);
+    for (int i = 1; i < 300; i += 3) {
+        EXPECT_EQ(attributes(name(i, 'a')).st_mode, mode_t{S_IFCHR});
+        EXPECT_TRUE(S_ISREG(attributes(name(299 - i, 'b')).st_mode));
+    }
+}
+
 } // namespace
 } // namespace posix

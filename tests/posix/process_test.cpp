@@ -301,5 +301,41 @@ TEST_F(Processes, WorkingDirectoryOfAChild) {
     EXPECT_TRUE(exists("/d/x"));
 }
 
+TEST_F(Processes, FlockIsLostByAConversionThatFails) {
+    make("/f");
+    const int one = opened("/f", O_RDWR), two = opened("/f", O_RDWR);
+    EXPECT_EQ(t.flock(one, LOCK_SH), 0);
+    EXPECT_EQ(t.flock(two, LOCK_SH), 0);
+    EXPECT_EQ(t.flock(one, LOCK_EX | LOCK_NB), -EWOULDBLOCK);
+    EXPECT_EQ(t.flock(two, LOCK_EX | LOCK_NB), 0) << "the first one has lost its own";
+    EXPECT_EQ(t.flock(one, LOCK_SH | LOCK_NB), -EWOULDBLOCK);
+    t.close(one);
+    t.close(two);
+}
+TEST_F(Processes, TwoFlockConversionsDoNotWaitForEachOther) {
+    make("/f");
+    const int mine = opened("/f", O_RDWR);
+    EXPECT_EQ(t.flock(mine, LOCK_SH), 0);
+    int ready[2];
+    ASSERT_EQ(::pipe(ready), 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::alarm(20);
+        const int its = static_cast<int>(t.open("/f", O_RDWR));
+        bool ok = t.flock(its, LOCK_SH) == 0 && ::write(ready[1], "r", 1) == 1 && t.flock(its, LOCK_EX) == 0;
+        _exit(ok ? 0 : 1);
+    }
+    char byte = 0;
+    EXPECT_EQ(::read(ready[0], &byte, 1), 1);
+    ::usleep(20'000);
+    EXPECT_EQ(t.flock(mine, LOCK_EX), 0);
+    EXPECT_EQ(t.flock(mine, LOCK_UN), 0);
+    int status = -1;
+    EXPECT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+    ::close(ready[0]);
+    ::close(ready[1]);
+    t.close(mine);
+}
 } // namespace
 } // namespace posix

@@ -40,6 +40,10 @@ public:
     virtual long writev(int file, const struct iovec *vectors, int count) = 0;
     virtual long preadv(int file, const struct iovec *vectors, int count, int64_t offset) = 0;
     virtual long pwritev(int file, const struct iovec *vectors, int count, int64_t offset) = 0;
+    virtual long preadv2(int file, const struct iovec *vectors, int count, int64_t offset, int flags) = 0;
+    virtual long pwritev2(int file, const struct iovec *vectors, int count, int64_t offset, int flags) = 0;
+    virtual long copy_range(int from, int64_t *from_offset, int to, int64_t *to_offset, size_t size_bytes,
+                            unsigned flags = 0) = 0;
     virtual long seek(int file, int64_t offset, int whence) = 0;
     virtual long truncate(const std::string &path, int64_t size_bytes) = 0;
     virtual long ftruncate(int file, int64_t size_bytes) = 0;
@@ -48,7 +52,7 @@ public:
     virtual long fstat(int file, struct stat *to) = 0;
     virtual long mkdir(const std::string &path, mode_t mode = 0777, int directory = here) = 0;
     virtual long unlink(const std::string &path, int flags = 0, int directory = here) = 0;
-    virtual long link(const std::string &from, const std::string &to, int flags = 0) = 0;
+    virtual long link(const std::string &from, const std::string &to, int flags = 0, int from_directory = here) = 0;
     virtual long symlink(const std::string &target, const std::string &path) = 0;
     virtual long readlink(const std::string &path, char *to, size_t size_bytes) = 0;
     virtual long rename(const std::string &from, const std::string &to, unsigned flags = 0) = 0;

@@ -127,6 +127,9 @@ Result<OpenFileId> fs_open(Thread &, const At &at, int flags, mode_t) {
     BASE_TRY(note("open", at));
     return make_open(named(at.path), flags);
 }
+Result<OpenFileId> fs_open_unnamed(Thread &, InodeHandle, int, mode_t) {
+    return error(EOPNOTSUPP);
+}
 Result<OpenFileId> fs_open_inode(Thread &, InodeHandle handle, int flags) {
     return make_open(handle.number, flags);
 }
@@ -143,7 +146,7 @@ void fs_close(Thread &, OpenFileId id, bool) {
     fake::files[id % 64].nonce = 0;
     fake::closed_count++;
 }
-Result<size_t> fs_pread(Thread &, OpenFileId, const UserBuffers &buffers, int64_t offset) {
+Result<size_t> fs_pread(Thread &, OpenFileId, const UserBuffers &buffers, int64_t offset, unsigned) {
     size_t done = 0;
     for (unsigned i = 0; i < buffers.count; i++) {
         size_t at = static_cast<size_t>(offset) + done;
@@ -153,18 +156,21 @@ Result<size_t> fs_pread(Thread &, OpenFileId, const UserBuffers &buffers, int64_
     }
     return done;
 }
-Result<size_t> fs_read(Thread &thread, OpenFileId id, const UserBuffers &buffers) {
+Result<size_t> fs_read(Thread &thread, OpenFileId id, const UserBuffers &buffers, unsigned) {
     BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, id));
-    BASE_TRY_ASSIGN(size_t length, fs_pread(thread, id, buffers, file->offset_bytes.load()));
+    BASE_TRY_ASSIGN(size_t length, fs_pread(thread, id, buffers, file->offset_bytes.load(), 0));
     file->offset_bytes += static_cast<int64_t>(length);
     return length;
 }
-Result<size_t> fs_pwrite(Thread &, OpenFileId, const UserBuffers &buffers, int64_t, uint64_t) {
+Result<size_t> fs_pwrite(Thread &, OpenFileId, const UserBuffers &buffers, int64_t, uint64_t, unsigned) {
     return buffers.vectors[0].iov_len;
 }
-Result<size_t> fs_write(Thread &, OpenFileId, const UserBuffers &buffers, uint64_t) {
+Result<size_t> fs_write(Thread &, OpenFileId, const UserBuffers &buffers, uint64_t, unsigned) {
     fake::content.append(static_cast<const char *>(buffers.vectors[0].iov_base), buffers.vectors[0].iov_len);
     return buffers.vectors[0].iov_len;
+}
+Result<size_t> fs_copy_range(Thread &, OpenFileId, int64_t *, OpenFileId, int64_t *, size_t size_bytes, uint64_t) {
+    return size_bytes;
 }
 Result<int64_t> fs_seek(Thread &thread, OpenFileId id, int64_t offset, int whence) {
     BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, id));

@@ -459,6 +459,15 @@ TEST_F(ShimFiles, ProcAndDevNamesOfTokens) {
     EXPECT_EQ(fake::closed_count, 3);
     EXPECT_EQ(call(SYS_newfstatat, ours, address(""), address(&status), AT_EMPTY_PATH), 0);
     EXPECT_EQ(status.st_ino, fake::file_inode);
+    // What RWF_ATOMIC takes, in fields that are newer than the headers.
+    alignas(8) unsigned char extended[256] = {};
+    constexpr long write_atomic = 0x10000;
+    EXPECT_EQ(call(SYS_statx, ours, address(""), AT_EMPTY_PATH, write_atomic, address(extended)), 0);
+    uint32_t units[3];
+    memcpy(units, extended + 0xa8, sizeof(units));
+    EXPECT_EQ(units[0], 512u);
+    EXPECT_EQ(units[1], 65536u);
+    EXPECT_EQ(units[2], 1u);
     call(SYS_close, ours);
 }
 
@@ -485,6 +494,10 @@ TEST_F(ShimFiles, LockRangesAndSendfile) {
     EXPECT_EQ(call(SYS_sendfile, ends[1], ours, address(&offset), 2), 2);
     EXPECT_EQ(offset, 4);
     EXPECT_EQ(call(SYS_copy_file_range, ours, 0, ends[1], 0, 1, 0), -EXDEV);
+    EXPECT_EQ(call(SYS_copy_file_range, ends[0], 0, ours, 0, 1, 0), -EXDEV);
+    EXPECT_EQ(call(SYS_copy_file_range, ours, 0, 9999, 0, 1, 0), -EBADF);
+    EXPECT_EQ(call(SYS_copy_file_range, ours, address(&offset), ours, 0, 7, 0), 7);
+    EXPECT_EQ(call(SYS_copy_file_range, ours, 0, ours, 0, 7, 1), -EINVAL);
     close(ends[0]);
     close(ends[1]);
     call(SYS_close, ours);

@@ -57,6 +57,30 @@ TEST_F(MappingCalls, CutFileLosesItsPagesAndGetsNewOnes) {
     }
 }
 
+// The same through a path: by truncate(2), and by O_TRUNC.
+TEST_F(MappingCalls, FileCutByItsPathLosesItsPages) {
+    for (const bool by_open : {false, true}) {
+        fill(8 * page);
+        char *at = map(8 * page);
+        at[6 * page] = 'c';
+        const size_t kept = by_open ? 0 : 3 * page;
+        if (by_open) {
+            const int again = open(path.c_str(), O_RDWR | O_TRUNC);
+            ASSERT_GE(again, 0);
+            close(again);
+        } else {
+            ASSERT_EQ(truncate(path.c_str(), static_cast<off_t>(kept)), 0);
+        }
+        expect_pattern(at, 0, kept);
+        EXPECT_EQ(child_ends([&] { return static_cast<volatile char *>(at)[kept]; }), -SIGBUS);
+        ASSERT_EQ(ftruncate(file, 8 * page), 0);
+        ASSERT_EQ(pwrite(file, "new", 3, 5 * page), 3);
+        EXPECT_EQ(static_cast<volatile char *>(at)[6 * page], 0);
+        EXPECT_EQ(memcmp(at + 5 * page, "new", 3), 0);
+        munmap(at, 8 * page);
+    }
+}
+
 TEST_F(MappingCalls, ManyThreadsTouchWhatGrew) {
     char *at = map(256 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE);
     ASSERT_EQ(ftruncate(file, 256 * page), 0);

@@ -1,0 +1,64 @@
+// The idea: what copy_file_range(2) checks, in Linux's order; the bytes are file/data_copy.cpp's.
+#include "libpmemfile/fs/open_calls.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+namespace pmemfile {
+namespace {
+
+constexpr size_t transfer_max_bytes = 0x7ffff000; // MAX_RW_COUNT of Linux
+
+base::Result<OpenFile *> open_file_of(const Thread &thread, OpenFileId id) {
+    BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, id));
+    if ((file->flags.load() & O_PATH) != 0)
+        return base::error(EBADF);
+    return file;
+}
+
+base::Status check_type(const Thread &thread, const OpenFile &file) {
+    const Inode *inode = thread.pool->inode(file.inode.load());
+    if (inode == nullptr)
+        return base::error(EUCLEAN);
+    if (S_ISDIR(inode->mode))
+        return base::error(EISDIR);
+    return S_ISREG(inode->mode) ? base::Status{} : base::Status{base::error(EINVAL)};
+}
+
+} // namespace
+
+base::Result<size_t> fs_copy_range(Thread &thread, OpenFileId from, int64_t *from_offset_bytes, OpenFileId to,
+                                   int64_t *to_offset_bytes, size_t size_bytes, uint64_t size_limit_bytes) {
+    BASE_TRY_ASSIGN(OpenFile * source, open_file_of(thread, from));
+    BASE_TRY_ASSIGN(OpenFile * target, open_file_of(thread, to));
+    BASE_TRY(check_type(thread, *source));
+    BASE_TRY(check_type(thread, *target));
+    const uint32_t target_flags = target->flags.load();
+    if ((source->flags.load() & O_ACCMODE) == O_WRONLY || (target_flags & O_ACCMODE) == O_RDONLY ||
+        (target_flags & O_APPEND) != 0)
+        return base::error(EBADF);
+    const int64_t from_offset = from_offset_bytes != nullptr ? *from_offset_bytes : source->offset_bytes.load();
+    const int64_t to_offset = to_offset_bytes != nullptr ? *to_offset_bytes : target->offset_bytes.load();
+    uint64_t end = 0;
+    if (__builtin_add_overflow(static_cast<uint64_t>(from_offset), size_bytes, &end) ||
+        __builtin_add_overflow(static_cast<uint64_t>(to_offset), size_bytes, &end))
+        return base::error(EOVERFLOW);
+    if (from_offset < 0 || to_offset < 0)
+        return base::error(EINVAL);
+    BASE_TRY_ASSIGN(size_t done, data_copy(thread, source->inode.load(), static_cast<uint64_t>(from_offset),
+                                           target->inode.load(), static_cast<uint64_t>(to_offset),
+                                           std::min(size_bytes, transfer_max_bytes), size_limit_bytes));
+    // As on Linux nothing keeps others from the shared offsets meanwhile.
+    const auto moved = static_cast<int64_t>(done);
+    if (from_offset_bytes != nullptr)
+        *from_offset_bytes = from_offset + moved;
+    else
+        source->offset_bytes.store(from_offset + moved, std::memory_order_release);
+    if (to_offset_bytes != nullptr)
+        *to_offset_bytes = to_offset + moved;
+    else
+        target->offset_bytes.store(to_offset + moved, std::memory_order_release);
+    return done;
+}
+
+} // namespace pmemfile
