@@ -6,7 +6,7 @@
 #include "posix-shim/process/working_directory.h"
 #include "posix-shim/table/dispatch.h"
 #include "posix-shim/table/row.h"
-#include "tests/shim_files/fake_engine.h"
+#include "tests/shim_files/shim_fixture.h"
 
 #include <climits>
 #include <cstdlib>
@@ -26,76 +26,9 @@
 #include <unistd.h>
 
 using namespace shim;
+using namespace shim_test;
 
 namespace {
-
-constexpr long passed = 1 << 20;
-constexpr long passed_with_post = passed + 1;
-
-// As the interceptor would: filter, hook; with post if asked, the kernel in between.
-long call(long number, long a0 = 0, long a1 = 0, long a2 = 0, long a3 = 0, long a4 = 0, long a5 = 0) {
-    intercept_call call = {};
-    call.nr = number;
-    long arguments[6] = {a0, a1, a2, a3, a4, a5};
-    std::copy(arguments, arguments + 6, call.args);
-    if (dispatch_filter(&call) == INTERCEPT_FILTER_PASS)
-        return passed;
-    int answer = dispatch_hook(&call);
-    return answer == INTERCEPT_HANDLED ? call.result : answer == INTERCEPT_PASS ? passed : passed_with_post;
-}
-
-long call_with_kernel(long number, long a0 = 0, long a1 = 0, long a2 = 0, long a3 = 0, long a4 = 0) {
-    intercept_call call = {};
-    call.nr = number;
-    long arguments[6] = {a0, a1, a2, a3, a4, 0};
-    std::copy(arguments, arguments + 6, call.args);
-    int answer =
-        dispatch_filter(&call) == INTERCEPT_FILTER_PASS ? static_cast<int>(INTERCEPT_PASS) : dispatch_hook(&call);
-    if (answer == INTERCEPT_HANDLED)
-        return call.result;
-    call.result = base::raw_syscall(number, call.args[0], call.args[1], call.args[2], call.args[3], call.args[4]);
-    if (answer == INTERCEPT_PASS_POST)
-        dispatch_post(&call);
-    return call.result;
-}
-
-long address(const void *pointer) {
-    return reinterpret_cast<long>(pointer);
-}
-
-class ShimFiles : public testing::Test {
-protected:
-    static void SetUpTestSuite() {
-        char directory[] = "/tmp/pmemfile-shim-XXXXXX";
-        char *made = mkdtemp(directory);
-        ASSERT_NE(made, nullptr);
-        char resolved[PATH_MAX];
-        ASSERT_NE(realpath(made, resolved), nullptr);
-        root = resolved;
-        ASSERT_EQ(mkdir((root + "/mnt").c_str(), 0755), 0);
-        ASSERT_EQ(symlink("mnt", (root + "/link").c_str()), 0);
-        token = "/dev/shm/pmemfile-shim-test-" + std::to_string(getpid());
-        fake::mount(root + "/mnt", token);
-    }
-    static void TearDownTestSuite() {
-        unlink(token.c_str());
-        EXPECT_EQ(unlink((root + "/link").c_str()), 0);
-        EXPECT_EQ(rmdir((root + "/mnt").c_str()), 0) << "something slipped into the mount point";
-        EXPECT_EQ(rmdir(root.c_str()), 0);
-    }
-    void SetUp() override {
-        fake::last_call.clear();
-        fake::closed_count = 0;
-        fake::content = "hello";
-        working_directory_set({});
-    }
-    long open_ours(const char *name = "file") {
-        std::string path = root + "/mnt/" + name;
-        return call(SYS_openat, AT_FDCWD, address(path.c_str()), O_RDWR | O_CLOEXEC);
-    }
-    static std::string root, token;
-};
-std::string ShimFiles::root, ShimFiles::token;
 
 TEST(Table, HoldsEveryCallOfTheHeaders) {
     std::ifstream header("/usr/include/x86_64-linux-gnu/asm/unistd_64.h");
@@ -188,63 +121,6 @@ TEST_F(ShimFiles, RowsWithoutHandlerRefuseOurPaths) {
         }
     }
     EXPECT_GE(tested, 20u);
-}
-
-TEST_F(ShimFiles, ExtendedAttributesByEveryWay) {
-    const std::string path = root + "/mnt/file", host = "/etc/passwd", too_long(256, 'n');
-    const long ours = open_ours();
-    ASSERT_GE(ours, 0);
-    const std::string file = std::to_string(fake::file_inode);
-    struct {
-        uint64_t value;
-        uint32_t size_bytes, flags;
-    } arguments = {0x1000, 5, 1};
-    constexpr long setxattrat = 463, getxattrat = 464, listxattrat = 465, removexattrat = 466;
-    const long name = address("user.x"), at_size = sizeof(arguments);
-    struct Way {
-        const char *seen; // by the engine
-        long result;
-        long number;
-        long arguments[6];
-    };
-    const long p = address(path.c_str());
-    const Way ways[] = {
-        {"setxattr user.x 5 1", 0, SYS_setxattr, {p, name, 0x1000, 5, 1}},
-        {"setxattr user.x 5 2", 0, SYS_lsetxattr, {p, name, 0x1000, 5, 2}},
-        {"setxattr user.x 5 0", 0, SYS_fsetxattr, {ours, name, 0x1000, 5, 0}},
-        {"setxattr user.x 5 1", 0, setxattrat, {AT_FDCWD, p, 0, name, address(&arguments), at_size}},
-        {"setxattr user.x 5 1", 0, setxattrat, {ours, address(""), AT_EMPTY_PATH, name, address(&arguments), at_size}},
-        {"getxattr user.x 7", 7, SYS_getxattr, {p, name, 0x1000, 7}},
-        {"getxattr user.x 7", 7, SYS_lgetxattr, {p, name, 0x1000, 7}},
-        {"getxattr user.x 7", 7, SYS_fgetxattr, {ours, name, 0x1000, 7}},
-        {"listxattr 9", 9, SYS_listxattr, {p, 0x1000, 9}},
-        {"listxattr 9", 9, SYS_llistxattr, {p, 0x1000, 9}},
-        {"listxattr 9", 9, SYS_flistxattr, {ours, 0x1000, 9}},
-        {"listxattr 9", 9, listxattrat, {AT_FDCWD, p, AT_SYMLINK_NOFOLLOW, 0x1000, 9}},
-        {"removexattr user.x", 0, SYS_removexattr, {p, name}},
-        {"removexattr user.x", 0, SYS_lremovexattr, {p, name}},
-        {"removexattr user.x", 0, SYS_fremovexattr, {ours, name}},
-        {"removexattr user.x", 0, removexattrat, {AT_FDCWD, p, 0, name}},
-        // Refused before the engine sees them.
-        {"", -ERANGE, SYS_getxattr, {p, address(too_long.c_str()), 0, 0}},
-        {"", -EINVAL, SYS_setxattr, {p, name, 0, 0, 4}},
-        {"", -EINVAL, getxattrat, {AT_FDCWD, p, 0, name, address(&arguments), at_size}}, // flags are not 0
-        {"", -EINVAL, setxattrat, {AT_FDCWD, p, 0, name, address(&arguments), 8}},
-        {"", -E2BIG, setxattrat, {AT_FDCWD, p, 0, name, address(&arguments), 8192}},
-        {"", passed, removexattrat, {AT_FDCWD, p, 1, name}},
-        {"", passed, SYS_fsetxattr, {0, name, 0, 0, 0}},
-        {"", passed_with_post, SYS_getxattr, {address(host.c_str()), name, 0, 0}},
-    };
-    for (const Way &way : ways) {
-        fake::last_call.clear();
-        const long *a = way.arguments;
-        EXPECT_EQ(call(way.number, a[0], a[1], a[2], a[3], a[4], a[5]), way.result) << way.number << " " << way.seen;
-        std::string seen = way.seen;
-        if (!seen.empty())
-            seen.insert(seen.find(' '), " " + file);
-        EXPECT_EQ(fake::last_call, seen) << way.number;
-    }
-    call(SYS_close, ours);
 }
 
 TEST_F(ShimFiles, TokenKeepsItsIdOverDupAndForkAndFailsWhenACallSlips) {
