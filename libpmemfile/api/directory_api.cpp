@@ -136,7 +136,7 @@ int pmemfile_fchdir(PMEMfilepool *pool, PMEMfile *dir) {
         PMEMfile *file = api::add_file(pool, holder, dir->inode);
         PMEMfile *former = nullptr;
         {
-            const std::lock_guard lock(pool->mutex);
+            const api::MutexGuard lock(pool->mutex);
             former = std::exchange(pool->directory_holder, file);
             pool->directory = dir->inode;
         }
@@ -160,7 +160,7 @@ int pmemfile_chdir(PMEMfilepool *pool, const char *path) {
 char *pmemfile_getcwd(PMEMfilepool *pool, char *buffer, size_t size) {
     InodeNumber directory = 0;
     {
-        const std::lock_guard lock(pool->mutex);
+        const api::MutexGuard lock(pool->mutex);
         directory = pool->directory;
     }
     return give_path(pool, directory, buffer, size);

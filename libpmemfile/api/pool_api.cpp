@@ -17,9 +17,10 @@
 namespace pmemfile::api {
 namespace {
 
-std::mutex registry_mutex;
-std::set<uint64_t> open_serials; // under registry_mutex
-uint64_t next_serial = 1;        // likewise
+// Outside a pool's mutex when both are held.
+Mutex registry_mutex;
+std::set<uint64_t> open_serials BASE_GUARDED_BY(registry_mutex);
+uint64_t next_serial BASE_GUARDED_BY(registry_mutex) = 1;
 thread_local std::string last_message;
 
 struct ThreadPlace {
@@ -31,13 +32,13 @@ struct ThreadPlace {
 class ThreadPlaces {
 public:
     ~ThreadPlaces() {
-        const std::lock_guard lock(registry_mutex);
+        const api::MutexGuard lock(registry_mutex);
         for (const ThreadPlace &place : places_) {
             if (!open_serials.contains(place.serial))
                 continue;
             abort_transaction(place.pool, *place.thread);
             thread_release(*place.thread);
-            const std::lock_guard pool_lock(place.pool->mutex);
+            const api::MutexGuard pool_lock(place.pool->mutex);
             place.pool->threads.erase(place.thread);
         }
     }
@@ -55,8 +56,10 @@ public:
             return nullptr;
         }
         Thread *place = thread.get();
-        const std::lock_guard pool_lock(pool->mutex);
-        pool->threads.emplace(place, std::move(thread));
+        {
+            const api::MutexGuard pool_lock(pool->mutex);
+            pool->threads.emplace(place, std::move(thread));
+        }
         std::erase_if(places_, [](const ThreadPlace &old) { return !is_open(old.serial); });
         places_.push_back({pool, pool->serial, place});
         return place;
@@ -64,7 +67,7 @@ public:
 
 private:
     static bool is_open(uint64_t serial) {
-        const std::lock_guard lock(registry_mutex);
+        const api::MutexGuard lock(registry_mutex);
         return open_serials.contains(serial);
     }
     std::vector<ThreadPlace> places_;
@@ -87,22 +90,38 @@ base::Status attach(Pool &pool, const char *path, bool read_only) {
 
 // The pool has a serial from now on, so that threads take places in it.
 void enter_registry(PMEMfilepool *pool) {
-    const std::lock_guard lock(registry_mutex);
+    const api::MutexGuard lock(registry_mutex);
     pool->serial = next_serial++;
     open_serials.insert(pool->serial);
+}
+
+// All that are open. Whoever walks along them is alone in the pool (pmemfile_pool_close says so).
+PMEMfile *first_file(PMEMfilepool *pool) {
+    const MutexGuard lock(pool->mutex);
+    return pool->files;
 }
 
 // All threads' places end, and the pool is left.
 void leave(PMEMfilepool *pool) {
     {
-        const std::lock_guard lock(registry_mutex);
+        const api::MutexGuard lock(registry_mutex);
         open_serials.erase(pool->serial);
     }
-    for (auto &[thread, owned] : pool->threads) {
-        abort_transaction(pool, *thread);
-        thread_release(*thread);
+    Thread *in_transaction = nullptr;
+    {
+        const MutexGuard lock(pool->mutex);
+        for (auto &[thread, owned] : pool->threads)
+            if (thread->pool->transaction != nullptr)
+                in_transaction = thread;
     }
-    pool->threads.clear();
+    if (in_transaction != nullptr)
+        abort_transaction(pool, *in_transaction);
+    {
+        const MutexGuard lock(pool->mutex);
+        for (auto &[thread, owned] : pool->threads)
+            thread_release(*thread);
+        pool->threads.clear();
+    }
     pool_detach(pool->pool);
 }
 
@@ -125,7 +144,10 @@ PMEMfilepool *open_pool(const char *path, bool read_only) {
     rlimit limit = {};
     if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
         pool->file_size_limit_bytes = limit.rlim_cur;
-    pool->directory = pool->pool.superblock().root_inode;
+    {
+        const MutexGuard lock(pool->mutex);
+        pool->directory = pool->pool.superblock().root_inode;
+    }
     std::memcpy(pool->uuid, pool->pool.superblock().uuid, sizeof(pool->uuid));
     std::memcpy(&pool->device, pool->uuid, sizeof(pool->device));
     enter_registry(pool.get());
@@ -163,7 +185,7 @@ base::Status reopen_file(Thread &thread, PMEMfile *file) {
 PMEMfile *add_file(PMEMfilepool *pool, OpenFileId id, InodeNumber inode) {
     auto *file = new pmemfile_file{id, inode};
     file->is_of_transaction = thread_of(pool)->pool->transaction != nullptr;
-    const std::lock_guard lock(pool->mutex);
+    const api::MutexGuard lock(pool->mutex);
     file->next = pool->files;
     if (file->next != nullptr)
         file->next->previous = file;
@@ -173,7 +195,7 @@ PMEMfile *add_file(PMEMfilepool *pool, OpenFileId id, InodeNumber inode) {
 
 void remove_file(PMEMfilepool *pool, PMEMfile *file) {
     {
-        const std::lock_guard lock(pool->mutex);
+        const api::MutexGuard lock(pool->mutex);
         (file->previous != nullptr ? file->previous->next : pool->files) = file->next;
         if (file->next != nullptr)
             file->next->previous = file->previous;
@@ -203,7 +225,7 @@ base::Result<At> at_of(PMEMfilepool *pool, PMEMfile *dir, const char *path) {
     if (at.path.starts_with('/')) {
         at.start = pool->pool.superblock().root_inode;
     } else if (dir == PMEMFILE_AT_CWD) {
-        const std::lock_guard lock(pool->mutex);
+        const api::MutexGuard lock(pool->mutex);
         at.start = pool->directory;
     } else if (dir == nullptr) {
         return base::error(EFAULT);
@@ -251,11 +273,10 @@ PMEMfilepool *pmemfile_pool_open_read_only(const char *path) {
 void pmemfile_pool_close(PMEMfilepool *pool) {
     if (pool == nullptr)
         return;
-    if (!pool->is_suspended) {
-        if (pool->directory_holder != nullptr)
-            pmemfile_close(pool, pool->directory_holder);
-        api::leave(pool);
-    }
+    if (!pool->is_suspended)
+        api::leave(pool); // its open files end with it
+    while (PMEMfile *file = api::first_file(pool))
+        api::remove_file(pool, file);
     delete pool;
 }
 
@@ -265,10 +286,10 @@ int pmemfile_pool_suspend(PMEMfilepool *pool) {
         return -1;
     if (thread->pool->transaction != nullptr)
         return api::fail(EBUSY);
-    for (PMEMfile *file = pool->files; file != nullptr; file = file->next)
+    for (PMEMfile *file = api::first_file(pool); file != nullptr; file = file->next)
         if (base::Status noted = api::note_file(*thread, file); !noted.ok())
             return api::fail(noted.error().number());
-    for (PMEMfile *file = pool->files; file != nullptr; file = file->next)
+    for (PMEMfile *file = api::first_file(pool); file != nullptr; file = file->next)
         fs_close(*thread, file->id);
     api::leave(pool);
     pool->is_suspended = true;
@@ -286,7 +307,7 @@ int pmemfile_pool_resume(PMEMfilepool *pool, const char *path) {
     Thread *thread = api::thread_of(pool);
     if (thread == nullptr)
         failed = errno;
-    PMEMfile *file = pool->files;
+    PMEMfile *file = api::first_file(pool);
     for (; failed == 0 && file != nullptr; file = file->next)
         if (base::Status opened = api::reopen_file(*thread, file); !opened.ok())
             failed = opened.error().number();

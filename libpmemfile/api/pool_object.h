@@ -7,9 +7,10 @@
 #include "libpmemfile/include/libpmemfile-posix.h"
 #include "libpmemfile/journal/transaction.h"
 
+#include "libpmemfile/api/mutex.h"
+
 #include <cerrno>
 #include <memory>
-#include <mutex>
 #include <unordered_map>
 
 struct pmemfile_file {
@@ -36,12 +37,12 @@ struct pmemfilepool {
 
     pmemfile::Transaction transaction; // of the thread that holds the pool's gate
 
-    std::mutex mutex;          // guards what follows
-    PMEMfile *files = nullptr; // all that are open
-    pmemfile::InodeNumber directory = 0;
-    PMEMfile *directory_holder = nullptr; // null while it is the root
+    pmemfile::api::Mutex mutex;
+    PMEMfile *files BASE_GUARDED_BY(mutex) = nullptr; // all that are open
+    pmemfile::InodeNumber directory BASE_GUARDED_BY(mutex) = 0;
+    PMEMfile *directory_holder BASE_GUARDED_BY(mutex) = nullptr; // null while it is the root
     // Places of threads, made at a thread's first call.
-    std::unordered_map<pmemfile::Thread *, std::unique_ptr<pmemfile::Thread>> threads;
+    std::unordered_map<pmemfile::Thread *, std::unique_ptr<pmemfile::Thread>> threads BASE_GUARDED_BY(mutex);
 };
 
 namespace pmemfile::api {

@@ -10,7 +10,7 @@ namespace {
 
 // Visits the files that were opened in the open transaction.
 template <typename Each> void for_files_of_transaction(PMEMfilepool *pool, Each &&each) {
-    const std::lock_guard lock(pool->mutex);
+    const MutexGuard lock(pool->mutex);
     for (PMEMfile *file = pool->files; file != nullptr; file = file->next)
         if (file->is_of_transaction)
             each(*file);
@@ -30,7 +30,7 @@ void abort_transaction(PMEMfilepool *pool, Thread &thread) {
     pool->transaction.abort(thread);
     PMEMfile *holder = nullptr;
     {
-        const std::lock_guard lock(pool->mutex);
+        const MutexGuard lock(pool->mutex);
         if (pool->directory_holder != nullptr && pool->directory_holder->id == 0) {
             holder = std::exchange(pool->directory_holder, nullptr);
             pool->directory = pool->pool.superblock().root_inode;

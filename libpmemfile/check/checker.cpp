@@ -141,6 +141,21 @@ void PoolChecker::check_orphan_table() {
     }
 }
 
+// Gives an inode a free slot of the orphan table: the next first attach ends its truncation. Blocks
+// behind the end may not just stay: their old bytes would be seen when the file grows.
+void PoolChecker::enter_as_orphan(InodeNumber inode_number) {
+    const PoolOffset table = superblock_->orphan_table_block * block_size_bytes;
+    for (uint64_t i = 0; i < superblock_->orphan_slots; ++i) {
+        if (at<OrphanSlot>(table)[i].inode != 0)
+            continue;
+        const auto slot = static_cast<uint32_t>(i + 1);
+        repair_bytes(table + i * sizeof(OrphanSlot), &inode_number, sizeof(inode_number));
+        repair_bytes(inode_number * inode_size_bytes + offsetof(Inode, orphan_slot), &slot, sizeof(slot));
+        return;
+    }
+    problem("orphan table", "has no free slot");
+}
+
 // Link counts, and the fields by which an inode and its surroundings point to each other.
 void PoolChecker::check_counts() {
     for (auto &[inode_number, facts] : facts_) {
@@ -164,6 +179,9 @@ void PoolChecker::check_counts() {
             auto right = static_cast<uint32_t>(facts.orphan_slot);
             repair_bytes(offset + offsetof(Inode, orphan_slot), &right, sizeof(right));
         }
+        if ((inode->flags & inode_truncating) != 0 && facts.orphan_slot == 0 &&
+            repairable(name, "is half truncated, but not in the orphan table"))
+            enter_as_orphan(inode_number);
         if (!is_directory || (facts.names == 0 && !is_root) || facts.is_lost)
             continue;
         InodeNumber parent = is_root ? inode_number : facts.parent;

@@ -53,6 +53,7 @@ private:
     bool check_groups();
     void check_orphan_table();
     void check_counts();
+    void enter_as_orphan(InodeNumber inode_number);
     void cross_check_group(size_t index);
     void look_into_queue();
 

@@ -202,6 +202,7 @@ base::Status attach_locked(Pool &pool, const char *path, const AttachOptions &op
 
 base::Status pool_attach(Pool &pool, const char *path, const AttachOptions &options, ContainerMessage *message) {
     settle_thread_hook = settle_thread;
+    freed_under_way_hook = freed_under_way;
     pool = Pool();
     pool.read_only = options.read_only;
     Descriptor pool_descriptor(options.inherited_pool_descriptor);

@@ -14,6 +14,7 @@
 #include "libpmemfile/journal/settle.h"
 #include "libpmemfile/runtime/liveness.h"
 #include "libpmemfile/runtime/robust_lock.h"
+#include "libpmemfile/runtime/space_map.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -33,6 +34,7 @@ base::Result<Segment *> private_memory(void *, uint64_t size_bytes) {
 // `persist` and `superblock_offset` are set; nothing is unmapped on failure but the segment.
 base::Status attach_alone(Pool &pool, const char *path, const struct stat &status, ContainerMessage *message) {
     settle_thread_hook = settle_thread;
+    freed_under_way_hook = freed_under_way;
     BASE_TRY(bring_up(pool, path, status, message, private_memory, nullptr));
     pool.segment->ready.store(1);
     // Slot 0 without a kernel lock; process_alive(self) is true.

@@ -40,23 +40,6 @@ bool may_write_by(uint32_t flags) {
     return (flags & O_PATH) == 0 && (flags & O_ACCMODE) != O_RDONLY;
 }
 
-// Holds one robust lock for a scope.
-class LockGuard {
-public:
-    LockGuard(Thread &thread, RobustLock &lock) : thread_(thread), lock_(lock) {
-        robust_lock(thread_, lock_);
-    }
-    ~LockGuard() {
-        robust_unlock(thread_, lock_);
-    }
-    LockGuard(const LockGuard &) = delete;
-    LockGuard &operator=(const LockGuard &) = delete;
-
-private:
-    Thread &thread_;
-    RobustLock &lock_;
-};
-
 base::Status check_flags(int flags) {
     if ((flags & O_PATH) != 0)
         return {};
@@ -214,7 +197,7 @@ base::Result<OpenFileId> fs_open_inode(Thread &thread, InodeHandle handle, int f
     BASE_TRY(check_flags(flags));
     OpenFileId id = 0;
     {
-        LockGuard lock(thread, stripe_state(thread, handle.number).lock);
+        RobustGuard lock(thread, stripe_state(thread, handle.number).lock);
         BASE_TRY_ASSIGN(const Inode *inode, handle_inode(*thread.pool, handle));
         if (inode->link_count == 0 && handle.generation != 0)
             return base::error(ESTALE); // the name is gone: look again
@@ -279,7 +262,7 @@ void fs_close(Thread &thread, OpenFileId id, bool drop_posix_locks) {
 
 base::Result<size_t> fs_read(Thread &thread, OpenFileId id, const UserBuffers &buffers) {
     BASE_TRY_ASSIGN(OpenFile * file, data_file(thread, id, false));
-    LockGuard lock(thread, file->offset_lock);
+    RobustGuard lock(thread, file->offset_lock);
     const int64_t offset = file->offset_bytes.load(std::memory_order_relaxed);
     BASE_TRY_ASSIGN(size_t done, data_read(thread, file->inode.load(), static_cast<uint64_t>(offset), buffers));
     file->offset_bytes.store(offset + static_cast<int64_t>(done), std::memory_order_release);
@@ -320,7 +303,7 @@ base::Result<int64_t> fs_seek(Thread &thread, OpenFileId id, int64_t offset, int
     const Inode *inode = inode_of(thread, *file);
     if (inode == nullptr)
         return base::error(EUCLEAN);
-    LockGuard lock(thread, file->offset_lock);
+    RobustGuard lock(thread, file->offset_lock);
     if (S_ISDIR(inode->mode))
         return seek_directory(*file, offset, whence);
     int64_t base_bytes = 0;
@@ -360,7 +343,7 @@ base::Result<size_t> fs_getdents64(Thread &thread, OpenFileId id, void *user_buf
     const Inode *inode = inode_of(thread, *file);
     if (inode == nullptr || !S_ISDIR(inode->mode))
         return base::error(ENOTDIR);
-    LockGuard lock(thread, file->offset_lock);
+    RobustGuard lock(thread, file->offset_lock);
     DirentBuffer buffer;
     buffer.user = static_cast<std::byte *>(user_buffer);
     buffer.size_bytes = size_bytes;

@@ -23,19 +23,23 @@ base::Status collect(Thread &thread, InodeNumber number) {
     return {};
 }
 
+// The common case is a file that has a name: no lock for it. But who removes the last name holds the
+// lock while he looks for users; he may have seen ours, and not yet have stored the count.
+bool has_name_surely(const Thread &thread, InodeNumber inode) {
+    if (stripe_state(thread, inode).lock.word.load() != 0)
+        return false;
+    const Inode *home = thread.pool->inode(inode);
+    return home == nullptr || home->link_count != 0;
+}
+
 } // namespace
 
 void orphan_collect(Thread &thread, InodeNumber inode) {
     // In a transaction it stays in the table: whether somebody uses it is asked after the commit.
     if (thread.pool->read_only || thread.pool->transaction != nullptr)
         return;
-    // The common case is a file that has a name: no lock for it. But who removes the last name holds the
-    // lock while he looks for users; he may have seen ours, and not yet have stored the count.
-    if (stripe_state(thread, inode).lock.word.load() == 0) {
-        const Inode *home = thread.pool->inode(inode);
-        if (home == nullptr || home->link_count != 0)
-            return;
-    }
+    if (has_name_surely(thread, inode))
+        return;
     // A failure (the medium's) leaves it in the orphan table: the next first attach tries again.
     static_cast<void>(collect(thread, inode));
 }

@@ -13,8 +13,8 @@
 #include "libpmemfile/fs/place.h"
 #include "libpmemfile/persist/seeded_fault.h"
 
-#include <cstdio> // RENAME_*
 #include <algorithm>
+#include <cstdio> // RENAME_*
 #include <cstring>
 #include <dirent.h>
 #include <fcntl.h>

@@ -64,13 +64,14 @@ PMEMFILE_API PMEMfilepool *pmemfile_pool_create(const char *path, size_t poolsiz
 /* Opens a pool. ENOENT, EACCES, EINVAL (no pool), EUCLEAN (damaged), EBUSY. The process's user and
  * groups, umask and RLIMIT_FSIZE are taken over as they are now. */
 PMEMFILE_API PMEMfilepool *pmemfile_pool_open(const char *path);
-/* Closes it; all its files must be closed. No other thread may be in a call on it. */
+/* Closes it; files that are still open are closed with it, and their PMEMfile are gone. No other thread
+ * may be in a call on it. */
 PMEMFILE_API void pmemfile_pool_close(PMEMfilepool *pool);
 /* The st_dev that stat tells from now on. */
 PMEMFILE_API void pmemfile_pool_set_device(PMEMfilepool *pool, pmemfile_dev_t device);
-/* As pool_open, for reading: calls that would change the pool fail with EROFS, and so does tx_begin. Where the pool file
- * may only be read (its mode, a read-only filesystem) the journal is replayed in memory and the file stays as it is;
- * then it is EBUSY while somebody has the pool open for writing, and they cannot open it while we have. */
+/* As pool_open, for reading: calls that would change the pool fail with EROFS, and so does tx_begin. Where the pool
+ * file may only be read (its mode, a read-only filesystem) the journal is replayed in memory and the file stays as it
+ * is; then it is EBUSY while somebody has the pool open for writing, and they cannot open it while we have. */
 PMEMFILE_API PMEMfilepool *pmemfile_pool_open_read_only(const char *path);
 /* Leaves the pool, so that it is nobody's who had it through `pool`: its threads' places end, and so do
  * record locks and flocks. Open files and the working directory stay and are taken up by resume. Until

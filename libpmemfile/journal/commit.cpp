@@ -23,7 +23,8 @@ struct HeldRing {
     RingState *state;
 };
 
-HeldRing take_ring(Thread &thread) {
+// Which ring is known at run time only: give_ring gives it back.
+HeldRing take_ring(Thread &thread) BASE_NO_THREAD_SAFETY_ANALYSIS {
     Segment &segment = *thread.pool->segment;
     const uint64_t ring_count = thread.pool->superblock().ring_count;
     for (uint64_t i = 0; i < ring_count; i++) {
@@ -36,6 +37,10 @@ HeldRing take_ring(Thread &thread) {
     RingState &ring = segment.rings()[thread.preferred_ring];
     robust_lock(thread, ring.lock);
     return {thread.preferred_ring, &ring};
+}
+
+void give_ring(Thread &thread, const HeldRing &ring) BASE_NO_THREAD_SAFETY_ANALYSIS {
+    robust_unlock(thread, ring.state->lock);
 }
 
 // Ring space that a record of `length_bytes` needs at `head`: itself, and the
@@ -119,7 +124,7 @@ base::Status record_commit(Thread &thread, RecordHeader &record, SequenceCounter
     if (head + padding + length - ring.state->start_position.load() > ring_size) {
         const base::Status raised = watermark_make_room(thread, ring.index, padding + length);
         if (!raised.ok()) {
-            robust_unlock(thread, ring.state->lock);
+            give_ring(thread, ring);
             return raised;
         }
     }
@@ -166,7 +171,7 @@ base::Status record_commit(Thread &thread, RecordHeader &record, SequenceCounter
     space_map_keep_claims(thread);
     if (has_frees)
         release_after_commit(thread, record);
-    robust_unlock(thread, ring.state->lock);
+    give_ring(thread, ring);
     return is_durable ? base::Status() : base::Status(base::error(EIO));
 }
 

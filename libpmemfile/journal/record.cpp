@@ -243,9 +243,12 @@ void record_flush_targets(Pool &pool, const RecordHeader &record) {
     record_visit(record, [&](const Change &change, const std::byte *) { flush_change(flusher, pool, change); });
 }
 
+namespace {
+
 // Nothing that is read here may be trusted, or read twice: each change is copied, then judged. The
 // header is written over before what follows it, so it tells whether the copy is still the record's.
-void record_flush_targets_unheld(Pool &pool, uint64_t ring, uint64_t position, Lsn lsn) {
+template <typename Visit>
+void visit_unheld(const Pool &pool, uint64_t ring, uint64_t position, Lsn lsn, Visit &&visit) {
     const Superblock &superblock = pool.superblock();
     const uint64_t within = position % superblock.ring_size_bytes;
     const auto *home = pool.at<volatile RecordHeader>(ring_offset(superblock, ring) + within);
@@ -253,7 +256,6 @@ void record_flush_targets_unheld(Pool &pool, uint64_t ring, uint64_t position, L
     const uint64_t length = std::min<uint64_t>(home->length_bytes, superblock.ring_size_bytes - within);
     if (count == padding_change_count)
         return;
-    LineFlusher flusher(pool.persist);
     size_t at = sizeof(RecordHeader);
     for (uint32_t i = 0; i < count && at + sizeof(Change) <= length; i++) {
         Change change;
@@ -264,9 +266,24 @@ void record_flush_targets_unheld(Pool &pool, uint64_t ring, uint64_t position, L
         std::memcpy(&change, copy, sizeof(change));
         if (home->lsn != lsn || home->position != position || !change_is_sane(pool, change))
             return;
-        flush_change(flusher, pool, change);
+        visit(change);
         at += sizeof(Change) + change_payload_bytes(change.kind, change.length);
     }
+}
+
+} // namespace
+
+void record_flush_targets_unheld(Pool &pool, uint64_t ring, uint64_t position, Lsn lsn) {
+    LineFlusher flusher(pool.persist);
+    visit_unheld(pool, ring, position, lsn, [&](const Change &change) { flush_change(flusher, pool, change); });
+}
+
+void record_freed_unheld(const Pool &pool, uint64_t ring, uint64_t position, Lsn lsn, void *context,
+                         void (*each)(void *context, BlockRun run)) {
+    visit_unheld(pool, ring, position, lsn, [&](const Change &change) {
+        if (change.kind == ChangeKind::free_blocks || change.kind == ChangeKind::free_inode_block)
+            each(context, {change.target, change.length});
+    });
 }
 
 } // namespace pmemfile

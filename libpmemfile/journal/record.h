@@ -4,6 +4,7 @@
 #include "base/result.h"
 #include "libpmemfile/format/format.h"
 #include "libpmemfile/runtime/pool.h"
+#include "libpmemfile/runtime/space_map.h"
 
 namespace pmemfile {
 
@@ -49,6 +50,11 @@ void record_flush_targets(Pool &pool, const RecordHeader &record);
 // owner may write over it meanwhile. Then the flushing ends, and was not needed: a record is written
 // over only after a fence of its ring that came later.
 void record_flush_targets_unheld(Pool &pool, uint64_t ring, uint64_t position, Lsn lsn);
+
+// Calls each(context, run) for the blocks that the record with this LSN frees; the ring is not held, as
+// above. Of a torn record it may tell too much.
+void record_freed_unheld(const Pool &pool, uint64_t ring, uint64_t position, Lsn lsn, void *context,
+                         void (*each)(void *context, BlockRun run));
 
 // Calls visit(context, change, payload) for each change in order.
 template <typename Visit> void record_visit(const RecordHeader &record, Visit &&visit) {

@@ -181,6 +181,18 @@ void free_slot(Segment &segment, uint32_t slot) {
 
 } // namespace
 
+void freed_under_way(Thread &thread, void *context, void (*each)(void *context, BlockRun run)) {
+    Segment &segment = *thread.pool->segment;
+    const uint32_t count = segment.thread_high_water.load();
+    for (uint32_t slot = 0; slot < count; slot++) {
+        const ThreadSlot &state = segment.threads()[slot];
+        const Lsn lsn = state.record_lsn.load();
+        const uint64_t ring = state.record_ring.load();
+        if (lsn != 0 && state.applied_lsn.load() != lsn && ring < thread.pool->superblock().ring_count)
+            record_freed_unheld(*thread.pool, ring, state.record_position.load(), lsn, context, each);
+    }
+}
+
 void settle_thread(Thread &thread, uint32_t slot) {
     if (slot == thread.slot) // a vfork child died in our slot: there is nobody to race with
         return settle_claimed(thread, slot);
@@ -208,7 +220,7 @@ void settle_former_threads(Thread &thread) {
 void settle_process(Thread &thread, uint32_t process_slot, void (*ended)(Thread &, InodeNumber)) {
     Segment &segment = *thread.pool->segment;
     ProcessSlot &process = segment.processes()[process_slot];
-    robust_lock(thread, segment.collect_lock);
+    const RobustGuard collecting(thread, segment.collect_lock);
     const uint64_t incarnation = process.incarnation.load();
     if (incarnation != 0 && !process_alive(*thread.pool, process_slot)) {
         const uint32_t count = segment.thread_high_water.load();
@@ -220,7 +232,6 @@ void settle_process(Thread &thread, uint32_t process_slot, void (*ended)(Thread 
         open_file_drop_process(thread, process_slot, ended);
         process.incarnation.store(0);
     }
-    robust_unlock(thread, segment.collect_lock);
 }
 
 void settle_dead_processes(Thread &thread, void (*ended)(Thread &, InodeNumber)) {

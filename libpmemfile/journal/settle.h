@@ -2,6 +2,7 @@
 // the spot, by whoever meets one of its locks (hazards 3 and 4).
 #pragma once
 
+#include "libpmemfile/runtime/space_map.h"
 #include "libpmemfile/runtime/thread.h"
 
 namespace pmemfile {
@@ -17,6 +18,8 @@ void settle_process(Thread &thread, uint32_t process_slot, void (*ended)(Thread 
 // After exec: the calls of the former image's threads, which the kernel killed while
 // this process's slot lived on, are settled (hazard 4).
 void settle_former_threads(Thread &thread);
+// For freed_under_way_hook (runtime/space_map.h): looks at the records that the thread slots name.
+void freed_under_way(Thread &thread, void *context, void (*each)(void *context, BlockRun run));
 // Looks at all process slots and settles those that died.
 void settle_dead_processes(Thread &thread, void (*ended)(Thread &, InodeNumber));
 

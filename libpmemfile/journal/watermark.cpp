@@ -38,11 +38,11 @@ Lsn lowest_bound(Segment &segment) {
 }
 
 // Step 1: what records up to w changed is on its way to the media.
-void flush_homes(Thread &thread) {
+void flush_homes(Thread &thread) BASE_REQUIRES(thread.pool->segment->raise_lock) {
     Pool &pool = *thread.pool;
     Segment &segment = *pool.segment;
     const Lsn w = lowest_bound(segment);
-    segment.raise_candidate.store(w);
+    thread.pool->segment->raise_candidate.store(w);
     for (uint64_t ring = 0; ring < pool.superblock().ring_count; ring++) {
         RingState &state = segment.rings()[ring];
         const Lsn last = state.last_lsn.load();
@@ -55,10 +55,10 @@ void flush_homes(Thread &thread) {
 }
 
 // Step 2.
-void store_watermark(Thread &thread) {
+void store_watermark(Thread &thread) BASE_REQUIRES(thread.pool->segment->raise_lock) {
     Pool &pool = *thread.pool;
     const PoolOffset target = pool.superblock_offset + offsetof(Superblock, watermark);
-    pool.persist.store64(target, pool.segment->raise_candidate.load());
+    pool.persist.store64(target, thread.pool->segment->raise_candidate.load());
     if (!is_seeded(SeededFault::watermark_not_flushed))
         pool.persist.flush(target, sizeof(Lsn));
 }
@@ -79,10 +79,10 @@ uint64_t new_start(RingState &ring, Lsn w) {
 }
 
 // Step 3.
-void store_starts(Thread &thread) {
+void store_starts(Thread &thread) BASE_REQUIRES(thread.pool->segment->raise_lock) {
     Pool &pool = *thread.pool;
     const Superblock &superblock = pool.superblock();
-    const Lsn w = pool.segment->raise_candidate.load();
+    const Lsn w = thread.pool->segment->raise_candidate.load();
     pool.segment->durable_watermark.store(w);
     for (uint64_t ring = 0; ring < superblock.ring_count; ring++) {
         RingState &state = pool.segment->rings()[ring];
@@ -103,12 +103,12 @@ void publish_starts(Thread &thread) {
         segment.rings()[ring].start_position.store(segment.rings()[ring].next_start.load());
 }
 
-// All steps at once; raise_lock is held.
-bool raise_now(Thread &thread) {
+// All steps at once.
+bool raise_now(Thread &thread) BASE_REQUIRES(thread.pool->segment->raise_lock) {
     Segment &segment = *thread.pool->segment;
     Persist &persist = thread.pool->persist;
     segment.raise_owner.store(0); // a raise that rode elsewhere begins anew
-    segment.raise_phase.store(none);
+    thread.pool->segment->raise_phase.store(none);
     flush_homes(thread);
     if (!persist.sync_all())
         return false;
@@ -124,9 +124,11 @@ bool raise_now(Thread &thread) {
 
 base::Status raise_in_a_hurry(Thread &thread) {
     Segment &segment = *thread.pool->segment;
-    robust_lock(thread, segment.raise_lock);
-    const bool is_durable = raise_now(thread);
-    robust_unlock(thread, segment.raise_lock);
+    bool is_durable = false;
+    {
+        const RobustGuard raising(thread, thread.pool->segment->raise_lock);
+        is_durable = raise_now(thread);
+    }
     if (is_durable)
         return {};
     segment.failed.store(EIO);
@@ -158,37 +160,37 @@ void watermark_before_fence(Thread &thread, uint64_t ring) {
     // On ordinary files step 1 is a sync of the whole pool: only in a hurry.
     if ((owner != mine && !begin) || thread.pool->persist.medium() == Medium::ordinary_file)
         return;
-    if (!robust_try_lock(thread, segment.raise_lock))
+    if (!robust_try_lock(thread, thread.pool->segment->raise_lock))
         return;
     if (segment.raise_owner.load() == mine) {
         // A fence of ours lies between the last step and this one.
-        switch (segment.raise_phase.load()) {
+        switch (thread.pool->segment->raise_phase.load()) {
         case flushed:
             store_watermark(thread);
-            segment.raise_phase.store(stored);
+            thread.pool->segment->raise_phase.store(stored);
             if (!is_seeded(SeededFault::ring_starts_with_watermark))
                 break;
             [[fallthrough]];
         case stored:
             store_starts(thread);
-            segment.raise_phase.store(starts_stored);
+            thread.pool->segment->raise_phase.store(starts_stored);
             break;
         case starts_stored:
             publish_starts(thread);
-            segment.raise_phase.store(none);
+            thread.pool->segment->raise_phase.store(none);
             segment.raise_owner.store(0);
             break;
         }
     } else if (begin) {
         flush_homes(thread);
-        segment.raise_phase.store(flushed);
+        thread.pool->segment->raise_phase.store(flushed);
         if (is_seeded(SeededFault::watermark_with_homes)) {
             store_watermark(thread);
-            segment.raise_phase.store(stored);
+            thread.pool->segment->raise_phase.store(stored);
         }
         segment.raise_owner.store(mine);
     }
-    robust_unlock(thread, segment.raise_lock);
+    robust_unlock(thread, thread.pool->segment->raise_lock);
 }
 
 base::Status watermark_make_room(Thread &thread, uint64_t ring, uint64_t size_bytes) {

@@ -39,21 +39,6 @@ struct Request {
     LockRange range;
 };
 
-class TableLock {
-public:
-    explicit TableLock(Thread &thread) : thread_(thread) {
-        robust_lock(thread_, thread_.pool->segment->advisory_lock);
-    }
-    ~TableLock() {
-        robust_unlock(thread_, thread_.pool->segment->advisory_lock);
-    }
-    TableLock(const TableLock &) = delete;
-    TableLock &operator=(const TableLock &) = delete;
-
-private:
-    Thread &thread_;
-};
-
 uint64_t own_incarnation(const Thread &thread) {
     return thread.pool->segment->processes()[thread.pool->process_slot].incarnation.load();
 }
@@ -303,7 +288,7 @@ template <typename Gone> void drop(Thread &thread, Gone gone) {
     };
     if (!any())
         return;
-    TableLock lock(thread);
+    const RobustGuard lock(thread, thread.pool->segment->advisory_lock);
     for (uint32_t i = 0; i < entry_count(segment); i++)
         if (gone(table[i]))
             table[i].owner.store(0, std::memory_order_release);
@@ -322,7 +307,7 @@ base::Status advisory_lock_set(Thread &thread, InodeNumber inode, const LockOwne
     for (;;) {
         uint32_t generation;
         {
-            TableLock lock(thread);
+            const RobustGuard lock(thread, thread.pool->segment->advisory_lock);
             if (wait_entry != max_advisory_locks) { // ours, made on an earlier round
                 segment.advisory_locks()[wait_entry].owner.store(0, std::memory_order_release);
                 wait_entry = max_advisory_locks;
@@ -354,7 +339,7 @@ base::Status advisory_lock_get(Thread &thread, InodeNumber inode, const LockOwne
     if (lock->l_type != F_RDLCK && lock->l_type != F_WRLCK)
         return base::error(EINVAL);
     Request request{owner_word(thread, owner), inode, lock->l_type, range};
-    TableLock table(thread);
+    const RobustGuard table(thread, thread.pool->segment->advisory_lock);
     const AdvisoryLock *found = find_conflict(thread, request);
     if (!found) {
         lock->l_type = F_UNLCK; // and nothing else changes, as fcntl(2) says

@@ -18,21 +18,6 @@ constexpr unsigned nonce_bits = 44;
 constexpr uint64_t nonce_mask = (uint64_t{1} << nonce_bits) - 1;
 static_assert(max_open_files <= 1u << index_bits);
 
-class TableLock {
-public:
-    explicit TableLock(Thread &thread) : thread_(thread) {
-        robust_lock(thread, thread.pool->segment->open_files_lock);
-    }
-    ~TableLock() {
-        robust_unlock(thread_, thread_.pool->segment->open_files_lock);
-    }
-    TableLock(const TableLock &) = delete;
-    TableLock &operator=(const TableLock &) = delete;
-
-private:
-    Thread &thread_;
-};
-
 // Numbers in an order that looks random and repeats only after 2^44 of them; never 0.
 uint64_t draw_nonce(Segment &segment) {
     for (;;) {
@@ -51,8 +36,8 @@ void set_reference(OpenFile &file, uint32_t process_slot) {
 }
 
 // Drops one reference; the inode if the description has ended by it. The table is locked.
-InodeNumber drop_reference(Thread &thread, uint32_t index, uint32_t process_slot) {
-    Segment &segment = *thread.pool->segment;
+InodeNumber drop_reference(Thread &thread, Segment &segment, uint32_t index, uint32_t process_slot)
+    BASE_REQUIRES(segment.open_files_lock) {
     OpenFile &file = segment.open_files()[index];
     file.references[process_slot / 64].fetch_and(~(uint64_t{1} << (process_slot % 64)));
     for (const auto &word : file.references)
@@ -74,7 +59,7 @@ uint32_t high_water(Segment &segment) {
 
 base::Result<OpenFileId> open_file_create(Thread &thread, InodeNumber inode, uint32_t generation, uint32_t flags) {
     Segment &segment = *thread.pool->segment;
-    TableLock lock(thread);
+    const RobustGuard lock(thread, segment.open_files_lock);
     uint32_t index = segment.open_file_hint.load();
     while (index < max_open_files && segment.open_files()[index].nonce.load() != 0)
         ++index;
@@ -114,24 +99,25 @@ base::Status open_file_reference(Thread &thread, OpenFileId id) {
     BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, id));
     if (has_reference(*file, thread.pool->process_slot))
         return {};
-    TableLock lock(thread);
+    const RobustGuard lock(thread, thread.pool->segment->open_files_lock);
     BASE_TRY(open_file_get(thread, id)); // it may have ended meanwhile
     set_reference(*file, thread.pool->process_slot);
     return {};
 }
 
 InodeNumber open_file_unreference(Thread &thread, OpenFileId id) {
-    TableLock lock(thread);
+    Segment &segment = *thread.pool->segment;
+    const RobustGuard lock(thread, segment.open_files_lock);
     auto file = open_file_get(thread, id);
     if (!file.ok() || !has_reference(**file, thread.pool->process_slot))
         return 0;
-    return drop_reference(thread, static_cast<uint32_t>(*file - thread.pool->segment->open_files()),
+    return drop_reference(thread, segment, static_cast<uint32_t>(*file - segment.open_files()),
                           thread.pool->process_slot);
 }
 
 void open_file_inherit(Thread &thread, uint32_t from, uint32_t to) {
     Segment &segment = *thread.pool->segment;
-    TableLock lock(thread);
+    const RobustGuard lock(thread, thread.pool->segment->open_files_lock);
     for (uint32_t i = 0, end = high_water(segment); i < end; ++i) {
         OpenFile &file = segment.open_files()[i];
         if (file.nonce.load() != 0 && has_reference(file, from))
@@ -165,9 +151,9 @@ void open_file_drop_process(Thread &thread, uint32_t process_slot, void (*ended)
             continue;
         InodeNumber inode = 0;
         {
-            TableLock lock(thread);
+            const RobustGuard lock(thread, segment.open_files_lock);
             if (file.nonce.load() != 0 && has_reference(file, process_slot))
-                inode = drop_reference(thread, i, process_slot);
+                inode = drop_reference(thread, segment, i, process_slot);
         }
         if (inode != 0 && ended != nullptr)
             ended(thread, inode);

@@ -85,14 +85,15 @@ void lock_slowly(Thread &thread, RobustLock &lock) {
 
 } // namespace
 
-void robust_lock(Thread &thread, RobustLock &lock) {
+// Words and compare-and-swap: what makes a lock is not known to the analysis.
+void robust_lock(Thread &thread, RobustLock &lock) BASE_NO_THREAD_SAFETY_ANALYSIS {
     enter_held(thread, lock);
     uint32_t free_word = 0;
     if (!lock.word.compare_exchange_strong(free_word, thread.slot + 1, std::memory_order_acquire))
         lock_slowly(thread, lock);
 }
 
-bool robust_try_lock(Thread &thread, RobustLock &lock) {
+bool robust_try_lock(Thread &thread, RobustLock &lock) BASE_NO_THREAD_SAFETY_ANALYSIS {
     std::atomic<uint64_t> &held = enter_held(thread, lock);
     uint32_t free_word = 0;
     if (lock.word.compare_exchange_strong(free_word, thread.slot + 1, std::memory_order_acquire))
@@ -101,7 +102,7 @@ bool robust_try_lock(Thread &thread, RobustLock &lock) {
     return false;
 }
 
-void robust_unlock(Thread &thread, RobustLock &lock) {
+void robust_unlock(Thread &thread, RobustLock &lock) BASE_NO_THREAD_SAFETY_ANALYSIS {
     const uint32_t word = lock.word.exchange(0, std::memory_order_release);
     if ((word & sleepers_bit) != 0)
         base::raw_syscall(SYS_futex, base::as_long(&lock.word), FUTEX_WAKE, 1);

@@ -15,6 +15,7 @@
 // rebuilt from the slots (hazard 22).
 #pragma once
 
+#include "base/thread_safety.h"
 #include "libpmemfile/format/format.h"
 #include "libpmemfile/persist/persist.h"
 
@@ -39,7 +40,7 @@ constexpr Lsn lsn_idle = ~Lsn{0};
 
 // A lock that survives the death of its holder: 0 = free, else the thread
 // slot's index + 1, and bit 31 while somebody sleeps on it (robust_lock.h).
-struct RobustLock {
+struct BASE_CAPABILITY("robust lock") RobustLock {
     std::atomic<uint32_t> word;
 };
 
@@ -185,12 +186,12 @@ struct Segment {
     std::atomic<uint32_t> thread_high_water; // slots at and above were never used
     std::atomic<uint32_t> process_high_water;
     std::atomic<uint32_t> open_file_high_water;
-    std::atomic<uint32_t> open_file_hint; // no free description below it; under open_files_lock
     std::atomic<uint32_t> pin_high_water;
     std::atomic<uint32_t> advisory_high_water;
     std::atomic<uint32_t> pin_count;           // live mapping pins: while > 0 freed blocks are quarantined
     std::atomic<uint32_t> advisory_generation; // futex word: changes when an advisory lock goes
     RobustLock open_files_lock;
+    std::atomic<uint32_t> open_file_hint BASE_GUARDED_BY(open_files_lock); // no free description below it
     RobustLock advisory_lock;
     RobustLock orphan_lock;
     RobustLock collect_lock;            // one collector of dead processes at a time
@@ -201,8 +202,8 @@ struct Segment {
     // Raising the watermark (journal/watermark.h).
     alignas(64) RobustLock raise_lock;
     std::atomic<uint32_t> raise_owner; // thread slot index + 1 that carries the raise, 0 = nobody
-    std::atomic<uint32_t> raise_phase;
-    std::atomic<Lsn> raise_candidate;
+    std::atomic<uint32_t> raise_phase BASE_GUARDED_BY(raise_lock);
+    std::atomic<Lsn> raise_candidate BASE_GUARDED_BY(raise_lock);
     std::atomic<Lsn> durable_watermark;
 
     template <typename T> T *table(uint64_t offset) {

@@ -12,12 +12,16 @@
 #include "libpmemfile/runtime/space_map.h"
 
 #include "libpmemfile/runtime/bitmap.h"
+#include "libpmemfile/runtime/claim_list.h"
 #include "libpmemfile/runtime/robust_lock.h"
 
 #include <algorithm>
 #include <bit>
 
 namespace pmemfile {
+
+void (*freed_under_way_hook)(Thread &thread, void *context, void (*each)(void *context, BlockRun run)) = nullptr;
+
 namespace {
 
 constexpr auto relaxed = std::memory_order_relaxed;
@@ -36,32 +40,6 @@ uint32_t usable_blocks(const GroupDescriptor &group) {
     return std::min<uint32_t>(group.block_count, max_blocks_per_group);
 }
 
-// A list of claims: a thread slot's, or the transaction's for the thread that has one open.
-struct ClaimList {
-    std::atomic<uint32_t> &count;
-    std::atomic<uint64_t> *claims;
-    uint32_t limit;
-
-    uint32_t length() const {
-        return std::min(count.load(), limit);
-    }
-};
-
-ClaimList transaction_list(Segment &segment) {
-    return {segment.transaction.claim_count, segment.transaction_claims(), max_transaction_claims};
-}
-
-ClaimList slot_list(Segment &segment, uint32_t slot) {
-    ThreadSlot &state = segment.threads()[slot];
-    return {state.claim_count, state.claims, max_claims};
-}
-
-// The list that the thread in `slot` logs its claims in.
-ClaimList list_of(Segment &segment, uint32_t slot) {
-    const bool is_in_transaction = robust_holder(segment.transaction.lock) == slot + 1;
-    return is_in_transaction ? transaction_list(segment) : slot_list(segment, slot);
-}
-
 // Visits all claims there are. Group lock held, so
 // no claim of this group comes; one that goes has its bits on the media.
 template <typename Visit> void for_claims(Segment &segment, Visit visit) {
@@ -76,26 +54,39 @@ template <typename Visit> void for_claims(Segment &segment, Visit visit) {
     visit_list(transaction_list(segment));
 }
 
-// Sets in `held` (of the words from `first_word` on) what is claimed or on the media.
+// Sets in `held` (of the words from `first_word` on) what is claimed, on the media, or freed by a record that is
+// not wholly at home: were its thread killed now, who settles it would clear the bits again, under their next owner.
 void gather_held(Thread &thread, uint64_t group, uint32_t first_word, uint32_t word_count, uint64_t *held) {
     const GroupDescriptor &descriptor = group_descriptor(*thread.pool, group);
     std::fill_n(held, word_count, 0);
-    BlockNumber chunk_first = descriptor.first_block + uint64_t{first_word} * 64;
-    BlockNumber chunk_end = chunk_first + uint64_t{word_count} * 64;
+    struct Chunk {
+        BlockNumber first, end;
+        uint64_t *held;
+        void hold(BlockRun run) const {
+            const BlockNumber from = std::max(run.first, first);
+            const BlockNumber to = std::min(run.first + run.count, end);
+            if (from < to)
+                for_words(static_cast<uint32_t>(from - first), static_cast<uint32_t>(to - from),
+                          [&](uint32_t word, uint64_t mask) { held[word] |= mask; });
+        }
+    } chunk;
+    chunk.first = descriptor.first_block + uint64_t{first_word} * 64;
+    chunk.end = chunk.first + uint64_t{word_count} * 64;
+    chunk.held = held;
     // Claims before the media: a claim is dropped only after its bits are there.
     for_claims(*thread.pool->segment, [&](uint64_t claim) {
-        if (claim & (inode_claim_bit | orphan_claim_bit))
-            return;
-        BlockNumber first = std::max<BlockNumber>(claim >> 16, chunk_first);
-        BlockNumber end = std::min<BlockNumber>((claim >> 16) + (claim & 0xffff), chunk_end);
-        if (first < end)
-            for_words(static_cast<uint32_t>(first - chunk_first), static_cast<uint32_t>(end - first),
-                      [&](uint32_t word, uint64_t mask) { held[word] |= mask; });
+        if ((claim & (inode_claim_bit | orphan_claim_bit)) == 0)
+            chunk.hold({claim >> 16, static_cast<uint32_t>(claim & 0xffff)});
     });
     std::atomic_thread_fence(std::memory_order_seq_cst);
     const auto *media = media_words(*thread.pool, descriptor.first_block);
     for (uint32_t word = 0; word < word_count; ++word)
         held[word] |= media[first_word + word].load();
+    // The media before the records: what is applied by now had its bits cleared for good.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (freed_under_way_hook != nullptr)
+        freed_under_way_hook(thread, &chunk,
+                             [](void *context, BlockRun run) { static_cast<Chunk *>(context)->hold(run); });
 }
 
 // The group's lock, or the right to act under it: a settler of `dead_slot` may
@@ -129,17 +120,6 @@ private:
     GroupState &state_;
     bool locked_ = false;
 };
-
-// Entry first, count last: a settler sees whole entries only.
-bool log_claim(Thread &thread, uint64_t claim) {
-    const ClaimList list = list_of(*thread.pool->segment, thread.slot);
-    uint32_t count = list.count.load(relaxed);
-    if (count >= list.limit)
-        return false;
-    list.claims[count].store(claim, relaxed);
-    list.count.store(count + 1, std::memory_order_release);
-    return true;
-}
 
 void clear_orphan_bit(Thread &thread, uint64_t slot_plus_one) {
     const uint64_t index = slot_plus_one - 1;

@@ -57,6 +57,10 @@ void space_map_undo_claims(Thread &thread, uint32_t slot);
 // committed and stored at home.
 void space_map_keep_claims(Thread &thread);
 
+// Set once by the journal floor: calls each(context, run) for the blocks that records free which are not
+// wholly at home yet. Their bits may be clear on the media already.
+extern void (*freed_under_way_hook)(Thread &thread, void *context, void (*each)(void *context, BlockRun run));
+
 // Rebuilds the quarantined groups' copies: media bits or live claims. Called
 // when the last mapping pin is gone and, with `all_groups`, when space runs out (a killed
 // thread may have left bits set anywhere). Does nothing while a mapping pin lives.

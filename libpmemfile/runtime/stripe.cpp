@@ -31,7 +31,7 @@ void ReadSection::wait_for_transaction() {
 }
 
 // Something is under way, or the first try has failed.
-void ReadSection::wait() {
+void ReadSection::wait() BASE_NO_THREAD_SAFETY_ANALYSIS {
     if (locked_)
         robust_unlock(thread_, stripe_.lock);
     locked_ = false;

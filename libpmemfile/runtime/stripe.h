@@ -36,7 +36,8 @@ class ReadSection {
 public:
     ReadSection(Thread &thread, InodeNumber inode)
         : thread_(thread), stripe_(stripe_state(thread, inode)), is_held_(robust_holds(thread, stripe_.lock)) {}
-    ~ReadSection() {
+    // Locked or not is known at run time only; so it is with wait().
+    ~ReadSection() BASE_NO_THREAD_SAFETY_ANALYSIS {
         if (locked_)
             robust_unlock(thread_, stripe_.lock);
     }

@@ -29,10 +29,10 @@ void transaction_settle_dead(Thread &thread);
 
 // Holds an open file description's offset lock for a call that changes the pool. The gate is passed
 // with it: a transaction that shuts it afterwards waits for this lock, so the call must not wait in turn.
-class WriterOffsetLock {
+class BASE_SCOPED_CAPABILITY WriterOffsetLock {
 public:
-    WriterOffsetLock(Thread &thread, RobustLock &lock);
-    ~WriterOffsetLock();
+    WriterOffsetLock(Thread &thread, RobustLock &lock) BASE_ACQUIRE(lock);
+    ~WriterOffsetLock() BASE_RELEASE();
     WriterOffsetLock(const WriterOffsetLock &) = delete;
     WriterOffsetLock &operator=(const WriterOffsetLock &) = delete;
 

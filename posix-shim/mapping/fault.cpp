@@ -17,7 +17,7 @@ namespace shim {
 
 namespace {
 
-bool show_what_grew(const MappingLock &lock, ThreadContext &context, uint64_t address) {
+bool show_what_grew(const MappingLock &lock, ThreadContext &context, uint64_t address) BASE_REQUIRES(mapping_lock) {
     const Mapping *found = mapping_find(lock, address);
     if (found == nullptr || found->address > address)
         return false;

@@ -15,36 +15,25 @@
 #include <atomic>
 
 namespace shim {
+
+constinit base::SpinLock mapping_lock;
+
 namespace {
 
 constexpr uint32_t no_pin = UINT32_MAX; // fs_map_end knows none of that number
 
-constinit std::atomic<bool> locked{false};
-constinit PageArray<Mapping> entries;
-constinit PageArray<PinnedFile> files;
+constinit PageArray<Mapping> entries BASE_GUARDED_BY(mapping_lock);
+constinit PageArray<PinnedFile> files BASE_GUARDED_BY(mapping_lock);
 constinit std::atomic<uint32_t> ended_count{0}; // files without references
-constinit bool bounds_are_held = false;
+constinit bool bounds_are_held BASE_GUARDED_BY(mapping_lock) = false;
 
-void take_lock() {
-    for (unsigned spins = 0; locked.exchange(true, std::memory_order_acquire); spins++) {
-        if (spins < 100)
-            __builtin_ia32_pause();
-        else
-            base::raw_syscall(SYS_sched_yield); // its holder may be in a long munmap
-    }
-}
-
-void give_lock() {
-    locked.store(false, std::memory_order_release);
-}
-
-size_t index_of(uint64_t address) {
+size_t index_of(uint64_t address) BASE_REQUIRES(mapping_lock) {
     return static_cast<size_t>(
         std::partition_point(entries.begin(), entries.end(), [&](const Mapping &e) { return e.end() <= address; }) -
         entries.begin());
 }
 
-void set_bounds() {
+void set_bounds() BASE_REQUIRES(mapping_lock) {
     if (bounds_are_held)
         return;
     bool empty = entries.size() == 0;
@@ -61,11 +50,11 @@ bool continues(const Mapping &a, const Mapping &b) {
 } // namespace
 
 MappingLock::MappingLock() {
-    take_lock();
+    mapping_lock.lock();
 }
 
 MappingLock::~MappingLock() {
-    give_lock();
+    mapping_lock.unlock();
 }
 
 // Entries put in under it lie within what was taken out: the old bounds hold for them.
@@ -198,7 +187,7 @@ void mapping_release_ended(ThreadContext &context) {
 }
 
 void mapping_table_before_fork(ThreadContext &context) {
-    take_lock();
+    mapping_lock.lock();
     for (PinnedFile &file : files) {
         file.child_pin = no_pin;
         if (file.inode == 0 || file.references == 0)
@@ -214,11 +203,11 @@ void mapping_table_before_fork(ThreadContext &context) {
 }
 
 void mapping_table_fork_done() {
-    give_lock();
+    mapping_lock.unlock();
 }
 
 void mapping_table_after_fork(ThreadContext &context) {
-    give_lock(); // the forking thread held it for us; no other thread is left
+    mapping_lock.unlock(); // the forking thread held it for us; no other thread is left
     {
         MappingLock lock;
         for (size_t i = 0; i < entries.size();) {

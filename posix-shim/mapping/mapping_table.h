@@ -10,6 +10,7 @@
 // the outermost lock: the engine may be called under it, never the other way round.
 #pragma once
 
+#include "base/spin_lock.h"
 #include "libpmemfile/format/format.h"
 #include "posix-shim/mapping/bounds.h"
 #include "posix-shim/process/context.h"
@@ -53,11 +54,13 @@ struct PinnedFile {
     uint64_t references = 0; // entries, and calls under way. 0: to be released
 };
 
+extern base::SpinLock mapping_lock; // taken by MappingLock alone
+
 // Holds the table's lock. Waits without sleeping in the kernel for long; not recursive.
-class MappingLock {
+class BASE_SCOPED_CAPABILITY MappingLock {
 public:
-    MappingLock();
-    ~MappingLock();
+    MappingLock() BASE_ACQUIRE(mapping_lock);
+    ~MappingLock() BASE_RELEASE();
     MappingLock(const MappingLock &) = delete;
     MappingLock &operator=(const MappingLock &) = delete;
 };
@@ -66,39 +69,40 @@ public:
 // when other threads may be using the addresses.
 class BoundsHold {
 public:
-    explicit BoundsHold(const MappingLock &lock);
-    ~BoundsHold();
+    explicit BoundsHold(const MappingLock &lock) BASE_REQUIRES(mapping_lock);
+    ~BoundsHold() BASE_REQUIRES(mapping_lock);
     BoundsHold(const BoundsHold &) = delete;
     BoundsHold &operator=(const BoundsHold &) = delete;
 };
 
 // Makes sure that as many splits and inserts cannot fail. False: ENOMEM.
-bool mapping_table_reserve(const MappingLock &lock, unsigned entries);
+bool mapping_table_reserve(const MappingLock &lock, unsigned entries) BASE_REQUIRES(mapping_lock);
 
 // The first entry that ends above `address` (the table's end: null). Valid until the table changes.
-Mapping *mapping_find(const MappingLock &lock, uint64_t address);
+Mapping *mapping_find(const MappingLock &lock, uint64_t address) BASE_REQUIRES(mapping_lock);
 // The entry behind `entry`, or null.
-Mapping *mapping_next(const MappingLock &lock, Mapping *entry);
+Mapping *mapping_next(const MappingLock &lock, Mapping *entry) BASE_REQUIRES(mapping_lock);
 // Does any entry touch [begin, end)?
-bool mapping_overlaps(const MappingLock &lock, uint64_t begin, uint64_t end);
+bool mapping_overlaps(const MappingLock &lock, uint64_t begin, uint64_t end) BASE_REQUIRES(mapping_lock);
 // Adds an entry where none is; takes a reference of its pin. Joins it with neighbours it continues.
 // One reserved entry.
-void mapping_insert(const MappingLock &lock, const Mapping &entry);
+void mapping_insert(const MappingLock &lock, const Mapping &entry) BASE_REQUIRES(mapping_lock);
 // Takes [begin, end) out of all entries. Two reserved entries. Pins that end so are released by
 // mapping_release_ended.
-void mapping_remove(const MappingLock &lock, uint64_t begin, uint64_t end);
+void mapping_remove(const MappingLock &lock, uint64_t begin, uint64_t end) BASE_REQUIRES(mapping_lock);
 // Calls `change(entry)` for all entries of [begin, end), which are split at the edges. Two reserved entries.
-template <typename Change> void mapping_change(const MappingLock &lock, uint64_t begin, uint64_t end, Change change);
+template <typename Change>
+void mapping_change(const MappingLock &lock, uint64_t begin, uint64_t end, Change change) BASE_REQUIRES(mapping_lock);
 
 // A pin for a file; `pin` is the engine's, fresh from fs_map_begin. When the table has one like it,
 // that one is used and `*spare` tells the caller to end its own. Gives a reference, which the
 // caller drops with pinned_file_drop. ENOMEM.
 base::Result<uint32_t> pinned_file_hold(const MappingLock &lock, unsigned mount, pmemfile::InodeNumber inode,
-                                        uint32_t pin, bool writable_shared, bool *spare);
+                                        uint32_t pin, bool writable_shared, bool *spare) BASE_REQUIRES(mapping_lock);
 // One more reference of it, and one less.
-void pinned_file_reference(const MappingLock &lock, uint32_t index);
-void pinned_file_drop(const MappingLock &lock, uint32_t index);
-PinnedFile &pinned_file(const MappingLock &lock, uint32_t index);
+void pinned_file_reference(const MappingLock &lock, uint32_t index) BASE_REQUIRES(mapping_lock);
+void pinned_file_drop(const MappingLock &lock, uint32_t index) BASE_REQUIRES(mapping_lock);
+PinnedFile &pinned_file(const MappingLock &lock, uint32_t index) BASE_REQUIRES(mapping_lock);
 
 // Ends pins without references. Takes the lock itself; call it when it is not held.
 void mapping_release_ended(ThreadContext &context);
@@ -108,17 +112,18 @@ void mapping_release_ended(ThreadContext &context);
 // lock and pins for the child (context.child_places are made); `_done` gives the lock back (parent, or the
 // fork failed: pool_place_cancel ends the pins). In the child mapping_table_after_fork, when it has
 // adopted its places.
-void mapping_table_before_fork(ThreadContext &context);
-void mapping_table_fork_done();
-void mapping_table_after_fork(ThreadContext &context);
+void mapping_table_before_fork(ThreadContext &context) BASE_ACQUIRE(mapping_lock);
+void mapping_table_fork_done() BASE_RELEASE(mapping_lock);
+void mapping_table_after_fork(ThreadContext &context) BASE_RELEASE(mapping_lock);
 
 // Number of entries, for tests.
-size_t mapping_count(const MappingLock &lock);
+size_t mapping_count(const MappingLock &lock) BASE_REQUIRES(mapping_lock);
 
-void mapping_split(const MappingLock &lock, uint64_t address);
-void mapping_join(const MappingLock &lock, uint64_t begin, uint64_t end);
+void mapping_split(const MappingLock &lock, uint64_t address) BASE_REQUIRES(mapping_lock);
+void mapping_join(const MappingLock &lock, uint64_t begin, uint64_t end) BASE_REQUIRES(mapping_lock);
 
-template <typename Change> void mapping_change(const MappingLock &lock, uint64_t begin, uint64_t end, Change change) {
+template <typename Change>
+void mapping_change(const MappingLock &lock, uint64_t begin, uint64_t end, Change change) BASE_REQUIRES(mapping_lock) {
     mapping_split(lock, begin);
     mapping_split(lock, end);
     for (Mapping *entry = mapping_find(lock, begin); entry != nullptr && entry->address < end;

@@ -89,7 +89,8 @@ Result<uint32_t> begin(Thread &thread, InodeNumber inode, const MapArguments &ma
     return pin;
 }
 
-long map_pinned(const MappingLock &lock, Thread &thread, const MapArguments &map, uint32_t file, bool may_write) {
+long map_pinned(const MappingLock &lock, Thread &thread, const MapArguments &map, uint32_t file, bool may_write)
+    BASE_REQUIRES(mapping_lock) {
     uint64_t length = round_up_to_page(map.length_bytes);
     if (!mapping_table_reserve(lock, 3))
         return -ENOMEM;

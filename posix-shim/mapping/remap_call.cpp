@@ -33,7 +33,7 @@ struct Remap {
 };
 
 // The old range as one mapping; EFAULT when it is not one (the kernel says so for several areas).
-base::Result<Mapping> old_mapping(const MappingLock &lock, const Remap &remap) {
+base::Result<Mapping> old_mapping(const MappingLock &lock, const Remap &remap) BASE_REQUIRES(mapping_lock) {
     Mapping *entry = mapping_find(lock, remap.old_address);
     if (entry == nullptr || entry->address > remap.old_address)
         return base::error(EFAULT);
@@ -59,7 +59,7 @@ Mapping part_at(const Mapping &old, uint64_t from, uint64_t length_bytes, uint64
     return part;
 }
 
-long stitch_part(const MappingLock &lock, pmemfile::Thread &thread, const Mapping &part) {
+long stitch_part(const MappingLock &lock, pmemfile::Thread &thread, const Mapping &part) BASE_REQUIRES(mapping_lock) {
     if (part.shared) {
         base::Status filled =
             fill_holes_of(thread, pinned_file(lock, part.pin).inode, part.first_block, part.length_bytes / page_bytes);
@@ -71,7 +71,7 @@ long stitch_part(const MappingLock &lock, pmemfile::Thread &thread, const Mappin
 
 // Private pages as the application sees them, copied to the reserved new place.
 long copy_private(const MappingLock &lock, pmemfile::Thread &thread, const Mapping &old, uint64_t length_bytes,
-                  uint64_t new_address) {
+                  uint64_t new_address) BASE_REQUIRES(mapping_lock) {
     uint64_t end = old.address + length_bytes;
     for (uint64_t at = old.address; at < end;) {
         const Mapping entry = *mapping_find(lock, at);
@@ -99,7 +99,8 @@ long copy_private(const MappingLock &lock, pmemfile::Thread &thread, const Mappi
     return 0;
 }
 
-long grow_in_place(const MappingLock &lock, pmemfile::Thread &thread, const Remap &remap, const Mapping &old) {
+long grow_in_place(const MappingLock &lock, pmemfile::Thread &thread, const Remap &remap, const Mapping &old)
+    BASE_REQUIRES(mapping_lock) {
     uint64_t more = remap.new_length - remap.old_length;
     long reserved = reserve_addresses(remap.old_end(), more, MAP_FIXED_NOREPLACE);
     if (base::is_error(reserved))
@@ -114,7 +115,8 @@ long grow_in_place(const MappingLock &lock, pmemfile::Thread &thread, const Rema
     return result != 0 ? result : static_cast<long>(remap.old_address);
 }
 
-long move(const MappingLock &lock, pmemfile::Thread &thread, const Remap &remap, const Mapping &old) {
+long move(const MappingLock &lock, pmemfile::Thread &thread, const Remap &remap, const Mapping &old)
+    BASE_REQUIRES(mapping_lock) {
     long reserved = reserve_addresses(remap.new_address, remap.new_length, remap.is_fixed() ? MAP_FIXED : 0);
     if (base::is_error(reserved))
         return reserved;
@@ -142,7 +144,7 @@ long move(const MappingLock &lock, pmemfile::Thread &thread, const Remap &remap,
     return reserved;
 }
 
-long remap_ours(const MappingLock &lock, ThreadContext &context, const Remap &remap) {
+long remap_ours(const MappingLock &lock, ThreadContext &context, const Remap &remap) BASE_REQUIRES(mapping_lock) {
     if ((remap.flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED)) != 0 || remap.new_length == 0)
         return -EINVAL; // MREMAP_DONTUNMAP too
     bool may_move = (remap.flags & MREMAP_MAYMOVE) != 0;
@@ -185,7 +187,7 @@ long remap_ours(const MappingLock &lock, ThreadContext &context, const Remap &re
 }
 
 // Not ours, but its new place may be.
-long remap_host(const MappingLock &lock, Request &request, const Remap &remap) {
+long remap_host(const MappingLock &lock, Request &request, const Remap &remap) BASE_REQUIRES(mapping_lock) {
     if (!remap.is_fixed() || !mapping_overlaps(lock, remap.new_address, remap.new_address + remap.new_length))
         return pass_to_kernel;
     if (!mapping_table_reserve(lock, 2))

@@ -16,14 +16,15 @@ constexpr int piece_flags = MAP_POPULATE | MAP_LOCKED | MAP_NONBLOCK | MAP_NORES
 // enters them in the table. Pages beyond the file's end, and holes that could not be
 // filled, become entries with `absent`. `what.pin` is held by the caller. `flags`: of piece_flags.
 // 0, or -errno: then the range is in an undefined state, and the caller unmaps it (stitch_undo).
-long stitch(const MappingLock &lock, pmemfile::Thread &thread, const Mapping &what, int flags);
+long stitch(const MappingLock &lock, pmemfile::Thread &thread, const Mapping &what, int flags)
+    BASE_REQUIRES(mapping_lock);
 
 // Takes [begin, end) from the kernel and from the table. Two reserved entries (stitch leaves them).
-void stitch_undo(const MappingLock &lock, uint64_t begin, uint64_t end);
+void stitch_undo(const MappingLock &lock, uint64_t begin, uint64_t end) BASE_REQUIRES(mapping_lock);
 
 // Puts nothing where `what` is (all of an entry or a part): a touch is SIGBUS from now on, until the file has
 // grown over it. Three reserved entries; the caller holds `what.pin`. 0 or -errno.
-long stitch_absent(const MappingLock &lock, pmemfile::Thread &thread, const Mapping &what);
+long stitch_absent(const MappingLock &lock, pmemfile::Thread &thread, const Mapping &what) BASE_REQUIRES(mapping_lock);
 
 // Reserves addresses, without access. `flags`: MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_32BIT count. Address or -errno.
 long reserve_addresses(uint64_t hint, uint64_t length_bytes, int flags);

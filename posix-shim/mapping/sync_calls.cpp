@@ -30,7 +30,7 @@ bool range_of(const Request &request, Range *range) {
     return range->begin % page_bytes == 0 && range->end > range->begin && mapping_may_overlap(range->begin, length);
 }
 
-bool is_covered(const MappingLock &lock, const Range &range) {
+bool is_covered(const MappingLock &lock, const Range &range) BASE_REQUIRES(mapping_lock) {
     uint64_t at = range.begin;
     for (Mapping *entry = mapping_find(lock, at); entry != nullptr && entry->address <= at && at < range.end;
          entry = mapping_next(lock, entry))

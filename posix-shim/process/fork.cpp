@@ -23,7 +23,8 @@
 namespace shim {
 namespace {
 
-long prepare_fork(Request &request) {
+// The table's lock is given back by after_fork, when the kernel has made the child.
+long prepare_fork(Request &request) BASE_NO_THREAD_SAFETY_ANALYSIS {
     ThreadContext &context = request.context;
     for (unsigned mount = 0; mount < mount_count; mount++) {
         const base::Result<pmemfile::Thread *> thread = context_thread(context, mount);
@@ -62,7 +63,7 @@ long prepare(Request &request, uint64_t flags) {
     return pass_to_kernel;
 }
 
-void after_fork(ThreadContext &context, long result, uint64_t flags) {
+void after_fork(ThreadContext &context, long result, uint64_t flags) BASE_NO_THREAD_SAFETY_ANALYSIS {
     if (result != 0) {
         mapping_table_fork_done();
         for (unsigned mount = 0; mount < mount_count; mount++) {

@@ -8,6 +8,7 @@
 #include "posix-shim/signals/actions.h"
 
 #include "base/raw_syscall.h"
+#include "base/spin_lock.h"
 #include "base/user_copy.h"
 #include "posix-shim/calls/served_calls.h"
 #include "posix-shim/signals/deferral.h"
@@ -37,20 +38,7 @@ struct Entry {
 };
 constinit Entry table[signal_limit];
 // Makes the table's and the kernel's change one. Held only inside calls.
-constinit std::atomic_flag lock;
-
-class Lock {
-public:
-    Lock() {
-        while (lock.test_and_set(std::memory_order_acquire))
-            base::raw_syscall(SYS_sched_yield);
-    }
-    ~Lock() {
-        lock.clear(std::memory_order_release);
-    }
-    Lock(const Lock &) = delete;
-    Lock &operator=(const Lock &) = delete;
-};
+constinit base::SpinLock lock;
 
 void store(int number, const KernelAction &action) {
     Entry &entry = table[number];
@@ -129,7 +117,7 @@ void signals_start() {
 }
 
 void actions_after_fork(bool handlers_cleared) {
-    lock.clear(); // a thread that the child does not have may have held it
+    lock.reset_after_fork();
     if (!handlers_cleared)
         return;
     for (int number = 1; number < signal_limit; number++) {
@@ -177,7 +165,7 @@ long serve_rt_sigaction(Request &request) {
         if (former.handler == universal_handler)
             former = application_action(number);
     } else {
-        const Lock held;
+        const base::SpinGuard held(lock);
         former = application_action(number);
         const KernelAction ours = for_kernel(number, next);
         const long result = kernel_action(number, user_next == nullptr ? nullptr : &ours, nullptr);

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace {
@@ -177,6 +178,26 @@ TEST_F(Api, SuspendLosesNoFile) {
     EXPECT_EQ(pmemfile_pool_resume(pool_, path_.c_str()), -1);
     EXPECT_EQ(errno, ESTALE);
     (void)kept; // goes with the pool
+}
+
+// Threads take places in pools while others give theirs back. (The two locks were taken in both orders.)
+TEST_F(Api, ThreadsComeAndGoInTwoPools) {
+    const std::string second_path = path_ + ".second";
+    PMEMfilepool *second = pmemfile_pool_create(second_path.c_str(), 32u << 20, 0600);
+    ASSERT_NE(second, nullptr);
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i)
+        threads.emplace_back([&] {
+            for (int round = 0; round < 50; ++round)
+                std::thread([&] {
+                    for (PMEMfilepool *pool : {pool_, second})
+                        EXPECT_EQ(pmemfile_access(pool, "/", F_OK), 0);
+                }).join();
+        });
+    for (std::thread &thread : threads)
+        thread.join();
+    pmemfile_pool_close(second);
+    ::unlink(second_path.c_str());
 }
 
 TEST_F(Api, OldDirectoryEntries) {

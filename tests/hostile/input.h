@@ -19,7 +19,8 @@ public:
     template <typename T> T take() {
         T value{};
         const size_t size = std::min(left_, sizeof(T));
-        std::memcpy(&value, bytes_, size);
+        if (size != 0) // an empty input has no address
+            std::memcpy(&value, bytes_, size);
         bytes_ += size;
         left_ -= size;
         return value;

@@ -122,7 +122,7 @@ void cut_repairs(const std::vector<std::byte> &bytes, PoolOffset superblock, con
         image.reset();
         std::memcpy(image.base(), damaged.data(), damaged.size());
         for (size_t i = 0; i < end; ++i)
-            if (i < last_fence || random() % 2 == 0)
+            if (!log.stores[i].bytes.empty() && (i < last_fence || random() % 2 == 0)) // a fence has no bytes
                 std::memcpy(image.base() + log.stores[i].target, log.stores[i].bytes.data(),
                             log.stores[i].bytes.size());
         const CheckReport second = fsck_pool(persist, superblock, true).check;

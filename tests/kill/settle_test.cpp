@@ -1,4 +1,6 @@
 // A process that dies at a chosen store, and what those who live on do before anybody settles it.
+#include "libpmemfile/file/block_map.h"
+#include "libpmemfile/file/data.h"
 #include "libpmemfile/fs/orphan.h"
 #include "libpmemfile/journal/record.h"
 #include "libpmemfile/journal/settle.h"
@@ -74,6 +76,48 @@ TEST_F(SettleTest, a_slot_of_the_orphan_table_is_not_cleared_under_its_next_owne
     EXPECT_EQ(pool_.at<OrphanSlot>(orphan_slot(slot))->inode, inode);
     fs_close(thread(), id);
 }
+
+// A record is half home, its thread dead: blocks that it frees are clear on the media already. Who
+// settles it clears them again, so nobody may have them before.
+TEST_F(SettleTest, blocks_of_a_half_applied_record_are_not_handed_out) {
+    const auto a = fs_open(thread(), at("a"), O_CREAT | O_RDWR, 0600);
+    const auto b = fs_open(thread(), at("b"), O_CREAT | O_RDWR, 0600);
+    ASSERT_TRUE(a.ok() && b.ok());
+    const InodeNumber number = (*open_file_get(thread(), *a))->inode.load();
+    const InodeNumber other = (*open_file_get(thread(), *b))->inode.load();
+    ASSERT_TRUE(data_allocate(thread(), number, 0, 0, 64 * block_size_bytes).ok());
+    uint64_t end = 0; // all the rest goes to the other file
+    for (uint64_t step : {64 * block_size_bytes, block_size_bytes})
+        while (data_allocate(thread(), other, 0, end, step).ok())
+            end += step;
+    const BlockNumber block = map_lookup(pool_, *pool_.inode(number), 0, 1).block;
+    const GroupDescriptor &group = group_descriptor(pool_, group_of_block(pool_, block));
+    const PoolOffset bits = group.first_block * block_size_bytes + (block - group.first_block) / 64 * 8;
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+        Pool pool;
+        AttachOptions options;
+        options.container_open = container_open;
+        if (!pool_attach(pool, path_.c_str(), options, nullptr).ok())
+            _exit(1);
+        PoolThread thread(pool, nullptr);
+        DieAfter observer(bits);
+        pool.persist.set_observer(&observer);
+        static_cast<void>(data_truncate(*thread, number, 0));
+        _exit(2);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    ASSERT_EQ(WEXITSTATUS(status), 7);
+    ASSERT_EQ(pool_.at<uint64_t>(bits)[0] >> ((block - group.first_block) % 64) & 1, 0u);
+    EXPECT_FALSE(data_allocate(thread(), other, 0, end, block_size_bytes).ok()); // rebuilds the copies
+    settle_dead_processes(thread(), orphan_collect);
+    // What the settled record has freed is there to be had.
+    EXPECT_TRUE(data_allocate(thread(), number, 0, 0, 32 * block_size_bytes).ok());
+    fs_close(thread(), *a);
+    fs_close(thread(), *b);
+} // the tear-down checks that no block of the other file is marked free
 
 // Whoever raises the watermark reads the last records of rings that others hold, and he may be out of the
 // processor while they write the whole ring over. (It ended processes with SIGSEGV.)

@@ -131,6 +131,7 @@ const Damage damages[] = {
          p.inode(P::file).orphan_slot = 2;
      },
      "no orphan", true},
+    {"half truncated", [](P &p) { p.inode(P::big).flags |= inode_truncating; }, "half truncated", true},
     {"lost orphan", [](P &p) { p.at<OrphanSlot>(P::orphan_table * 4096).inode = 0; }, "no name leads to", true},
     {"inode magic", [](P &p) { p.inode(P::link).magic = 0; }, "leads to no inode", true},
     {"inode type", [](P &p) { p.inode(P::link).mode = S_IFREG; }, "leads to no inode", true},

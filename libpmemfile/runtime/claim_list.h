@@ -1,0 +1,53 @@
+// claim_list: what calls under way have claimed, entered so that it can be undone when their thread is killed.
+//
+//   claims[0 … count)     first block << 16 | count, or a tagged number (segment.h)
+#pragma once
+
+#include "libpmemfile/runtime/robust_lock.h"
+#include "libpmemfile/runtime/segment.h"
+#include "libpmemfile/runtime/thread.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+
+namespace pmemfile {
+
+// A list of claims: a thread slot's, or the transaction's for the thread that has one open.
+struct ClaimList {
+    std::atomic<uint32_t> &count;
+    std::atomic<uint64_t> *claims;
+    uint32_t limit;
+
+    uint32_t length() const {
+        return std::min(count.load(), limit);
+    }
+};
+
+inline ClaimList transaction_list(Segment &segment) {
+    return {segment.transaction.claim_count, segment.transaction_claims(), max_transaction_claims};
+}
+
+inline ClaimList slot_list(Segment &segment, uint32_t slot) {
+    ThreadSlot &state = segment.threads()[slot];
+    return {state.claim_count, state.claims, max_claims};
+}
+
+// The list that the thread in `slot` logs its claims in.
+inline ClaimList list_of(Segment &segment, uint32_t slot) {
+    const bool is_in_transaction = robust_holder(segment.transaction.lock) == slot + 1;
+    return is_in_transaction ? transaction_list(segment) : slot_list(segment, slot);
+}
+
+// Entry first, count last: a settler sees whole entries only.
+inline bool log_claim(Thread &thread, uint64_t claim) {
+    const ClaimList list = list_of(*thread.pool->segment, thread.slot);
+    uint32_t count = list.count.load(std::memory_order_relaxed);
+    if (count >= list.limit)
+        return false;
+    list.claims[count].store(claim, std::memory_order_relaxed);
+    list.count.store(count + 1, std::memory_order_release);
+    return true;
+}
+
+} // namespace pmemfile
