@@ -159,7 +159,8 @@ if [ "$(id -u)" -eq 0 ]; then
         expect_code 0 "$pmemfile" fsck -n "$dir/ro/pool"
         expect 1 'Read-only' "$pmemfile" mkfs -s 32M "$dir/ro/new"
         expect_code 0 "$pmemfile" info "$dir/ro/pool"
-        expect 1 'read-only filesystem' "$pmemfile" ls "$dir/ro/pool"
+        expect_code 0 "$pmemfile" ls "$dir/ro/pool"
+        expect 125 'read-only filesystem' "$pmemfile" run -r "$dir/mnt=$dir/ro/pool" -- true
         expect 125 'read-only filesystem' "$pmemfile" run -m "$dir/mnt=$dir/ro/pool" -- true
         umount "$dir/ro"
     }
