@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 namespace pmemfile {
+
 bool Subject::is_in(gid_t group) const {
     if (gid == group)
         return true;

@@ -17,19 +17,14 @@ using namespace pmemfile;
 
 namespace {
 
-// A name, from the application.
-struct NameArgument {
-    char text[xattr_name_max_bytes + 1];
-    std::string_view view;
-
-    Status read(long user) {
-        auto length = copy_user_string(text, sizeof(text), reinterpret_cast<const char *>(user));
-        if (!length.ok())
-            return error(length.error().number() == ENAMETOOLONG ? ERANGE : EFAULT);
-        view = {text, *length};
-        return {};
-    }
-};
+// A name, read once from the application into the context's scratch memory, where no path needs it any more.
+Result<std::string_view> read_name(Request &request, long user) {
+    auto *text = reinterpret_cast<char *>(request.context.buffer);
+    auto length = copy_user_string(text, xattr_name_max_bytes + 1, reinterpret_cast<const char *>(user));
+    if (!length.ok())
+        return error(length.error().number() == ENAMETOOLONG ? ERANGE : EFAULT);
+    return std::string_view(text, *length);
+}
 
 // What is done: `serve(thread, inode)` with the arguments as they stand in the registers.
 struct Arguments {
@@ -39,14 +34,13 @@ struct Arguments {
     int flags = 0;
 };
 
-auto set_by(const Arguments &arguments) {
-    return [arguments](Thread &thread, InodeHandle inode) -> Result<long> {
+auto set_by(Request &request, const Arguments &arguments) {
+    return [&request, arguments](Thread &thread, InodeHandle inode) -> Result<long> {
         // Before the name, as the kernel.
         if ((arguments.flags & ~(XATTR_CREATE | XATTR_REPLACE)) != 0)
             return error(EINVAL);
-        NameArgument name;
-        BASE_TRY(name.read(arguments.name));
-        BASE_TRY(fs_setxattr(thread, inode, name.view, reinterpret_cast<const void *>(arguments.value),
+        BASE_TRY_ASSIGN(std::string_view name, read_name(request, arguments.name));
+        BASE_TRY(fs_setxattr(thread, inode, name, reinterpret_cast<const void *>(arguments.value),
                              static_cast<size_t>(arguments.size_bytes), arguments.flags));
         return 0L;
     };
@@ -56,11 +50,10 @@ Result<long> length_of(const Result<size_t> &length) {
     return length.ok() ? Result<long>(static_cast<long>(*length)) : Result<long>(length.error());
 }
 
-auto get_by(const Arguments &arguments) {
-    return [arguments](Thread &thread, InodeHandle inode) -> Result<long> {
-        NameArgument name;
-        BASE_TRY(name.read(arguments.name));
-        return length_of(fs_getxattr(thread, inode, name.view, reinterpret_cast<void *>(arguments.value),
+auto get_by(Request &request, const Arguments &arguments) {
+    return [&request, arguments](Thread &thread, InodeHandle inode) -> Result<long> {
+        BASE_TRY_ASSIGN(std::string_view name, read_name(request, arguments.name));
+        return length_of(fs_getxattr(thread, inode, name, reinterpret_cast<void *>(arguments.value),
                                      static_cast<size_t>(arguments.size_bytes)));
     };
 }
@@ -72,11 +65,10 @@ auto list_by(const Arguments &arguments) {
     };
 }
 
-auto remove_by(const Arguments &arguments) {
-    return [arguments](Thread &thread, InodeHandle inode) -> Result<long> {
-        NameArgument name;
-        BASE_TRY(name.read(arguments.name));
-        BASE_TRY(fs_removexattr(thread, inode, name.view));
+auto remove_by(Request &request, const Arguments &arguments) {
+    return [&request, arguments](Thread &thread, InodeHandle inode) -> Result<long> {
+        BASE_TRY_ASSIGN(std::string_view name, read_name(request, arguments.name));
+        BASE_TRY(fs_removexattr(thread, inode, name));
         return 0L;
     };
 }
@@ -155,33 +147,33 @@ constexpr PathArgument itself{-1, 0, false};
 } // namespace
 
 long serve_setxattr(Request &request) {
-    return by_path(request, followed, set_by(set_arguments(request)));
+    return by_path(request, followed, set_by(request, set_arguments(request)));
 }
 long serve_lsetxattr(Request &request) {
-    return by_path(request, itself, set_by(set_arguments(request)));
+    return by_path(request, itself, set_by(request, set_arguments(request)));
 }
 long serve_fsetxattr(Request &request) {
-    return by_descriptor(request, false, set_by(set_arguments(request)));
+    return by_descriptor(request, false, set_by(request, set_arguments(request)));
 }
 long serve_setxattrat(Request &request) {
-    return by_at_with_value(request, set_by);
+    return by_at_with_value(request, [&](const Arguments &arguments) { return set_by(request, arguments); });
 }
 
 long serve_getxattr(Request &request) {
-    return by_path(request, followed, get_by(get_arguments(request)));
+    return by_path(request, followed, get_by(request, get_arguments(request)));
 }
 long serve_lgetxattr(Request &request) {
-    return by_path(request, itself, get_by(get_arguments(request)));
+    return by_path(request, itself, get_by(request, get_arguments(request)));
 }
 long serve_fgetxattr(Request &request) {
-    return by_descriptor(request, false, get_by(get_arguments(request)));
+    return by_descriptor(request, false, get_by(request, get_arguments(request)));
 }
 long serve_getxattrat(Request &request) {
-    return by_at_with_value(request, [](const Arguments &arguments) {
-        return [arguments](Thread &thread, InodeHandle inode) -> Result<long> {
+    return by_at_with_value(request, [&](const Arguments &arguments) {
+        return [&request, arguments](Thread &thread, InodeHandle inode) -> Result<long> {
             if (arguments.flags != 0)
                 return error(EINVAL);
-            return get_by(arguments)(thread, inode);
+            return get_by(request, arguments)(thread, inode);
         };
     });
 }
@@ -200,16 +192,16 @@ long serve_listxattrat(Request &request) {
 }
 
 long serve_removexattr(Request &request) {
-    return by_path(request, followed, remove_by(remove_arguments(request)));
+    return by_path(request, followed, remove_by(request, remove_arguments(request)));
 }
 long serve_lremovexattr(Request &request) {
-    return by_path(request, itself, remove_by(remove_arguments(request)));
+    return by_path(request, itself, remove_by(request, remove_arguments(request)));
 }
 long serve_fremovexattr(Request &request) {
-    return by_descriptor(request, false, remove_by(remove_arguments(request)));
+    return by_descriptor(request, false, remove_by(request, remove_arguments(request)));
 }
 long serve_removexattrat(Request &request) {
-    return by_at(request, remove_by({request.args[3], 0, 0, 0}));
+    return by_at(request, remove_by(request, {request.args[3], 0, 0, 0}));
 }
 
 } // namespace shim

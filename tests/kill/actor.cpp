@@ -5,6 +5,7 @@
 #include "tests/kill/actor.h"
 
 #include "libpmemfile/fs/open_calls.h"
+#include "libpmemfile/fs/xattr_calls.h"
 
 #include <cstring>
 #include <fcntl.h>
@@ -107,7 +108,7 @@ void make_step(Session &session, unsigned actor, uint64_t step) {
 void meet_others(Session &session, std::mt19937 &random) {
     const std::string a = "shared/" + std::to_string(random() % 20);
     const std::string b = "shared/" + std::to_string(random() % 20);
-    switch (random() % 5) {
+    switch (random() % 6) {
     case 0:
         static_cast<void>(fs_mkdir(session.thread(), session.at(a), 0755).ok());
         break;
@@ -120,6 +121,16 @@ void meet_others(Session &session, std::mt19937 &random) {
     case 3:
         static_cast<void>(fs_unlink(session.thread(), session.at(a)).ok());
         break;
+    case 4: { // attributes of all the ways that they go
+        constexpr size_t sizes[] = {20, 3000, 20000};
+        const std::string value(sizes[random() % 3], 'v');
+        auto found = walk(session.thread(), session.pool().superblock().root_inode, a, 0);
+        if (found.ok())
+            static_cast<void>(fs_setxattr(session.thread(), found->handle(), random() % 2 == 0 ? "user.a" : "user.b",
+                                          value.data(), value.size(), 0)
+                                  .ok());
+        break;
+    }
     default: {
         auto id = fs_open(session.thread(), session.at(a), O_CREAT | O_WRONLY | O_TRUNC, 0644);
         if (id.ok()) { // killed with it open, perhaps without a name: an orphan

@@ -3,10 +3,12 @@
 
 #include "libpmemfile/fs/attribute_calls.h"
 #include "libpmemfile/fs/open_calls.h"
+#include "libpmemfile/fs/xattr_calls.h"
 
 #include <cstring>
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/xattr.h>
 
 namespace model_test {
 
@@ -56,7 +58,7 @@ void DirectoryModel::create(const std::string &name) {
     if (!id.ok())
         return;
     fs_close(session_.thread(), *id);
-    files_[name] = std::make_shared<File>(File{{}, 1});
+    files_[name] = std::make_shared<File>(File{{}, 1, {}});
 }
 
 void DirectoryModel::write(const std::string &name, bool append) {
@@ -97,6 +99,44 @@ void DirectoryModel::truncate(const std::string &name) {
     found->second->bytes.resize(size);
 }
 
+void DirectoryModel::change_xattr(const std::string &name) {
+    const auto found = files_.find(name);
+    if (found == files_.end())
+        return;
+    const std::string path = full(name);
+    auto place = walk(session_.thread(), session_.pool().superblock().root_inode, path, 0);
+    expect(0, place.ok() ? base::Status() : base::Status(place.error()), "look up " + name);
+    auto &xattrs = found->second->xattrs;
+    const std::string attribute = "user." + std::to_string(below(4));
+    const bool is_there = xattrs.contains(attribute);
+    if (below(4) == 0) {
+        expect(is_there ? 0 : ENODATA, fs_removexattr(session_.thread(), place->handle(), attribute),
+               "removexattr " + name);
+        xattrs.erase(attribute);
+        return;
+    }
+    constexpr unsigned sizes[] = {10, 100, 3000, 30'000};
+    const std::string value(below(sizes[below(4)]), static_cast<char>('a' + below(26)));
+    const int flags = static_cast<int>(below(3)); // 0, XATTR_CREATE, XATTR_REPLACE
+    const int wanted = flags == XATTR_CREATE && is_there ? EEXIST : flags == XATTR_REPLACE && !is_there ? ENODATA : 0;
+    expect(wanted, fs_setxattr(session_.thread(), place->handle(), attribute, value.data(), value.size(), flags),
+           "setxattr " + name);
+    if (wanted == 0)
+        xattrs[attribute] = value;
+}
+
+void DirectoryModel::compare_xattrs(const std::string &name, InodeHandle handle, const File &file) {
+    std::string list(200, 0), value(xattr_value_max_bytes, 0);
+    auto length = fs_listxattr(session_.thread(), handle, list.data(), list.size());
+    if (!length.ok() || *length != file.xattrs.size() * sizeof("user.0"))
+        give_up(path_ + ": " + name + " has other extended attributes");
+    for (const auto &[attribute, wanted] : file.xattrs) {
+        auto size = fs_getxattr(session_.thread(), handle, attribute, value.data(), value.size());
+        if (!size.ok() || std::string_view(value).substr(0, *size) != wanted)
+            give_up(path_ + ": " + name + " has another value of " + attribute);
+    }
+}
+
 void DirectoryModel::compare_file(const std::string &name, const File &file) {
     const std::string path = full(name);
     auto place = walk(session_.thread(), session_.pool().superblock().root_inode, path, 0);
@@ -109,6 +149,7 @@ void DirectoryModel::compare_file(const std::string &name, const File &file) {
     auto length = data_read(session_.thread(), place->inode, 0, {&vector, 1});
     if (!length.ok() || *length != file.bytes.size() || bytes.compare(0, *length, file.bytes) != 0)
         give_up(path_ + ": " + name + " has other bytes");
+    compare_xattrs(name, place->handle(), file);
 }
 
 void DirectoryModel::read(const std::string &name) {
@@ -224,7 +265,7 @@ void DirectoryModel::compare() {
 }
 
 void DirectoryModel::call() {
-    switch (below(16)) {
+    switch (below(18)) {
     case 0:
     case 1:
         return create(random_name());
@@ -248,6 +289,9 @@ void DirectoryModel::call() {
         return rename(random_name(), random_name());
     case 13:
         return mkdir(random_directory());
+    case 15:
+    case 16:
+        return change_xattr(random_name());
     case 14:
         return below(2) == 0 ? rmdir(random_directory()) : compare_directory("");
     default:

@@ -27,6 +27,7 @@ private:
     struct File {
         std::string bytes;
         unsigned names = 0;
+        std::map<std::string, std::string> xattrs;
     };
     using FilePointer = std::shared_ptr<File>;
 
@@ -45,6 +46,8 @@ private:
     void create(const std::string &name);
     void write(const std::string &name, bool append);
     void truncate(const std::string &name);
+    void change_xattr(const std::string &name);
+    void compare_xattrs(const std::string &name, pmemfile::InodeHandle handle, const File &file);
     void read(const std::string &name);
     void unlink(const std::string &name);
     void link(const std::string &from, const std::string &to);

@@ -1,8 +1,127 @@
-// The file half of the shim on a fake engine: tokens,
+// The file half of the shim on a fake engine: every row of the table, tokens,
 // the descriptor cache, routing of paths.
-#include "tests/shim_files/shim_files_fixture.h"
+#include "base/raw_syscall.h"
+#include "posix-shim/descriptors/descriptor_table.h"
+#include "posix-shim/descriptors/token.h"
+#include "posix-shim/process/working_directory.h"
+#include "posix-shim/table/dispatch.h"
+#include "posix-shim/table/row.h"
+#include "tests/shim_files/shim_fixture.h"
+
+#include <climits>
+#include <cstdlib>
+#include <cstring>
+#include <fcntl.h>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <linux/close_range.h>
+#include <linux/openat2.h>
+#include <map>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+using namespace shim;
+using namespace shim_test;
 
 namespace {
+
+TEST(Table, HoldsEveryCallOfTheHeaders) {
+    std::ifstream header("/usr/include/x86_64-linux-gnu/asm/unistd_64.h");
+    std::map<std::string, int> numbers;
+    std::string define, name;
+    while (header >> define) {
+        int number = 0;
+        if (define == "#define" && header >> name && name.starts_with("__NR_") && header >> number)
+            numbers[name.substr(5)] = number;
+    }
+    ASSERT_GT(numbers.size(), 350u);
+    for (const auto &[call_name, number] : numbers) {
+        const Row *row = row_of(number);
+        ASSERT_NE(row, nullptr) << call_name;
+        EXPECT_EQ(row->name, call_name) << number;
+    }
+    int previous = -1;
+    for (unsigned i = 0; i < row_count; i++) {
+        EXPECT_GT(rows[i].number, previous) << rows[i].name;
+        previous = rows[i].number;
+        EXPECT_LE(std::string(rows[i].arguments).size(), 6u) << rows[i].name;
+        // A row that looks at files must say what happens to ours.
+        bool looks = std::string(rows[i].arguments).find_first_of("fp") != std::string::npos;
+        if (looks) {
+            EXPECT_TRUE(rows[i].treatment != Treatment::passed && (rows[i].handler != nullptr || rows[i].refusal != 0))
+                << rows[i].name;
+        }
+    }
+    for (int number = 424; number <= 469; number++)
+        EXPECT_NE(row_of(number), nullptr) << number;
+    EXPECT_EQ(row_of(-1), nullptr);
+    EXPECT_EQ(row_of(LONG_MAX), nullptr);
+}
+
+TEST_F(ShimFiles, RowsWithoutHandlerRefuseOurDescriptors) {
+    long ours = open_ours();
+    ASSERT_GE(ours, 0);
+    int host = open("/dev/null", O_RDWR | O_CLOEXEC);
+    unsigned tested = 0;
+    for (unsigned i = 0; i < row_count; i++) {
+        const Row &row = rows[i];
+        std::string kinds = row.arguments;
+        if (row.handler != nullptr || row.treatment == Treatment::passed)
+            continue;
+        for (size_t at = 0; at < kinds.size(); at++) {
+            if (kinds[at] != 'f')
+                continue;
+            long arguments[6];
+            for (size_t j = 0; j < 6; j++)
+                arguments[j] = j < kinds.size() && kinds[j] == 'f' ? host : 0;
+            EXPECT_EQ(
+                call(row.number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], arguments[5]),
+                passed)
+                << row.name;
+            arguments[at] = ours;
+            EXPECT_EQ(
+                call(row.number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], arguments[5]),
+                -row.refusal)
+                << row.name << " argument " << at;
+            tested++;
+        }
+    }
+    EXPECT_GE(tested, 8u);
+    call(SYS_close, ours);
+    close(host);
+}
+
+TEST_F(ShimFiles, RowsWithoutHandlerRefuseOurPaths) {
+    std::string ours = root + "/mnt/file";
+    unsigned tested = 0;
+    for (unsigned i = 0; i < row_count; i++) {
+        const Row &row = rows[i];
+        std::string kinds = row.arguments;
+        if (row.handler != nullptr || row.treatment == Treatment::passed || kinds.find('p') == std::string::npos)
+            continue;
+        for (size_t at = 0; at < kinds.size(); at++) {
+            if (kinds[at] != 'p')
+                continue;
+            long arguments[6] = {};
+            for (size_t j = 0; j < kinds.size(); j++)
+                arguments[j] = kinds[j] == 'd' ? AT_FDCWD : kinds[j] == 'p' ? address("/etc/passwd") : 0;
+            EXPECT_EQ(call(row.number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4]),
+                      passed_with_post)
+                << row.name;
+            arguments[at] = address(ours.c_str());
+            EXPECT_EQ(call(row.number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4]),
+                      -row.refusal)
+                << row.name << " argument " << at;
+            tested++;
+        }
+    }
+    EXPECT_GE(tested, 20u);
+}
 
 TEST_F(ShimFiles, TokenKeepsItsIdOverDupAndForkAndFailsWhenACallSlips) {
     long ours = open_ours();

@@ -1,29 +1,21 @@
-// shim_files_fixture: calls as the interceptor would hand them over, and a directory with a mount of the fake engine.
+// shim_fixture: calls into the shim as the interceptor makes them, and one mount over the fake engine.
 #pragma once
 
 #include "base/raw_syscall.h"
-#include "posix-shim/descriptors/descriptor_table.h"
-#include "posix-shim/descriptors/token.h"
 #include "posix-shim/process/working_directory.h"
 #include "posix-shim/table/dispatch.h"
-#include "posix-shim/table/row.h"
 #include "tests/shim_files/fake_engine.h"
+
 #include <climits>
 #include <cstdlib>
-#include <cstring>
 #include <fcntl.h>
-#include <fstream>
 #include <gtest/gtest.h>
-#include <linux/close_range.h>
-#include <linux/openat2.h>
-#include <map>
-#include <sys/mman.h>
-#include <sys/socket.h>
+#include <string>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
+
+namespace shim_test {
 
 using namespace shim;
 
@@ -93,3 +85,5 @@ protected:
     }
     static inline std::string root, token;
 };
+
+} // namespace shim_test
