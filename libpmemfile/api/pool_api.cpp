@@ -322,16 +322,27 @@ int pmemfile_pool_resume(PMEMfilepool *pool, const char *path) {
     return api::fail(failed);
 }
 
-unsigned pmemfile_pool_root_count(PMEMfilepool *) {
-    return 1;
+unsigned pmemfile_pool_root_count(PMEMfilepool *pool) {
+    unsigned count = 0;
+    for_roots(pool->pool.superblock(), [&](InodeNumber) { count++; });
+    return count;
 }
 
 PMEMfile *pmemfile_open_root(PMEMfilepool *pool, unsigned index, int flags) {
-    if (index >= pmemfile_pool_root_count(pool)) {
-        errno = EINVAL;
+    Thread *thread = api::thread_of(pool);
+    if (thread == nullptr)
+        return nullptr;
+    InodeNumber wanted = 0;
+    unsigned at = 0;
+    for_roots(pool->pool.superblock(), [&](InodeNumber root) { wanted = at++ == index ? root : wanted; });
+    base::Result<OpenFileId> opened = base::error(EINVAL);
+    if (wanted != 0)
+        opened = fs_open_inode(*thread, InodeHandle(wanted, 0), flags | O_DIRECTORY);
+    if (!opened.ok()) {
+        errno = opened.error().number();
         return nullptr;
     }
-    return pmemfile_open(pool, "/", flags | O_DIRECTORY);
+    return api::add_file(pool, *opened, wanted);
 }
 
 void pmemfile_pool_set_device(PMEMfilepool *pool, pmemfile_dev_t device) {

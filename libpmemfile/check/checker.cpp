@@ -163,7 +163,7 @@ void PoolChecker::check_counts() {
         const Inode *inode = at<Inode>(offset);
         std::string name = "inode " + number(inode_number);
         bool is_directory = S_ISDIR(inode->mode);
-        bool is_root = inode_number == superblock_->root_inode;
+        bool is_root = pmemfile::is_root(*superblock_, inode_number);
         uint64_t links = facts.names;
         if (is_directory && (facts.names > 0 || is_root))
             links = 2 + facts.subdirectories;
@@ -296,19 +296,20 @@ CheckReport PoolChecker::run() {
     reached_.assign(block_limit() / 64 + 1, 0);
     inode_blocks_.assign(block_limit() / 64 + 1, 0);
 
-    InodeNumber root = superblock_->root_inode;
-    const Inode *root_inode = readable_inode(root);
-    if (root_inode == nullptr || !S_ISDIR(root_inode->mode)) {
-        problem("root directory", "is not there");
-        incomplete_ = true;
-    } else {
-        facts_.try_emplace(root);
-        set_bit(inode_blocks_, root / inodes_per_block);
-        queue_.push_back(root);
-    }
+    for_roots(*superblock_, [&](InodeNumber root) {
+        const Inode *inode = readable_inode(root);
+        if (inode == nullptr || !S_ISDIR(inode->mode)) {
+            problem("root directory", "is not there");
+            incomplete_ = true;
+        } else {
+            facts_.try_emplace(root);
+            set_bit(inode_blocks_, root / inodes_per_block);
+            queue_.push_back(root);
+        }
+    });
     check_orphan_table();
     look_into_queue();
-    if (facts_.contains(root))
+    if (facts_.contains(superblock_->root_inode))
         find_lost();
     check_counts();
     for (size_t i = 0; i < groups_.size(); ++i)

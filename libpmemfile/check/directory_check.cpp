@@ -187,7 +187,7 @@ bool PoolChecker::check_entry(Trie &trie, const DirectorySlot &slot, const Direc
     if (inode == nullptr || (inode->mode & S_IFMT) >> 12 != slot.type)
         return false;
     bool is_directory = S_ISDIR(inode->mode);
-    if (entry.inode == superblock_->root_inode)
+    if (is_root(*superblock_, entry.inode))
         return false;
     auto [found, fresh] = facts_.try_emplace(entry.inode);
     InodeFacts &facts = found->second;

@@ -64,6 +64,8 @@ struct Features {
     uint32_t reserved;
 };
 
+constexpr unsigned max_other_roots = 3;
+
 // First block of slab 0. The first 512 bytes are written by mkfs and are
 // covered by `checksum`; each later line is changed alone.
 struct Superblock {
@@ -87,7 +89,8 @@ struct Superblock {
     uint64_t ring_first_block; // rings stand one behind the other
     uint64_t ring_size_bytes;  // of each; a power of two
     InodeNumber root_inode;
-    uint8_t reserved0[288];
+    InodeNumber other_roots[max_other_roots]; // directory trees that no path leads to (pmemfile_open_root); 0: none
+    uint8_t reserved0[264];
 
     // byte 512: attach state, stored and fenced by the first process to attach.
     uint64_t attach_generation; // one more at each first attach
@@ -114,6 +117,19 @@ static_assert(offsetof(Superblock, attach_generation) == 512);
 static_assert(offsetof(Superblock, watermark) == 576);
 static_assert(offsetof(Superblock, state) == 640);
 constexpr size_t superblock_checked_bytes = 512;
+
+// Calls visit(inode) for each root there is, `/` first.
+template <typename Visit> void for_roots(const Superblock &superblock, Visit &&visit) {
+    visit(superblock.root_inode);
+    for (const InodeNumber root : superblock.other_roots)
+        if (root != 0)
+            visit(root);
+}
+inline bool is_root(const Superblock &superblock, InodeNumber inode) {
+    bool is = false;
+    for_roots(superblock, [&](InodeNumber root) { is = is || root == inode; });
+    return is;
+}
 constexpr uint64_t superblock_state_failed = 1; // a write error was seen: read-only until fsck
 
 // ---------------------------------------------------------- allocation groups

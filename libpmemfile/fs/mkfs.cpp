@@ -119,6 +119,8 @@ base::Result<Plan> make_plan(const ContainerRoot &root, const ContainerInfo &inf
         add_groups(plan, root.slabs[slab].first_block, root.slabs[slab].block_count);
     superblock.group_count = plan.groups.size();
     superblock.root_inode = (plan.groups[0].first_block + plan.groups[0].metadata_blocks) * inodes_per_block;
+    for (unsigned i = 0; i < max_other_roots; i++)
+        superblock.other_roots[i] = superblock.root_inode + 1 + i;
     superblock.checksum = XXH3_64bits(&superblock.version, superblock_checked_bytes - offsetof(Superblock, version));
     return plan;
 }
@@ -138,13 +140,12 @@ void write_group(Persist &persist, const GroupDescriptor &group) {
     persist.flush(blocks, group.metadata_blocks * block_size_bytes);
 }
 
-void write_root_directory(Persist &persist, const Plan &plan, const MkfsOptions &options) {
+// All roots are in one inode block.
+void write_root_directories(Persist &persist, const Plan &plan, const MkfsOptions &options) {
     const GroupDescriptor &group = plan.groups[0];
     const PoolOffset blocks = group.first_block * block_size_bytes;
     set_bit(persist, blocks, group.metadata_blocks);
     set_bit(persist, blocks + block_size_bytes, group.metadata_blocks);
-    set_bit(persist, blocks + 2 * block_size_bytes, group.metadata_blocks * inodes_per_block);
-    persist.flush(blocks, group.metadata_blocks * block_size_bytes);
 
     Inode root = {};
     root.magic = inode_magic;
@@ -154,10 +155,14 @@ void write_root_directory(Persist &persist, const Plan &plan, const MkfsOptions 
     root.link_count = 2;
     root.generation = 1;
     root.mtime_ns = root.ctime_ns = root.atime_ns = root.btime_ns = plan.superblock.created_ns;
-    root.parent = plan.superblock.root_inode;
     const PoolOffset block = plan.superblock.root_inode * inode_size_bytes;
     persist.zero(block, block_size_bytes);
-    persist.store(block, &root, sizeof root);
+    for_roots(plan.superblock, [&](InodeNumber number) {
+        set_bit(persist, blocks + 2 * block_size_bytes, number - group.first_block * inodes_per_block);
+        root.parent = number;
+        persist.store(number * inode_size_bytes, &root, sizeof root);
+    });
+    persist.flush(blocks, group.metadata_blocks * block_size_bytes);
     persist.flush(block, block_size_bytes);
 }
 
@@ -171,7 +176,7 @@ base::Status write_plan(Persist &persist, const Plan &plan, const MkfsOptions &o
     persist.flush(tables, tables_bytes);
     for (const GroupDescriptor &group : plan.groups)
         write_group(persist, group);
-    write_root_directory(persist, plan, options);
+    write_root_directories(persist, plan, options);
     if (!persist.sync_all())
         return base::error(EIO);
     const PoolOffset target = plan.superblock_block * block_size_bytes;

@@ -31,11 +31,10 @@ bool is_special(std::string_view name) {
 
 // Is `ancestor` the directory `inode` or above it? The rename lock is held.
 base::Result<bool> is_at_or_above(const Pool &pool, InodeNumber ancestor, InodeNumber inode) {
-    const InodeNumber root = pool.superblock().root_inode;
     for (unsigned depth = 0; depth < max_depth; ++depth) {
         if (inode == ancestor)
             return true;
-        if (inode == root)
+        if (is_root(pool.superblock(), inode))
             return false;
         const Inode *directory = pool.inode(inode);
         if (directory == nullptr)

@@ -26,14 +26,26 @@ namespace {
 constexpr unsigned max_symlinks = 40; // as Linux
 
 // The moment at which an inode was read: its counter then.
-struct Moment {
-    const Stripe *stripe = nullptr;
-    uint64_t sequence = 0;
-
+class Moment {
+public:
+    Moment() = default;
+    Moment(const Thread &thread, const Stripe &stripe)
+        : stripe_(&stripe), transaction_(&thread.pool->segment->transaction), sequences_(sum()) {}
     bool has_passed() const {
         std::atomic_thread_fence(std::memory_order_acquire);
-        return stripe != nullptr && stripe->sequence.load(std::memory_order_relaxed) != sequence;
+        return stripe_ != nullptr && sum() != sequences_;
     }
+
+private:
+    // The stripe's counter and that of transactions, which come home without it. Neither ever falls, so the sum
+    // is the same only if both are.
+    uint64_t sum() const {
+        return stripe_->sequence.load(std::memory_order_acquire) +
+               transaction_->sequence.load(std::memory_order_acquire);
+    }
+    const Stripe *stripe_ = nullptr;
+    const TransactionState *transaction_ = nullptr;
+    uint64_t sequences_ = 0;
 };
 
 // What one step reads of an inode.
@@ -100,7 +112,7 @@ private:
 bool Walk::read(InodeNumber number, const Moment &named_at, Want want, std::string_view name, Step *step) {
     const Stripe &stripe = stripe_state(thread_, number);
     for (ReadSection section(thread_, number); section.next();) {
-        step->moment = {&stripe, stripe.sequence.load(std::memory_order_acquire)};
+        step->moment = Moment(thread_, stripe);
         step->status = {};
         const Inode *inode = pool_.inode(number);
         if (inode == nullptr) {
@@ -316,13 +328,12 @@ base::Result<WalkResult> walk(Thread &thread, InodeNumber start, std::string_vie
 
 base::Result<size_t> directory_path(Thread &thread, InodeNumber directory, char *buffer, size_t size_bytes) {
     const Pool &pool = *thread.pool;
-    const InodeNumber root = pool.superblock().root_inode;
     // Built from its end; scratch that no other function works in at the same time.
     char *text = thread.path[0];
     char *name = thread.path[1];
     size_t begin = path_max_bytes;
     unsigned tries = 0;
-    for (InodeNumber child = directory; child != root;) {
+    for (InodeNumber child = directory; !is_root(pool.superblock(), child);) {
         InodeNumber parent = 0;
         uint64_t hash = 0;
         base::Status status;

@@ -81,7 +81,8 @@ PMEMFILE_API int pmemfile_pool_suspend(PMEMfilepool *pool);
 /* Takes it back from where it is now. Errors of pool_open; ESTALE when an open file has been
  * removed meanwhile (the pool stays suspended); EINVAL when it was not suspended or is another pool. */
 PMEMFILE_API int pmemfile_pool_resume(PMEMfilepool *pool, const char *path);
-/* How many separate root directories there are: 1, "/". */
+/* How many separate root directories there are: 4 (1 in a pool made before there were more). Root 0 is "/"; no path
+ * leads to the others, what is in them is found by openat and its kin from open_root. `..` stays in each. */
 PMEMFILE_API unsigned pmemfile_pool_root_count(PMEMfilepool *pool);
 /* Opens root directory `index`, with `flags` as pmemfile_open. EINVAL when there is no such root. */
 PMEMFILE_API PMEMfile *pmemfile_open_root(PMEMfilepool *pool, unsigned index, int flags);

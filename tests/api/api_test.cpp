@@ -53,13 +53,30 @@ protected:
     PMEMfilepool *pool_ = nullptr;
 };
 
-TEST_F(Api, ThereIsOneRoot) {
-    EXPECT_EQ(pmemfile_pool_root_count(pool_), 1u);
-    PMEMfile *root = pmemfile_open_root(pool_, 0, 0);
-    ASSERT_NE(root, nullptr);
-    EXPECT_EQ(path_of(root), "/");
-    pmemfile_close(pool_, root);
-    EXPECT_EQ(pmemfile_open_root(pool_, 1, 0), nullptr);
+TEST_F(Api, RootsAreSeparate) {
+    ASSERT_EQ(pmemfile_pool_root_count(pool_), 4u);
+    for (unsigned i = 0; i < 4; i++) {
+        PMEMfile *root = pmemfile_open_root(pool_, i, 0);
+        ASSERT_NE(root, nullptr);
+        EXPECT_EQ(path_of(root), "/");
+        EXPECT_EQ(pmemfile_mkdirat(pool_, root, ("in" + std::to_string(i)).c_str(), 0755), 0);
+        PMEMfile *dir = pmemfile_openat(pool_, root, ("in" + std::to_string(i)).c_str(), O_DIRECTORY);
+        ASSERT_NE(dir, nullptr);
+        EXPECT_EQ(path_of(dir), "/in" + std::to_string(i));
+        EXPECT_EQ(pmemfile_faccessat(pool_, dir, ("../../in" + std::to_string(i)).c_str(), F_OK, 0), 0);
+        EXPECT_EQ(pmemfile_faccessat(pool_, root, ("in" + std::to_string((i + 1) % 4)).c_str(), F_OK, 0), -1);
+        pmemfile_close(pool_, dir);
+        pmemfile_close(pool_, root);
+    }
+    EXPECT_EQ(pmemfile_access(pool_, "/in0", F_OK), 0);
+    EXPECT_EQ(pmemfile_access(pool_, "/in1", F_OK), -1);
+    PMEMfile *first = pmemfile_open_root(pool_, 1, 0), *second = pmemfile_open_root(pool_, 2, 0);
+    EXPECT_EQ(pmemfile_renameat(pool_, first, "in1", second, "in2/moved"), 0);
+    EXPECT_EQ(pmemfile_renameat(pool_, second, "in2", second, "in2/moved/x"), -1);
+    EXPECT_EQ(errno, EINVAL);
+    pmemfile_close(pool_, first);
+    pmemfile_close(pool_, second);
+    EXPECT_EQ(pmemfile_open_root(pool_, 4, 0), nullptr);
     EXPECT_EQ(errno, EINVAL);
 }
 

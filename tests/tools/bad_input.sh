@@ -160,6 +160,7 @@ if [ "$(id -u)" -eq 0 ]; then
         expect 1 'Read-only' "$pmemfile" mkfs -s 32M "$dir/ro/new"
         expect_code 0 "$pmemfile" info "$dir/ro/pool"
         expect_code 0 "$pmemfile" ls "$dir/ro/pool"
+        expect 125 'read-only filesystem' "$pmemfile" run -r "$dir/mnt=$dir/ro/pool" -- true
         expect 125 'read-only filesystem' "$pmemfile" run -m "$dir/mnt=$dir/ro/pool" -- true
         umount "$dir/ro"
     }
