@@ -4,8 +4,11 @@
 //   create new-f write it rename done-f  unlink done-f
 #include "tests/kill/actor.h"
 
+#include "libpmemfile/fs/attribute_calls.h"
 #include "libpmemfile/fs/open_calls.h"
+#include "libpmemfile/fs/orphan.h"
 #include "libpmemfile/fs/xattr_calls.h"
+#include "libpmemfile/journal/transaction.h"
 
 #include <cstring>
 #include <fcntl.h>
@@ -29,6 +32,11 @@ size_t file_size(uint64_t file) {
     return sizes[file % 5];
 }
 
+// Of these, the rename and a change of the mode are one transaction.
+bool is_private(uint64_t file) {
+    return file % 4 == 1;
+}
+
 char file_fill(uint64_t file) {
     return static_cast<char>('a' + file % 26);
 }
@@ -49,6 +57,10 @@ std::string state_error(Session &session, unsigned actor, uint64_t step) {
                 return name + (found.ok() ? " is there" : " is missing");
             if (!found.ok())
                 continue;
+            auto attributes = fs_attributes(session.thread(), found->inode);
+            const mode_t mode = renamed && is_private(file) ? 0600 : 0644;
+            if (!attributes.ok() || (attributes->mode & 07777) != mode)
+                return name + " has half of a transaction";
             const size_t wanted = done >= 2 ? file_size(file) : 0;
             std::string bytes(wanted + 1, 0);
             struct iovec vector = {bytes.data(), bytes.size()};
@@ -94,7 +106,15 @@ void make_step(Session &session, unsigned actor, uint64_t step) {
     }
     case 2: {
         const std::string done = file_name(actor, file, true);
+        Transaction transaction;
+        if (is_private(file))
+            expect_ok(transaction.begin(session.thread()), "begin");
         expect_ok(fs_rename(session.thread(), session.at(fresh), session.at(done), 0), "rename " + done);
+        if (!is_private(file))
+            break;
+        auto found = walk(session.thread(), session.pool().superblock().root_inode, done, 0);
+        expect_ok(found.ok() ? fs_chmod(session.thread(), found->handle(), 0600) : found.error(), "chmod " + done);
+        expect_ok(transaction.commit(session.thread(), orphan_collect), "commit " + done);
         break;
     }
     default:
@@ -108,7 +128,25 @@ void make_step(Session &session, unsigned actor, uint64_t step) {
 void meet_others(Session &session, std::mt19937 &random) {
     const std::string a = "shared/" + std::to_string(random() % 20);
     const std::string b = "shared/" + std::to_string(random() % 20);
-    switch (random() % 6) {
+    switch (random() % 7) {
+    case 6: { // fresh blocks, an orphan, a second name; one in two is given up
+        Transaction transaction;
+        expect_ok(transaction.begin(session.thread()), "begin");
+        auto id = fs_open(session.thread(), session.at(a), O_CREAT | O_RDWR, 0644);
+        if (id.ok()) {
+            std::string bytes(20000, 't');
+            struct iovec vector = {bytes.data(), bytes.size()};
+            static_cast<void>(fs_pwrite(session.thread(), *id, {&vector, 1}, 0, UINT64_MAX).ok());
+            static_cast<void>(fs_rename(session.thread(), session.at(a), session.at(b), 0).ok());
+            static_cast<void>(fs_unlink(session.thread(), session.at(b)).ok());
+            fs_close(session.thread(), *id);
+        }
+        if (random() % 2 == 0)
+            transaction.abort(session.thread());
+        else
+            expect_ok(transaction.commit(session.thread(), orphan_collect), "commit");
+        break;
+    }
     case 0:
         static_cast<void>(fs_mkdir(session.thread(), session.at(a), 0755).ok());
         break;
