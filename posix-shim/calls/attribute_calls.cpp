@@ -25,18 +25,6 @@ template <typename Change> long change_path(Request &request, const PathArgument
     });
 }
 
-template <typename Change> long change_open(Request &request, bool allow_path, Change change) {
-    Result<OpenArgument> open = open_argument(request, 0);
-    if (!open.ok())
-        return kernel_result(Status(open.error()));
-    if (open->thread == nullptr)
-        return pass_to_kernel;
-    Result<InodeNumber> inode = inode_of_open(*open, allow_path);
-    if (!inode.ok())
-        return kernel_result(Status(inode.error()));
-    return kernel_result(change(*open->thread, *inode));
-}
-
 bool path_is_empty(const Request &request, int index) {
     char first = 1;
     return copy_in(&first, reinterpret_cast<void *>(request.args[index]), 1).ok() && first == 0;
@@ -46,7 +34,7 @@ bool path_is_empty(const Request &request, int index) {
 template <typename Change> long change_at(Request &request, int flags, Change change) {
     constexpr int known = AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW;
     if ((flags & AT_EMPTY_PATH) != 0 && static_cast<int>(request.args[0]) != AT_FDCWD && path_is_empty(request, 1))
-        return change_open(request, true, change);
+        return serve_descriptor(request, true, change);
     PathArgument argument{0, 1, (flags & AT_SYMLINK_NOFOLLOW) == 0};
     return change_path(request, argument, [&](Thread &thread, InodeHandle inode) -> Status {
         if ((flags & ~known) != 0)
@@ -115,7 +103,7 @@ long serve_chmod(Request &request) {
     return change_path(request, {-1, 0}, chmod_to(request.args[1]));
 }
 long serve_fchmod(Request &request) {
-    return change_open(request, false, chmod_to(request.args[1]));
+    return serve_descriptor(request, false, chmod_to(request.args[1]));
 }
 long serve_fchmodat(Request &request) {
     return change_path(request, {0, 1}, chmod_to(request.args[2]));
@@ -138,7 +126,7 @@ long serve_lchown(Request &request) {
     return change_path(request, {-1, 0, false}, chown_to(request.args[1], request.args[2]));
 }
 long serve_fchown(Request &request) {
-    return change_open(request, false, chown_to(request.args[1], request.args[2]));
+    return serve_descriptor(request, false, chown_to(request.args[1], request.args[2]));
 }
 long serve_fchownat(Request &request) {
     return change_at(request, static_cast<int>(request.args[4]), chown_to(request.args[2], request.args[3]));
@@ -152,7 +140,7 @@ long serve_utimes(Request &request) {
 }
 long serve_futimesat(Request &request) {
     if (request.args[1] == 0)
-        return change_open(request, false, set_times(request.args[2], TimeForm::timeval));
+        return serve_descriptor(request, false, set_times(request.args[2], TimeForm::timeval));
     return change_path(request, {0, 1}, set_times(request.args[2], TimeForm::timeval));
 }
 long serve_utimensat(Request &request) {
@@ -160,7 +148,7 @@ long serve_utimensat(Request &request) {
     if (request.args[1] == 0) {
         if (static_cast<int>(request.args[0]) == AT_FDCWD)
             return pass_to_kernel; // EFAULT
-        return change_open(request, false, set_times(request.args[2], TimeForm::timespec));
+        return serve_descriptor(request, false, set_times(request.args[2], TimeForm::timespec));
     }
     return change_at(request, static_cast<int>(request.args[3]), set_times(request.args[2], TimeForm::timespec));
 }

@@ -78,6 +78,19 @@ base::Result<OpenArgument> open_argument(Request &request, int index);
 // The same with its inode, for calls that do not need more (fchmod ...). O_PATH: EBADF unless `allow_path`.
 base::Result<pmemfile::InodeNumber> inode_of_open(const OpenArgument &open, bool allow_path);
 
+// Serves a call on the inode of the descriptor in argument 0: serve(thread, inode) gives a Status or a Result<long>.
+template <typename Serve> long serve_descriptor(Request &request, bool allow_path, Serve serve) {
+    base::Result<OpenArgument> open = open_argument(request, 0);
+    if (!open.ok())
+        return kernel_result(base::Status(open.error()));
+    if (open->thread == nullptr)
+        return pass_to_kernel;
+    base::Result<pmemfile::InodeNumber> inode = inode_of_open(*open, allow_path);
+    if (!inode.ok())
+        return kernel_result(base::Status(inode.error()));
+    return kernel_result(serve(*open->thread, *inode));
+}
+
 // Copies a structure to or from the application. EFAULT.
 base::Status copy_out(void *user, const void *from, size_t size_bytes);
 base::Status copy_in(void *to, const void *user, size_t size_bytes);

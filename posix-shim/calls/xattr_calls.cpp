@@ -80,18 +80,6 @@ template <typename Serve> long by_path(Request &request, const PathArgument &arg
     });
 }
 
-template <typename Serve> long by_descriptor(Request &request, bool allow_path, Serve serve) {
-    Result<OpenArgument> open = open_argument(request, 0);
-    if (!open.ok())
-        return kernel_result(Status(open.error()));
-    if (open->thread == nullptr)
-        return pass_to_kernel;
-    Result<InodeNumber> inode = inode_of_open(*open, allow_path);
-    if (!inode.ok())
-        return kernel_result(Status(inode.error()));
-    return kernel_result(serve(*open->thread, *inode));
-}
-
 // (directory, path, flags, ...): "" with AT_EMPTY_PATH is the descriptor itself.
 template <typename Serve> long by_at(Request &request, Serve serve) {
     constexpr long known = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH;
@@ -102,7 +90,7 @@ template <typename Serve> long by_at(Request &request, Serve serve) {
     const bool is_empty = request.args[1] == 0 ||
                           (copy_in(&first, reinterpret_cast<const void *>(request.args[1]), 1).ok() && first == 0);
     if (is_empty && (flags & AT_EMPTY_PATH) != 0 && static_cast<int>(request.args[0]) != AT_FDCWD)
-        return by_descriptor(request, true, serve);
+        return serve_descriptor(request, true, serve);
     return by_path(request, {0, 1, (flags & AT_SYMLINK_NOFOLLOW) == 0}, serve);
 }
 
@@ -153,7 +141,7 @@ long serve_lsetxattr(Request &request) {
     return by_path(request, itself, set_by(request, set_arguments(request)));
 }
 long serve_fsetxattr(Request &request) {
-    return by_descriptor(request, false, set_by(request, set_arguments(request)));
+    return serve_descriptor(request, false, set_by(request, set_arguments(request)));
 }
 long serve_setxattrat(Request &request) {
     return by_at_with_value(request, [&](const Arguments &arguments) { return set_by(request, arguments); });
@@ -166,7 +154,7 @@ long serve_lgetxattr(Request &request) {
     return by_path(request, itself, get_by(request, get_arguments(request)));
 }
 long serve_fgetxattr(Request &request) {
-    return by_descriptor(request, false, get_by(request, get_arguments(request)));
+    return serve_descriptor(request, false, get_by(request, get_arguments(request)));
 }
 long serve_getxattrat(Request &request) {
     return by_at_with_value(request, [&](const Arguments &arguments) {
@@ -185,7 +173,7 @@ long serve_llistxattr(Request &request) {
     return by_path(request, itself, list_by(list_arguments(request)));
 }
 long serve_flistxattr(Request &request) {
-    return by_descriptor(request, false, list_by(list_arguments(request)));
+    return serve_descriptor(request, false, list_by(list_arguments(request)));
 }
 long serve_listxattrat(Request &request) {
     return by_at(request, list_by({0, request.args[3], request.args[4], 0}));
@@ -198,7 +186,7 @@ long serve_lremovexattr(Request &request) {
     return by_path(request, itself, remove_by(request, remove_arguments(request)));
 }
 long serve_fremovexattr(Request &request) {
-    return by_descriptor(request, false, remove_by(request, remove_arguments(request)));
+    return serve_descriptor(request, false, remove_by(request, remove_arguments(request)));
 }
 long serve_removexattrat(Request &request) {
     return by_at(request, remove_by(request, {request.args[3], 0, 0, 0}));
