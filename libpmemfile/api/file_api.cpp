@@ -3,6 +3,7 @@
 #include "libpmemfile/fs/lock_calls.h"
 
 #include <cstdarg>
+#include <utility>
 
 using namespace pmemfile;
 
@@ -10,13 +11,17 @@ namespace {
 
 PMEMfile *open_at(PMEMfilepool *pool, PMEMfile *dir, const char *path, int flags, mode_t mode) {
     PMEMfile *file = nullptr;
-    api::serve(pool, [&](Thread &thread) -> base::Status {
+    const long result = api::serve(pool, [&](Thread &thread) -> base::Status {
         BASE_TRY_ASSIGN(At at, api::at_of(pool, dir, path));
         BASE_TRY_ASSIGN(OpenFileId id, fs_open(thread, at, flags, mode));
         BASE_TRY_ASSIGN(OpenFile * description, open_file_get(thread, id));
         file = api::add_file(pool, id, description->inode.load());
         return {};
     });
+    if (result < 0 && file != nullptr) { // opened in a transaction that had been overtaken
+        pmemfile_close(pool, std::exchange(file, nullptr));
+        errno = EAGAIN;
+    }
     return file;
 }
 

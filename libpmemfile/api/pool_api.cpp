@@ -107,15 +107,14 @@ void leave(PMEMfilepool *pool) {
         const api::MutexGuard lock(registry_mutex);
         open_serials.erase(pool->serial);
     }
-    Thread *in_transaction = nullptr;
+    std::vector<Thread *> all;
     {
         const MutexGuard lock(pool->mutex);
         for (auto &[thread, owned] : pool->threads)
-            if (thread->pool->transaction != nullptr)
-                in_transaction = thread;
+            all.push_back(thread);
     }
-    if (in_transaction != nullptr)
-        abort_transaction(pool, *in_transaction);
+    for (Thread *thread : all)
+        abort_transaction(pool, *thread);
     {
         const MutexGuard lock(pool->mutex);
         for (auto &[thread, owned] : pool->threads)
@@ -188,7 +187,7 @@ base::Status reopen_file(Thread &thread, PMEMfile *file) {
 
 PMEMfile *add_file(PMEMfilepool *pool, OpenFileId id, InodeNumber inode) {
     auto *file = new pmemfile_file{id, inode};
-    file->is_of_transaction = thread_of(pool)->pool->transaction != nullptr;
+    file->transaction = thread_of(pool)->pool->transaction;
     const api::MutexGuard lock(pool->mutex);
     file->next = pool->files;
     if (file->next != nullptr)

@@ -21,8 +21,8 @@ struct pmemfile_file {
     // While the pool is suspended: what is needed to open it again.
     uint32_t generation = 0, flags = 0;
     int64_t offset_bytes = 0;
-    // Opened in the transaction that is open; closed should that be aborted.
-    bool is_of_transaction = false;
+    // Opened in this transaction, which is open still; closed should that be aborted.
+    const pmemfile::Transaction *transaction = nullptr;
 };
 
 struct pmemfilepool {
@@ -34,8 +34,6 @@ struct pmemfilepool {
 
     unsigned char uuid[16] = {};
     bool is_suspended = false;
-
-    pmemfile::Transaction transaction; // of the thread that holds the pool's gate
 
     pmemfile::api::Mutex mutex;
     PMEMfile *files BASE_GUARDED_BY(mutex) = nullptr; // all that are open
@@ -53,6 +51,8 @@ Thread *thread_of(PMEMfilepool *pool);
 PMEMfile *add_file(PMEMfilepool *pool, OpenFileId id, InodeNumber inode);
 // Takes it out of the list and frees it.
 void remove_file(PMEMfilepool *pool, PMEMfile *file);
+// Commits the transaction that `thread` has open. EAGAIN, ENOBUFS, EIO, EROFS: it has been aborted.
+base::Status commit_transaction(PMEMfilepool *pool, Thread &thread);
 // Ends the transaction that `thread` has open in the pool, if any. Its files are closed.
 void abort_transaction(PMEMfilepool *pool, Thread &thread);
 // An errno, and -1 as the result.
@@ -82,6 +82,9 @@ template <typename Call> long serve(PMEMfilepool *pool, Call call) {
         return -1;
     for (;;) {
         auto result = call(*thread);
+        if (const Transaction *transaction = thread->pool->transaction;
+            transaction != nullptr && transaction->refused() == EAGAIN)
+            return fail(EAGAIN);
         if (result.ok() || result.error().number() != ESTALE)
             return give(result);
     }

@@ -8,36 +8,42 @@
 namespace pmemfile::api {
 namespace {
 
-// Visits the files that were opened in the open transaction.
-template <typename Each> void for_files_of_transaction(PMEMfilepool *pool, Each &&each) {
+// The files that were opened in this transaction are the pool's, or are closed with it.
+void end_files_of(PMEMfilepool *pool, Thread &thread, const Transaction *transaction, bool close) {
     const MutexGuard lock(pool->mutex);
-    for (PMEMfile *file = pool->files; file != nullptr; file = file->next)
-        if (file->is_of_transaction)
-            each(*file);
+    for (PMEMfile *file = pool->files; file != nullptr; file = file->next) {
+        if (file->transaction != transaction)
+            continue;
+        file->transaction = nullptr;
+        if (close)
+            fs_close(thread, std::exchange(file->id, 0));
+    }
+    if (!close || pool->directory_holder == nullptr || pool->directory_holder->id != 0)
+        return;
+    // The holder goes with the pool's next change of directory.
+    pool->directory = pool->pool.superblock().root_inode;
 }
 
 } // namespace
 
+base::Status commit_transaction(PMEMfilepool *pool, Thread &thread) {
+    if (const int refused = thread.pool->transaction->refused(); refused != 0) {
+        abort_transaction(pool, thread);
+        return base::error(refused);
+    }
+    const std::unique_ptr<Transaction> transaction(thread.pool->transaction);
+    const base::Status done = transaction->commit(thread, orphan_collect);
+    end_files_of(pool, thread, transaction.get(), !done.ok());
+    return done;
+}
+
 void abort_transaction(PMEMfilepool *pool, Thread &thread) {
-    if (thread.pool->transaction == nullptr)
+    const std::unique_ptr<Transaction> transaction(thread.pool->transaction);
+    if (transaction == nullptr)
         return;
     // Before the view goes: what they lead to may be in the view alone.
-    for_files_of_transaction(pool, [&](PMEMfile &file) {
-        fs_close(thread, file.id);
-        file.id = 0;
-        file.is_of_transaction = false;
-    });
-    pool->transaction.abort(thread);
-    PMEMfile *holder = nullptr;
-    {
-        const MutexGuard lock(pool->mutex);
-        if (pool->directory_holder != nullptr && pool->directory_holder->id == 0) {
-            holder = std::exchange(pool->directory_holder, nullptr);
-            pool->directory = pool->pool.superblock().root_inode;
-        }
-    }
-    if (holder != nullptr)
-        remove_file(pool, holder);
+    end_files_of(pool, thread, transaction.get(), true);
+    transaction->abort(thread);
 }
 
 } // namespace pmemfile::api
@@ -46,9 +52,11 @@ using namespace pmemfile;
 
 int pmemfile_tx_begin(PMEMfilepool *pool) {
     return static_cast<int>(api::serve(pool, [&](Thread &thread) {
-        if (thread.pool->transaction != nullptr)
-            return base::Status(base::error(EBUSY));
-        return pool->transaction.begin(thread);
+        auto transaction = std::make_unique<Transaction>();
+        const base::Status begun = transaction->begin(thread);
+        if (begun.ok())
+            static_cast<void>(transaction.release()); // the thread's view leads to it
+        return begun;
     }));
 }
 
@@ -58,12 +66,8 @@ int pmemfile_tx_commit(PMEMfilepool *pool) {
         return -1;
     if (thread->pool->transaction == nullptr)
         return api::fail(EINVAL);
-    if (const int refused = pool->transaction.refused(); refused != 0) {
-        api::abort_transaction(pool, *thread);
-        return api::fail(refused);
-    }
-    api::for_files_of_transaction(pool, [](PMEMfile &file) { file.is_of_transaction = false; });
-    return api::give(pool->transaction.commit(*thread, orphan_collect));
+    const base::Status done = api::commit_transaction(pool, *thread);
+    return api::give(done);
 }
 
 int pmemfile_tx_abort(PMEMfilepool *pool) {

@@ -338,7 +338,7 @@ base::Result<size_t> fs_write(Thread &thread, OpenFileId id, const UserBuffers &
     BASE_TRY_ASSIGN(OpenFile * file, data_file(thread, id, true));
     if (would_wait_to_write(thread, *file, options) || offset_would_wait(*file, options))
         return base::error(EAGAIN);
-    WriterOffsetLock lock(thread, file->offset_lock);
+    RobustGuard lock(thread, file->offset_lock);
     auto offset = static_cast<uint64_t>(file->offset_bytes.load(std::memory_order_relaxed));
     BASE_TRY_ASSIGN(size_t done, data_write(thread, file->inode.load(), &offset, buffers, appends(*file, options),
                                             size_limit_bytes, (options & io_atomic) != 0));

@@ -47,7 +47,9 @@ void touch_directory(Inode &directory, int64_t now_ns) {
 
 base::Result<InodeNumber> new_inode(Call &call, const Inode &directory, mode_t mode, Inode *inode) {
     BASE_TRY_ASSIGN(InodeNumber number, allocate_inode(call));
-    const uint32_t former = call.pool().at<Inode>(number * inode_size_bytes)->generation;
+    // A transaction's view of the number may be older than its last use.
+    const Pool &pool = call.pool().shared != nullptr ? *call.pool().shared : call.pool();
+    const uint32_t former = pool.at<Inode>(number * inode_size_bytes)->generation;
     *inode = Inode{};
     inode->generation = former + 1 == 0 ? 1 : former + 1;
     BASE_TRY(acl_inherit(call, directory, number, mode, *inode));

@@ -12,6 +12,7 @@
 #include "libpmemfile/fs/permission.h"
 #include "libpmemfile/fs/place.h"
 #include "libpmemfile/persist/seeded_fault.h"
+#include "libpmemfile/runtime/stripe.h"
 
 #include <algorithm>
 #include <cstdio> // RENAME_*
@@ -30,12 +31,15 @@ bool is_special(std::string_view name) {
 }
 
 // Is `ancestor` the directory `inode` or above it? The rename lock is held.
-base::Result<bool> is_at_or_above(const Pool &pool, InodeNumber ancestor, InodeNumber inode) {
+base::Result<bool> is_at_or_above(const Thread &thread, InodeNumber ancestor, InodeNumber inode) {
+    const Pool &pool = *thread.pool;
     for (unsigned depth = 0; depth < max_depth; ++depth) {
         if (inode == ancestor)
             return true;
         if (is_root(pool.superblock(), inode))
             return false;
+        if (pool.reads != nullptr)
+            transaction_look(*pool.reads, *pool.segment, stripe_state(thread, inode));
         const Inode *directory = pool.inode(inode);
         if (directory == nullptr)
             break;
@@ -83,7 +87,7 @@ base::Status Rename::check_tree() const {
     const bool moves_directory = S_ISDIR(home(from_.inode).mode);
     if (!same_parent()) {
         if (moves_directory) {
-            BASE_TRY_ASSIGN(bool below_itself, is_at_or_above(call_.pool(), from_.inode, to_.parent));
+            BASE_TRY_ASSIGN(bool below_itself, is_at_or_above(call_.thread(), from_.inode, to_.parent));
             if (below_itself)
                 return base::error(EINVAL);
         }
@@ -92,7 +96,7 @@ base::Status Rename::check_tree() const {
             if (to_.inode == from_.parent)
                 return base::error(exchange_ ? EINVAL : ENOTEMPTY);
             if (exchange_) {
-                BASE_TRY_ASSIGN(bool below_itself, is_at_or_above(call_.pool(), to_.inode, from_.parent));
+                BASE_TRY_ASSIGN(bool below_itself, is_at_or_above(call_.thread(), to_.inode, from_.parent));
                 if (below_itself)
                     return base::error(EINVAL);
             }

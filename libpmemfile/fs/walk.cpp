@@ -44,7 +44,7 @@ private:
                transaction_->sequence.load(std::memory_order_acquire);
     }
     const Stripe *stripe_ = nullptr;
-    const TransactionState *transaction_ = nullptr;
+    const TransactionGate *transaction_ = nullptr;
     uint64_t sequences_ = 0;
 };
 

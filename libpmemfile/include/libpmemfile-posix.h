@@ -88,14 +88,15 @@ PMEMFILE_API unsigned pmemfile_pool_root_count(PMEMfilepool *pool);
 PMEMFILE_API PMEMfile *pmemfile_open_root(PMEMfilepool *pool, unsigned index, int flags);
 /* Transactions: the calls of this thread on the pool from tx_begin to tx_commit, on any number of files, become
  * durable and visible to others at once, or after a crash not at all. They see each other's effects; other
- * threads and processes see none before the commit. Meanwhile calls of others that would change
- * the pool wait (those that read do not), so keep it short, and wait for nobody who writes. Not part of it:
- * file offsets, advisory locks, credentials, working directory (an abort leads to "/" from one that it undoes). A file
- * that somebody has mapped shared and writable cannot be changed in one (EBUSY). tx_begin waits for another
- * transaction. EBUSY when this thread has one open, EROFS, ENOTSUP when the pool cannot be mapped privately
- * (device-dax), ENOMEM. */
+ * threads and processes see none before the commit, and go on meanwhile. What the transaction looks at must be as it
+ * was at its beginning: once somebody has changed it, calls and the commit fail with EAGAIN, and the program aborts
+ * and begins anew. Not part of it: file offsets, advisory locks, credentials, working directory (an abort leads
+ * to "/" from one that it undoes). A file that somebody has mapped shared and writable cannot be changed in one (EBUSY).
+ * tx_begin: EBUSY when this thread has one open, EAGAIN when 32 are open in the pool, EROFS, ENOTSUP when the pool
+ * cannot be mapped privately (device-dax), ENOMEM. */
 PMEMFILE_API int pmemfile_tx_begin(PMEMfilepool *pool);
-/* EINVAL when none is open. It is over in any case; on an error nothing has happened. ENOBUFS: some call did
+/* EINVAL when none is open. It is over in any case; on an error nothing has happened, and files opened in it are
+ * closed as by tx_abort. EAGAIN: others have changed something that it had looked at. ENOBUFS: some call did
  * not fit (that call said so too): its changes may take half a journal ring, 32 KiB in a pool below 64 MiB,
  * 64 KiB below 512 MiB, 256 KiB below 4 GiB, else 512 KiB; whole blocks of data do not count, only what points to them.
  */

@@ -28,8 +28,20 @@ base::Status Call::lock(std::initializer_list<InodeNumber> inodes) {
     if (pool().read_only || pool().segment->failed.load(std::memory_order_relaxed) != 0)
         return base::error(EROFS);
     lock_volatile(inodes);
-    if (pool().transaction == nullptr)
-        return {};
+    return pool().transaction == nullptr ? base::Status() : lock_in_transaction(inodes);
+}
+
+// What the call is about must be as it was when the transaction began, and what it may change is noted.
+base::Status Call::lock_in_transaction(std::initializer_list<InodeNumber> inodes) {
+    Segment &segment = *pool().segment;
+    OpenTransaction &transaction = segment.transactions()[thread_.slot_state().transaction.load() - 1];
+    for (unsigned i = 0; i < stripe_total_; i++) {
+        transaction_look(*pool().reads, segment, segment.stripes()[stripes_[i]]);
+        std::atomic<uint64_t> &word = transaction.locked[stripes_[i] / 64];
+        word.store(word.load(std::memory_order_relaxed) | uint64_t{1} << (stripes_[i] % 64));
+    }
+    if (pool().reads->is_stale)
+        return base::error(EAGAIN);
     // Stores through a mapping reach the pool at once: no part of what may be undone.
     for (InodeNumber inode : inodes)
         if (inode != 0 && is_mapped_writable(thread_, inode))
@@ -57,8 +69,6 @@ void Call::lock_volatile(std::initializer_list<InodeNumber> inodes) BASE_NO_THRE
 }
 
 void Call::lock_rename() BASE_NO_THREAD_SAFETY_ANALYSIS {
-    if (pool().transaction != nullptr)
-        return; // an open transaction holds it
     robust_lock(thread_, pool().segment->rename_lock);
     rename_locked_ = true;
 }
@@ -192,19 +202,19 @@ base::Status Call::fence_data() {
     return base::error(EIO);
 }
 
-// Of the locked stripes.
-SequenceCounters Call::sequences() {
+// The locked stripes.
+CommitScope Call::scope() {
     for (unsigned i = 0; i < stripe_total_; i++)
-        sequences_[i] = &pool().segment->stripes()[stripes_[i]].sequence;
-    return SequenceCounters(sequences_, stripe_total_);
+        places_[i] = &pool().segment->stripes()[stripes_[i]];
+    return {std::span<Stripe *const>(places_, stripe_total_), nullptr};
 }
 
 void Call::begin_direct_stores() {
-    sequences_begin(sequences());
+    scope_begin(*pool().segment, scope());
 }
 
 void Call::end_direct_stores() {
-    sequences_end(sequences());
+    scope_end(*pool().segment, scope());
 }
 
 base::Status Call::commit() {
@@ -226,7 +236,7 @@ base::Status Call::commit() {
     if (Transaction *transaction = pool().transaction) {
         done = transaction->add(thread_, record, used_bytes_);
     } else {
-        done = record_commit(thread_, record, sequences(), has_frees_);
+        done = record_commit(thread_, record, scope(), has_frees_);
     }
     discard();
     return done;

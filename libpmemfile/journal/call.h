@@ -35,8 +35,9 @@ public:
 
     // Locks the stripes of these inodes in order (0s and repeats are skipped).
     // Called once; to lock another set, unlock() first. At most 8 inodes.
-    // Waits while another thread has a transaction open. EROFS when the pool is read-only or has
-    // failed; EBUSY in a transaction when one of them is mapped shared and writable by somebody.
+    // Waits while another thread's transaction commits. EROFS when the pool is read-only or has
+    // failed. In a transaction EAGAIN when one of them, or anything looked at before, has been changed since it
+    // began; EBUSY when one of them is mapped shared and writable by somebody.
     base::Status lock(std::initializer_list<InodeNumber> inodes);
     // The same for a call that changes only what is volatile: also on a pool that may not be changed.
     void lock_volatile(std::initializer_list<InodeNumber> inodes);
@@ -96,11 +97,12 @@ private:
     Change *add(ChangeKind kind, uint64_t target, uint32_t length, size_t payload_bytes);
     void discard();
     bool may_free(BlockRun run);
-    SequenceCounters sequences();
+    base::Status lock_in_transaction(std::initializer_list<InodeNumber> inodes);
+    CommitScope scope();
 
     Thread &thread_;
     uint32_t stripes_[8];
-    std::atomic<uint64_t> *sequences_[8]; // filled by sequences()
+    Stripe *places_[8]; // filled by scope()
     unsigned stripe_total_ = 0;
     bool rename_locked_ = false;
     int refused_ = 0; // errno that commit() will say

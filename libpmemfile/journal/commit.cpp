@@ -14,6 +14,9 @@
 #include "libpmemfile/runtime/robust_lock.h"
 #include "libpmemfile/runtime/space_map.h"
 
+#include <atomic>
+#include <bit>
+
 namespace pmemfile {
 namespace {
 
@@ -96,21 +99,40 @@ void adopt_ring(Thread &thread, const HeldRing &ring) {
     }
 }
 
+template <typename Each> void for_sequences(Segment &segment, const CommitScope &scope, Each &&each) {
+    for (Stripe *stripe : scope.stripes)
+        each(stripe->sequence);
+    if (scope.transaction != nullptr)
+        each(segment.transaction.sequence);
+}
+
 } // namespace
 
 // Who calls holds what guards the counters, so nobody else writes them: no locked instruction.
-void sequences_begin(SequenceCounters sequences) {
-    for (std::atomic<uint64_t> *sequence : sequences)
-        sequence->store(sequence->load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+void scope_begin(Segment &segment, const CommitScope &scope) {
+    for_sequences(segment, scope, [](std::atomic<uint64_t> &sequence) {
+        sequence.store(sequence.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    });
     std::atomic_thread_fence(std::memory_order_release); // odd is seen before any of the stores
 }
 
-void sequences_end(SequenceCounters sequences) {
-    for (std::atomic<uint64_t> *sequence : sequences)
-        sequence->store(sequence->load(std::memory_order_relaxed) + 1, std::memory_order_release);
+void scope_end(Segment &segment, const CommitScope &scope) {
+    for_sequences(segment, scope, [](std::atomic<uint64_t> &sequence) {
+        sequence.store(sequence.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+    });
 }
 
-base::Status record_commit(Thread &thread, RecordHeader &record, SequenceCounters sequences, bool has_frees) {
+void scope_stamp(Segment &segment, const CommitScope &scope, Lsn lsn) {
+    for (Stripe *stripe : scope.stripes)
+        stripe->last_lsn.store(lsn, std::memory_order_relaxed);
+    if (scope.transaction == nullptr)
+        return;
+    for (uint32_t word = 0; word < stripe_count / 64; word++)
+        for (uint64_t bits = scope.transaction->locked[word].load(); bits != 0; bits &= bits - 1)
+            segment.stripes()[word * 64 + static_cast<uint32_t>(std::countr_zero(bits))].last_lsn.store(lsn);
+}
+
+base::Status record_commit(Thread &thread, RecordHeader &record, const CommitScope &scope, bool has_frees) {
     Pool &pool = *thread.pool;
     Segment &segment = *pool.segment;
     ThreadSlot &slot = thread.slot_state();
@@ -159,11 +181,12 @@ base::Status record_commit(Thread &thread, RecordHeader &record, SequenceCounter
     ring.state->last_lsn.store(lsn, std::memory_order_release); // before head: a raiser reads head first, then last_lsn
     ring.state->head_position.store(head + padding + length, std::memory_order_release);
 
-    sequences_begin(sequences);
+    scope_begin(segment, scope);
+    scope_stamp(segment, scope, lsn);
     record_apply(pool, record);
     // Before others see it: what they do to it must not be overwritten by a settler.
     slot.applied_lsn.store(lsn, std::memory_order_release);
-    sequences_end(sequences);
+    scope_end(segment, scope);
     slot.record_lsn.store(0, std::memory_order_release);
     slot.lower.store(lsn_idle, std::memory_order_release);
 

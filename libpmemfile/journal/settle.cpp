@@ -44,6 +44,13 @@ template <typename Each> void for_held_stripes(Segment &segment, uint32_t slot, 
     }
 }
 
+// Calls each(index) for the open transactions (at most one) of the dead thread.
+template <typename Each> void for_transactions(Segment &segment, uint32_t slot, Each &&each) {
+    for (uint32_t index = 0; index < max_transactions; index++)
+        if (segment.transactions()[index].owner.load() == slot + 1)
+            each(index);
+}
+
 // The counters of what the dead thread holds: 1 while its changes are stored home, 0 afterwards.
 void make_sequences(Segment &segment, uint32_t slot, uint64_t parity) {
     auto make = [parity](std::atomic<uint64_t> &sequence) {
@@ -84,6 +91,11 @@ void finish_record(Thread &thread, uint32_t slot, const RecordHeader &record) {
     ring.head_position.store(record.position + record.length_bytes);
 
     make_sequences(segment, slot, 1);
+    for_held_stripes(segment, slot, [&](Stripe &stripe) { stripe.last_lsn.store(record.lsn); });
+    if (is_owned_by(segment.transaction.lock, slot))
+        for_transactions(segment, slot, [&](uint32_t index) {
+            scope_stamp(segment, {{}, &segment.transactions()[index]}, record.lsn);
+        });
     record_apply(pool, record);
     state.applied_lsn.store(record.lsn);
 }
@@ -138,6 +150,12 @@ void settle_claimed(Thread &thread, uint32_t slot) {
         }
     }
     make_sequences(segment, slot, 0);
+    for_transactions(segment, slot, [&](uint32_t index) {
+        state.transaction.store(index + 1);
+        space_map_undo_claims(thread, slot);
+        state.transaction.store(0);
+        segment.transactions()[index].owner.store(0);
+    });
     space_map_undo_claims(thread, slot);
     uint32_t carried = slot + 1;
     segment.raise_owner.compare_exchange_strong(carried, 0);

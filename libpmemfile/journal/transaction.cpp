@@ -6,6 +6,9 @@
 //   commit:  view ── fresh blocks ──► pool, fence
 //            buffer_ ── one record ─► ring, fence: the commit point ─► home locations
 //
+// Others go on meanwhile, and what they change shows in the pages that the transaction has not stored to. What
+// it looks at must be older than its beginning (TransactionReads), so it never acts on a mixture.
+//
 // Bitmaps are not stored in the view: the space map takes what it loads from there for the media's.
 // Freed blocks are claimable only after the commit, so no block has two uses in one record.
 #include "libpmemfile/journal/transaction.h"
@@ -17,7 +20,7 @@
 #include "libpmemfile/runtime/space_map.h"
 #include "libpmemfile/runtime/transaction_gate.h"
 
-#include <algorithm>
+#include <bit>
 #include <cstring>
 #include <sys/mman.h>
 #include <utility>
@@ -67,6 +70,8 @@ base::Status Transaction::make_view(const Thread &thread) {
     view_ = *thread.pool;
     view_.persist = Persist(*memory, pool.size_bytes(), Medium::volatile_memory);
     view_.transaction = this;
+    view_.reads = &reads_;
+    view_.shared = real_;
     return {};
 }
 
@@ -75,18 +80,23 @@ base::Status Transaction::begin(Thread &thread) {
         return base::error(EBUSY);
     if (thread.pool->read_only || thread.pool->segment->failed.load() != 0)
         return base::error(EROFS);
-    transaction_enter(thread);
+    BASE_TRY(transaction_register(thread));
     real_ = thread.pool;
     limit_bytes_ = sizeof(RecordHeader) + transaction_max_bytes(real_->superblock());
     base::Status made;
     if (const auto buffer = map_memory(limit_bytes_ + cache_line_bytes, -1); buffer.ok()) {
         buffer_ = *buffer;
+        // No call is under way for an instant: what has an LSN is home.
+        transaction_enter(thread);
+        reads_ = TransactionReads();
+        reads_.begin_lsn = real_->segment->last_lsn.load();
         made = make_view(thread);
+        transaction_leave(thread);
     } else {
         made = buffer.error();
     }
     if (!made.ok()) {
-        abort(thread);
+        close(thread);
         return made;
     }
     used_bytes_ = sizeof(RecordHeader);
@@ -100,13 +110,25 @@ base::Status Transaction::add(Thread &thread, const RecordHeader &record, uint32
     const uint64_t added = used_bytes - sizeof(RecordHeader);
     if (refused_ == 0 && (added > limit_bytes_ - used_bytes_ || !space_map_hold_claims(thread)))
         refused_ = ENOBUFS;
-    if (refused_ != 0)
-        return base::error(refused_);
+    if (refused() != 0)
+        return base::error(refused());
     std::memcpy(buffer_ + used_bytes_, reinterpret_cast<const std::byte *>(&record) + sizeof(RecordHeader), added);
     used_bytes_ += added;
     change_count_ += record.change_count;
     record_apply_bytes(view_, record);
     return {};
+}
+
+// The gate is shut.
+bool Transaction::is_as_it_was() const {
+    const Segment &segment = *real_->segment;
+    for (uint32_t word = 0; word < stripe_count / 64; word++)
+        for (uint64_t bits = reads_.looked[word]; bits != 0; bits &= bits - 1)
+            if (const_cast<Segment &>(segment)
+                    .stripes()[word * 64 + static_cast<uint32_t>(std::countr_zero(bits))]
+                    .last_lsn.load() > reads_.begin_lsn)
+                return false;
+    return true;
 }
 
 // Blocks that the record takes were written in the view: now they go to the media, where nobody reads
@@ -128,23 +150,29 @@ base::Status Transaction::copy_fresh_blocks() {
     return base::error(EIO);
 }
 
+base::Status Transaction::commit_record(Thread &thread) {
+    auto &record = *reinterpret_cast<RecordHeader *>(buffer_);
+    const uint64_t length = (used_bytes_ + cache_line_bytes - 1) & ~(cache_line_bytes - 1);
+    std::memset(buffer_ + used_bytes_, 0, length - used_bytes_);
+    record.length_bytes = static_cast<uint32_t>(length);
+    record.change_count = change_count_;
+    BASE_TRY(copy_fresh_blocks());
+    transaction_enter(thread);
+    base::Status done = base::error(EAGAIN);
+    OpenTransaction &open = real_->segment->transactions()[thread.slot_state().transaction.load() - 1];
+    if (is_as_it_was())
+        done = record_commit(thread, record, {{}, &open}, true);
+    transaction_leave(thread);
+    return done;
+}
+
 base::Status Transaction::commit(Thread &thread, void (*orphaned)(Thread &, InodeNumber)) {
     base::Status done;
-    if (refused_ != 0 || real_->segment->failed.load() != 0)
-        done = base::error(refused_ != 0 ? refused_ : EROFS);
+    if (refused() != 0 || real_->segment->failed.load() != 0)
+        done = base::error(refused() != 0 ? refused() : EROFS);
     thread.pool = real_;
-    if (done.ok() && change_count_ != 0) {
-        auto &record = *reinterpret_cast<RecordHeader *>(buffer_);
-        const uint64_t length = (used_bytes_ + cache_line_bytes - 1) & ~(cache_line_bytes - 1);
-        std::memset(buffer_ + used_bytes_, 0, length - used_bytes_);
-        record.length_bytes = static_cast<uint32_t>(length);
-        record.change_count = change_count_;
-        done = copy_fresh_blocks();
-        std::atomic<uint64_t> *const sequence[] = {&real_->segment->transaction.sequence};
-        if (done.ok())
-            done = record_commit(thread, record, sequence, true);
-    }
-    // Once it is closed, another thread may begin one in this object.
+    if (done.ok() && change_count_ != 0)
+        done = commit_record(thread);
     std::byte *const buffer = std::exchange(buffer_, nullptr);
     const uint64_t buffer_bytes = limit_bytes_ + cache_line_bytes;
     close(thread);
@@ -158,8 +186,7 @@ void Transaction::abort(Thread &thread) {
     close(thread);
 }
 
-// Ends without a trace what was not committed. The order: claims go while the gate is shut, for the list is the
-// transaction's.
+// Ends without a trace what was not committed. The order: claims go first, for the list is the transaction's.
 void Transaction::close(Thread &thread) {
     thread.pool = real_;
     thread.kept_claims = 0;
@@ -168,7 +195,7 @@ void Transaction::close(Thread &thread) {
     unmap_memory(std::exchange(buffer_, nullptr), limit_bytes_ + cache_line_bytes);
     view_ = Pool();
     real_ = nullptr;
-    transaction_leave(thread);
+    transaction_release(thread);
 }
 
 } // namespace pmemfile

@@ -43,7 +43,7 @@ enum class SeededFault : uint32_t {
     ring_space_freed_early,     // a ring's space is used again before its new start is durable
     small_write_in_place,       // a small write goes home before its record
     tail_zeroed_in_place,       // the tail of a shrinking file is zeroed before its record
-    xattrs_not_fenced,            // xattr_area: those that do not travel in the record
+    xattrs_not_fenced,          // xattr_area: those that do not travel in the record
     allocated_zeros_not_fenced, // fallocate's zeros have no fence before their record
     truncation_not_noted,       // a truncation in steps is not entered in the orphan table
     orphan_not_noted,           // an orphan is not entered in the orphan table

@@ -3,7 +3,6 @@
 //   claims[0 … count)     first block << 16 | count, or a tagged number (segment.h)
 #pragma once
 
-#include "libpmemfile/runtime/robust_lock.h"
 #include "libpmemfile/runtime/segment.h"
 #include "libpmemfile/runtime/thread.h"
 
@@ -24,8 +23,9 @@ struct ClaimList {
     }
 };
 
-inline ClaimList transaction_list(Segment &segment) {
-    return {segment.transaction.claim_count, segment.transaction_claims(), max_transaction_claims};
+inline ClaimList transaction_list(Segment &segment, uint32_t index) {
+    OpenTransaction &transaction = segment.transactions()[index];
+    return {transaction.claim_count, transaction.claims, max_transaction_claims};
 }
 
 inline ClaimList slot_list(Segment &segment, uint32_t slot) {
@@ -35,8 +35,8 @@ inline ClaimList slot_list(Segment &segment, uint32_t slot) {
 
 // The list that the thread in `slot` logs its claims in.
 inline ClaimList list_of(Segment &segment, uint32_t slot) {
-    const bool is_in_transaction = robust_holder(segment.transaction.lock) == slot + 1;
-    return is_in_transaction ? transaction_list(segment) : slot_list(segment, slot);
+    const uint32_t transaction = segment.threads()[slot].transaction.load(std::memory_order_relaxed);
+    return transaction != 0 ? transaction_list(segment, transaction - 1) : slot_list(segment, slot);
 }
 
 // Entry first, count last: a settler sees whole entries only.

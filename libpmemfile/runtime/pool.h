@@ -26,7 +26,9 @@ struct Pool {
     bool read_only = false;
     // Set: this is the private view of an open transaction (journal/transaction.h), else null.
     class Transaction *transaction = nullptr;
-    char segment_path[64] = {}; // of the runtime file
+    struct TransactionReads *reads = nullptr; // the same; what it has looked at (transaction_gate.h)
+    const Pool *shared = nullptr;             // the same; the pool as everybody sees it
+    char segment_path[64] = {};               // of the runtime file
     // Beside it: a file of the shim's, made when it attaches, removed with the runtime file.
     char token_path[72] = {};
 

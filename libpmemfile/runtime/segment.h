@@ -8,7 +8,7 @@
 // segments for one pool, or one for two, are noticed (hazard 5).
 //
 //   [Segment header][ProcessSlot…][ThreadSlot…][RingState…][Stripe…]
-//   [OpenFile…][MappingPin…][AdvisoryLock…][transaction's claims…][orphan bitmap][GroupState…][group bitmaps…]
+//   [OpenFile…][MappingPin…][AdvisoryLock…][OpenTransaction…][orphan bitmap][GroupState…][group bitmaps…]
 //
 // All references are indices or offsets. A process may be killed between any
 // two stores here: states are single words tagged with their owner, or can be
@@ -33,9 +33,10 @@ constexpr unsigned stripe_count = 16384;
 constexpr unsigned max_open_files = 65536;
 constexpr unsigned max_mapping_pins = 16384;
 constexpr unsigned max_advisory_locks = 8192;
-constexpr unsigned max_claims = 64;     // block runs claimed by one call step
-constexpr unsigned max_held_locks = 16; // robust locks of one thread at a time
-constexpr unsigned max_transaction_claims = 8192;
+constexpr unsigned max_claims = 64;       // block runs claimed by one call step
+constexpr unsigned max_held_locks = 16;   // robust locks of one thread at a time
+constexpr unsigned max_transactions = 32; // open at a time
+constexpr unsigned max_transaction_claims = 2048;
 constexpr Lsn lsn_idle = ~Lsn{0};
 
 // A lock that survives the death of its holder: 0 = free, else the thread
@@ -65,6 +66,7 @@ struct alignas(64) ThreadSlot {
     std::atomic<uint32_t> claim_count;
     std::atomic<Lsn> applied_lsn;       // its last record that is wholly stored at home
     std::atomic<uint64_t> orphan_claim; // orphan slot index + 1 it has claimed and not committed
+    std::atomic<uint32_t> transaction;  // index + 1 of the OpenTransaction that it has
     std::atomic<uint64_t> open_claim;   // open file index + 1 that it is making
     // Offsets in the segment of the RobustLocks it holds or is about to take.
     std::atomic<uint64_t> held[max_held_locks];
@@ -103,6 +105,7 @@ struct alignas(64) Stripe {
     RobustLock lock;
     std::atomic<uint32_t> open_hint; // at least the number of OpenFiles and pins of these inodes
     std::atomic<uint64_t> sequence;  // odd while home stores are under way; never reset
+    std::atomic<Lsn> last_lsn;       // of the last record that changed one of these inodes; 0: none in this attach
 };
 
 // An open file description. `references` says which processes hold it (bit =
@@ -151,12 +154,19 @@ struct alignas(64) GroupState {
     std::atomic<uint32_t> reconciled;  // 1 once the copies were rebuilt from the media (space_map_reconcile)
 };
 
-// The one transaction that may be open in the pool (journal/transaction.h). Its claims, those of all its
-// calls, are in a list of their own: Segment::transaction_claims().
-struct alignas(64) TransactionState {
-    RobustLock lock;                   // held by the thread whose transaction is open; read by every call
-    std::atomic<uint32_t> claim_count; // of the list
-    std::atomic<uint64_t> sequence;    // odd while its changes are stored home; never reset
+// What transactions share (transaction_gate.h).
+struct alignas(64) TransactionGate {
+    RobustLock lock;                // held while one commits; read by every call
+    std::atomic<uint64_t> sequence; // odd while a transaction's changes are stored home; never reset
+};
+
+// A transaction under way (journal/transaction.h). Its claims, those of all its calls, are here and not in the
+// thread's slot.
+struct alignas(64) OpenTransaction {
+    std::atomic<uint32_t> owner; // thread slot index + 1; 0 = free
+    std::atomic<uint32_t> claim_count;
+    std::atomic<uint64_t> locked[stripe_count / 64]; // stripes that its calls have locked: what it may have changed
+    std::atomic<uint64_t> claims[max_transaction_claims];
 };
 
 struct Segment {
@@ -176,7 +186,7 @@ struct Segment {
     std::atomic<uint32_t> failed; // errno once the medium has reported an error (hazard 28)
     // offsets of the tables in the segment
     uint64_t processes_offset, threads_offset, rings_offset, stripes_offset, open_files_offset;
-    uint64_t mapping_pins_offset, advisory_locks_offset, groups_offset, bitmaps_offset, transaction_claims_offset;
+    uint64_t mapping_pins_offset, advisory_locks_offset, groups_offset, bitmaps_offset, transactions_offset;
     uint64_t bitmaps_stride;       // of one group: [block bitmap 4 KiB][inode-block bitmap 4 KiB][inode masks 64 KiB]
     uint64_t orphan_bitmap_offset; // claimed orphan slots, 1 bit each
 
@@ -197,7 +207,7 @@ struct Segment {
     RobustLock collect_lock;            // one collector of dead processes at a time
     alignas(64) RobustLock rename_lock; // pool-wide: renames of directories across directories
 
-    TransactionState transaction;
+    TransactionGate transaction;
 
     // Raising the watermark (journal/watermark.h).
     alignas(64) RobustLock raise_lock;
@@ -233,8 +243,8 @@ struct Segment {
     GroupState *groups() {
         return table<GroupState>(groups_offset);
     }
-    std::atomic<uint64_t> *transaction_claims() {
-        return table<std::atomic<uint64_t>>(transaction_claims_offset);
+    OpenTransaction *transactions() {
+        return table<OpenTransaction>(transactions_offset);
     }
     // Volatile bitmaps of a group, as 64-bit words.
     std::atomic<uint64_t> *block_bitmap(uint64_t group) {

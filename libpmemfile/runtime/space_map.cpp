@@ -51,7 +51,8 @@ template <typename Visit> void for_claims(Segment &segment, Visit visit) {
     uint32_t threads = std::min<uint32_t>(segment.thread_high_water.load(), max_threads);
     for (uint32_t i = 0; i < threads; ++i)
         visit_list(slot_list(segment, i));
-    visit_list(transaction_list(segment));
+    for (uint32_t i = 0; i < max_transactions; ++i)
+        visit_list(transaction_list(segment, i));
 }
 
 // Sets in `held` (of the words from `first_word` on) what is claimed, on the media, or freed by a record that is
@@ -385,10 +386,8 @@ void space_map_remove_inode_block(Thread &thread, BlockNumber block) {
 }
 
 bool space_map_has_claims(const Thread &thread) {
-    const ThreadSlot &slot = thread.slot_state();
-    const auto &count =
-        thread.pool->transaction != nullptr ? thread.pool->segment->transaction.claim_count : slot.claim_count;
-    return count.load(relaxed) != thread.kept_claims || slot.orphan_claim.load(relaxed) != 0;
+    const ClaimList list = list_of(*thread.pool->segment, thread.slot);
+    return list.count.load(relaxed) != thread.kept_claims || thread.slot_state().orphan_claim.load(relaxed) != 0;
 }
 
 void space_map_undo_claims(Thread &thread, uint32_t slot_index) {
@@ -417,7 +416,7 @@ bool space_map_hold_claims(Thread &thread) {
     if (orphan != 0 && !log_claim(thread, orphan_claim_bit | orphan))
         return false;
     slot.orphan_claim.store(0, std::memory_order_release);
-    thread.kept_claims = thread.pool->segment->transaction.claim_count.load(relaxed);
+    thread.kept_claims = list_of(*thread.pool->segment, thread.slot).count.load(relaxed);
     return true;
 }
 

@@ -18,7 +18,7 @@ constexpr unsigned spins_for_even = 1000;
 
 // A transaction comes home without the stripes' locks, under a counter of its own.
 void ReadSection::wait_for_transaction() {
-    const TransactionState &transaction = thread_.pool->segment->transaction;
+    const TransactionGate &transaction = thread_.pool->segment->transaction;
     for (unsigned spin = 0;; spin++) {
         transaction_sequence_ = transaction.sequence.load(std::memory_order_acquire);
         if ((transaction_sequence_ & 1) == 0)

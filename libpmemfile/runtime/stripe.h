@@ -17,6 +17,7 @@
 #include "libpmemfile/runtime/robust_lock.h"
 #include "libpmemfile/runtime/segment.h"
 #include "libpmemfile/runtime/thread.h"
+#include "libpmemfile/runtime/transaction_gate.h"
 
 namespace pmemfile {
 
@@ -52,6 +53,8 @@ public:
         sequence_ = stripe_.sequence.load(std::memory_order_acquire);
         if (tries_++ > 0 || ((transaction_sequence_ | sequence_) & 1) != 0)
             wait();
+        if (TransactionReads *reads = thread_.pool->reads)
+            transaction_look(*reads, *thread_.pool->segment, stripe_);
         return true;
     }
     // True when nothing changed since next().

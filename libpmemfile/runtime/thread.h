@@ -46,7 +46,6 @@ struct Thread {
     uint32_t preferred_ring = 0;    // tried first
     uint32_t preferred_group = 0;   // allocation group it keeps to
     uint32_t kept_claims = 0;       // claims that belong to earlier calls of its transaction
-    bool has_passed_gate = false;   // in a call that need not look at the gate again (transaction_gate.h)
     unsigned symlinks_followed = 0; // ELOOP counter of the present path walk
 
     // What a walk that leaves the pool leaves behind (fs/walk.h).

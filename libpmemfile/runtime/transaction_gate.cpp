@@ -1,6 +1,4 @@
-// Which locks are waited for: those that a call may hold while it looks at the gate (stripes and the
-// offset locks of open file descriptions). Others are held for a moment, or, as
-// collect_lock, by somebody who may be waiting for us.
+// Which locks are waited for: the stripes, which a call may hold while it looks at the gate.
 #include "libpmemfile/runtime/transaction_gate.h"
 
 #include "base/raw_syscall.h"
@@ -9,18 +7,12 @@
 namespace pmemfile {
 namespace {
 
-bool is_of_a_call(const Segment &segment, uint64_t offset) {
-    return (offset >= segment.stripes_offset && offset < segment.stripes_offset + sizeof(Stripe) * stripe_count) ||
-           (offset >= segment.open_files_offset &&
-            offset < segment.open_files_offset + sizeof(OpenFile) * max_open_files);
-}
-
 // To have had the lock is to know that its holder of before has let it go, or was settled.
-void wait_for_locks_of(Thread &thread, uint32_t slot) {
+void wait_for_stripes_of(Thread &thread, uint32_t slot) {
     Segment &segment = *thread.pool->segment;
     for (std::atomic<uint64_t> &held : segment.threads()[slot].held) {
         const uint64_t offset = held.load();
-        if (!is_of_a_call(segment, offset))
+        if (offset < segment.stripes_offset || offset >= segment.stripes_offset + sizeof(Stripe) * stripe_count)
             continue;
         auto &lock = *segment.table<RobustLock>(offset);
         if (robust_holder(lock) != slot + 1)
@@ -46,37 +38,51 @@ void transaction_settle_dead(Thread &thread) {
         base::raw_syscall(SYS_sched_yield);
 }
 
-WriterOffsetLock::WriterOffsetLock(Thread &thread, RobustLock &lock) : thread_(thread), lock_(lock) {
-    for (;;) {
-        robust_lock(thread_, lock_);
-        if (!transaction_bars(thread_))
-            break;
-        robust_unlock(thread_, lock_);
-        transaction_wait(thread_);
-    }
-    thread_.has_passed_gate = true;
-}
-
-WriterOffsetLock::~WriterOffsetLock() {
-    thread_.has_passed_gate = false;
-    robust_unlock(thread_, lock_);
-}
-
-// What is taken here is given back at the end of the transaction: a pairing that the analysis cannot follow.
+// What is taken here is given back by transaction_leave: a pairing that the analysis cannot follow.
 void transaction_enter(Thread &thread) BASE_NO_THREAD_SAFETY_ANALYSIS {
     Segment &segment = *thread.pool->segment;
-    robust_lock(thread, segment.rename_lock);
     robust_lock(thread, segment.transaction.lock);
     const uint32_t count = segment.thread_high_water.load();
     for (uint32_t slot = 0; slot < count && slot < max_threads; slot++)
         if (slot != thread.slot)
-            wait_for_locks_of(thread, slot);
+            wait_for_stripes_of(thread, slot);
 }
 
 void transaction_leave(Thread &thread) BASE_NO_THREAD_SAFETY_ANALYSIS {
+    robust_unlock(thread, thread.pool->segment->transaction.lock);
+}
+
+base::Status transaction_register(Thread &thread) {
+    transaction_settle_all_dead(thread);
     Segment &segment = *thread.pool->segment;
-    robust_unlock(thread, segment.transaction.lock);
-    robust_unlock(thread, segment.rename_lock);
+    for (uint32_t i = 0; i < max_transactions; i++) {
+        OpenTransaction &transaction = segment.transactions()[i];
+        uint32_t is_free = 0;
+        if (!transaction.owner.compare_exchange_strong(is_free, thread.slot + 1))
+            continue;
+        transaction.claim_count.store(0);
+        for (std::atomic<uint64_t> &word : transaction.locked)
+            word.store(0, std::memory_order_relaxed);
+        thread.slot_state().transaction.store(i + 1);
+        return {};
+    }
+    return base::error(EAGAIN);
+}
+
+void transaction_release(Thread &thread) {
+    ThreadSlot &slot = thread.slot_state();
+    const uint32_t index = slot.transaction.exchange(0);
+    if (index != 0)
+        thread.pool->segment->transactions()[index - 1].owner.store(0);
+}
+
+void transaction_settle_all_dead(Thread &thread) {
+    Segment &segment = *thread.pool->segment;
+    for (uint32_t i = 0; i < max_transactions; i++) {
+        const uint32_t owner = segment.transactions()[i].owner.load();
+        if (owner != 0 && owner != thread.slot + 1 && !thread_alive(*thread.pool, owner - 1))
+            settle_thread_hook(thread, owner - 1);
+    }
 }
 
 } // namespace pmemfile

@@ -4,6 +4,7 @@
 #include "libpmemfile/space/allocator.h"
 
 #include "libpmemfile/persist/seeded_fault.h"
+#include "libpmemfile/runtime/transaction_gate.h"
 
 #include <bit>
 
@@ -23,8 +24,10 @@ base::Result<BlockRun> claim_anywhere(Thread &thread, uint32_t want) {
                 return run;
             }
         }
-        if (pass == 0)
+        if (pass == 0) {
+            transaction_settle_all_dead(thread);
             space_map_reconcile(thread, true);
+        }
     }
     return base::error(ENOSPC);
 }
@@ -90,12 +93,14 @@ void release_inode(Call &call, InodeNumber inode) {
 
 base::Result<uint32_t> orphan_slot_take(Call &call, InodeNumber inode) {
     Segment &segment = *call.pool().segment;
-    uint64_t slots = call.pool().superblock().orphan_slots;
+    // Others' slots are seen in the pool; a transaction's own have their bits set until it ends.
+    const Pool &pool = call.pool().shared != nullptr ? *call.pool().shared : call.pool();
+    uint64_t slots = pool.superblock().orphan_slots;
     for (uint64_t first = 0; first < slots; first += 64) {
         auto &word = segment.orphan_bitmap()[first / 64];
         for (uint64_t index = first; index < first + 64 && index < slots; ++index) {
             uint64_t mask = uint64_t{1} << (index % 64);
-            const auto *slot = call.pool().at<std::atomic<InodeNumber>>(orphan_slot_offset(call.pool(), index));
+            const auto *slot = pool.at<std::atomic<InodeNumber>>(orphan_slot_offset(pool, index));
             if (slot->load() != 0 || (word.load() & mask) != 0 || (word.fetch_or(mask) & mask) != 0)
                 continue;
             if (slot->load() != 0) { // committed between our two looks
