@@ -27,6 +27,9 @@ base::Result<uint32_t> fs_map_begin(Thread &thread, InodeNumber inode, uint64_t 
         if (!may_change && (home->flags & inode_inline) != 0)
             return base::error(EROFS); // a page of its own is what it has not
         BASE_TRY_ASSIGN(pin, mapping_pin_add(thread, inode, writable_shared));
+        // A transaction that has changed the file and not yet committed would make such a record: it is overtaken.
+        if (writable_shared)
+            stripe_state(thread, inode).last_lsn.store(thread.pool->segment->last_lsn.fetch_add(1) + 1);
         // A live record that names bytes of the file would undo stores of the mapping (golden rule).
         base::Status raised = writable_shared ? watermark_raise_all(thread) : base::Status{};
         if (!raised.ok()) {

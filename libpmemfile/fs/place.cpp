@@ -48,7 +48,7 @@ void touch_directory(Inode &directory, int64_t now_ns) {
 base::Result<InodeNumber> new_inode(Call &call, const Inode &directory, mode_t mode, Inode *inode) {
     BASE_TRY_ASSIGN(InodeNumber number, allocate_inode(call));
     // A transaction's view of the number may be older than its last use.
-    const Pool &pool = call.pool().shared != nullptr ? *call.pool().shared : call.pool();
+    const Pool &pool = call.pool().everybodys();
     const uint32_t former = pool.at<Inode>(number * inode_size_bytes)->generation;
     *inode = Inode{};
     inode->generation = former + 1 == 0 ? 1 : former + 1;

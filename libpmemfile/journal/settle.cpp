@@ -185,6 +185,24 @@ bool claim_slot(Thread &thread, uint32_t slot) {
     }
 }
 
+// A thread in a transaction meets the dead, too: what they left is for the pool, and not for the view.
+class SharedPool {
+public:
+    explicit SharedPool(Thread &thread) : thread_(thread), former_(thread.pool) {
+        if (former_->shared != nullptr)
+            thread_.pool = former_->shared;
+    }
+    ~SharedPool() {
+        thread_.pool = former_;
+    }
+    SharedPool(const SharedPool &) = delete;
+    SharedPool &operator=(const SharedPool &) = delete;
+
+private:
+    Thread &thread_;
+    Pool *former_;
+};
+
 // The slot may be used again. First it stops to be one that needs a settler: were `settler` cleared
 // before, a second settler could come and undo the claims of the slot's next owner.
 void free_slot(Segment &segment, uint32_t slot) {
@@ -212,6 +230,7 @@ void freed_under_way(Thread &thread, void *context, void (*each)(void *context, 
 }
 
 void settle_thread(Thread &thread, uint32_t slot) {
+    const SharedPool shared(thread);
     if (slot == thread.slot) // a vfork child died in our slot: there is nobody to race with
         return settle_claimed(thread, slot);
     if (!claim_slot(thread, slot))

@@ -27,13 +27,18 @@ struct Pool {
     // Set: this is the private view of an open transaction (journal/transaction.h), else null.
     class Transaction *transaction = nullptr;
     struct TransactionReads *reads = nullptr; // the same; what it has looked at (transaction_gate.h)
-    const Pool *shared = nullptr;             // the same; the pool as everybody sees it
+    Pool *shared = nullptr;                   // the same; the pool as everybody sees it
     char segment_path[64] = {};               // of the runtime file
     // Beside it: a file of the shim's, made when it attaches, removed with the runtime file.
     char token_path[72] = {};
 
     const Superblock &superblock() const {
         return *at<Superblock>(superblock_offset);
+    }
+
+    // This pool, or the one that this is the view of.
+    const Pool &everybodys() const {
+        return shared != nullptr ? *shared : *this;
     }
 
     // Unchecked address of a pool offset.

@@ -29,11 +29,11 @@ constexpr uint32_t words_per_chunk = 64; // what reconcile works on at a time: 5
 constexpr uint32_t huge_run_blocks = 512;
 
 const std::atomic<uint64_t> *media_words(const Pool &pool, BlockNumber block) {
-    return pool.at<std::atomic<uint64_t>>(block * block_size_bytes);
+    return pool.everybodys().at<std::atomic<uint64_t>>(block * block_size_bytes);
 }
 
 const std::atomic<uint16_t> *media_masks(const Pool &pool, const GroupDescriptor &group) {
-    return pool.at<std::atomic<uint16_t>>((group.first_block + 2) * block_size_bytes);
+    return pool.everybodys().at<std::atomic<uint16_t>>((group.first_block + 2) * block_size_bytes);
 }
 
 uint32_t usable_blocks(const GroupDescriptor &group) {

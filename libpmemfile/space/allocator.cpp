@@ -94,7 +94,7 @@ void release_inode(Call &call, InodeNumber inode) {
 base::Result<uint32_t> orphan_slot_take(Call &call, InodeNumber inode) {
     Segment &segment = *call.pool().segment;
     // Others' slots are seen in the pool; a transaction's own have their bits set until it ends.
-    const Pool &pool = call.pool().shared != nullptr ? *call.pool().shared : call.pool();
+    const Pool &pool = call.pool().everybodys();
     uint64_t slots = pool.superblock().orphan_slots;
     for (uint64_t first = 0; first < slots; first += 64) {
         auto &word = segment.orphan_bitmap()[first / 64];
