@@ -11,6 +11,7 @@
 #include "libpmemfile/file/block_map.h"
 
 #include "libpmemfile/space/allocator.h"
+#include "libpmemfile/space/share_count.h"
 
 #include <algorithm>
 #include <cstring>
@@ -37,9 +38,20 @@ uint64_t load_pointer(const uint64_t *address) {
 // Collects freed blocks into runs, whichever way they grow.
 class FreeRuns {
 public:
-    explicit FreeRuns(Call &call) : call_(call) {}
+    FreeRuns(Call &call, const Inode &inode)
+        : call_(call), may_share_((inode.flags & inode_may_share) != 0),
+          max_blocks_(may_share_ ? share_run_max_blocks : free_run_max_blocks) {}
+    // Before anything is added.
+    base::Status begin() {
+        return may_share_ ? call_.lock_share_counts() : base::Status();
+    }
+    // What must be left in a record before one more block is added, beside the caller's own changes: the run so far
+    // and the one that the block may begin.
+    size_t room_bytes() const {
+        return may_share_ ? 2 * share_run_record_bytes : 0;
+    }
     void add(BlockNumber block) {
-        if (run_.count != 0 && run_.count < free_run_max_blocks) {
+        if (run_.count != 0 && run_.count < max_blocks_) {
             if (block == run_.first + run_.count) {
                 ++run_.count;
                 return;
@@ -54,13 +66,17 @@ public:
         run_ = {block, 1};
     }
     void finish() {
-        if (run_.count != 0)
+        if (run_.count != 0 && may_share_)
+            drop_blocks(call_, run_);
+        else if (run_.count != 0)
             release_blocks(call_, run_);
         run_ = {};
     }
 
 private:
     Call &call_;
+    const bool may_share_; // the blocks may have other owners
+    const uint32_t max_blocks_;
     BlockRun run_;
 };
 
@@ -195,7 +211,7 @@ base::Result<uint64_t> truncate_array(TruncateWalk &walk, const uint64_t *pointe
         }
         bool repeated = walk.directory && pointer == walk.last;
         // A repeat costs nothing and must go with the pointer that freed the leaf.
-        if (!repeated && walk.call.room_bytes() < truncate_room_bytes) {
+        if (!repeated && walk.call.room_bytes() < truncate_room_bytes + walk.frees.room_bytes()) {
             walk.full = true;
             break;
         }
@@ -248,7 +264,7 @@ base::Status clear_array(ClearWalk &walk, const Array &array, uint64_t length, u
         const uint64_t pointer = array.old(pool, i);
         if (pointer == 0)
             continue;
-        if (walk.call.room_bytes() < truncate_room_bytes) {
+        if (walk.call.room_bytes() < truncate_room_bytes + walk.frees.room_bytes()) {
             walk.full = true;
             walk.stopped = base + std::max(first, i * span);
             break;
@@ -339,7 +355,8 @@ base::Status map_set(Call &call, Inode &inode, uint64_t index, std::span<const B
     if (inode.height > max_map_height)
         return base::error(EUCLEAN);
     uint64_t slots[inode_slots];
-    FreeRuns frees(call);
+    FreeRuns frees(call, inode);
+    BASE_TRY(frees.begin());
     SetWalk walk{call, inode, frees, runs};
     while (index + count > map_reach_blocks(inode.height)) {
         if (walk.grown != 0)
@@ -374,7 +391,8 @@ base::Result<uint64_t> map_clear_step(Call &call, Inode &inode, uint64_t first, 
     const uint64_t reached = std::min(end, map_reach_blocks(inode.height));
     if (first >= reached)
         return end;
-    FreeRuns frees(call);
+    FreeRuns frees(call, inode);
+    BASE_TRY(frees.begin());
     ClearWalk walk{call, inode, frees};
     Array top;
     top.slots = inode.content.slots;
@@ -386,16 +404,19 @@ base::Result<uint64_t> map_clear_step(Call &call, Inode &inode, uint64_t first, 
 base::Result<bool> map_truncate_step(Call &call, Inode &inode, uint64_t first) {
     if ((inode.flags & inode_inline) != 0)
         return true;
-    if (inode.height > max_map_height || inode.block_count > call.pool().block_limit())
+    if (inode.height > max_map_height || inode.block_count > map_max_blocks(call.pool(), inode))
         return base::error(EUCLEAN);
-    FreeRuns frees(call);
+    FreeRuns frees(call, inode);
+    BASE_TRY(frees.begin());
     TruncateWalk walk{call, inode, frees, S_ISDIR(inode.mode)};
     unsigned level = walk.directory ? max_trie_nodes_deep : inode.height;
     BASE_TRY_ASSIGN(uint64_t kept, truncate_array(walk, inode.content.slots, inode_slots, level, first));
     frees.finish();
     std::memset(inode.content.slots + kept, 0, (inode_slots - kept) * 8);
-    if (no_pointers(inode))
+    if (no_pointers(inode)) {
         inode.height = 0;
+        inode.flags &= static_cast<uint16_t>(~inode_may_share);
+    }
     return !walk.full;
 }
 

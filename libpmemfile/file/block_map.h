@@ -27,13 +27,19 @@ constexpr uint64_t map_reach_blocks(unsigned height) {
     return inode_slots * (uint64_t{1} << (9 * height));
 }
 
+// More blocks cannot hang on the map of a sound file: one that shares may lead to a block several times.
+inline uint64_t map_max_blocks(const Pool &pool, const Inode &inode) {
+    const uint64_t most_owners = (inode.flags & inode_may_share) != 0 ? uint64_t{max_share_count} + 1 : 1;
+    return pool.block_limit() * most_owners;
+}
+
 // Builds the changes that a call makes to one file's map. Works on `inode`, a
 // private copy of the inode that the caller stores in the same record.
 // Sets the pointers of the file blocks from `index` on to the blocks of `runs`, one run
 // behind the other. The tree must be tall enough but for one level (map_prepare). Replaced
-// blocks are freed in the same record. The caller owns the runs' allocation.
-// At most one map_set per record: fresh nodes cannot be read back.
-// Errors: ENOSPC, ENOBUFS (claims full), EFBIG, EUCLEAN. A full record shows at commit().
+// blocks are freed in the same record (dropped, if another file has them too: space/share_count.h). The caller owns the
+// runs' allocation. At most one map_set per record: fresh nodes cannot be read back. Errors: ENOSPC, ENOBUFS (claims
+// full), EFBIG, EUCLEAN. A full record shows at commit().
 base::Status map_set(Call &call, Inode &inode, uint64_t index, std::span<const BlockRun> runs);
 
 // Makes the tree so tall that one map_set can reach file block `index`: grows it by

@@ -44,11 +44,21 @@ class UserCursor;
 base::Result<size_t> data_write_step(Call &call, InodeNumber inode, UserCursor &cursor, uint64_t offset_bytes,
                                      uint64_t left_bytes);
 
-// Copies bytes of one file to another, or within one, in the steps of data_write; stops at the source's end.
+// Copies bytes of one file to another, or within one, in the steps of data_write; whole blocks that lie alike in
+// both are shared instead (data_share.h, clone_blocks), in its steps. Stops at the source's end.
 // Locks both. Returns bytes copied (short when space ran out part way). EINVAL when the ranges overlap,
 // and the errors of data_write.
 base::Result<size_t> data_copy(Thread &thread, InodeNumber from, uint64_t from_offset_bytes, InodeNumber to,
                                uint64_t to_offset_bytes, uint64_t size_bytes, uint64_t size_limit_bytes = UINT64_MAX);
+
+// What FICLONE and FICLONERANGE (ioctl_ficlonerange(2)) do: the range reads as the source's, and shares its blocks.
+// `size_bytes` 0: up to the source's end. Locks both. At or behind the target's end (so, into an empty file) all or
+// nothing, also after a crash or an error; over older bytes in steps of at least 1 MiB from the front, each
+// atomic. Inline content, and what goes to a mapped file, is copied, in the steps of data_write. EINVAL
+// (not whole blocks, beyond the source's end, overlap), EOPNOTSUPP (a pool without share counts), EFBIG, ENOSPC,
+// EUCLEAN.
+base::Status data_clone(Thread &thread, InodeNumber from, uint64_t from_offset_bytes, InodeNumber to,
+                        uint64_t to_offset_bytes, uint64_t size_bytes, uint64_t size_limit_bytes = UINT64_MAX);
 
 // Sets the size; bytes beyond are gone, new ones read as zeros. Takes the lock. `generation` not 0: only
 // that use of the inode number is meant, else ESTALE.

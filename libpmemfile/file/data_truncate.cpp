@@ -9,6 +9,7 @@
 // mappings may have left bytes there.
 #include "libpmemfile/file/data.h"
 
+#include "libpmemfile/file/data_share.h"
 #include "libpmemfile/file/inode_change.h"
 #include "libpmemfile/file/xattr_area.h"
 #include "libpmemfile/persist/seeded_fault.h"
@@ -154,12 +155,20 @@ base::Status zero_blocks_directly(Call &call, const Inode &inode, uint64_t from,
     return {};
 }
 
+// The block that byte `offset` cuts in two is about to be zeroed on one side.
+base::Status unshare_cut_block(Call &call, InodeNumber number, uint64_t offset) {
+    const uint64_t index = offset / block_size_bytes;
+    return offset % block_size_bytes == 0 ? base::Status{} : data_unshare(call, number, index, index + 1);
+}
+
 // Bytes [from, to) read as zeros; whole blocks among them become holes. The call holds the lock.
 //
 //   from ▼                          ▼ to
 //     [oooo|oooo|....|oooo|oooo]
 //     [oo00|    |    |    |0ooo]       ends: zeroed by the record; between: freed
 base::Status make_hole(Call &call, InodeNumber number, uint64_t from, uint64_t to) {
+    BASE_TRY(unshare_cut_block(call, number, from));
+    BASE_TRY(unshare_cut_block(call, number, to));
     BASE_TRY_ASSIGN(Inode inode, load_inode(call, number));
     inode.mtime_ns = inode.ctime_ns = coarse_now_ns();
     if (inode.flags & inode_inline) {
@@ -168,7 +177,8 @@ base::Status make_hole(Call &call, InodeNumber number, uint64_t from, uint64_t t
         store_changed_lines(call, number, inode);
         return call.commit();
     }
-    if (is_mapped(call.thread(), number)) {
+    // A mapping of a file that shares blocks is private (data_prepare_change): it need not see the change.
+    if (is_mapped(call.thread(), number) && (inode.flags & inode_may_share) == 0) {
         store_changed_lines(call, number, inode);
         BASE_TRY(call.commit());
         return zero_blocks_directly(call, inode, from, to);
@@ -191,15 +201,6 @@ base::Status make_hole(Call &call, InodeNumber number, uint64_t from, uint64_t t
     }
 }
 
-base::Status move_inline_and_commit(Call &call, InodeNumber number) {
-    BASE_TRY_ASSIGN(Inode inode, load_inode(call, number));
-    if ((inode.flags & inode_inline) == 0)
-        return {};
-    BASE_TRY(move_inline_out(call, inode));
-    store_changed_lines(call, number, inode);
-    return call.commit();
-}
-
 // COLLAPSE_RANGE and INSERT_RANGE, with the errors of ext4.
 base::Status shift_range(Thread &thread, InodeNumber number, int mode, uint64_t offset, uint64_t length) {
     const bool is_collapse = mode == FALLOC_FL_COLLAPSE_RANGE;
@@ -208,7 +209,7 @@ base::Status shift_range(Thread &thread, InodeNumber number, int mode, uint64_t 
         return base::error(EINVAL);
     Call call(thread);
     BASE_TRY(call.lock({number}));
-    BASE_TRY(data_finish_truncate(call, number));
+    BASE_TRY(data_prepare_change(call, number));
     BASE_TRY_ASSIGN(Inode inode, load_inode(call, number));
     if (!is_collapse && (length > file_max_bytes || inode.size_bytes > file_max_bytes - length))
         return base::error(EFBIG);
@@ -233,6 +234,15 @@ base::Status move_inline_out(Call &call, Inode &inode) {
     call.store(block * block_size_bytes, bytes, std::min<uint64_t>(inode.size_bytes, sizeof(bytes)));
     BlockRun run{block, 1};
     return map_set(call, inode, 0, std::span(&run, 1));
+}
+
+base::Status move_inline_and_commit(Call &call, InodeNumber number) {
+    BASE_TRY_ASSIGN(Inode inode, load_inode(call, number));
+    if ((inode.flags & inode_inline) == 0)
+        return {};
+    BASE_TRY(move_inline_out(call, inode));
+    store_changed_lines(call, number, inode);
+    return call.commit();
 }
 
 base::Status zero_gap_directly(Call &call, const Inode &inode, uint64_t offset_bytes) {
@@ -262,7 +272,8 @@ base::Status data_truncate(Thread &thread, InodeNumber number, uint64_t size_byt
     const Inode *home = call.pool().inode(number);
     if (generation != 0 && (home == nullptr || home->generation != generation))
         return base::error(ESTALE);
-    BASE_TRY(data_finish_truncate(call, number));
+    BASE_TRY(data_prepare_change(call, number));
+    BASE_TRY(unshare_cut_block(call, number, size_bytes));
     BASE_TRY_ASSIGN(Inode inode, load_inode(call, number));
     inode.mtime_ns = inode.ctime_ns = coarse_now_ns();
     return size_bytes <= inode.size_bytes ? shrink(call, number, inode, size_bytes)
@@ -283,7 +294,7 @@ base::Status data_allocate(Thread &thread, InodeNumber number, int mode, uint64_
     uint64_t end = offset_bytes + length_bytes;
     Call call(thread);
     BASE_TRY(call.lock({number}));
-    BASE_TRY(data_finish_truncate(call, number));
+    BASE_TRY(data_prepare_change(call, number));
     if (kind != 0)
         BASE_TRY(make_hole(call, number, offset_bytes, end));
     if (kind == FALLOC_FL_PUNCH_HOLE)
@@ -303,7 +314,7 @@ base::Status data_allocate(Thread &thread, InodeNumber number, int mode, uint64_
 base::Status data_materialise(Thread &thread, InodeNumber number, uint64_t first_block, uint64_t block_count) {
     Call call(thread);
     BASE_TRY(call.lock({number}));
-    BASE_TRY(data_finish_truncate(call, number));
+    BASE_TRY(data_prepare_change(call, number));
     BASE_TRY(move_inline_and_commit(call, number));
     BASE_TRY_ASSIGN(Inode inode, load_inode(call, number));
     uint64_t file_blocks = blocks_of(inode.size_bytes);

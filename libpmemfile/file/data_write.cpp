@@ -12,6 +12,7 @@
 // User memory is read once: into the record, into fresh blocks or into scratch.
 #include "libpmemfile/file/data.h"
 
+#include "libpmemfile/file/data_share.h"
 #include "libpmemfile/file/inode_change.h"
 #include "libpmemfile/file/user_cursor.h"
 #include "libpmemfile/persist/seeded_fault.h"
@@ -36,16 +37,6 @@ struct Step {
     uint64_t offset; // of the next byte to write
     uint64_t left;   // bytes still to write
 };
-
-void touch(const Thread &thread, Inode &inode) {
-    inode.mtime_ns = inode.ctime_ns = coarse_now_ns();
-    bool may_keep = thread.credentials != nullptr && (thread.credentials->capabilities & capability_fsetid) != 0;
-    if (may_keep || !S_ISREG(inode.mode))
-        return;
-    inode.mode &= ~uint32_t{S_ISUID};
-    if (inode.mode & S_IXGRP)
-        inode.mode &= ~uint32_t{S_ISGID};
-}
 
 void extend(Inode &inode, uint64_t end) {
     inode.size_bytes = std::max(inode.size_bytes, end);
@@ -254,6 +245,17 @@ base::Result<size_t> write_direct(Step &step, Inode inode, const MappedRun &run)
     return size;
 }
 
+// Would a small write store to a block in place that is not the file's alone? Such go to fresh blocks.
+bool meets_shared_block(const Step &step, const Inode &inode) {
+    if ((inode.flags & inode_may_share) == 0)
+        return false;
+    const uint64_t last = (step.offset + step.left - 1) / block_size_bytes;
+    for (uint64_t index = step.offset / block_size_bytes; index <= last; ++index)
+        if (is_block_shared(step.call, step.number, inode, map_lookup(step.call.pool(), inode, index, 1).block))
+            return true;
+    return false;
+}
+
 base::Result<size_t> next_step(Step &step) {
     Call &call = step.call;
     bool mapped = is_mapped_writable(call.thread(), step.number);
@@ -291,8 +293,9 @@ base::Result<size_t> next_step(Step &step) {
         MappedRun run = map_lookup(call.pool(), inode, first, step_max_blocks);
         return run.block != 0 ? write_direct(step, inode, run) : write_fresh(step, inode, run.count, true);
     }
-    return step.left <= small_write_max_bytes ? write_small(step, inode)
-                                              : write_fresh(step, inode, step_max_blocks, false);
+    return step.left <= small_write_max_bytes && !meets_shared_block(step, inode)
+               ? write_small(step, inode)
+               : write_fresh(step, inode, step_max_blocks, false);
 }
 
 // Will the write be one step, as RWF_ATOMIC wants it?
@@ -305,6 +308,16 @@ base::Status check_whole(Thread &thread, InodeNumber inode, uint64_t offset, uin
 
 } // namespace
 
+void touch(const Thread &thread, Inode &inode) {
+    inode.mtime_ns = inode.ctime_ns = coarse_now_ns();
+    bool may_keep = thread.credentials != nullptr && (thread.credentials->capabilities & capability_fsetid) != 0;
+    if (may_keep || !S_ISREG(inode.mode))
+        return;
+    inode.mode &= ~uint32_t{S_ISUID};
+    if (inode.mode & S_IXGRP)
+        inode.mode &= ~uint32_t{S_ISGID};
+}
+
 base::Result<size_t> data_write_step(Call &call, InodeNumber inode, UserCursor &cursor, uint64_t offset_bytes,
                                      uint64_t left_bytes) {
     Step step{call, inode, cursor, offset_bytes, left_bytes};
@@ -316,7 +329,7 @@ base::Result<size_t> data_write(Thread &thread, InodeNumber inode, uint64_t *off
     uint64_t total = total_bytes(buffers);
     Call call(thread);
     BASE_TRY(call.lock({inode}));
-    BASE_TRY(data_finish_truncate(call, inode));
+    BASE_TRY(data_prepare_change(call, inode));
     const Inode *home = call.pool().inode(inode);
     if (home == nullptr)
         return base::error(EUCLEAN);

@@ -18,9 +18,14 @@ inline void store_changed_lines(Call &call, InodeNumber number, const Inode &cha
             call.store(number * inode_size_bytes + line, copy + line, cache_line_bytes);
 }
 
+// The file's bytes change: new times, and no set-id bits, as write(2) says.
+void touch(const Thread &thread, Inode &inode);
+
 // Moves inline content into a fresh block 0, by changes in the record and in
 // the private copy `inode`, which the caller stores. ENOSPC.
 base::Status move_inline_out(Call &call, Inode &inode);
+// The same, in a record of its own; nothing to do if the content is not inline. The call has no changes yet.
+base::Status move_inline_and_commit(Call &call, InodeNumber number);
 
 // Zeroes, at once and durably, the old tail block between the end of the file
 // and `offset_bytes`: for files under a shared mapping, whose bytes may not be in records.

@@ -203,7 +203,7 @@ base::Status data_shift_range(Call &call, InodeNumber number, bool is_collapse, 
     if (is_mapped(call.thread(), number))
         return base::error(EBUSY);
     Inode inode = *home;
-    if (inode.height > max_map_height || inode.block_count > call.pool().block_limit())
+    if (inode.height > max_map_height || inode.block_count > map_max_blocks(call.pool(), inode))
         return base::error(EUCLEAN);
     const Plan plan = plan_of(inode, is_collapse, offset_bytes, length_bytes);
     inode.height = 0;

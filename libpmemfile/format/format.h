@@ -64,6 +64,10 @@ struct Features {
     uint32_t reserved;
 };
 
+// Bits of `incompatible`. mkfs sets them; a pool made before has none, and no clones.
+constexpr uint32_t feature_share_counts = 1; // groups have share counts: files may share blocks
+constexpr uint32_t known_incompatible_features = feature_share_counts;
+
 constexpr unsigned max_other_roots = 3;
 
 // First block of slab 0. The first 512 bytes are written by mkfs and are
@@ -137,19 +141,34 @@ constexpr uint64_t superblock_state_failed = 1; // a write error was seen: read-
 constexpr uint64_t max_blocks_per_group = 32768; // 128 MiB: one block of bitmap
 
 // A run of blocks with its own bitmaps at its start:
-//   [block bitmap][inode-block bitmap][inode masks ...][blocks to hand out ...]
+//   [block bitmap][inode-block bitmap][inode masks ...][share counts ...][blocks to hand out ...]
 // Bits are numbered from the group's first block; the metadata blocks' own bits
 // are set. Bit b of the block bitmap: the block is in use. Bit b of the
 // inode-block bitmap: it holds inodes. Inode mask b (16 bits): which of them
-// are in use. Little-endian 64-bit words, bit 0 lowest.
+// are in use. Little-endian 64-bit words, bit 0 lowest. Share count b (a byte, only with
+// feature_share_counts): how many pointers beside the first one lead to the block.
 struct GroupDescriptor {
     uint64_t first_block;
     uint32_t block_count;     // <= max_blocks_per_group, metadata included
-    uint32_t metadata_blocks; // 2 + ceil(block_count * 2 / 4096)
+    uint32_t metadata_blocks; // group_metadata_blocks(block_count, features)
     uint64_t reserved;
     uint64_t checksum; // XXH3-64 of the bytes before, seeded with the group's index
 };
 static_assert(sizeof(GroupDescriptor) == 32);
+
+using ShareCount = uint8_t;
+constexpr ShareCount max_share_count = 254; // so 255 owners; what would be one more is copied
+
+// Where the share counts begin, in blocks from the group's start.
+constexpr uint64_t share_counts_block(uint64_t block_count) {
+    return 2 + (block_count * sizeof(uint16_t) + block_size_bytes - 1) / block_size_bytes;
+}
+constexpr uint64_t group_metadata_blocks(uint64_t block_count, const Features &features) {
+    const uint64_t counts = (block_count * sizeof(ShareCount) + block_size_bytes - 1) / block_size_bytes;
+    return share_counts_block(block_count) + ((features.incompatible & feature_share_counts) != 0 ? counts : 0);
+}
+static_assert(group_metadata_blocks(max_blocks_per_group, {}) == 18);
+static_assert(group_metadata_blocks(max_blocks_per_group, {0, 0, feature_share_counts, 0}) == 26);
 
 // An inode that has work left over after a crash: it has no name and is (or
 // was) open, or the blocks beyond its size are being freed. 0 = free slot.
@@ -227,6 +246,7 @@ enum InodeFlags : uint16_t {
     inode_has_acl = 4,         // system.posix_acl_access
     inode_has_default_acl = 8, // system.posix_acl_default
     inode_has_capability = 16, // security.capability
+    inode_may_share = 64,      // some of its blocks may have share counts; never without feature_share_counts
     inode_linkable = 32,       // made by O_TMPFILE without O_EXCL: has no name, and may be given one
 };
 constexpr uint16_t inode_xattr_flags = inode_has_acl | inode_has_default_acl | inode_has_capability;

@@ -1,4 +1,4 @@
-// The idea: what copy_file_range(2) checks, in Linux's order; the bytes are file/data_copy.cpp's.
+// The idea: what copy_file_range(2) and FICLONERANGE check, in Linux's order; the bytes are file/data_copy.cpp's.
 #include "libpmemfile/fs/open_calls.h"
 
 #include <fcntl.h>
@@ -25,7 +25,28 @@ base::Status check_type(const Thread &thread, const OpenFile &file) {
     return S_ISREG(inode->mode) ? base::Status{} : base::Status{base::error(EINVAL)};
 }
 
+base::Status check_access(const OpenFile &source, const OpenFile &target) {
+    const uint32_t target_flags = target.flags.load();
+    if ((source.flags.load() & O_ACCMODE) == O_WRONLY || (target_flags & O_ACCMODE) == O_RDONLY ||
+        (target_flags & O_APPEND) != 0)
+        return base::error(EBADF);
+    return {};
+}
+
 } // namespace
+
+base::Status fs_clone_range(Thread &thread, OpenFileId from, uint64_t from_offset_bytes, OpenFileId to,
+                            uint64_t to_offset_bytes, uint64_t size_bytes, uint64_t size_limit_bytes) {
+    BASE_TRY_ASSIGN(OpenFile * source, open_file_of(thread, from));
+    BASE_TRY_ASSIGN(OpenFile * target, open_file_of(thread, to));
+    BASE_TRY(check_type(thread, *source));
+    BASE_TRY(check_type(thread, *target));
+    BASE_TRY(check_access(*source, *target));
+    if (from_offset_bytes > INT64_MAX || to_offset_bytes > INT64_MAX || size_bytes > INT64_MAX)
+        return base::error(EINVAL);
+    return data_clone(thread, source->inode.load(), from_offset_bytes, target->inode.load(), to_offset_bytes,
+                      size_bytes, size_limit_bytes);
+}
 
 base::Result<size_t> fs_copy_range(Thread &thread, OpenFileId from, int64_t *from_offset_bytes, OpenFileId to,
                                    int64_t *to_offset_bytes, size_t size_bytes, uint64_t size_limit_bytes) {
@@ -33,10 +54,7 @@ base::Result<size_t> fs_copy_range(Thread &thread, OpenFileId from, int64_t *fro
     BASE_TRY_ASSIGN(OpenFile * target, open_file_of(thread, to));
     BASE_TRY(check_type(thread, *source));
     BASE_TRY(check_type(thread, *target));
-    const uint32_t target_flags = target->flags.load();
-    if ((source->flags.load() & O_ACCMODE) == O_WRONLY || (target_flags & O_ACCMODE) == O_RDONLY ||
-        (target_flags & O_APPEND) != 0)
-        return base::error(EBADF);
+    BASE_TRY(check_access(*source, *target));
     const int64_t from_offset = from_offset_bytes != nullptr ? *from_offset_bytes : source->offset_bytes.load();
     const int64_t to_offset = to_offset_bytes != nullptr ? *to_offset_bytes : target->offset_bytes.load();
     uint64_t end = 0;

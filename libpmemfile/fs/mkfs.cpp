@@ -35,10 +35,6 @@ void say(ContainerMessage *message, const std::string &path, const char *text) {
         std::snprintf(message->text, sizeof message->text, "%s: %s", path.c_str(), text);
 }
 
-uint32_t group_metadata_blocks(uint64_t block_count) {
-    return static_cast<uint32_t>(2 + (block_count * 2 + block_size_bytes - 1) / block_size_bytes);
-}
-
 // Where everything goes; computed before anything is written.
 struct Plan {
     Superblock superblock = {};
@@ -64,7 +60,8 @@ void add_groups(Plan &plan, uint64_t first_block, uint64_t block_count) {
         GroupDescriptor group = {};
         group.first_block = first_block;
         group.block_count = static_cast<uint32_t>(std::min(block_count, max_blocks_per_group));
-        group.metadata_blocks = group_metadata_blocks(group.block_count);
+        group.metadata_blocks =
+            static_cast<uint32_t>(group_metadata_blocks(group.block_count, plan.superblock.features));
         group.checksum = XXH3_64bits_withSeed(&group, offsetof(GroupDescriptor, checksum), plan.groups.size());
         plan.groups.push_back(group);
         first_block += group.block_count;
@@ -78,6 +75,7 @@ base::Result<Plan> make_plan(const ContainerRoot &root, const ContainerInfo &inf
     superblock.magic = superblock_magic;
     superblock.version = format_version;
     superblock.block_size_log2 = 12;
+    superblock.features.incompatible = options.share_counts ? feature_share_counts : 0;
     superblock.pool_size_bytes = info.pool_size_bytes;
     std::strncpy(superblock.label, options.label, sizeof superblock.label - 1);
     if (getrandom(superblock.uuid, sizeof superblock.uuid, 0) != sizeof superblock.uuid ||

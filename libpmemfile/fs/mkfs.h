@@ -14,6 +14,7 @@ struct MkfsOptions {
     uint32_t root_uid = 0;   // owner of the root directory
     uint32_t root_gid = 0;
     unsigned root_mode = 0755;
+    bool share_counts = true; // false: no reflinks, and programs from before there were any can use the pool
     uint64_t journal_nonce =
         0; // 0: a random one. Else this, for measurements on a fresh file: names hash alike each time
 };

@@ -35,6 +35,10 @@ base::Result<size_t> fs_pwrite(Thread &thread, OpenFileId id, const UserBuffers 
 // as those of a write. EBADF (also for O_APPEND), EISDIR, EINVAL (overlap), EOVERFLOW, EFBIG, ENOSPC.
 base::Result<size_t> fs_copy_range(Thread &thread, OpenFileId from, int64_t *from_offset_bytes, OpenFileId to,
                                    int64_t *to_offset_bytes, size_t size_bytes, uint64_t size_limit_bytes);
+// FICLONE, FICLONERANGE: data_clone between two open files. EBADF (access modes, O_APPEND), EISDIR, EINVAL,
+// EOPNOTSUPP, EFBIG, ENOSPC.
+base::Status fs_clone_range(Thread &thread, OpenFileId from, uint64_t from_offset_bytes, OpenFileId to,
+                            uint64_t to_offset_bytes, uint64_t size_bytes, uint64_t size_limit_bytes);
 // SEEK_SET, _CUR, _END, _DATA, _HOLE; a directory takes cookies.
 base::Result<int64_t> fs_seek(Thread &thread, OpenFileId id, int64_t offset, int whence);
 // getdents64(2) into application memory; 0 at the end. EINVAL when the buffer is too small for one.

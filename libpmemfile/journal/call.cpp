@@ -7,6 +7,7 @@
 #include "libpmemfile/journal/call.h"
 
 #include "libpmemfile/journal/commit.h"
+#include "libpmemfile/journal/record.h"
 #include "libpmemfile/journal/transaction.h"
 #include "libpmemfile/persist/seeded_fault.h"
 #include "libpmemfile/runtime/mapping_pin.h"
@@ -32,7 +33,7 @@ base::Status Call::lock(std::initializer_list<InodeNumber> inodes) {
 }
 
 // What the call is about must be as it was when the transaction began, and what it may change is noted.
-base::Status Call::lock_in_transaction(std::initializer_list<InodeNumber> inodes) {
+bool Call::note_in_transaction() {
     Segment &segment = *pool().segment;
     OpenTransaction &transaction = segment.transactions()[thread_.slot_state().transaction.load() - 1];
     for (unsigned i = 0; i < stripe_total_; i++) {
@@ -40,7 +41,11 @@ base::Status Call::lock_in_transaction(std::initializer_list<InodeNumber> inodes
         std::atomic<uint64_t> &word = transaction.locked[stripes_[i] / 64];
         word.store(word.load(std::memory_order_relaxed) | uint64_t{1} << (stripes_[i] % 64));
     }
-    if (pool().reads->is_stale)
+    return !pool().reads->is_stale;
+}
+
+base::Status Call::lock_in_transaction(std::initializer_list<InodeNumber> inodes) {
+    if (!note_in_transaction())
         return base::error(EAGAIN);
     // Stores through a mapping reach the pool at once: no part of what may be undone.
     for (InodeNumber inode : inodes)
@@ -66,6 +71,17 @@ void Call::lock_volatile(std::initializer_list<InodeNumber> inodes) BASE_NO_THRE
             robust_unlock(thread_, segment.stripes()[stripes_[i - 1]].lock);
         transaction_wait(thread_);
     }
+}
+
+// Last in the order of stripes. Who commits a transaction waits until the call gives its first stripe back, so
+// the gate, once passed, need not be looked at again.
+base::Status Call::lock_share_counts() BASE_NO_THREAD_SAFETY_ANALYSIS {
+    constexpr uint32_t last = stripe_count - 1;
+    if (stripe_total_ != 0 && stripes_[stripe_total_ - 1] == last)
+        return {};
+    robust_lock(thread_, pool().segment->stripes()[last].lock);
+    stripes_[stripe_total_++] = last;
+    return pool().transaction == nullptr || note_in_transaction() ? base::Status() : base::error(EAGAIN);
 }
 
 void Call::lock_rename() BASE_NO_THREAD_SAFETY_ANALYSIS {
@@ -189,6 +205,21 @@ void Call::free_inode(InodeNumber inode) {
         return;
     has_frees_ = true;
     add(ChangeKind::free_inode, inode, 1, 0);
+}
+
+void Call::load_pending(PoolOffset target, void *bytes, size_t size_bytes) const {
+    std::memcpy(bytes, pool().at<std::byte>(target), size_bytes);
+    const std::byte *at = thread_.record + sizeof(RecordHeader);
+    for (uint32_t i = 0; i < change_count_; i++) {
+        const auto &change = *reinterpret_cast<const Change *>(at);
+        const std::byte *payload = at + sizeof(Change);
+        at = payload + change_payload_bytes(change.kind, change.length);
+        const PoolOffset begin = std::max(target, change.target);
+        const PoolOffset end = std::min(target + size_bytes, change.target + change.length);
+        if (change.kind == ChangeKind::store && begin < end)
+            std::memcpy(static_cast<std::byte *>(bytes) + (begin - target), payload + (begin - change.target),
+                        end - begin);
+    }
 }
 
 size_t Call::room_bytes() const {

@@ -41,6 +41,9 @@ public:
     base::Status lock(std::initializer_list<InodeNumber> inodes);
     // The same for a call that changes only what is volatile: also on a pool that may not be changed.
     void lock_volatile(std::initializer_list<InodeNumber> inodes);
+    // Takes the lock of all share counts, if the call does not hold it: it is the last stripe, so it may be
+    // taken after lock(). Given back with the others. EAGAIN, in a transaction, as lock().
+    base::Status lock_share_counts();
     // Takes the pool-wide lock of directory renames; before lock().
     void lock_rename();
     bool holds(InodeNumber inode) const;
@@ -70,6 +73,10 @@ public:
     void take_inode(InodeNumber inode);
     void free_inode(InodeNumber inode);
 
+    // What stands at `target`, with what the stores of this record so far will put there (its fills and
+    // zeros are not looked at).
+    void load_pending(PoolOffset target, void *bytes, size_t size_bytes) const;
+
     // Bytes that still fit in the record (a change costs 16 + its payload
     // rounded up to 8).
     size_t room_bytes() const;
@@ -98,11 +105,14 @@ private:
     void discard();
     bool may_free(BlockRun run);
     base::Status lock_in_transaction(std::initializer_list<InodeNumber> inodes);
+    bool note_in_transaction();
     CommitScope scope();
 
     Thread &thread_;
-    uint32_t stripes_[8];
-    Stripe *places_[8]; // filled by scope()
+    static constexpr unsigned max_stripes = 9; // 8 inodes, and the share counts
+
+    uint32_t stripes_[max_stripes];
+    Stripe *places_[max_stripes]; // filled by scope()
     unsigned stripe_total_ = 0;
     bool rename_locked_ = false;
     int refused_ = 0; // errno that commit() will say

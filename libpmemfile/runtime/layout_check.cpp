@@ -63,7 +63,7 @@ LayoutProblem superblock_problem(const Persist &persist, PoolOffset offset) {
         return damaged("is of a format version this program does not know");
     if (sb.checksum != XXH3_64bits(&sb.version, superblock_checked_bytes - offsetof(Superblock, version)))
         return damaged("has a wrong checksum");
-    if (sb.features.incompatible != 0)
+    if ((sb.features.incompatible & ~known_incompatible_features) != 0)
         return {"asks for features this program does not know", EPROTONOSUPPORT};
     if (sb.block_size_log2 != block_size_log2)
         return damaged("has another block size");
@@ -92,7 +92,7 @@ LayoutProblem group_problem(const Persist &persist, const Superblock &sb, uint64
         reinterpret_cast<const GroupDescriptor *>(persist.base() + sb.group_table_block * block_size_bytes)[index];
     if (group.checksum != XXH3_64bits_withSeed(&group, offsetof(GroupDescriptor, checksum), index))
         return damaged("descriptor has a wrong checksum");
-    const uint64_t metadata = 2 + blocks_for(group.block_count, 2);
+    const uint64_t metadata = group_metadata_blocks(group.block_count, sb.features);
     if (group.block_count > max_blocks_per_group || group.metadata_blocks != metadata || group.block_count < metadata ||
         group.first_block < next_free ||
         !in_pool(persist.size_bytes() / block_size_bytes, group.first_block, group.block_count))

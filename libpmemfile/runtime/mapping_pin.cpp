@@ -105,6 +105,19 @@ bool is_mapped(Thread &thread, InodeNumber inode) {
     return has_pin(thread, inode, false);
 }
 
+bool is_other_mapped(Thread &thread, InodeNumber inode) {
+    Segment &segment = *thread.pool->segment;
+    if (segment.pin_count.load() == 0)
+        return false;
+    for (uint32_t i = 0, end = high_water(segment); i < end; ++i) {
+        const MappingPin &pin = segment.mapping_pins()[i];
+        const InodeNumber mapped = pin.inode.load();
+        if (mapped != 0 && mapped != inode && pin.owner.load() != 0)
+            return true;
+    }
+    return false;
+}
+
 void mapping_pin_drop_process(Thread &thread, uint64_t incarnation, void (*ended)(Thread &, InodeNumber)) {
     Segment &segment = *thread.pool->segment;
     for (uint32_t i = 0, end = high_water(segment); i < end; ++i) {

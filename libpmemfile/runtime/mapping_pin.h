@@ -25,6 +25,8 @@ base::Result<uint32_t> mapping_pin_copy(Thread &thread, uint32_t pin, uint32_t p
 bool is_mapped_writable(Thread &thread, InodeNumber inode);
 // The same for a mapping of any kind.
 bool is_mapped(Thread &thread, InodeNumber inode);
+// True when some other inode has a mapping of any kind.
+bool is_other_mapped(Thread &thread, InodeNumber inode);
 void mapping_pin_drop_process(Thread &thread, uint64_t incarnation, void (*ended)(Thread &, InodeNumber));
 
 } // namespace pmemfile
