@@ -77,6 +77,7 @@ int fsck(const FsckOptions &options) {
                                  {"blocks_total", report.blocks_total},
                                  {"blocks_used", report.blocks_used},
                                  {"blocks_leaked", report.blocks_leaked},
+                                 {"blocks_shared", report.blocks_shared},
                                  {"problems", problems}};
         // Names in the text may be any bytes.
         fmt::print("{}\n", object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));

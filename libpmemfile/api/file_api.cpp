@@ -170,6 +170,17 @@ pmemfile_ssize_t pmemfile_copy_file_range(PMEMfilepool *pool, PMEMfile *from, pm
     });
 }
 
+int pmemfile_clone_file_range(PMEMfilepool *pool, PMEMfile *from, pmemfile_off_t from_offset, PMEMfile *to,
+                              pmemfile_off_t to_offset, pmemfile_off_t length) {
+    if (from_offset < 0 || to_offset < 0 || length < 0)
+        return api::fail(EINVAL);
+    return static_cast<int>(api::serve(pool, [&](Thread &thread) {
+        return fs_clone_range(thread, from->id, static_cast<uint64_t>(from_offset), to->id,
+                              static_cast<uint64_t>(to_offset), static_cast<uint64_t>(length),
+                              pool->file_size_limit_bytes);
+    }));
+}
+
 pmemfile_off_t pmemfile_lseek(PMEMfilepool *pool, PMEMfile *file, pmemfile_off_t offset, int whence) {
     return api::serve(pool, [&](Thread &thread) { return fs_seek(thread, file->id, offset, whence); });
 }

@@ -295,6 +295,7 @@ CheckReport PoolChecker::run() {
     pool_.first_group_block = groups_.front().first_block;
     reached_.assign(block_limit() / 64 + 1, 0);
     inode_blocks_.assign(block_limit() / 64 + 1, 0);
+    shareable_.assign(block_limit() / 64 + 1, 0);
 
     for_roots(*superblock_, [&](InodeNumber root) {
         const Inode *inode = readable_inode(root);
@@ -314,6 +315,7 @@ CheckReport PoolChecker::run() {
     check_counts();
     for (size_t i = 0; i < groups_.size(); ++i)
         cross_check_group(i);
+    check_share_counts();
     if (suppressed_ > 0)
         report_.problems.push_back({"pool", "and " + number(suppressed_) + " more problems", false, false});
     if (repair_ && !persist_.fence())

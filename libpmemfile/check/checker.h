@@ -25,6 +25,7 @@ struct CheckReport {
     std::vector<CheckProblem> problems;
     uint64_t inodes = 0, directories = 0, files = 0, symlinks = 0, orphans = 0;
     uint64_t blocks_total = 0, blocks_used = 0, blocks_leaked = 0;
+    uint64_t blocks_shared = 0; // data of several files, or of several places of one
 };
 
 struct RepairPlan;

@@ -64,8 +64,8 @@ void PoolChecker::cut(InodeNumber number, PoolOffset place, unsigned height, uin
 }
 
 // Follows the pointer at `place` of the map; returns how many blocks hang on it (it and all below).
-uint64_t PoolChecker::visit_map(InodeNumber number, PoolOffset place, unsigned height, uint64_t index,
-                                uint64_t *last_index) {
+uint64_t PoolChecker::visit_map(InodeNumber number, const Inode &inode, PoolOffset place, unsigned height,
+                                uint64_t index, uint64_t *last_index) {
     uint64_t pointer = *at<uint64_t>(place);
     if (pointer == 0)
         return 0;
@@ -81,6 +81,10 @@ uint64_t PoolChecker::visit_map(InodeNumber number, PoolOffset place, unsigned h
         cut(number, place, height, index, "points to " + block + ", which is not one that files may use");
         return 0;
     case Reached::shared:
+        if (height == 0 && is_shared_rightly(number, inode, pointer)) {
+            *last_index = std::max(*last_index, index + 1);
+            return 1;
+        }
         if (nodes_of_file_.contains(pointer)) {
             cut(number, place, height, index, "has a map that leads back to its own node, " + block);
             return 0;
@@ -91,13 +95,14 @@ uint64_t PoolChecker::visit_map(InodeNumber number, PoolOffset place, unsigned h
         return 0;
     }
     if (height == 0) {
+        note_data_block(number, inode, pointer);
         *last_index = std::max(*last_index, index + 1);
         return 1;
     }
     nodes_of_file_.insert(pointer);
     uint64_t blocks = 1;
     for (unsigned i = 0; i < pointers_per_node; ++i)
-        blocks += visit_map(number, pointer * block_size_bytes + i * sizeof(uint64_t), height - 1,
+        blocks += visit_map(number, inode, pointer * block_size_bytes + i * sizeof(uint64_t), height - 1,
                             index * pointers_per_node + i, last_index);
     return blocks;
 }
@@ -115,8 +120,8 @@ void PoolChecker::check_file(InodeNumber number, const Inode &inode) {
     } else {
         nodes_of_file_.clear();
         for (unsigned i = 0; i < inode_slots; ++i)
-            blocks += visit_map(number, offset + offsetof(Inode, content) + i * sizeof(uint64_t), inode.height, i,
-                                &last_index);
+            blocks += visit_map(number, inode, offset + offsetof(Inode, content) + i * sizeof(uint64_t), inode.height,
+                                i, &last_index);
     }
     // After damage the count of what could be followed means nothing.
     if (!incomplete_ && !overlaps_ && blocks != inode.block_count &&

@@ -55,6 +55,11 @@ private:
     void check_counts();
     void enter_as_orphan(InodeNumber inode_number);
     void cross_check_group(size_t index);
+
+    // share_check.cpp
+    bool is_shared_rightly(InodeNumber number, const Inode &inode, BlockNumber block);
+    void note_data_block(InodeNumber number, const Inode &inode, BlockNumber block);
+    void check_share_counts();
     void look_into_queue();
 
     // lost_check.cpp
@@ -66,7 +71,8 @@ private:
     // inode_check.cpp
     void check_inode(InodeNumber number);
     void check_file(InodeNumber number, const Inode &inode);
-    uint64_t visit_map(InodeNumber number, PoolOffset place, unsigned height, uint64_t index, uint64_t *last_index);
+    uint64_t visit_map(InodeNumber number, const Inode &inode, PoolOffset place, unsigned height, uint64_t index,
+                       uint64_t *last_index);
     void cut(InodeNumber number, PoolOffset place, unsigned height, uint64_t index, const std::string &why);
 
     // xattr_check.cpp
@@ -116,8 +122,11 @@ private:
     Pool pool_;                                     // for the engine's own look-ups
     std::unordered_set<BlockNumber> nodes_of_file_; // of the file that is being walked
     std::vector<GroupExtent> groups_;
-    std::vector<uint64_t> reached_;      // one bit a block: data, nodes, leaves
-    std::vector<uint64_t> inode_blocks_; // one bit a block: holds a reached inode
+    std::vector<uint64_t> reached_;                              // one bit a block: data, nodes, leaves
+    std::vector<uint64_t> inode_blocks_;                         // one bit a block: holds a reached inode
+    std::vector<uint64_t> shareable_;                            // one bit a block: data of files that may share it
+    std::unordered_map<BlockNumber, uint64_t> sharers_;          // pointers to it beside the first
+    std::vector<std::pair<InodeNumber, BlockNumber>> unflagged_; // has a block with a count, and not inode_may_share
     std::unordered_map<InodeNumber, InodeFacts> facts_;
     std::deque<InodeNumber> queue_; // reached, not yet looked into
     size_t suppressed_ = 0;

@@ -91,9 +91,9 @@ PMEMFILE_API PMEMfile *pmemfile_open_root(PMEMfilepool *pool, unsigned index, in
  * threads and processes see none before the commit, and go on meanwhile. What the transaction looks at must be as it
  * was at its beginning: once somebody has changed it, calls and the commit fail with EAGAIN, and the program aborts
  * and begins anew. Not part of it: file offsets, advisory locks, credentials, working directory (an abort leads
- * to "/" from one that it undoes). A file that somebody has mapped shared and writable cannot be changed in one (EBUSY).
- * tx_begin: EBUSY when this thread has one open, EAGAIN when 32 are open in the pool, EROFS, ENOTSUP when the pool
- * cannot be mapped privately (device-dax), ENOMEM. */
+ * to "/" from one that it undoes). A file that somebody has mapped shared and writable cannot be changed in one
+ * (EBUSY). tx_begin: EBUSY when this thread has one open, EAGAIN when 32 are open in the pool, EROFS, ENOTSUP when the
+ * pool cannot be mapped privately (device-dax), ENOMEM. */
 PMEMFILE_API int pmemfile_tx_begin(PMEMfilepool *pool);
 /* EINVAL when none is open. It is over in any case; on an error nothing has happened, and files opened in it are
  * closed as by tx_abort. EAGAIN: others have changed something that it had looked at. ENOBUFS: some call did
@@ -144,6 +144,15 @@ PMEMFILE_API pmemfile_ssize_t pmemfile_pwritev2(PMEMfilepool *pool, PMEMfile *fi
 PMEMFILE_API pmemfile_ssize_t pmemfile_copy_file_range(PMEMfilepool *pool, PMEMfile *from, pmemfile_off_t *from_offset,
                                                        PMEMfile *to, pmemfile_off_t *to_offset, size_t size,
                                                        unsigned flags);
+/*
+ * ioctl(2) FICLONERANGE and, with length 0 (to the end of `from`) and offsets 0, FICLONE: the range of `to` reads as
+ * that of `from` and shares its blocks, until either file is written to. Offsets and length are
+ * multiples of 4096, but for a range that ends with `from`. Both files are of `pool`. At or behind the
+ * end of `to`: all or nothing after any crash; else steps of at least 1 MiB, each atomic. 0, or -1 and errno: EBADF
+ * (access modes, O_APPEND), EISDIR, EINVAL, EFBIG, ENOSPC, EOPNOTSUPP (a pool made without share counts).
+ */
+PMEMFILE_API int pmemfile_clone_file_range(PMEMfilepool *pool, PMEMfile *from, pmemfile_off_t from_offset, PMEMfile *to,
+                                           pmemfile_off_t to_offset, pmemfile_off_t length);
 PMEMFILE_API pmemfile_off_t pmemfile_lseek(PMEMfilepool *pool, PMEMfile *file, pmemfile_off_t offset, int whence);
 PMEMFILE_API int pmemfile_ftruncate(PMEMfilepool *pool, PMEMfile *file, pmemfile_off_t length);
 PMEMFILE_API int pmemfile_truncate(PMEMfilepool *pool, const char *path, pmemfile_off_t length);

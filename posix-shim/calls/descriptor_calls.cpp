@@ -2,6 +2,7 @@
 //
 // A number's word is taken away before the kernel closes it, so that a number
 // given out again by another thread never finds the old word.
+#include "posix-shim/calls/clone_call.h"
 #include "posix-shim/calls/path_call.h"
 #include "posix-shim/calls/served_calls.h"
 
@@ -222,6 +223,7 @@ long serve_ioctl(Request &request) {
     }
     case FICLONE:
     case FICLONERANGE:
+        return clone_into(request, *open);
     case FIDEDUPERANGE:
         return -EOPNOTSUPP; // as on tmpfs
     default:

@@ -1,6 +1,7 @@
 // read and write in all their forms, seek, and the other calls on one open file.
 //
 // The engine reads and writes application memory itself (base_user_copy), once.
+#include "posix-shim/calls/clone_call.h"
 #include "posix-shim/calls/path_call.h"
 #include "posix-shim/calls/served_calls.h"
 #include "posix-shim/mapping/fault.h"
@@ -10,6 +11,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <fcntl.h>
+#include <linux/fs.h>
 #include <sys/resource.h>
 
 namespace shim {
@@ -152,6 +155,11 @@ template <typename Serve> long on_open_file(Request &request, Serve serve) {
     return serve(*open);
 }
 
+// A descriptor that is none of ours: is it one of the host's?
+long error_of_foreign(long descriptor) {
+    return base::is_error(base::raw_syscall(SYS_fcntl, descriptor, F_GETFL)) ? -EBADF : -EXDEV;
+}
+
 // The old getdents: {ino, off, reclen, name, pad, type} with the type in the last byte.
 struct OldEntry {
     unsigned long inode;
@@ -204,12 +212,32 @@ long serve_copy_file_range(Request &request) {
     if (from->thread == nullptr && to->thread == nullptr)
         return pass_to_kernel;
     for (const int index : {0, 2}) // the one of the host's may be none
-        if ((index == 0 ? from : to)->thread == nullptr &&
-            base::is_error(base::raw_syscall(SYS_fcntl, request.args[index], F_GETFL)))
+        if ((index == 0 ? from : to)->thread == nullptr && error_of_foreign(request.args[index]) == -EBADF)
             return -EBADF;
     if (from->thread == nullptr || to->thread == nullptr || from->mount != to->mount)
         return -EXDEV;
     return kernel_result(copy_in_pool(request, *from, *to));
+}
+
+long clone_into(Request &request, const OpenArgument &to) {
+    struct file_clone_range range = {};
+    if (static_cast<unsigned>(request.args[1]) == FICLONE)
+        range.src_fd = static_cast<int>(request.args[2]);
+    else if (base::Status taken = copy_in(&range, reinterpret_cast<void *>(request.args[2]), sizeof(range));
+             !taken.ok())
+        return kernel_result(taken);
+    const long source = static_cast<int>(range.src_fd);
+    Result<OpenArgument> from = open_argument(request.context, source);
+    if (!from.ok())
+        return kernel_result(base::Status(from.error()));
+    if (from->thread == nullptr)
+        return error_of_foreign(source);
+    if (from->mount != to.mount)
+        return -EXDEV;
+    const uint64_t limit = file_size_limit();
+    return written(kernel_result(fs_clone_range(*to.thread, from->id, range.src_offset, to.id, range.dest_offset,
+                                                range.src_length, limit)),
+                   limit);
 }
 
 // The kernel does it; then our copy is stale.

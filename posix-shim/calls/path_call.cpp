@@ -26,7 +26,11 @@ Result<InodeHandle> inode_of_route(Thread &thread, const Route &route, bool foll
 }
 
 Result<OpenArgument> open_argument(Request &request, int index) {
-    BASE_TRY_ASSIGN(DescriptorWord word, descriptor_lookup(request.context, request.args[index]));
+    return open_argument(request.context, request.args[index]);
+}
+
+Result<OpenArgument> open_argument(ThreadContext &context, long descriptor) {
+    BASE_TRY_ASSIGN(DescriptorWord word, descriptor_lookup(context, descriptor));
     OpenArgument open;
     if (word == descriptor_own)
         return error(EBADF);
@@ -34,7 +38,7 @@ Result<OpenArgument> open_argument(Request &request, int index) {
         return open;
     open.mount = word_mount(word);
     open.id = word_id(word);
-    BASE_TRY_ASSIGN(open.thread, context_thread(request.context, open.mount));
+    BASE_TRY_ASSIGN(open.thread, context_thread(context, open.mount));
     return open;
 }
 

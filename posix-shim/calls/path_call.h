@@ -75,6 +75,8 @@ struct OpenArgument {
     pmemfile::OpenFileId id = 0;
 };
 base::Result<OpenArgument> open_argument(Request &request, int index);
+// The same of a descriptor that is not an argument itself.
+base::Result<OpenArgument> open_argument(ThreadContext &context, long descriptor);
 // The same with its inode, for calls that do not need more (fchmod ...). O_PATH: EBADF unless `allow_path`.
 base::Result<pmemfile::InodeNumber> inode_of_open(const OpenArgument &open, bool allow_path);
 

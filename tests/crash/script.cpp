@@ -132,6 +132,26 @@ void steps(Explorer &explorer) {
                  write_at("f", 4096, 2'000'000, 'b', true), truncate_to("f", 5000, true), unlink_name("f", true)});
 }
 
+void clones(Explorer &explorer) {
+    explore_all(explorer,
+                {create("a"), write_at("a", 0, 30000, 'a'), create("b"), clone_range("a", 0, "b", 0, 0),
+                 write_at("b", 5000, 64, 'b'), write_at("a", 8192, 8192, 'c'), write_at("a", 100, 50, 'd'),
+                 create("c"), clone_range("b", 0, "c", 0, 0), truncate_to("c", 6000), write_at("b", 5000, 64, 'e'),
+                 clone_range("a", 0, "c", 8192, 16384), clone_range("a", 0, "a", 40960, 8192),
+                 allocate("a", FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, 5000, 9000), write_at("c", 9000, 3000, 'f'),
+                 shift_range("c", FALLOC_FL_COLLAPSE_RANGE, 4096, 4096), clone_range("b", 0, "a", 0, 8192),
+                 truncate_to("a", 41000), unlink_name("b"), write_at("a", 0, 64, 'g'), append("c", 100, 'h'),
+                 // What was freed becomes somebody else's.
+                 create("d"), write_at("d", 0, 40000, 'i'), clone_range("d", 0, "a", 0, 0, true), unlink_name("d"),
+                 write_at("a", 10, 20, 'j'), create("e"), write_at("e", 0, 20000, 'k'),
+                 in_transaction("that clones", {clone_range("e", 0, "c", 4096, 8192), write_at("e", 10, 20, 'l')}),
+                 truncate_to("c", 0), unlink_name("a"), create("f"), write_at("f", 0, 50000, 'm'), unlink_name("c"),
+                 // In steps, of which nothing is seen before the last.
+                 write_at("f", 0, 200, 'n'), write_at("e", 0, 2'600'000, 'o', true), create("g"),
+                 clone_range("e", 0, "g", 0, 0), write_at("g", 1'000'000, 64, 'p'), unlink_name("g"),
+                 unlink_name("e")});
+}
+
 void transactions(Explorer &explorer) {
     std::vector<Operation> many;
     for (unsigned i = 0; i < 12; ++i) {

@@ -184,6 +184,21 @@ Operation copy_range(const std::string &from, int64_t from_offset, const std::st
             })};
 }
 
+Operation clone_range(const std::string &from, int64_t from_offset, const std::string &to, int64_t to_offset,
+                      uint64_t size, bool in_steps) {
+    return {"clone " + from + " to " + to,
+            with_open(from, O_RDWR,
+                      [=](Thread &thread, OpenFileId source) -> base::Status {
+                          BASE_TRY_ASSIGN(const OpenFileId target, fs_open(thread, at(thread, to), O_RDWR, 0));
+                          const base::Status done =
+                              fs_clone_range(thread, source, static_cast<uint64_t>(from_offset), target,
+                                             static_cast<uint64_t>(to_offset), size, UINT64_MAX);
+                          fs_close(thread, target);
+                          return done;
+                      }),
+            in_steps};
+}
+
 Operation change_mode(const std::string &path, mode_t mode) {
     return {"chmod " + path,
             with_inode(path, [=](Thread &thread, InodeHandle handle) { return fs_chmod(thread, handle, mode); })};
@@ -366,6 +381,10 @@ std::vector<Operation> sequence_vocabulary() {
         copy_range("A/small", 100, "A/inline", 10, 40),
         copy_range("B/large", 0, "A/small", 2000, 65536),
         copy_range("B/large", 4096, "B/large", 2'999'000, 1500),
+        clone_range("B/large", 0, "A/new", 0, 0),
+        clone_range("B/large", 0, "A/inline", 0, 8192),
+        clone_range("B/large", 4096, "A/small", 4096, 12288),
+        clone_range("B/large", 0, "B/large", 2 << 20, 16384),
         set_xattr("A/inline", "user.short", 20, 'A'),
         set_xattr("A/small", "user.initial", 3000, 'B'),
         set_xattr("A/small", "trusted.long", 30000, 'C'),

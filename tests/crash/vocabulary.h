@@ -35,6 +35,9 @@ Operation open_truncating(const std::string &path);
 Operation allocate(const std::string &path, int mode, int64_t offset, int64_t size);
 // COLLAPSE_RANGE, INSERT_RANGE: in one step.
 Operation shift_range(const std::string &path, int mode, int64_t offset, int64_t size);
+// FICLONERANGE.
+Operation clone_range(const std::string &from, int64_t from_offset, const std::string &to, int64_t to_offset,
+                      uint64_t size, bool in_steps = false);
 Operation copy_range(const std::string &from, int64_t from_offset, const std::string &to, int64_t to_offset,
                      size_t size);
 Operation change_mode(const std::string &path, mode_t mode);

@@ -2,9 +2,7 @@
 #include "tests/posix/case.h"
 
 #include <algorithm>
-#include <linux/fs.h>
 #include <random>
-#include <sys/ioctl.h>
 
 namespace posix {
 namespace {
@@ -164,13 +162,6 @@ TEST_F(Copy, Errors) {
     EXPECT_EQ(content("/to"), "abcdefghijklmn");
     for (const int file : {readable, writable, appending, path, directory})
         t.close(file);
-}
-TEST_F(Copy, CloneIsRefused) {
-    if (!t.is_kernel_like())
-        GTEST_SKIP() << "no ioctl in the library";
-    EXPECT_EQ(ioctl(to, FICLONE, from), -1);
-    EXPECT_EQ(errno, EOPNOTSUPP);
-    EXPECT_EQ(content("/to"), "abcdefghijklmn");
 }
 
 } // namespace

@@ -7,7 +7,9 @@
 #include <cstdlib>
 #include <filesystem>
 #include <grp.h>
+#include <linux/fs.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -74,6 +76,16 @@ public:
     long copy_range(int from, int64_t *from_offset, int to, int64_t *to_offset, size_t size_bytes,
                     unsigned flags) override {
         return result(::copy_file_range(from, from_offset, to, to_offset, size_bytes, flags));
+    }
+    long clone_range(int from, int64_t from_offset, int to, int64_t to_offset, int64_t size_bytes) override {
+        if (from_offset == 0 && to_offset == 0 && size_bytes == 0)
+            return result(::ioctl(to, FICLONE, from));
+        struct file_clone_range range = {};
+        range.src_fd = from;
+        range.src_offset = static_cast<uint64_t>(from_offset);
+        range.src_length = static_cast<uint64_t>(size_bytes);
+        range.dest_offset = static_cast<uint64_t>(to_offset);
+        return result(::ioctl(to, FICLONERANGE, &range));
     }
     long seek(int file, int64_t offset, int whence) override {
         return result(::lseek(file, offset, whence));

@@ -91,6 +91,13 @@ public:
             return pmemfile_copy_file_range(pool_, f, from_offset, *files_.at(to), to_offset, size_bytes, flags);
         });
     }
+    long clone_range(int from, int64_t from_offset, int to, int64_t to_offset, int64_t size_bytes) override {
+        if (!files_.contains(to))
+            return -EBADF;
+        return on(from, [&](PMEMfile *f) {
+            return pmemfile_clone_file_range(pool_, f, from_offset, *files_.at(to), to_offset, size_bytes);
+        });
+    }
     long seek(int file, int64_t offset, int whence) override {
         return on(file, [&](PMEMfile *f) { return pmemfile_lseek(pool_, f, offset, whence); });
     }

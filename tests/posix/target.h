@@ -44,6 +44,8 @@ public:
     virtual long pwritev2(int file, const struct iovec *vectors, int count, int64_t offset, int flags) = 0;
     virtual long copy_range(int from, int64_t *from_offset, int to, int64_t *to_offset, size_t size_bytes,
                             unsigned flags = 0) = 0;
+    // FICLONERANGE; size 0 and offsets 0: FICLONE.
+    virtual long clone_range(int from, int64_t from_offset, int to, int64_t to_offset, int64_t size_bytes) = 0;
     virtual long seek(int file, int64_t offset, int whence) = 0;
     virtual long truncate(const std::string &path, int64_t size_bytes) = 0;
     virtual long ftruncate(int file, int64_t size_bytes) = 0;

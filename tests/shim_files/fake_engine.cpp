@@ -172,6 +172,9 @@ Result<size_t> fs_write(Thread &, OpenFileId, const UserBuffers &buffers, uint64
 Result<size_t> fs_copy_range(Thread &, OpenFileId, int64_t *, OpenFileId, int64_t *, size_t size_bytes, uint64_t) {
     return size_bytes;
 }
+Status fs_clone_range(Thread &, OpenFileId, uint64_t, OpenFileId, uint64_t, uint64_t, uint64_t) {
+    return {};
+}
 Result<int64_t> fs_seek(Thread &thread, OpenFileId id, int64_t offset, int whence) {
     BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, id));
     file->offset_bytes = whence == SEEK_CUR ? file->offset_bytes.load() + offset : offset;
