@@ -9,7 +9,6 @@
 #include "libpmemfile/file/data_share.h"
 
 #include "libpmemfile/file/inode_change.h"
-#include "libpmemfile/persist/seeded_fault.h"
 #include "libpmemfile/runtime/mapping_pin.h"
 #include "libpmemfile/space/allocator.h"
 
@@ -35,7 +34,7 @@ base::Result<uint64_t> copy_out(Call &call, InodeNumber number, Inode &inode, co
 } // namespace
 
 bool is_block_shared(Call &call, InodeNumber number, const Inode &inode, BlockNumber block) {
-    return (inode.flags & inode_may_share) != 0 && block != 0 && !is_seeded(SeededFault::shared_block_stored_to) &&
+    return (inode.flags & inode_may_share) != 0 && block != 0 &&
            (share_count(call.pool(), block) != 0 || is_other_mapped(call.thread(), number));
 }
 

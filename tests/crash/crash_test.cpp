@@ -51,6 +51,10 @@ TEST(Script, Steps) {
     expect_sound("steps", [](Explorer &explorer, std::mt19937 &) { steps(explorer); });
 }
 
+TEST(Script, Clones) {
+    expect_sound("clones", [](Explorer &explorer, std::mt19937 &) { clones(explorer); });
+}
+
 TEST(Script, Transactions) {
     expect_sound("transactions", [](Explorer &explorer, std::mt19937 &) { transactions(explorer); });
 }

@@ -72,6 +72,8 @@ constexpr Case cases[] = {
     {SeededFault::link_in_two_records, "link_in_two_records", "names"},
     {SeededFault::fresh_blocks_left_in_cache, "fresh_blocks_left_in_cache", "transactions"},
     {SeededFault::own_frees_ignored, "own_frees_ignored", "transactions"},
+    {SeededFault::share_not_counted, "share_not_counted", "clones"},
+    {SeededFault::share_count_dropped_in_place, "share_count_dropped_in_place", "clones"},
 };
 // `none` is not in the list.
 static_assert(std::size(cases) + 1 == static_cast<size_t>(SeededFault::count));
@@ -92,6 +94,7 @@ constexpr Script scripts[] = {
     {"alternate", [](Explorer &explorer, std::mt19937 &) { alternate(explorer, 24); }},
     {"laps", [](Explorer &explorer, std::mt19937 &) { laps(explorer, 2); }},
     {"succession", [](Explorer &explorer, std::mt19937 &) { succession(explorer); }},
+    {"clones", [](Explorer &explorer, std::mt19937 &) { clones(explorer); }},
     {"transactions", [](Explorer &explorer, std::mt19937 &) { transactions(explorer); }},
     {"extended attributes", [](Explorer &explorer, std::mt19937 &) { extended_attributes(explorer); }},
     {"steps", [](Explorer &explorer, std::mt19937 &) { steps(explorer); }},

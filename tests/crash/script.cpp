@@ -135,8 +135,8 @@ void steps(Explorer &explorer) {
 void clones(Explorer &explorer) {
     explore_all(explorer,
                 {create("a"), write_at("a", 0, 30000, 'a'), create("b"), clone_range("a", 0, "b", 0, 0),
-                 write_at("b", 5000, 64, 'b'), write_at("a", 8192, 8192, 'c'), write_at("a", 100, 50, 'd'),
-                 create("c"), clone_range("b", 0, "c", 0, 0), truncate_to("c", 6000), write_at("b", 5000, 64, 'e'),
+                 write_at("b", 5000, 64, 'b'), write_at("a", 8192, 8192, 'c'), write_at("a", 100, 50, 'd'), create("c"),
+                 clone_range("b", 0, "c", 0, 0), truncate_to("c", 6000), write_at("b", 5000, 64, 'e'),
                  clone_range("a", 0, "c", 8192, 16384), clone_range("a", 0, "a", 40960, 8192),
                  allocate("a", FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, 5000, 9000), write_at("c", 9000, 3000, 'f'),
                  shift_range("c", FALLOC_FL_COLLAPSE_RANGE, 4096, 4096), clone_range("b", 0, "a", 0, 8192),

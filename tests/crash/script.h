@@ -26,6 +26,7 @@ void reuse(Explorer &explorer);
 // Both threads store to the same bytes in turn, each by its ring, and the watermark comes past.
 void alternate(Explorer &explorer, unsigned rounds);
 // Several calls in one record; the second thread's calls in between wait.
+void clones(Explorer &explorer);
 void transactions(Explorer &explorer);
 // A ring is filled up, its start moves by a recovery or by another thread, and it is filled up again:
 // records go over the old start.
