@@ -4,6 +4,7 @@
 
 #include "libpmemfile/file/data.h"
 #include "libpmemfile/journal/call.h"
+#include "libpmemfile/journal/settle.h"
 #include "libpmemfile/runtime/open_file.h"
 #include "libpmemfile/runtime/stripe.h"
 
@@ -49,16 +50,25 @@ base::Status orphan_collect_all(Thread &thread) {
     if (pool.read_only)
         return {};
     const Superblock &superblock = pool.superblock();
-    const auto *slots = pool.at<OrphanSlot>(superblock.orphan_table_block * block_size_bytes);
+    const auto *slots = pool.at<std::atomic<InodeNumber>>(superblock.orphan_table_block * block_size_bytes);
+    base::Status done;
     for (uint64_t i = 0; i < superblock.orphan_slots; ++i) {
-        const InodeNumber inode = slots[i].inode;
+        const InodeNumber inode = slots[i].load();
         if (inode == 0)
             continue;
-        if (pool.inode(inode) == nullptr)
-            return base::error(EUCLEAN);
-        BASE_TRY(collect(thread, inode));
+        if (pool.inode(inode) != nullptr)
+            BASE_TRY(collect(thread, inode));
+        else
+            done = base::error(EUCLEAN); // or somebody else works on it at this moment
     }
-    return {};
+    return done;
+}
+
+void orphan_settle_dead(Thread &thread) {
+    // Besides the last uses that their deaths ended: the dead may have been about to collect.
+    // A failure (the medium's) leaves the rest in the orphan table.
+    if (settle_dead_processes(thread, orphan_collect))
+        static_cast<void>(orphan_collect_all(thread));
 }
 
 } // namespace pmemfile

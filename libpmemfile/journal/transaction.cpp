@@ -30,6 +30,12 @@ namespace {
 
 base::Result<std::byte *> map_memory(uint64_t size_bytes, int descriptor) {
     const long flags = MAP_PRIVATE | MAP_NORESERVE | (descriptor < 0 ? MAP_ANONYMOUS : 0);
+#if defined(__SANITIZE_THREAD__) // ThreadSanitizer has to hear of addresses that are used again
+    void *const heard = ::mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, static_cast<int>(flags), descriptor, 0);
+    if (heard == MAP_FAILED)
+        return base::error(ENOMEM);
+    return static_cast<std::byte *>(heard);
+#endif
     const long mapped = base::raw_syscall(SYS_mmap, 0, static_cast<long>(size_bytes), PROT_READ | PROT_WRITE, flags,
                                           static_cast<long>(descriptor), 0);
     if (base::is_error(mapped))
@@ -108,10 +114,11 @@ base::Status Transaction::begin(Thread &thread) {
 
 base::Status Transaction::add(Thread &thread, const RecordHeader &record, uint32_t used_bytes) {
     const uint64_t added = used_bytes - sizeof(RecordHeader);
-    if (refused_ == 0 && (added > limit_bytes_ - used_bytes_ || !space_map_hold_claims(thread)))
+    if (refused_ == 0 && added > limit_bytes_ - used_bytes_)
         refused_ = ENOBUFS;
     if (refused() != 0)
         return base::error(refused());
+    space_map_hold_claims(thread);
     std::memcpy(buffer_ + used_bytes_, reinterpret_cast<const std::byte *>(&record) + sizeof(RecordHeader), added);
     used_bytes_ += added;
     change_count_ += record.change_count;
@@ -189,7 +196,7 @@ void Transaction::abort(Thread &thread) {
 // Ends without a trace what was not committed. The order: claims go first, for the list is the transaction's.
 void Transaction::close(Thread &thread) {
     thread.pool = real_;
-    thread.kept_claims = 0;
+    space_map_end_hold(thread);
     space_map_undo_claims(thread, thread.slot);
     unmap_memory(view_.persist.base(), view_.persist.size_bytes());
     unmap_memory(std::exchange(buffer_, nullptr), limit_bytes_ + cache_line_bytes);
