@@ -5,6 +5,7 @@
 #include "libpmemfile/file/data.h"
 #include "libpmemfile/journal/call.h"
 #include "libpmemfile/journal/settle.h"
+#include "libpmemfile/journal/transaction.h"
 #include "libpmemfile/runtime/open_file.h"
 #include "libpmemfile/runtime/stripe.h"
 
@@ -29,18 +30,18 @@ base::Status collect(Thread &thread, InodeNumber number) {
 bool has_name_surely(const Thread &thread, InodeNumber inode) {
     if (stripe_state(thread, inode).lock.word.load() != 0)
         return false;
-    const Inode *home = thread.pool->inode(inode);
+    const Inode *home = thread.pool->everybodys().inode(inode);
     return home == nullptr || home->link_count != 0;
 }
 
 } // namespace
 
 void orphan_collect(Thread &thread, InodeNumber inode) {
-    // In a transaction it stays in the table: whether somebody uses it is asked after the commit.
-    if (thread.pool->read_only || thread.pool->transaction != nullptr)
+    if (thread.pool->read_only || has_name_surely(thread, inode))
         return;
-    if (has_name_surely(thread, inode))
-        return;
+    // In a transaction it stays in the table: whether somebody uses it is asked when that has ended.
+    if (thread.pool->transaction != nullptr)
+        return thread.pool->transaction->note_ended_use();
     // A failure (the medium's) leaves it in the orphan table: the next first attach tries again.
     static_cast<void>(collect(thread, inode));
 }

@@ -59,6 +59,15 @@ void for_orphans(Thread &thread, const RecordHeader &record, void (*orphaned)(Th
     });
 }
 
+// The same for each inode that is in the orphan table now.
+void for_orphan_table(Thread &thread, void (*orphaned)(Thread &, InodeNumber)) {
+    const Superblock &superblock = thread.pool->superblock();
+    const auto *slots = thread.pool->at<std::atomic<InodeNumber>>(superblock.orphan_table_block * block_size_bytes);
+    for (uint64_t slot = 0; slot < superblock.orphan_slots; ++slot)
+        if (const InodeNumber inode = slots[slot].load(); inode != 0)
+            orphaned(thread, inode);
+}
+
 } // namespace
 
 uint64_t transaction_max_bytes(const Superblock &superblock) {
@@ -81,7 +90,7 @@ base::Status Transaction::make_view(const Thread &thread) {
     return {};
 }
 
-base::Status Transaction::begin(Thread &thread) {
+base::Status Transaction::begin(Thread &thread, void (*orphaned)(Thread &, InodeNumber)) {
     if (thread.pool->transaction != nullptr)
         return base::error(EBUSY);
     if (thread.pool->read_only || thread.pool->segment->failed.load() != 0)
@@ -108,6 +117,8 @@ base::Status Transaction::begin(Thread &thread) {
     used_bytes_ = sizeof(RecordHeader);
     change_count_ = 0;
     refused_ = 0;
+    has_ended_uses_ = false;
+    orphaned_ = orphaned;
     thread.pool = &view_;
     return {};
 }
@@ -173,7 +184,7 @@ base::Status Transaction::commit_record(Thread &thread) {
     return done;
 }
 
-base::Status Transaction::commit(Thread &thread, void (*orphaned)(Thread &, InodeNumber)) {
+base::Status Transaction::commit(Thread &thread) {
     base::Status done;
     if (refused() != 0 || real_->segment->failed.load() != 0)
         done = base::error(refused() != 0 ? refused() : EROFS);
@@ -184,7 +195,7 @@ base::Status Transaction::commit(Thread &thread, void (*orphaned)(Thread &, Inod
     const uint64_t buffer_bytes = limit_bytes_ + cache_line_bytes;
     close(thread);
     if (done.ok())
-        for_orphans(thread, *reinterpret_cast<const RecordHeader *>(buffer), orphaned);
+        for_orphans(thread, *reinterpret_cast<const RecordHeader *>(buffer), orphaned_);
     unmap_memory(buffer, buffer_bytes);
     return done;
 }
@@ -203,6 +214,8 @@ void Transaction::close(Thread &thread) {
     view_ = Pool();
     real_ = nullptr;
     transaction_release(thread);
+    if (std::exchange(has_ended_uses_, false))
+        for_orphan_table(thread, orphaned_);
 }
 
 } // namespace pmemfile

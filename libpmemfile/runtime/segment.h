@@ -67,7 +67,6 @@ struct alignas(64) ThreadSlot {
     std::atomic<Lsn> applied_lsn;       // its last record that is wholly stored at home
     std::atomic<uint64_t> orphan_claim; // orphan slot index + 1 that its present call has claimed
     std::atomic<uint32_t> transaction;  // index + 1 of the OpenTransaction that it has
-    std::atomic<uint64_t> open_claim;   // open file index + 1 that it is making
     // Offsets in the segment of the RobustLocks it holds or is about to take.
     std::atomic<uint64_t> held[max_held_locks];
     // Claims not yet committed: first block << 16 | count, or the bit below and a number.

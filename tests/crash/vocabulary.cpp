@@ -246,7 +246,7 @@ Operation in_transaction(const std::string &name, const std::vector<Operation> &
     return {"transaction " + name,
             [=](Thread &thread) -> base::Status {
                 Transaction transaction;
-                BASE_TRY(transaction.begin(thread));
+                BASE_TRY(transaction.begin(thread, orphan_collect));
                 for (const Operation &operation : operations) {
                     const base::Status done = operation.work(thread);
                     if (!done.ok()) {
@@ -254,7 +254,7 @@ Operation in_transaction(const std::string &name, const std::vector<Operation> &
                         return done;
                     }
                 }
-                return transaction.commit(thread, orphan_collect);
+                return transaction.commit(thread);
             },
             false, true};
 }
