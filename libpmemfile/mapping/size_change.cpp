@@ -7,17 +7,18 @@
 //                                                         file's end
 //
 // When the file is cut, the pages behind its new end become absent again.
-#include "posix-shim/mapping/fault.h"
+#include "libpmemfile/mapping/size_change.h"
 
-#include "posix-shim/mapping/stitch.h"
+#include "libpmemfile/mapping/stitch.h"
 
 #include <algorithm>
 
-namespace shim {
+namespace pmemfile {
 
 namespace {
 
-bool show_what_grew(const MappingLock &lock, ThreadContext &context, uint64_t address) BASE_REQUIRES(mapping_lock) {
+bool show_what_grew(const MappingLock &lock, const MappingCaller &caller, uint64_t address)
+    BASE_REQUIRES(mapping_lock) {
     const Mapping *found = mapping_find(lock, address);
     if (found == nullptr || found->address > address)
         return false;
@@ -26,7 +27,7 @@ bool show_what_grew(const MappingLock &lock, ThreadContext &context, uint64_t ad
                                  MADV_POPULATE_READ) == 0;
     Mapping what = *found;
     const PinnedFile file = pinned_file(lock, what.pin);
-    base::Result<pmemfile::Thread *> thread = context_thread(context, file.mount);
+    base::Result<Thread *> thread = caller.thread(file.pool_key);
     if (!thread.ok())
         return false;
     base::Result<uint64_t> blocks = file_blocks(**thread, file.inode);
@@ -54,15 +55,15 @@ bool show_what_grew(const MappingLock &lock, ThreadContext &context, uint64_t ad
 
 } // namespace
 
-bool mapping_fault(ThreadContext &context, uint64_t address) {
+bool mapping_fault(const MappingCaller &caller, uint64_t address) {
     MappingLock lock;
-    return show_what_grew(lock, context, address);
+    return show_what_grew(lock, caller, address);
 }
 
-void mapping_file_cut(ThreadContext &context, unsigned mount, pmemfile::InodeNumber inode) {
+void mapping_file_cut(const MappingCaller &caller, uint64_t pool_key, InodeNumber inode) {
     if (!mapping_may_overlap(0, UINT64_MAX))
         return;
-    base::Result<pmemfile::Thread *> thread = context_thread(context, mount);
+    base::Result<Thread *> thread = caller.thread(pool_key);
     if (!thread.ok())
         return;
     MappingLock lock;
@@ -73,7 +74,8 @@ void mapping_file_cut(ThreadContext &context, unsigned mount, pmemfile::InodeNum
     while (const Mapping *entry = mapping_find(lock, at)) {
         at = entry->end();
         const PinnedFile &file = pinned_file(lock, entry->pin);
-        if (entry->absent || file.inode != inode || file.mount != mount || entry->block_at(entry->end()) <= *blocks)
+        if (entry->absent || file.inode != inode || file.pool_key != pool_key ||
+            entry->block_at(entry->end()) <= *blocks)
             continue;
         Mapping gone = *entry;
         gone.first_block = std::max(gone.first_block, *blocks);
@@ -87,4 +89,4 @@ void mapping_file_cut(ThreadContext &context, unsigned mount, pmemfile::InodeNum
     }
 }
 
-} // namespace shim
+} // namespace pmemfile
