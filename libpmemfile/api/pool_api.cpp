@@ -103,6 +103,7 @@ PMEMfile *first_file(PMEMfilepool *pool) {
 
 // All threads' places end, and the pool is left.
 void leave(PMEMfilepool *pool) {
+    end_mappings(pool);
     {
         const api::MutexGuard lock(registry_mutex);
         open_serials.erase(pool->serial);
@@ -287,7 +288,7 @@ int pmemfile_pool_suspend(PMEMfilepool *pool) {
     Thread *thread = api::thread_of(pool);
     if (thread == nullptr)
         return -1;
-    if (thread->pool->transaction != nullptr)
+    if (thread->pool->transaction != nullptr || api::is_mapped(pool))
         return api::fail(EBUSY);
     for (PMEMfile *file = api::first_file(pool); file != nullptr; file = file->next)
         if (base::Status noted = api::note_file(*thread, file); !noted.ok())

@@ -294,7 +294,7 @@ bool is_last(const Pool &pool) {
 void pool_detach(Pool &pool) {
     if (pool.segment == nullptr)
         return;
-    const bool is_image = pool.liveness_descriptor < 0;
+    const bool is_image = pool.is_private();
     bool all_is_home = false;
     if (!is_image)
         lock_attached(pool.liveness_descriptor, F_WRLCK);

@@ -166,6 +166,31 @@ PinnedFile &pinned_file(const MappingLock &, uint32_t index) {
     return files[index];
 }
 
+bool mapping_of_pool(uint64_t pool_key) {
+    MappingLock lock;
+    return std::any_of(entries.begin(), entries.end(), [&](const Mapping &entry) BASE_REQUIRES(mapping_lock) {
+        return files[entry.pin].pool_key == pool_key;
+    });
+}
+
+void mapping_drop_pool(const MappingCaller &caller, uint64_t pool_key) {
+    {
+        MappingLock lock;
+        for (size_t i = 0; i < entries.size();) {
+            const Mapping entry = entries[i];
+            if (files[entry.pin].pool_key != pool_key) {
+                i++;
+                continue;
+            }
+            base::raw_syscall(SYS_munmap, static_cast<long>(entry.address), static_cast<long>(entry.length_bytes));
+            entries.erase(i, 1);
+            pinned_file_drop(lock, entry.pin);
+        }
+        set_bounds();
+    }
+    mapping_release_ended(caller);
+}
+
 void mapping_release_ended(const MappingCaller &caller) {
     while (ended_count.load() != 0) {
         PinnedFile ended;

@@ -116,6 +116,11 @@ void pinned_file_reference(const MappingLock &lock, uint32_t index) BASE_REQUIRE
 void pinned_file_drop(const MappingLock &lock, uint32_t index) BASE_REQUIRES(mapping_lock);
 PinnedFile &pinned_file(const MappingLock &lock, uint32_t index) BASE_REQUIRES(mapping_lock);
 
+// Does an entry show a file of the pool of that key? Takes the lock itself.
+bool mapping_of_pool(uint64_t pool_key);
+// Unmaps all files of the pool, and ends their pins. Takes the lock itself.
+void mapping_drop_pool(const MappingCaller &caller, uint64_t pool_key);
+
 // Ends pins without references. Takes the lock itself; call it when it is not held.
 void mapping_release_ended(const MappingCaller &caller);
 

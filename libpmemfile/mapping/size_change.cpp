@@ -17,24 +17,14 @@ namespace pmemfile {
 
 namespace {
 
-bool show_what_grew(const MappingLock &lock, const MappingCaller &caller, uint64_t address)
-    BASE_REQUIRES(mapping_lock) {
-    const Mapping *found = mapping_find(lock, address);
-    if (found == nullptr || found->address > address)
-        return false;
-    if (!found->absent) // another thread was faster; or the medium itself fails, and so does this
-        return base::raw_syscall(SYS_madvise, static_cast<long>(address & ~(page_bytes - 1)), page_bytes,
-                                 MADV_POPULATE_READ) == 0;
-    Mapping what = *found;
-    const PinnedFile file = pinned_file(lock, what.pin);
-    base::Result<Thread *> thread = caller.thread(file.pool_key);
-    if (!thread.ok())
-        return false;
-    base::Result<uint64_t> blocks = file_blocks(**thread, file.inode);
-    if (!blocks.ok() || what.block_at(address) >= *blocks)
+// Shows what the file has now of `what`, an absent entry. False when it is still behind the end, or on an error.
+bool show_entry(const MappingLock &lock, Thread &thread, Mapping what) BASE_REQUIRES(mapping_lock) {
+    const InodeNumber inode = pinned_file(lock, what.pin).inode;
+    base::Result<uint64_t> blocks = file_blocks(thread, inode);
+    if (!blocks.ok() || what.first_block >= *blocks)
         return false;
     uint64_t count = std::min(what.length_bytes / page_bytes, *blocks - what.first_block);
-    if (what.shared && !fill_holes_of(**thread, file.inode, what.first_block, count).ok())
+    if (what.shared && !fill_holes_of(thread, inode, what.first_block, count).ok())
         return false;
     what.length_bytes = count * page_bytes;
     what.absent = false;
@@ -43,12 +33,27 @@ bool show_what_grew(const MappingLock &lock, const MappingCaller &caller, uint64
     BoundsHold hold(lock);
     pinned_file_reference(lock, what.pin);
     mapping_remove(lock, what.address, what.end());
-    if (stitch(lock, **thread, what, 0) != 0) {
+    bool is_there = stitch(lock, thread, what, 0) == 0;
+    if (!is_there) {
         mapping_remove(lock, what.address, what.end());
         what.absent = true; // as before, pieces or not
         mapping_insert(lock, what);
     }
     pinned_file_drop(lock, what.pin);
+    return is_there;
+}
+
+bool show_what_grew(const MappingLock &lock, const MappingCaller &caller, uint64_t address)
+    BASE_REQUIRES(mapping_lock) {
+    const Mapping *found = mapping_find(lock, address);
+    if (found == nullptr || found->address > address)
+        return false;
+    if (!found->absent) // another thread was faster; or the medium itself fails, and so does this
+        return base::raw_syscall(SYS_madvise, static_cast<long>(address & ~(page_bytes - 1)), page_bytes,
+                                 MADV_POPULATE_READ) == 0;
+    base::Result<Thread *> thread = caller.thread(pinned_file(lock, found->pin).pool_key);
+    if (!thread.ok() || !show_entry(lock, **thread, *found))
+        return false;
     found = mapping_find(lock, address);
     return found != nullptr && found->address <= address && !found->absent;
 }
@@ -58,6 +63,22 @@ bool show_what_grew(const MappingLock &lock, const MappingCaller &caller, uint64
 bool mapping_fault(const MappingCaller &caller, uint64_t address) {
     MappingLock lock;
     return show_what_grew(lock, caller, address);
+}
+
+void mapping_file_grown(const MappingCaller &caller, uint64_t pool_key, InodeNumber inode) {
+    if (!mapping_may_overlap(0, UINT64_MAX))
+        return;
+    base::Result<Thread *> thread = caller.thread(pool_key);
+    if (!thread.ok())
+        return;
+    MappingLock lock;
+    uint64_t at = 0;
+    while (const Mapping *entry = mapping_find(lock, at)) {
+        at = entry->end();
+        const PinnedFile &file = pinned_file(lock, entry->pin);
+        if (entry->absent && file.inode == inode && file.pool_key == pool_key)
+            show_entry(lock, **thread, *entry); // on failure a touch is SIGBUS
+    }
 }
 
 void mapping_file_cut(const MappingCaller &caller, uint64_t pool_key, InodeNumber inode) {

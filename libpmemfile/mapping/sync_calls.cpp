@@ -64,7 +64,7 @@ bool next_shared_part(uint64_t at, uint64_t end, Part *part) {
 long flush(const MappingCaller &caller, const Range &range) {
     long result = 0;
     Part part;
-    for (uint64_t at = range.begin; next_shared_part(at, range.end, &part); at = part.end) {
+    for (uint64_t at = range.begin; at < range.end && next_shared_part(at, range.end, &part); at = part.end) {
         base::Result<Thread *> thread = caller.thread(part.file.pool_key);
         base::Status done = thread.ok() ? fs_map_sync(**thread, part.file.inode, part.offset_bytes, part.length_bytes)
                                         : base::Status(thread.error());
