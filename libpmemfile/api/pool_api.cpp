@@ -5,6 +5,7 @@
 // A thread's place is made at its first call and given back when the thread or the
 // pool ends, whichever comes first; a registry of open pools tells which.
 #include "libpmemfile/api/pool_object.h"
+#include "libpmemfile/fs/growth.h"
 #include "libpmemfile/fs/mkfs.h"
 
 #include <cstring>
@@ -320,6 +321,10 @@ int pmemfile_pool_resume(PMEMfilepool *pool, const char *path) {
     api::leave(pool); // closes those that were opened
     pool->is_suspended = true;
     return api::fail(failed);
+}
+
+int pmemfile_pool_grow(PMEMfilepool *pool, size_t size) {
+    return static_cast<int>(api::serve(pool, [&](Thread &thread) { return fs_grow(thread, size); }));
 }
 
 unsigned pmemfile_pool_root_count(PMEMfilepool *pool) {

@@ -103,6 +103,8 @@ bool PoolChecker::check_groups() {
             return false;
         }
         next_free = group.first_block + group.block_count;
+        if (i >= groups_in_use(*superblock_))
+            continue;
         groups_.push_back({group.first_block, group.block_count, group.metadata_blocks});
         report_.blocks_total += group.block_count;
     }

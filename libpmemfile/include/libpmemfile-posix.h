@@ -81,6 +81,10 @@ PMEMFILE_API int pmemfile_pool_suspend(PMEMfilepool *pool);
 /* Takes it back from where it is now. Errors of pool_open; ESTALE when an open file has been
  * removed meanwhile (the pool stays suspended); EINVAL when it was not suspended or is another pool. */
 PMEMFILE_API int pmemfile_pool_resume(PMEMfilepool *pool, const char *path);
+/* Makes a pool that mkfs prepared for it (`pmemfile mkfs --max-size`) at least `size` bytes large, for all processes that
+ * use it; they need not notice. EOPNOTSUPP: it was not prepared. EFBIG: it cannot become so large. ENOSPC: the filesystem
+ * of the pool file is full, and nothing has happened. EROFS, EBUSY (in a transaction), EIO. Any thread. */
+PMEMFILE_API int pmemfile_pool_grow(PMEMfilepool *pool, size_t size);
 /* How many separate root directories there are: 4 (1 in a pool made before there were more). Root 0 is "/"; no path
  * leads to the others, what is in them is found by openat and its kin from open_root. `..` stays in each. */
 PMEMFILE_API unsigned pmemfile_pool_root_count(PMEMfilepool *pool);

@@ -53,6 +53,7 @@ enum class SeededFault : uint32_t {
     link_in_two_records,        // a link's name and its count are two records
     fresh_blocks_left_in_cache, // a transaction's fresh blocks are not written back
     own_frees_ignored,          // recovery applies changes to blocks that the same record freed
+    growth_without_fence,       // the number of groups in use has no fence before it
     count,
 };
 

@@ -202,6 +202,7 @@ struct Segment {
     std::atomic<uint32_t> open_file_hint BASE_GUARDED_BY(open_files_lock); // no free description below it
     RobustLock advisory_lock;
     RobustLock collect_lock;            // one collector of dead processes at a time
+    RobustLock growth_lock;             // one that makes the pool larger at a time
     alignas(64) RobustLock rename_lock; // pool-wide: renames of directories across directories
 
     TransactionGate transaction;

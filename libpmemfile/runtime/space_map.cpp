@@ -439,7 +439,7 @@ void space_map_keep_claims(Thread &thread) {
 
 void space_map_reconcile(Thread &thread, bool all_groups) {
     Segment &segment = *thread.pool->segment;
-    uint64_t groups = thread.pool->superblock().group_count;
+    uint64_t groups = groups_in_use(thread.pool->superblock());
     for (uint64_t group = 0; group < groups; ++group) {
         GroupState &peek = segment.groups()[group];
         if (peek.loaded.load() == 0 || (!all_groups && peek.quarantined.load() == 0))
@@ -465,7 +465,7 @@ void space_map_reconcile(Thread &thread, bool all_groups) {
 
 uint64_t space_map_free_blocks(Thread &thread) {
     uint64_t total = 0;
-    for (uint64_t group = 0; group < thread.pool->superblock().group_count; ++group) {
+    for (uint64_t group = 0; group < groups_in_use(thread.pool->superblock()); ++group) {
         GroupState &peek = thread.pool->segment->groups()[group];
         if (peek.loaded.load() == 0) {
             GroupLock state(thread, group);

@@ -12,7 +12,7 @@ namespace pmemfile {
 namespace {
 
 base::Result<BlockRun> claim_anywhere(Thread &thread, uint32_t want) {
-    uint64_t groups = thread.pool->superblock().group_count;
+    uint64_t groups = groups_in_use(thread.pool->superblock());
     if (groups == 0)
         return base::error(ENOSPC);
     for (int pass = 0; pass < 2; ++pass) {
@@ -51,7 +51,7 @@ base::Result<BlockRun> allocate_run(Call &call, uint32_t want) {
 
 base::Result<InodeNumber> allocate_inode(Call &call) {
     Thread &thread = call.thread();
-    uint64_t groups = call.pool().superblock().group_count;
+    uint64_t groups = groups_in_use(call.pool().superblock());
     for (uint64_t i = 0; i < groups; ++i) {
         BASE_TRY_ASSIGN(InodeNumber inode, space_map_claim_inode(thread, (thread.preferred_group + i) % groups));
         if (inode != 0) {

@@ -72,6 +72,7 @@ constexpr Case cases[] = {
     {SeededFault::link_in_two_records, "link_in_two_records", "names"},
     {SeededFault::fresh_blocks_left_in_cache, "fresh_blocks_left_in_cache", "transactions"},
     {SeededFault::own_frees_ignored, "own_frees_ignored", "transactions"},
+    {SeededFault::growth_without_fence, "growth_without_fence", "growth"},
 };
 // `none` is not in the list.
 static_assert(std::size(cases) + 1 == static_cast<size_t>(SeededFault::count));
@@ -94,6 +95,7 @@ constexpr Script scripts[] = {
     {"succession", [](Explorer &explorer, std::mt19937 &) { succession(explorer); }},
     {"transactions", [](Explorer &explorer, std::mt19937 &) { transactions(explorer); }},
     {"extended attributes", [](Explorer &explorer, std::mt19937 &) { extended_attributes(explorer); }},
+    {"growth", [](Explorer &explorer, std::mt19937 &) { growth(explorer); }},
     {"steps", [](Explorer &explorer, std::mt19937 &) { steps(explorer); }},
     {"crashes", [](Explorer &explorer, std::mt19937 &random) { crashes(explorer, random, 12); }},
 };
