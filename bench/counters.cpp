@@ -153,11 +153,11 @@ void Measurement::data() {
     measure("overwrite_4096", 2, [&](unsigned i) { write_at(file, i % 256 * 4096ull, 4096); });
     measure("transaction", 2, [&](unsigned i) { // two overwrites of 4 KiB and one of 64 B
         Transaction transaction;
-        must(transaction.begin(thread_), "begin");
+        must(transaction.begin(thread_, orphan_collect), "begin");
         write_at(file, i % 128 * 8192ull, 4096);
         write_at(file, i % 128 * 8192ull + 4096, 4096);
         write_at(file, (i + 64) % 128 * 8192ull, 64);
-        must(transaction.commit(thread_, orphan_collect), "commit");
+        must(transaction.commit(thread_), "commit");
     });
     const OpenFileId small = open("small", O_CREAT | O_RDWR | O_APPEND);
     measure("append_64", 1, [&](unsigned) { append(small, 64); });

@@ -19,6 +19,7 @@ using Action = std::function<int()>;
 
 void add_cat(CLI::App &app, Action &action);
 void add_fsck(CLI::App &app, Action &action);
+void add_grow(CLI::App &app, Action &action);
 void add_info(CLI::App &app, Action &action);
 void add_ls(CLI::App &app, Action &action);
 void add_mkfs(CLI::App &app, Action &action);

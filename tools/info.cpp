@@ -33,7 +33,7 @@ bool count_used(const PoolImage &image, uint64_t *used, uint64_t *total) {
         return false;
     const auto *groups = reinterpret_cast<const pmemfile::GroupDescriptor *>(
         image.base() + sb.group_table_block * pmemfile::block_size_bytes);
-    for (uint64_t g = 0; g < sb.group_count; ++g) {
+    for (uint64_t g = 0; g < pmemfile::groups_in_use(sb); ++g) {
         uint64_t count = groups[g].block_count;
         if (count > pmemfile::max_blocks_per_group || groups[g].first_block >= limit)
             return false;
@@ -73,7 +73,7 @@ int info(const std::string &path, bool json) {
                                  {"blocks_used", used},
                                  {"created_ns", sb.created_ns},
                                  {"watermark", sb.watermark},
-                                 {"groups", sb.group_count},
+                                 {"groups", pmemfile::groups_in_use(sb)},
                                  {"rings", sb.ring_count},
                                  {"ring_size_bytes", sb.ring_size_bytes},
                                  {"features",
@@ -95,6 +95,8 @@ int info(const std::string &path, bool json) {
     fmt::print("format         {}\n", sb.version);
     fmt::print("created        {}\n", created_text);
     fmt::print("size           {} bytes\n", sb.pool_size_bytes);
+    if ((sb.features.incompatible & pmemfile::feature_growth) != 0)
+        fmt::print("grows          to that size; {} bytes now\n", total * pmemfile::block_size_bytes);
     fmt::print("used           {} of {} blocks of {} bytes\n", used, total, pmemfile::block_size_bytes);
     fmt::print("features       compatible {:#x}, read-only compatible {:#x}, incompatible {:#x}\n",
                sb.features.compatible, sb.features.read_only_compatible, sb.features.incompatible);

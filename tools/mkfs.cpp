@@ -33,7 +33,7 @@ bool parse_size(const std::string &text, uint64_t *size_bytes) {
 
 void add_mkfs(CLI::App &app, Action &action) {
     struct Options {
-        std::string pool, size, label;
+        std::string pool, size, max_size, label;
         bool force = false;
     };
     auto options = std::make_shared<Options>();
@@ -43,6 +43,8 @@ void add_mkfs(CLI::App &app, Action &action) {
                      "File to make (on a DAX filesystem, /dev/shm, or any other), or a device-dax")
         ->required();
     command->add_option("-s,--size", options->size, "Size: a number and K, M, G or T (powers of 1024); at least 16M");
+    command->add_option("-m,--max-size", options->max_size,
+                        "Size to which `pmemfile grow` can make it larger: the file is sparse");
     command->add_option("-L,--label", options->label, "Label, at most 63 bytes");
     command->add_flag("-f,--force", options->force, "Replace what is there; all that it holds is lost");
     command->callback([options, &action] {
@@ -50,6 +52,10 @@ void add_mkfs(CLI::App &app, Action &action) {
             pmemfile::MkfsOptions mkfs_options;
             if (!options->size.empty() && !parse_size(options->size, &mkfs_options.size_bytes)) {
                 complain("'{}' is not a size; write for example 64M or 2G", options->size);
+                return 2;
+            }
+            if (!options->max_size.empty() && !parse_size(options->max_size, &mkfs_options.max_size_bytes)) {
+                complain("'{}' is not a size; write for example 64M or 2G", options->max_size);
                 return 2;
             }
             if (options->label.size() > 63) {

@@ -14,6 +14,7 @@ int main(int argc, char **argv) {
     tools::add_mkfs(app, action);
     tools::add_run(app, action);
     tools::add_fsck(app, action);
+    tools::add_grow(app, action);
     tools::add_info(app, action);
     tools::add_ls(app, action);
     tools::add_cat(app, action);

@@ -24,7 +24,7 @@ PoolSession::~PoolSession() {
         pmemfile::pool_detach(pool_);
 }
 
-bool PoolSession::attach(const std::string &path) {
+bool PoolSession::attach(const std::string &path, Access access) {
     {
         // The look has clearer words for what is no pool.
         PoolImage look;
@@ -36,9 +36,10 @@ bool PoolSession::attach(const std::string &path) {
     pmemfile::AttachOptions options;
     options.container_open = pmemfile::container_open;
     pmemfile::ContainerMessage message;
-    options.read_only = true;
+    options.read_only = access == Access::read;
     base::Status attached = pmemfile::pool_attach(pool_, path.c_str(), options, &message);
-    if (!attached.ok() && (attached.error().number() == EACCES || attached.error().number() == EROFS))
+    if (!attached.ok() && access == Access::read &&
+        (attached.error().number() == EACCES || attached.error().number() == EROFS))
         attached = pmemfile::pool_attach_copy(pool_, path.c_str(), &message);
     if (!attached.ok()) {
         complain("cannot attach {}: {}", path,

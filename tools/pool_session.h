@@ -1,4 +1,4 @@
-// pool_session: a pool attached for reading its files: for ls and cat.
+// pool_session: a pool attached: for reading its files (ls, cat), and to make it larger (grow).
 #pragma once
 
 #include "libpmemfile/fs/attribute_calls.h"
@@ -27,8 +27,9 @@ public:
     PoolSession(const PoolSession &) = delete;
     PoolSession &operator=(const PoolSession &) = delete;
 
-    // Attaches; complains and returns false when that fails.
-    bool attach(const std::string &path);
+    enum class Access { read, write };
+    // Attaches; complains and returns false when that fails. To a copy, where the pool may only be read.
+    bool attach(const std::string &path, Access access = Access::read);
     pmemfile::Thread &thread() {
         return *thread_;
     }

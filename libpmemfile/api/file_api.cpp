@@ -22,6 +22,8 @@ PMEMfile *open_at(PMEMfilepool *pool, PMEMfile *dir, const char *path, int flags
         pmemfile_close(pool, std::exchange(file, nullptr));
         errno = EAGAIN;
     }
+    if (file != nullptr && (flags & (O_TRUNC | O_PATH)) == O_TRUNC)
+        api::note_size_change(pool, file->inode);
     return file;
 }
 
@@ -38,6 +40,14 @@ base::Result<UserBuffers> buffers_of(const pmemfile_iovec_t *vectors, int count)
         if (__builtin_add_overflow(total, vectors[i].iov_len, &total) || total > SSIZE_MAX)
             return base::error(EINVAL);
     return UserBuffers{vectors, static_cast<unsigned>(count)};
+}
+
+// A call that may change the file's size: what this process maps of it follows.
+template <typename Call> long resize_file(PMEMfilepool *pool, PMEMfile *file, Call call) {
+    const long result = api::serve(pool, call);
+    if (result >= 0)
+        api::note_size_change(pool, file->inode);
+    return result;
 }
 
 // Changes the file's attributes by `change(thread)`. An O_PATH file only tells where it is: EBADF.
@@ -102,7 +112,7 @@ pmemfile_ssize_t pmemfile_preadv2(PMEMfilepool *pool, PMEMfile *file, const pmem
 pmemfile_ssize_t pmemfile_pwritev2(PMEMfilepool *pool, PMEMfile *file, const pmemfile_iovec_t *vectors, int count,
                                    pmemfile_off_t offset, int flags) {
     const uint64_t limit = pool->file_size_limit_bytes;
-    return api::serve(pool, [&](Thread &thread) -> base::Result<size_t> {
+    return resize_file(pool, file, [&](Thread &thread) -> base::Result<size_t> {
         BASE_TRY_ASSIGN(UserBuffers buffers, buffers_of(vectors, count));
         BASE_TRY_ASSIGN(unsigned options, io_options_of(flags, true));
         return offset == -1 ? fs_write(thread, file->id, buffers, limit, options)
@@ -118,7 +128,7 @@ pmemfile_ssize_t pmemfile_readv(PMEMfilepool *pool, PMEMfile *file, const pmemfi
 }
 
 pmemfile_ssize_t pmemfile_writev(PMEMfilepool *pool, PMEMfile *file, const pmemfile_iovec_t *vectors, int count) {
-    return api::serve(pool, [&](Thread &thread) -> base::Result<size_t> {
+    return resize_file(pool, file, [&](Thread &thread) -> base::Result<size_t> {
         BASE_TRY_ASSIGN(UserBuffers buffers, buffers_of(vectors, count));
         return fs_write(thread, file->id, buffers, pool->file_size_limit_bytes);
     });
@@ -134,7 +144,7 @@ pmemfile_ssize_t pmemfile_preadv(PMEMfilepool *pool, PMEMfile *file, const pmemf
 
 pmemfile_ssize_t pmemfile_pwritev(PMEMfilepool *pool, PMEMfile *file, const pmemfile_iovec_t *vectors, int count,
                                   pmemfile_off_t offset) {
-    return api::serve(pool, [&](Thread &thread) -> base::Result<size_t> {
+    return resize_file(pool, file, [&](Thread &thread) -> base::Result<size_t> {
         BASE_TRY_ASSIGN(UserBuffers buffers, buffers_of(vectors, count));
         return fs_pwrite(thread, file->id, buffers, offset, pool->file_size_limit_bytes);
     });
@@ -165,7 +175,7 @@ pmemfile_ssize_t pmemfile_copy_file_range(PMEMfilepool *pool, PMEMfile *from, pm
                                           pmemfile_off_t *to_offset, size_t size, unsigned flags) {
     if (flags != 0)
         return api::fail(EINVAL);
-    return api::serve(pool, [&](Thread &thread) {
+    return resize_file(pool, to, [&](Thread &thread) {
         return fs_copy_range(thread, from->id, from_offset, to->id, to_offset, size, pool->file_size_limit_bytes);
     });
 }
@@ -174,7 +184,7 @@ int pmemfile_clone_file_range(PMEMfilepool *pool, PMEMfile *from, pmemfile_off_t
                               pmemfile_off_t to_offset, pmemfile_off_t length) {
     if (from_offset < 0 || to_offset < 0 || length < 0)
         return api::fail(EINVAL);
-    return static_cast<int>(api::serve(pool, [&](Thread &thread) {
+    return static_cast<int>(resize_file(pool, to, [&](Thread &thread) {
         return fs_clone_range(thread, from->id, static_cast<uint64_t>(from_offset), to->id,
                               static_cast<uint64_t>(to_offset), static_cast<uint64_t>(length),
                               pool->file_size_limit_bytes);
@@ -186,12 +196,13 @@ pmemfile_off_t pmemfile_lseek(PMEMfilepool *pool, PMEMfile *file, pmemfile_off_t
 }
 
 int pmemfile_ftruncate(PMEMfilepool *pool, PMEMfile *file, pmemfile_off_t length) {
-    return static_cast<int>(api::serve(pool, [&](Thread &thread) { return fs_ftruncate(thread, file->id, length); }));
+    return static_cast<int>(
+        resize_file(pool, file, [&](Thread &thread) { return fs_ftruncate(thread, file->id, length); }));
 }
 
 int pmemfile_fallocate(PMEMfilepool *pool, PMEMfile *file, int mode, pmemfile_off_t offset, pmemfile_off_t length) {
     return static_cast<int>(
-        api::serve(pool, [&](Thread &thread) { return fs_fallocate(thread, file->id, mode, offset, length); }));
+        resize_file(pool, file, [&](Thread &thread) { return fs_fallocate(thread, file->id, mode, offset, length); }));
 }
 
 int pmemfile_posix_fallocate(PMEMfilepool *pool, PMEMfile *file, pmemfile_off_t offset, pmemfile_off_t length) {

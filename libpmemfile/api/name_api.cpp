@@ -224,6 +224,12 @@ int pmemfile_utime(PMEMfilepool *pool, const char *path, const pmemfile_utimbuf_
 }
 
 int pmemfile_truncate(PMEMfilepool *pool, const char *path, pmemfile_off_t length) {
-    return change_at(pool, PMEMFILE_AT_CWD, path, 0,
-                     [&](Thread &thread, InodeHandle handle) { return fs_truncate(thread, handle, length, true); });
+    InodeNumber cut = 0;
+    const int result = change_at(pool, PMEMFILE_AT_CWD, path, 0, [&](Thread &thread, InodeHandle handle) {
+        cut = handle.number;
+        return fs_truncate(thread, handle, length, true);
+    });
+    if (result == 0)
+        api::note_size_change(pool, cut);
+    return result;
 }

@@ -5,6 +5,7 @@
 // A thread's place is made at its first call and given back when the thread or the
 // pool ends, whichever comes first; a registry of open pools tells which.
 #include "libpmemfile/api/pool_object.h"
+#include "libpmemfile/fs/growth.h"
 #include "libpmemfile/fs/mkfs.h"
 
 #include <cstring>
@@ -103,6 +104,7 @@ PMEMfile *first_file(PMEMfilepool *pool) {
 
 // All threads' places end, and the pool is left.
 void leave(PMEMfilepool *pool) {
+    end_mappings(pool);
     {
         const api::MutexGuard lock(registry_mutex);
         open_serials.erase(pool->serial);
@@ -287,7 +289,7 @@ int pmemfile_pool_suspend(PMEMfilepool *pool) {
     Thread *thread = api::thread_of(pool);
     if (thread == nullptr)
         return -1;
-    if (thread->pool->transaction != nullptr)
+    if (thread->pool->transaction != nullptr || api::is_mapped(pool))
         return api::fail(EBUSY);
     for (PMEMfile *file = api::first_file(pool); file != nullptr; file = file->next)
         if (base::Status noted = api::note_file(*thread, file); !noted.ok())
@@ -319,6 +321,10 @@ int pmemfile_pool_resume(PMEMfilepool *pool, const char *path) {
     api::leave(pool); // closes those that were opened
     pool->is_suspended = true;
     return api::fail(failed);
+}
+
+int pmemfile_pool_grow(PMEMfilepool *pool, size_t size) {
+    return static_cast<int>(api::serve(pool, [&](Thread &thread) { return fs_grow(thread, size); }));
 }
 
 unsigned pmemfile_pool_root_count(PMEMfilepool *pool) {

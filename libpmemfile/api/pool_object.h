@@ -55,6 +55,13 @@ void remove_file(PMEMfilepool *pool, PMEMfile *file);
 base::Status commit_transaction(PMEMfilepool *pool, Thread &thread);
 // Ends the transaction that `thread` has open in the pool, if any. Its files are closed.
 void abort_transaction(PMEMfilepool *pool, Thread &thread);
+// The size of a file may have changed by a call: its mappings in this process follow. Costs two loads when
+// nothing is mapped.
+void note_size_change(PMEMfilepool *pool, InodeNumber inode);
+// Does this process map files of the pool?
+bool is_mapped(PMEMfilepool *pool);
+// Takes them out of the address space.
+void end_mappings(PMEMfilepool *pool);
 // An errno, and -1 as the result.
 int fail(int number);
 

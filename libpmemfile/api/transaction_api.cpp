@@ -32,7 +32,7 @@ base::Status commit_transaction(PMEMfilepool *pool, Thread &thread) {
         return base::error(refused);
     }
     const std::unique_ptr<Transaction> transaction(thread.pool->transaction);
-    const base::Status done = transaction->commit(thread, orphan_collect);
+    const base::Status done = transaction->commit(thread);
     end_files_of(pool, thread, transaction.get(), !done.ok());
     return done;
 }
@@ -53,7 +53,7 @@ using namespace pmemfile;
 int pmemfile_tx_begin(PMEMfilepool *pool) {
     return static_cast<int>(api::serve(pool, [&](Thread &thread) {
         auto transaction = std::make_unique<Transaction>();
-        const base::Status begun = transaction->begin(thread);
+        const base::Status begun = transaction->begin(thread, orphan_collect);
         if (begun.ok())
             static_cast<void>(transaction.release()); // the thread's view leads to it
         return begun;

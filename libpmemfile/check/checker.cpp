@@ -103,6 +103,8 @@ bool PoolChecker::check_groups() {
             return false;
         }
         next_free = group.first_block + group.block_count;
+        if (i >= groups_in_use(*superblock_))
+            continue;
         groups_.push_back({group.first_block, group.block_count, group.metadata_blocks});
         report_.blocks_total += group.block_count;
     }
@@ -179,9 +181,15 @@ void PoolChecker::check_counts() {
             auto right = static_cast<uint32_t>(facts.orphan_slot);
             repair_bytes(offset + offsetof(Inode, orphan_slot), &right, sizeof(right));
         }
-        if ((inode->flags & inode_truncating) != 0 && facts.orphan_slot == 0 &&
-            repairable(name, "is half truncated, but not in the orphan table"))
+        if ((inode->flags & inode_truncating) != 0 && !S_ISREG(inode->mode)) {
+            if (repairable(name, "is marked half truncated, but is no file")) {
+                const auto right = static_cast<uint16_t>(inode->flags & ~inode_truncating);
+                repair_bytes(offset + offsetof(Inode, flags), &right, sizeof(right));
+            }
+        } else if ((inode->flags & inode_truncating) != 0 && facts.orphan_slot == 0 &&
+                   repairable(name, "is half truncated, but not in the orphan table")) {
             enter_as_orphan(inode_number);
+        }
         if (!is_directory || (facts.names == 0 && !is_root) || facts.is_lost)
             continue;
         InodeNumber parent = is_root ? inode_number : facts.parent;

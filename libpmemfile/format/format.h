@@ -64,9 +64,10 @@ struct Features {
     uint32_t reserved;
 };
 
-// Bits of `incompatible`. mkfs sets them; a pool made before has none, and no clones.
-constexpr uint32_t feature_share_counts = 1; // groups have share counts: files may share blocks
-constexpr uint32_t known_incompatible_features = feature_share_counts;
+// Bits of `incompatible`.
+constexpr uint32_t feature_share_counts = 1; // groups have share counts: files may share blocks. Set by mkfs
+constexpr uint32_t feature_growth = 2;       // the pool can grow: groups from `groups_in_use` on are not there yet
+constexpr uint32_t known_incompatible_features = feature_share_counts | feature_growth;
 
 constexpr unsigned max_other_roots = 3;
 
@@ -81,7 +82,7 @@ struct Superblock {
     uint8_t uuid[16];
     char label[64]; // NUL-padded
     int64_t created_ns;
-    uint64_t pool_size_bytes;    // size of the pool file at mkfs
+    uint64_t pool_size_bytes;    // size of the pool file; with feature_growth: to which it can grow (it is sparse)
     uint64_t journal_nonce;      // random; seeds the checksum of every record and each directory's hash
     uint64_t group_count;        // allocation groups
     uint64_t group_table_block;  // GroupDescriptor[group_count]
@@ -114,13 +115,29 @@ struct Superblock {
     // byte 640: state flags, see superblock_state_*.
     uint64_t state;
     uint8_t reserved3[56];
-    uint8_t reserved4[block_size_bytes - 704];
+
+    // byte 704, only with feature_growth: groups_in_use_word of how many groups there are. Growing stores it last.
+    uint64_t groups_in_use;
+    uint8_t reserved4[block_size_bytes - 712];
 };
 static_assert(sizeof(Superblock) == block_size_bytes);
 static_assert(offsetof(Superblock, attach_generation) == 512);
 static_assert(offsetof(Superblock, watermark) == 576);
 static_assert(offsetof(Superblock, state) == 640);
+static_assert(offsetof(Superblock, groups_in_use) == 704);
 constexpr size_t superblock_checked_bytes = 512;
+
+// The upper half tells a damaged word: it is the lower half's complement.
+constexpr uint64_t groups_in_use_word(uint32_t count) {
+    return count | uint64_t{~count} << 32;
+}
+// How many groups there are to allocate from: the first ones of the table. It only grows, while others work.
+inline uint64_t groups_in_use(const Superblock &superblock) {
+    if ((superblock.features.incompatible & feature_growth) == 0)
+        return superblock.group_count;
+    const auto count = static_cast<uint32_t>(__atomic_load_n(&superblock.groups_in_use, __ATOMIC_ACQUIRE));
+    return count < superblock.group_count ? count : superblock.group_count;
+}
 
 // Calls visit(inode) for each root there is, `/` first.
 template <typename Visit> void for_roots(const Superblock &superblock, Visit &&visit) {

@@ -294,7 +294,7 @@ bool is_last(const Pool &pool) {
 void pool_detach(Pool &pool) {
     if (pool.segment == nullptr)
         return;
-    const bool is_image = pool.liveness_descriptor < 0;
+    const bool is_image = pool.is_private();
     bool all_is_home = false;
     if (!is_image)
         lock_attached(pool.liveness_descriptor, F_WRLCK);
@@ -308,7 +308,7 @@ void pool_detach(Pool &pool) {
             advisory_lock_drop_process(thread, pool.incarnation);
             mapping_pin_drop_process(thread, pool.incarnation, orphan_collect);
             open_file_drop_process(thread, pool.process_slot, orphan_collect);
-            settle_dead_processes(thread, orphan_collect);
+            orphan_settle_dead(thread);
             all_is_home = watermark_raise_all(thread).ok(); // a failed medium is told by the next attach
             thread_release(thread);
         }

@@ -180,7 +180,7 @@ void fs_statfs(Thread &thread, struct statfs *statfs) {
     std::memset(statfs, 0, sizeof(*statfs));
     const auto *groups = pool.at<GroupDescriptor>(superblock.group_table_block * block_size_bytes);
     uint64_t blocks = 0;
-    for (uint64_t i = 0; i < superblock.group_count; ++i)
+    for (uint64_t i = 0; i < groups_in_use(superblock); ++i)
         blocks += groups[i].block_count - groups[i].metadata_blocks;
     const uint64_t free_blocks = std::min(space_map_free_blocks(thread), blocks);
     statfs->f_type = pmemfile_statfs_type;

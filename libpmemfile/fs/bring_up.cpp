@@ -62,10 +62,6 @@ void fill_segment(Pool &pool, const struct stat &pool_status, uint64_t nonce, co
         segment.rings()[ring].last_lsn.store(report.last_lsn);
         segment.rings()[ring].fenced_lsn.store(report.last_lsn);
     }
-    const auto *orphans = pool.at<OrphanSlot>(superblock.orphan_table_block * block_size_bytes);
-    for (uint64_t slot = 0; slot < superblock.orphan_slots; slot++)
-        if (orphans[slot].inode != 0)
-            segment.orphan_bitmap()[slot / 64].fetch_or(uint64_t{1} << (slot % 64));
 }
 
 // The attach is known on the media before anybody uses the segment (hazard 5).
@@ -135,8 +131,9 @@ base::Status tidy_up(Pool &pool, bool is_first, bool is_handover) {
         if (is_handover) {
             settle_former_threads(thread);
             mapping_pin_drop_process(thread, pool.incarnation, orphan_collect); // the former image's mappings
+            static_cast<void>(orphan_collect_all(thread)); // the kernel killed its other threads anywhere
         }
-        settle_dead_processes(thread, orphan_collect);
+        orphan_settle_dead(thread);
         if (is_first && !is_seeded(SeededFault::orphans_not_collected))
             done = orphan_collect_all(thread);
         thread_release(thread);

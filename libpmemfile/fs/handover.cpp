@@ -8,7 +8,6 @@
 #include "base/raw_syscall.h"
 #include "libpmemfile/fs/attach.h"
 #include "libpmemfile/fs/orphan.h"
-#include "libpmemfile/journal/settle.h"
 #include "libpmemfile/runtime/liveness.h"
 #include "libpmemfile/runtime/mapping_pin.h"
 #include "libpmemfile/runtime/open_file.h"
@@ -24,7 +23,7 @@ base::Result<PoolPlace> pool_place_clone(Thread &thread) {
     // Children that were killed keep their slots until somebody looks. Early, so that
     // an attach, which cannot look before it has a slot, finds one.
     if (!registered.ok() || copy.process_slot > max_processes * 3 / 4)
-        settle_dead_processes(thread, orphan_collect);
+        orphan_settle_dead(thread);
     if (!registered.ok())
         registered = process_register(copy);
     BASE_TRY(registered);

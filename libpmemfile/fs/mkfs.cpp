@@ -8,8 +8,10 @@
 #include "libpmemfile/fs/mkfs.h"
 
 #include "libpmemfile/fs/pool_file.h"
+#include "libpmemfile/space/group.h"
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -55,11 +57,23 @@ void choose_rings(uint64_t pool_bytes, Superblock &superblock) {
         superblock.ring_count = 64, superblock.ring_size_bytes = mib;
 }
 
-void add_groups(Plan &plan, uint64_t first_block, uint64_t block_count) {
+// A pool that grows does so by whole groups: about a thousandth of what it can become, 4 to 128 MiB.
+uint64_t growth_step_blocks(const MkfsOptions &options) {
+    return std::clamp<uint64_t>(std::bit_ceil(options.max_size_bytes / 1024 / block_size_bytes), 1024,
+                                max_blocks_per_group);
+}
+
+// What it can grow into begins behind libpmemobj's heap, on a border of huge pages.
+BlockNumber tail_first_block(const MkfsOptions &options) {
+    constexpr uint64_t huge_page_bytes = uint64_t{2} << 20;
+    return (options.size_bytes + huge_page_bytes - 1) / huge_page_bytes * (huge_page_bytes / block_size_bytes);
+}
+
+void add_groups(Plan &plan, uint64_t first_block, uint64_t block_count, uint64_t limit_blocks) {
     while (block_count >= min_group_blocks) {
         GroupDescriptor group = {};
         group.first_block = first_block;
-        group.block_count = static_cast<uint32_t>(std::min(block_count, max_blocks_per_group));
+        group.block_count = static_cast<uint32_t>(std::min(block_count, limit_blocks));
         group.metadata_blocks =
             static_cast<uint32_t>(group_metadata_blocks(group.block_count, plan.superblock.features));
         group.checksum = XXH3_64bits_withSeed(&group, offsetof(GroupDescriptor, checksum), plan.groups.size());
@@ -88,12 +102,13 @@ base::Result<Plan> make_plan(const ContainerRoot &root, const ContainerInfo &inf
     timespec now = {};
     clock_gettime(CLOCK_REALTIME, &now);
     superblock.created_ns = now.tv_sec * 1'000'000'000 + now.tv_nsec;
-    choose_rings(info.pool_size_bytes, superblock);
+    choose_rings(options.max_size_bytes != 0 ? options.size_bytes : info.pool_size_bytes, superblock);
 
     uint64_t all_blocks = 0;
     for (uint64_t slab = 0; slab < root.slab_count; slab++)
         all_blocks += root.slabs[slab].block_count;
-    const uint64_t most_groups = all_blocks / max_blocks_per_group + root.slab_count + 1;
+    const uint64_t most_groups = all_blocks / max_blocks_per_group + root.slab_count + 1 +
+                                 options.max_size_bytes / block_size_bytes / growth_step_blocks(options) + 1;
     plan.superblock_block = root.slabs[0].first_block;
     uint64_t next = plan.superblock_block + 1;
     auto take = [&next](uint64_t blocks) {
@@ -112,9 +127,16 @@ base::Result<Plan> make_plan(const ContainerRoot &root, const ContainerInfo &inf
     const uint64_t used = next - plan.superblock_block;
     if (root.slabs[0].block_count < used + min_group_blocks)
         return base::error(ENOSPC);
-    add_groups(plan, next, root.slabs[0].block_count - used);
+    add_groups(plan, next, root.slabs[0].block_count - used, max_blocks_per_group);
     for (uint64_t slab = 1; slab < root.slab_count; slab++)
-        add_groups(plan, root.slabs[slab].first_block, root.slabs[slab].block_count);
+        add_groups(plan, root.slabs[slab].first_block, root.slabs[slab].block_count, max_blocks_per_group);
+    if (options.max_size_bytes != 0) {
+        superblock.features.incompatible |= feature_growth;
+        superblock.groups_in_use = groups_in_use_word(static_cast<uint32_t>(plan.groups.size()));
+        const BlockNumber first = tail_first_block(options);
+        if (options.max_size_bytes / block_size_bytes > first)
+            add_groups(plan, first, options.max_size_bytes / block_size_bytes - first, growth_step_blocks(options));
+    }
     superblock.group_count = plan.groups.size();
     superblock.root_inode = (plan.groups[0].first_block + plan.groups[0].metadata_blocks) * inodes_per_block;
     for (unsigned i = 0; i < max_other_roots; i++)
@@ -123,27 +145,12 @@ base::Result<Plan> make_plan(const ContainerRoot &root, const ContainerInfo &inf
     return plan;
 }
 
-void set_bit(Persist &persist, PoolOffset bitmap, uint64_t bit) {
-    persist.or64(bitmap + bit / 64 * 8, uint64_t{1} << (bit % 64));
-}
-
-// Bitmaps of a group: its metadata and what lies beyond its end are in use.
-void write_group(Persist &persist, const GroupDescriptor &group) {
-    const PoolOffset blocks = group.first_block * block_size_bytes;
-    persist.zero(blocks, group.metadata_blocks * block_size_bytes);
-    for (uint64_t bit = 0; bit < group.metadata_blocks; bit++)
-        set_bit(persist, blocks, bit);
-    for (uint64_t bit = group.block_count; bit < max_blocks_per_group; bit++)
-        set_bit(persist, blocks, bit);
-    persist.flush(blocks, group.metadata_blocks * block_size_bytes);
-}
-
 // All roots are in one inode block.
 void write_root_directories(Persist &persist, const Plan &plan, const MkfsOptions &options) {
     const GroupDescriptor &group = plan.groups[0];
     const PoolOffset blocks = group.first_block * block_size_bytes;
-    set_bit(persist, blocks, group.metadata_blocks);
-    set_bit(persist, blocks + block_size_bytes, group.metadata_blocks);
+    group_set_bit(persist, blocks, group.metadata_blocks);
+    group_set_bit(persist, blocks + block_size_bytes, group.metadata_blocks);
 
     Inode root = {};
     root.magic = inode_magic;
@@ -156,7 +163,7 @@ void write_root_directories(Persist &persist, const Plan &plan, const MkfsOption
     const PoolOffset block = plan.superblock.root_inode * inode_size_bytes;
     persist.zero(block, block_size_bytes);
     for_roots(plan.superblock, [&](InodeNumber number) {
-        set_bit(persist, blocks + 2 * block_size_bytes, number - group.first_block * inodes_per_block);
+        group_set_bit(persist, blocks + 2 * block_size_bytes, number - group.first_block * inodes_per_block);
         root.parent = number;
         persist.store(number * inode_size_bytes, &root, sizeof root);
     });
@@ -172,8 +179,8 @@ base::Status write_plan(Persist &persist, const Plan &plan, const MkfsOptions &o
     persist.zero(tables, tables_bytes);
     persist.store(tables, plan.groups.data(), plan.groups.size() * sizeof(GroupDescriptor));
     persist.flush(tables, tables_bytes);
-    for (const GroupDescriptor &group : plan.groups)
-        write_group(persist, group);
+    for (uint64_t group = 0; group < groups_in_use(superblock); group++)
+        group_write(persist, plan.groups[group]);
     write_root_directories(persist, plan, options);
     if (!persist.sync_all())
         return base::error(EIO);
@@ -209,7 +216,15 @@ base::Status fill_container(const std::string &path, const ContainerInfo &info, 
 
 base::Status make_at(const std::string &path, uint64_t size_bytes, const MkfsOptions &options,
                      ContainerMessage *message) {
-    BASE_TRY_ASSIGN(const ContainerInfo info, container_create(path.c_str(), size_bytes, options.mode, message));
+    BASE_TRY_ASSIGN(ContainerInfo info, container_create(path.c_str(), size_bytes, options.mode, message));
+    if (options.max_size_bytes != 0) { // sparse
+        if (truncate(path.c_str(), static_cast<off_t>(options.max_size_bytes)) != 0) {
+            const int error_number = errno;
+            say(message, path, std::strerror(error_number));
+            return base::error(error_number);
+        }
+        info.pool_size_bytes = options.max_size_bytes;
+    }
     return fill_container(path, info, options, message);
 }
 
@@ -234,6 +249,11 @@ base::Status mkfs(const char *path, const MkfsOptions &options, ContainerMessage
     if (exists && !options.replace) {
         say(message, path, "exists already");
         return base::error(EEXIST);
+    }
+    if (options.max_size_bytes != 0 && (options.max_size_bytes < options.size_bytes || options.size_bytes == 0 ||
+                                        (exists && S_ISCHR(status.st_mode)))) {
+        say(message, path, "a pool that can grow takes a size, a larger one to grow to, and a file");
+        return base::error(EINVAL);
     }
     if (exists && S_ISCHR(status.st_mode)) // a device-dax is formatted where it is
         return make_at(path, 0, options, message);

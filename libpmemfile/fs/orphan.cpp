@@ -4,6 +4,8 @@
 
 #include "libpmemfile/file/data.h"
 #include "libpmemfile/journal/call.h"
+#include "libpmemfile/journal/settle.h"
+#include "libpmemfile/journal/transaction.h"
 #include "libpmemfile/runtime/open_file.h"
 #include "libpmemfile/runtime/stripe.h"
 
@@ -28,18 +30,18 @@ base::Status collect(Thread &thread, InodeNumber number) {
 bool has_name_surely(const Thread &thread, InodeNumber inode) {
     if (stripe_state(thread, inode).lock.word.load() != 0)
         return false;
-    const Inode *home = thread.pool->inode(inode);
+    const Inode *home = thread.pool->everybodys().inode(inode);
     return home == nullptr || home->link_count != 0;
 }
 
 } // namespace
 
 void orphan_collect(Thread &thread, InodeNumber inode) {
-    // In a transaction it stays in the table: whether somebody uses it is asked after the commit.
-    if (thread.pool->read_only || thread.pool->transaction != nullptr)
+    if (thread.pool->read_only || has_name_surely(thread, inode))
         return;
-    if (has_name_surely(thread, inode))
-        return;
+    // In a transaction it stays in the table: whether somebody uses it is asked when that has ended.
+    if (thread.pool->transaction != nullptr)
+        return thread.pool->transaction->note_ended_use();
     // A failure (the medium's) leaves it in the orphan table: the next first attach tries again.
     static_cast<void>(collect(thread, inode));
 }
@@ -49,16 +51,25 @@ base::Status orphan_collect_all(Thread &thread) {
     if (pool.read_only)
         return {};
     const Superblock &superblock = pool.superblock();
-    const auto *slots = pool.at<OrphanSlot>(superblock.orphan_table_block * block_size_bytes);
+    const auto *slots = pool.at<std::atomic<InodeNumber>>(superblock.orphan_table_block * block_size_bytes);
+    base::Status done;
     for (uint64_t i = 0; i < superblock.orphan_slots; ++i) {
-        const InodeNumber inode = slots[i].inode;
+        const InodeNumber inode = slots[i].load();
         if (inode == 0)
             continue;
-        if (pool.inode(inode) == nullptr)
-            return base::error(EUCLEAN);
-        BASE_TRY(collect(thread, inode));
+        if (pool.inode(inode) != nullptr)
+            BASE_TRY(collect(thread, inode));
+        else
+            done = base::error(EUCLEAN); // or somebody else works on it at this moment
     }
-    return {};
+    return done;
+}
+
+void orphan_settle_dead(Thread &thread) {
+    // Besides the last uses that their deaths ended: the dead may have been about to collect.
+    // A failure (the medium's) leaves the rest in the orphan table.
+    if (settle_dead_processes(thread, orphan_collect))
+        static_cast<void>(orphan_collect_all(thread));
 }
 
 } // namespace pmemfile

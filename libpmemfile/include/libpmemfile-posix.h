@@ -64,8 +64,8 @@ PMEMFILE_API PMEMfilepool *pmemfile_pool_create(const char *path, size_t poolsiz
 /* Opens a pool. ENOENT, EACCES, EINVAL (no pool), EUCLEAN (damaged), EBUSY. The process's user and
  * groups, umask and RLIMIT_FSIZE are taken over as they are now. */
 PMEMFILE_API PMEMfilepool *pmemfile_pool_open(const char *path);
-/* Closes it; files that are still open are closed with it, and their PMEMfile are gone. No other thread
- * may be in a call on it. */
+/* Closes it; files that are still open are closed with it, and their PMEMfile are gone; what is mapped is unmapped.
+ * No other thread may be in a call on it. */
 PMEMFILE_API void pmemfile_pool_close(PMEMfilepool *pool);
 /* The st_dev that stat tells from now on. */
 PMEMFILE_API void pmemfile_pool_set_device(PMEMfilepool *pool, pmemfile_dev_t device);
@@ -76,11 +76,15 @@ PMEMFILE_API PMEMfilepool *pmemfile_pool_open_read_only(const char *path);
 /* Leaves the pool, so that it is nobody's who had it through `pool`: its threads' places end, and so do
  * record locks and flocks. Open files and the working directory stay and are taken up by resume. Until
  * then every call with `pool` but resume and close fails with ENODEV. No other thread may be in a call
- * on it. -1: EBUSY while an open file has no name any more (it would be lost), ENODEV. */
+ * on it. -1: EBUSY while an open file has no name any more (it would be lost) or a file is mapped, ENODEV. */
 PMEMFILE_API int pmemfile_pool_suspend(PMEMfilepool *pool);
 /* Takes it back from where it is now. Errors of pool_open; ESTALE when an open file has been
  * removed meanwhile (the pool stays suspended); EINVAL when it was not suspended or is another pool. */
 PMEMFILE_API int pmemfile_pool_resume(PMEMfilepool *pool, const char *path);
+/* Makes a pool that mkfs prepared for it (`pmemfile mkfs --max-size`) at least `size` bytes large, for all processes that
+ * use it; they need not notice. EOPNOTSUPP: it was not prepared. EFBIG: it cannot become so large. ENOSPC: the filesystem
+ * of the pool file is full, and nothing has happened. EROFS, EBUSY (in a transaction), EIO. Any thread. */
+PMEMFILE_API int pmemfile_pool_grow(PMEMfilepool *pool, size_t size);
 /* How many separate root directories there are: 4 (1 in a pool made before there were more). Root 0 is "/"; no path
  * leads to the others, what is in them is found by openat and its kin from open_root. `..` stays in each. */
 PMEMFILE_API unsigned pmemfile_pool_root_count(PMEMfilepool *pool);
@@ -169,6 +173,32 @@ PMEMFILE_API int pmemfile_getdents(PMEMfilepool *pool, PMEMfile *dir, struct lin
  * locks (not the F_OFD_ ones) count for all its PMEMfiles of the file. */
 PMEMFILE_API int pmemfile_fcntl(PMEMfilepool *pool, PMEMfile *file, int command, ...);
 PMEMFILE_API int pmemfile_flock(PMEMfilepool *pool, PMEMfile *file, int operation);
+
+/* Mappings of files: the pool's own pages at an address of the program. Names, arguments, results and errors are those of
+ * the namesakes; on addresses that show no file of a pool they are the namesakes. Of what Linux does there are these
+ * differences. A mapping outlives its PMEMfile, but not its pool: pool_close unmaps, pool_suspend fails with EBUSY. In a
+ * transaction mmap, mremap and msync fail with EBUSY; ENODEV for a pool that is open as a private copy
+ * (pool_open_read_only). A child of fork may use what is mapped, as long as the parent keeps it mapped. Any thread.
+ *
+ * MAP_SHARED shows what write stores, and read what is stored there, in all processes; while it lasts,
+ * writes to the file are made in place: durable when they return, but not atomic in a crash. Holes in its range take blocks
+ * when it is made (where there is no room: SIGBUS on a touch, as on a full tmpfs). Stores through it are durable
+ * after msync with MS_SYNC. A page behind the file's end is SIGBUS; it is there once this process has let the file
+ * grow by a call, or pmemfile_mapping_fault was asked. Pages that another process cuts off stay until they are unmapped. */
+PMEMFILE_API void *pmemfile_mmap(PMEMfilepool *pool, void *address, size_t length, int protection, int flags,
+                                 PMEMfile *file, pmemfile_off_t offset);
+PMEMFILE_API int pmemfile_munmap(PMEMfilepool *pool, void *address, size_t length);
+/* The new address follows `flags` with MREMAP_FIXED. MREMAP_DONTUNMAP: EINVAL. */
+PMEMFILE_API void *pmemfile_mremap(PMEMfilepool *pool, void *old_address, size_t old_length, size_t new_length,
+                                   int flags, ...);
+PMEMFILE_API int pmemfile_mprotect(PMEMfilepool *pool, void *address, size_t length, int protection);
+PMEMFILE_API int pmemfile_msync(PMEMfilepool *pool, void *address, size_t length, int flags);
+/* MADV_REMOVE: EOPNOTSUPP. MADV_HWPOISON, MADV_SOFT_OFFLINE: EPERM. */
+PMEMFILE_API int pmemfile_madvise(PMEMfilepool *pool, void *address, size_t length, int advice);
+/* For a program's handler of SIGBUS, which gives si_addr: 1 when another process has let the file grow over that page
+ * and it is there now, so that the instruction may be tried again; 0 when the fault is a real one. Not while the
+ * same thread is in a call of this library (one that reads its arguments from a mapping). */
+PMEMFILE_API int pmemfile_mapping_fault(const void *address);
 
 PMEMFILE_API int pmemfile_link(PMEMfilepool *pool, const char *from, const char *to);
 /* AT_EMPTY_PATH and an empty `from`: the file `from_dir` itself, also one of O_TMPFILE that has no name yet. */

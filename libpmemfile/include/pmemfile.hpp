@@ -8,7 +8,7 @@
 //
 // Each function is one call of libpmemfile-posix.h, whose text says what it does, its errors (those
 // of its POSIX namesake) and its thread rule. A call that changes something is atomic and durable
-// when it returns. A File must end before its Pool does. Paths are NUL-terminated.
+// when it returns. A File and a Mapping must end before their Pool does. Paths are NUL-terminated.
 #pragma once
 
 #include "base/result.h"
@@ -18,6 +18,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <sys/mman.h>
 #include <utility>
 #include <vector>
 
@@ -41,6 +42,51 @@ struct Entry {
     std::string name;
     pmemfile_ino_t inode = 0;
     unsigned char type = 0; // DT_*
+};
+
+// A mapping of a file. Moves, and unmaps itself; lives on when the file is closed.
+class Mapping {
+public:
+    Mapping() = default;
+    // Takes over what is mapped at `bytes`.
+    Mapping(PMEMfilepool *pool, std::span<std::byte> bytes) : pool_(pool), bytes_(bytes) {}
+    ~Mapping() {
+        unmap();
+    }
+    Mapping(Mapping &&other) noexcept : pool_(other.pool_), bytes_(std::exchange(other.bytes_, {})) {}
+    Mapping &operator=(Mapping &&other) noexcept {
+        std::swap(pool_, other.pool_);
+        std::swap(bytes_, other.bytes_);
+        return *this;
+    }
+    // To the length that was asked for. Loads beyond the last page of the file are SIGBUS.
+    std::span<std::byte> bytes() const {
+        return bytes_;
+    }
+    // The stores to `part` of bytes() are durable afterwards. It begins on a page.
+    Status sync(std::span<std::byte> part) const {
+        return status_of(pmemfile_msync(pool_, part.data(), part.size(), MS_SYNC));
+    }
+    Status sync() const {
+        return sync(bytes_);
+    }
+    // Another length, and perhaps another address.
+    Status resize(size_t length_bytes) {
+        void *const at = pmemfile_mremap(pool_, bytes_.data(), bytes_.size(), length_bytes, MREMAP_MAYMOVE);
+        if (at == MAP_FAILED)
+            return base::error(errno);
+        bytes_ = {static_cast<std::byte *>(at), length_bytes};
+        return {};
+    }
+    void unmap() {
+        if (!bytes_.empty())
+            pmemfile_munmap(pool_, bytes_.data(), bytes_.size());
+        bytes_ = {};
+    }
+
+private:
+    PMEMfilepool *pool_ = nullptr;
+    std::span<std::byte> bytes_;
 };
 
 // An open file description. Moves, and closes itself.
@@ -117,6 +163,13 @@ public:
     }
     Status remove_xattr(const char *name) {
         return status_of(pmemfile_fremovexattr(pool_, file_, name));
+    }
+    // Maps it (pmemfile_mmap). `flags`: MAP_SHARED, MAP_PRIVATE and their companions but MAP_FIXED.
+    Result<Mapping> map(size_t length_bytes, int protection, int flags = MAP_SHARED, pmemfile_off_t offset_bytes = 0) {
+        void *const at = pmemfile_mmap(pool_, nullptr, length_bytes, protection, flags, file_, offset_bytes);
+        if (at == MAP_FAILED)
+            return base::error(errno);
+        return Mapping(pool_, {static_cast<std::byte *>(at), length_bytes});
     }
     // LOCK_SH, LOCK_EX, LOCK_UN, LOCK_NB.
     Status lock(int operation) {

@@ -162,7 +162,7 @@ void Call::take_blocks(BlockRun run) {
 // told that something of the group comes back.
 bool Call::may_free(BlockRun run) {
     const uint64_t group = group_of_block(pool(), run.first);
-    if (group != pool().superblock().group_count) {
+    if (group < groups_in_use(pool().superblock())) {
         const GroupDescriptor &descriptor = group_descriptor(pool(), group);
         const uint64_t index = run.first - descriptor.first_block;
         if (index >= descriptor.metadata_blocks && run.count <= descriptor.block_count - index) {

@@ -99,7 +99,7 @@ bool change_is_sane(const Pool &pool, const Change &change) {
     const bool is_inode = change.kind >= ChangeKind::take_inode;
     const BlockNumber block = is_inode ? change.target / inodes_per_block : change.target;
     const uint64_t group = group_of_block(pool, block);
-    if (group >= pool.superblock().group_count)
+    if (group >= groups_in_use(pool.superblock()))
         return false;
     const GroupDescriptor &descriptor = group_descriptor(pool, group);
     return is_inode || change.length <= descriptor.block_count - (block - descriptor.first_block);

@@ -271,12 +271,17 @@ void settle_process(Thread &thread, uint32_t process_slot, void (*ended)(Thread 
     }
 }
 
-void settle_dead_processes(Thread &thread, void (*ended)(Thread &, InodeNumber)) {
+bool settle_dead_processes(Thread &thread, void (*ended)(Thread &, InodeNumber)) {
     Segment &segment = *thread.pool->segment;
     const uint32_t count = segment.process_high_water.load();
-    for (uint32_t slot = 0; slot < count; slot++)
-        if (segment.processes()[slot].incarnation.load() != 0 && !process_alive(*thread.pool, slot))
-            settle_process(thread, slot, ended);
+    bool has_settled = false;
+    for (uint32_t slot = 0; slot < count; slot++) {
+        if (segment.processes()[slot].incarnation.load() == 0 || process_alive(*thread.pool, slot))
+            continue;
+        settle_process(thread, slot, ended);
+        has_settled = true;
+    }
+    return has_settled;
 }
 
 } // namespace pmemfile

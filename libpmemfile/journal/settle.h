@@ -20,7 +20,7 @@ void settle_process(Thread &thread, uint32_t process_slot, void (*ended)(Thread 
 void settle_former_threads(Thread &thread);
 // For freed_under_way_hook (runtime/space_map.h): looks at the records that the thread slots name.
 void freed_under_way(Thread &thread, void *context, void (*each)(void *context, BlockRun run));
-// Looks at all process slots and settles those that died.
-void settle_dead_processes(Thread &thread, void (*ended)(Thread &, InodeNumber));
+// Looks at all process slots and settles those that died. True when there were any.
+bool settle_dead_processes(Thread &thread, void (*ended)(Thread &, InodeNumber));
 
 } // namespace pmemfile

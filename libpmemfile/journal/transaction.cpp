@@ -30,6 +30,12 @@ namespace {
 
 base::Result<std::byte *> map_memory(uint64_t size_bytes, int descriptor) {
     const long flags = MAP_PRIVATE | MAP_NORESERVE | (descriptor < 0 ? MAP_ANONYMOUS : 0);
+#if defined(__SANITIZE_THREAD__) // ThreadSanitizer has to hear of addresses that are used again
+    void *const heard = ::mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, static_cast<int>(flags), descriptor, 0);
+    if (heard == MAP_FAILED)
+        return base::error(ENOMEM);
+    return static_cast<std::byte *>(heard);
+#endif
     const long mapped = base::raw_syscall(SYS_mmap, 0, static_cast<long>(size_bytes), PROT_READ | PROT_WRITE, flags,
                                           static_cast<long>(descriptor), 0);
     if (base::is_error(mapped))
@@ -51,6 +57,15 @@ void for_orphans(Thread &thread, const RecordHeader &record, void (*orphaned)(Th
         if (const InodeNumber inode = is_slot ? *reinterpret_cast<const InodeNumber *>(payload) : 0)
             orphaned(thread, inode);
     });
+}
+
+// The same for each inode that is in the orphan table now.
+void for_orphan_table(Thread &thread, void (*orphaned)(Thread &, InodeNumber)) {
+    const Superblock &superblock = thread.pool->superblock();
+    const auto *slots = thread.pool->at<std::atomic<InodeNumber>>(superblock.orphan_table_block * block_size_bytes);
+    for (uint64_t slot = 0; slot < superblock.orphan_slots; ++slot)
+        if (const InodeNumber inode = slots[slot].load(); inode != 0)
+            orphaned(thread, inode);
 }
 
 } // namespace
@@ -75,7 +90,7 @@ base::Status Transaction::make_view(const Thread &thread) {
     return {};
 }
 
-base::Status Transaction::begin(Thread &thread) {
+base::Status Transaction::begin(Thread &thread, void (*orphaned)(Thread &, InodeNumber)) {
     if (thread.pool->transaction != nullptr)
         return base::error(EBUSY);
     if (thread.pool->read_only || thread.pool->segment->failed.load() != 0)
@@ -102,16 +117,19 @@ base::Status Transaction::begin(Thread &thread) {
     used_bytes_ = sizeof(RecordHeader);
     change_count_ = 0;
     refused_ = 0;
+    has_ended_uses_ = false;
+    orphaned_ = orphaned;
     thread.pool = &view_;
     return {};
 }
 
 base::Status Transaction::add(Thread &thread, const RecordHeader &record, uint32_t used_bytes) {
     const uint64_t added = used_bytes - sizeof(RecordHeader);
-    if (refused_ == 0 && (added > limit_bytes_ - used_bytes_ || !space_map_hold_claims(thread)))
+    if (refused_ == 0 && added > limit_bytes_ - used_bytes_)
         refused_ = ENOBUFS;
     if (refused() != 0)
         return base::error(refused());
+    space_map_hold_claims(thread);
     std::memcpy(buffer_ + used_bytes_, reinterpret_cast<const std::byte *>(&record) + sizeof(RecordHeader), added);
     used_bytes_ += added;
     change_count_ += record.change_count;
@@ -166,7 +184,7 @@ base::Status Transaction::commit_record(Thread &thread) {
     return done;
 }
 
-base::Status Transaction::commit(Thread &thread, void (*orphaned)(Thread &, InodeNumber)) {
+base::Status Transaction::commit(Thread &thread) {
     base::Status done;
     if (refused() != 0 || real_->segment->failed.load() != 0)
         done = base::error(refused() != 0 ? refused() : EROFS);
@@ -177,7 +195,7 @@ base::Status Transaction::commit(Thread &thread, void (*orphaned)(Thread &, Inod
     const uint64_t buffer_bytes = limit_bytes_ + cache_line_bytes;
     close(thread);
     if (done.ok())
-        for_orphans(thread, *reinterpret_cast<const RecordHeader *>(buffer), orphaned);
+        for_orphans(thread, *reinterpret_cast<const RecordHeader *>(buffer), orphaned_);
     unmap_memory(buffer, buffer_bytes);
     return done;
 }
@@ -189,13 +207,15 @@ void Transaction::abort(Thread &thread) {
 // Ends without a trace what was not committed. The order: claims go first, for the list is the transaction's.
 void Transaction::close(Thread &thread) {
     thread.pool = real_;
-    thread.kept_claims = 0;
+    space_map_end_hold(thread);
     space_map_undo_claims(thread, thread.slot);
     unmap_memory(view_.persist.base(), view_.persist.size_bytes());
     unmap_memory(std::exchange(buffer_, nullptr), limit_bytes_ + cache_line_bytes);
     view_ = Pool();
     real_ = nullptr;
     transaction_release(thread);
+    if (std::exchange(has_ended_uses_, false))
+        for_orphan_table(thread, orphaned_);
 }
 
 } // namespace pmemfile

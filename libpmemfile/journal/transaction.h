@@ -29,15 +29,16 @@ public:
     Transaction &operator=(const Transaction &) = delete;
 
     // Opens it: `thread.pool` is the view afterwards. Waits for calls under way. The thread is in no call.
+    // When it has ended, orphaned(thread, inode) is called for each inode that may have lost its last name and
+    // its last user in it.
     // Errors: EBUSY (the thread has one open), EAGAIN (max_transactions are), EROFS (the pool may
     // not be changed), ENOTSUP (the pool cannot be mapped privately: device-dax), ENOMEM.
-    base::Status begin(Thread &thread);
+    base::Status begin(Thread &thread, void (*orphaned)(Thread &, InodeNumber));
     // Makes everything durable and visible at once and closes it. The fresh blocks' data and the record
-    // take two fences in all (one if there are no fresh blocks). Afterwards calls orphaned(thread, inode)
-    // for each inode that went to the orphan table: its last name is gone, perhaps its last user too.
+    // take two fences in all (one if there are no fresh blocks).
     // Errors, with nothing done: EAGAIN when others have changed what it has looked at, ENOBUFS when a
     // call has said so, EIO, EROFS.
-    base::Status commit(Thread &thread, void (*orphaned)(Thread &, InodeNumber));
+    base::Status commit(Thread &thread);
     // Forgets everything and closes it.
     void abort(Thread &thread);
     // The errno that commit() will say because of what a call has met; 0 if there is none so far. What calls gave
@@ -49,6 +50,11 @@ public:
     // From Call::commit: the changes of one call, the first `used_bytes` of `record`. They are stored
     // in the view. ENOBUFS when the transaction would be too large: then it cannot be committed any more.
     base::Status add(Thread &thread, const RecordHeader &record, uint32_t used_bytes);
+    // A last use has ended in it, of an inode that others may have taken the last name from meanwhile. Only
+    // the pool knows, not the view.
+    void note_ended_use() {
+        has_ended_uses_ = true;
+    }
 
 private:
     base::Status make_view(const Thread &thread);
@@ -68,6 +74,8 @@ private:
     uint64_t used_bytes_ = 0;
     uint32_t change_count_ = 0;
     int refused_ = 0; // ENOBUFS
+    bool has_ended_uses_ = false;
+    void (*orphaned_)(Thread &, InodeNumber) = nullptr;
 };
 
 } // namespace pmemfile

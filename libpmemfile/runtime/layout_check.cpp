@@ -72,6 +72,10 @@ LayoutProblem superblock_problem(const Persist &persist, PoolOffset offset) {
     if (sb.group_count == 0 || sb.group_count > limit || !in_pool(limit, sb.group_table_block, sb.group_table_blocks) ||
         blocks_for(sb.group_count, sizeof(GroupDescriptor)) > sb.group_table_blocks)
         return damaged("has a group table outside the pool");
+    const uint64_t in_use = groups_in_use(sb);
+    if (in_use == 0 || ((sb.features.incompatible & feature_growth) != 0 &&
+                        sb.groups_in_use != groups_in_use_word(static_cast<uint32_t>(in_use))))
+        return damaged("has a damaged number of groups in use");
     if (sb.orphan_slots == 0 || sb.orphan_slots > persist.size_bytes() / sizeof(OrphanSlot) ||
         !in_pool(limit, sb.orphan_table_block, blocks_for(sb.orphan_slots, sizeof(OrphanSlot))))
         return damaged("has an orphan table outside the pool");

@@ -9,6 +9,7 @@
 #include "libpmemfile/runtime/stripe.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace pmemfile {
 namespace {
@@ -39,12 +40,18 @@ void set_reference(OpenFile &file, uint32_t process_slot) {
 InodeNumber drop_reference(Thread &thread, Segment &segment, uint32_t index, uint32_t process_slot)
     BASE_REQUIRES(segment.open_files_lock) {
     OpenFile &file = segment.open_files()[index];
+    const auto others = [&](const std::atomic<uint64_t> &word) {
+        const bool is_ours = &word == &file.references[process_slot / 64];
+        return word.load() & ~(is_ours ? uint64_t{1} << (process_slot % 64) : 0);
+    };
+    InodeNumber inode = 0;
+    if (std::none_of(std::begin(file.references), std::end(file.references), others)) {
+        inode = file.inode.load();
+        file.nonce.store(0, std::memory_order_release);
+    }
     file.references[process_slot / 64].fetch_and(~(uint64_t{1} << (process_slot % 64)));
-    for (const auto &word : file.references)
-        if (word.load() != 0)
-            return 0;
-    InodeNumber inode = file.inode.load();
-    file.nonce.store(0, std::memory_order_release);
+    if (inode == 0)
+        return 0;
     stripe_state(thread, inode).open_hint.fetch_sub(1);
     if (index < segment.open_file_hint.load())
         segment.open_file_hint.store(index, std::memory_order_release);

@@ -36,6 +36,11 @@ struct Pool {
         return *at<Superblock>(superblock_offset);
     }
 
+    // Memory of this process alone: an image, or a copy of a pool. It is in no file that could be mapped.
+    bool is_private() const {
+        return liveness_descriptor < 0;
+    }
+
     // This pool, or the one that this is the view of.
     const Pool &everybodys() const {
         return shared != nullptr ? *shared : *this;

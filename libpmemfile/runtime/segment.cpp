@@ -28,7 +28,7 @@ void segment_lay_out(Segment &segment, uint64_t group_count, uint64_t orphan_slo
     segment.mapping_pins_offset = table(sizeof(MappingPin) * max_mapping_pins);
     segment.advisory_locks_offset = table(sizeof(AdvisoryLock) * max_advisory_locks);
     segment.transactions_offset = table(sizeof(OpenTransaction) * max_transactions);
-    segment.orphan_bitmap_offset = table((orphan_slots + 63) / 64 * 8);
+    segment.orphan_claims_offset = table(orphan_slots * sizeof(uint32_t));
     segment.groups_offset = table(sizeof(GroupState) * group_count);
     segment.bitmaps_stride = group_bitmaps_bytes;
     segment.bitmaps_offset = table(group_bitmaps_bytes * group_count);

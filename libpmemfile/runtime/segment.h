@@ -8,7 +8,7 @@
 // segments for one pool, or one for two, are noticed (hazard 5).
 //
 //   [Segment header][ProcessSlot…][ThreadSlot…][RingState…][Stripe…]
-//   [OpenFile…][MappingPin…][AdvisoryLock…][OpenTransaction…][orphan bitmap][GroupState…][group bitmaps…]
+//   [OpenFile…][MappingPin…][AdvisoryLock…][OpenTransaction…][orphan claims][GroupState…][group bitmaps…]
 //
 // All references are indices or offsets. A process may be killed between any
 // two stores here: states are single words tagged with their owner, or can be
@@ -25,7 +25,7 @@
 namespace pmemfile {
 
 constexpr uint64_t segment_magic = 0x31474553454d4d50;
-constexpr uint32_t segment_version = 2;
+constexpr uint32_t segment_version = 3;
 constexpr unsigned max_processes = 512;
 constexpr unsigned max_threads = 2048;
 constexpr unsigned max_rings = 64;
@@ -65,17 +65,15 @@ struct alignas(64) ThreadSlot {
     std::atomic<uint32_t> record_ring;
     std::atomic<uint32_t> claim_count;
     std::atomic<Lsn> applied_lsn;       // its last record that is wholly stored at home
-    std::atomic<uint64_t> orphan_claim; // orphan slot index + 1 it has claimed and not committed
+    std::atomic<uint64_t> orphan_claim; // orphan slot index + 1 that its present call has claimed
     std::atomic<uint32_t> transaction;  // index + 1 of the OpenTransaction that it has
-    std::atomic<uint64_t> open_claim;   // open file index + 1 that it is making
     // Offsets in the segment of the RobustLocks it holds or is about to take.
     std::atomic<uint64_t> held[max_held_locks];
-    // Claims not yet committed: first block << 16 | count, or one of the bits below and a number.
+    // Claims not yet committed: first block << 16 | count, or the bit below and a number.
     std::atomic<uint64_t> claims[max_claims];
 };
-constexpr uint64_t inode_claim_bit = uint64_t{1} << 63;  // an inode number
-constexpr uint64_t orphan_claim_bit = uint64_t{1} << 62; // orphan slot index + 1; in a transaction's list only
-constexpr uint64_t incarnation_claiming = ~uint64_t{0};  // a thread slot that is being taken
+constexpr uint64_t inode_claim_bit = uint64_t{1} << 63; // an inode number
+constexpr uint64_t incarnation_claiming = ~uint64_t{0}; // a thread slot that is being taken
 
 // Where a record begins, and the LSN before which all of the ring's records
 // are: lets the watermark find a ring's new start without walking the ring.
@@ -188,7 +186,7 @@ struct Segment {
     uint64_t processes_offset, threads_offset, rings_offset, stripes_offset, open_files_offset;
     uint64_t mapping_pins_offset, advisory_locks_offset, groups_offset, bitmaps_offset, transactions_offset;
     uint64_t bitmaps_stride;       // of one group: [block bitmap 4 KiB][inode-block bitmap 4 KiB][inode masks 64 KiB]
-    uint64_t orphan_bitmap_offset; // claimed orphan slots, 1 bit each
+    uint64_t orphan_claims_offset; // for each orphan slot: thread slot index + 1 of who claims it, 0 = nobody
 
     alignas(64) std::atomic<Lsn> last_lsn; // the counter LSNs are drawn from
     alignas(64) std::atomic<uint64_t> next_incarnation;
@@ -203,8 +201,8 @@ struct Segment {
     RobustLock open_files_lock;
     std::atomic<uint32_t> open_file_hint BASE_GUARDED_BY(open_files_lock); // no free description below it
     RobustLock advisory_lock;
-    RobustLock orphan_lock;
     RobustLock collect_lock;            // one collector of dead processes at a time
+    RobustLock growth_lock;             // one that makes the pool larger at a time
     alignas(64) RobustLock rename_lock; // pool-wide: renames of directories across directories
 
     TransactionGate transaction;
@@ -256,8 +254,8 @@ struct Segment {
     std::atomic<uint16_t> *inode_masks(uint64_t group) {
         return table<std::atomic<uint16_t>>(bitmaps_offset + group * bitmaps_stride + 2 * block_size_bytes);
     }
-    std::atomic<uint64_t> *orphan_bitmap() {
-        return table<std::atomic<uint64_t>>(orphan_bitmap_offset);
+    std::atomic<uint32_t> *orphan_claims() {
+        return table<std::atomic<uint32_t>>(orphan_claims_offset);
     }
 };
 

@@ -76,7 +76,7 @@ void gather_held(Thread &thread, uint64_t group, uint32_t first_word, uint32_t w
     chunk.held = held;
     // Claims before the media: a claim is dropped only after its bits are there.
     for_claims(*thread.pool->segment, [&](uint64_t claim) {
-        if ((claim & (inode_claim_bit | orphan_claim_bit)) == 0)
+        if ((claim & inode_claim_bit) == 0)
             chunk.hold({claim >> 16, static_cast<uint32_t>(claim & 0xffff)});
     });
     std::atomic_thread_fence(std::memory_order_seq_cst);
@@ -122,17 +122,26 @@ private:
     bool locked_ = false;
 };
 
-void clear_orphan_bit(Thread &thread, uint64_t slot_plus_one) {
-    const uint64_t index = slot_plus_one - 1;
-    thread.pool->segment->orphan_bitmap()[index / 64].fetch_and(~(uint64_t{1} << (index % 64)));
+// The present call's, of a living thread.
+void drop_orphan_claim(Thread &thread) {
+    ThreadSlot &slot = thread.slot_state();
+    const uint64_t claim = slot.orphan_claim.load(relaxed);
+    if (claim == 0)
+        return;
+    slot.orphan_claim.store(0, relaxed);
+    thread.pool->segment->orphan_claims()[claim - 1].store(0, std::memory_order_release);
 }
 
-void drop_orphan_claim(Thread &thread, ThreadSlot &slot) {
-    if (slot.orphan_claim.load(relaxed) == 0)
-        return; // nearly always: without a locked instruction
-    uint64_t claim = slot.orphan_claim.exchange(0);
-    if (claim != 0)
-        clear_orphan_bit(thread, claim);
+// All that the thread in a slot has, a dead one's too: it may have been killed before it noted what it claimed.
+void drop_orphan_claims(Thread &thread, uint32_t slot_index) {
+    Segment &segment = *thread.pool->segment;
+    const uint64_t slots = thread.pool->superblock().orphan_slots;
+    for (uint64_t index = 0; index < slots; ++index) {
+        std::atomic<uint32_t> &claim = segment.orphan_claims()[index];
+        if (claim.load(relaxed) == slot_index + 1)
+            claim.store(0, std::memory_order_release);
+    }
+    segment.threads()[slot_index].orphan_claim.store(0, relaxed);
 }
 
 void undo_block_claim(Thread &thread, const ClaimList &list, uint32_t slot_index, uint32_t position, uint64_t claim) {
@@ -391,48 +400,46 @@ bool space_map_has_claims(const Thread &thread) {
 }
 
 void space_map_undo_claims(Thread &thread, uint32_t slot_index) {
-    ThreadSlot &slot = thread.pool->segment->threads()[slot_index];
     const ClaimList list = list_of(*thread.pool->segment, slot_index);
     const uint32_t kept = slot_index == thread.slot ? thread.kept_claims : 0;
     for (uint32_t count = list.length(); count > kept; --count) {
         uint64_t claim = list.claims[count - 1].load();
         if (claim & inode_claim_bit) {
             undo_inode_claim(thread, list, slot_index, count - 1, claim & ~inode_claim_bit);
-        } else if (claim & orphan_claim_bit) {
-            list.count.store(count - 1, std::memory_order_release);
-            uint64_t same = claim & ~orphan_claim_bit; // killed while it was logged: it is in both places
-            slot.orphan_claim.compare_exchange_strong(same, 0);
-            clear_orphan_bit(thread, claim & ~orphan_claim_bit);
         } else {
             undo_block_claim(thread, list, slot_index, count - 1, claim);
         }
     }
-    drop_orphan_claim(thread, slot);
+    if (slot_index == thread.slot)
+        drop_orphan_claim(thread);
+    else
+        drop_orphan_claims(thread, slot_index);
 }
 
-bool space_map_hold_claims(Thread &thread) {
+void space_map_hold_claims(Thread &thread) {
     ThreadSlot &slot = thread.slot_state();
-    const uint64_t orphan = slot.orphan_claim.load(relaxed);
-    if (orphan != 0 && !log_claim(thread, orphan_claim_bit | orphan))
-        return false;
-    slot.orphan_claim.store(0, std::memory_order_release);
+    thread.keeps_orphan_slots |= slot.orphan_claim.load(relaxed) != 0;
+    slot.orphan_claim.store(0, relaxed);
     thread.kept_claims = list_of(*thread.pool->segment, thread.slot).count.load(relaxed);
-    return true;
+}
+
+void space_map_end_hold(Thread &thread) {
+    thread.kept_claims = 0;
+    if (thread.keeps_orphan_slots)
+        drop_orphan_claims(thread, thread.slot);
+    thread.keeps_orphan_slots = false;
 }
 
 void space_map_keep_claims(Thread &thread) {
     const ClaimList list = list_of(*thread.pool->segment, thread.slot);
-    for (uint32_t i = 0; i < thread.kept_claims; ++i) // of a transaction; there are few
-        if (const uint64_t claim = list.claims[i].load(relaxed); (claim >> 62) == 1)
-            clear_orphan_bit(thread, claim & ~orphan_claim_bit);
-    thread.kept_claims = 0;
+    space_map_end_hold(thread);
     list.count.store(0, std::memory_order_release);
-    drop_orphan_claim(thread, thread.slot_state());
+    drop_orphan_claim(thread);
 }
 
 void space_map_reconcile(Thread &thread, bool all_groups) {
     Segment &segment = *thread.pool->segment;
-    uint64_t groups = thread.pool->superblock().group_count;
+    uint64_t groups = groups_in_use(thread.pool->superblock());
     for (uint64_t group = 0; group < groups; ++group) {
         GroupState &peek = segment.groups()[group];
         if (peek.loaded.load() == 0 || (!all_groups && peek.quarantined.load() == 0))
@@ -458,7 +465,7 @@ void space_map_reconcile(Thread &thread, bool all_groups) {
 
 uint64_t space_map_free_blocks(Thread &thread) {
     uint64_t total = 0;
-    for (uint64_t group = 0; group < thread.pool->superblock().group_count; ++group) {
+    for (uint64_t group = 0; group < groups_in_use(thread.pool->superblock()); ++group) {
         GroupState &peek = thread.pool->segment->groups()[group];
         if (peek.loaded.load() == 0) {
             GroupLock state(thread, group);

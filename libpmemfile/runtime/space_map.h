@@ -47,13 +47,15 @@ void space_map_remove_inode_block(Thread &thread, BlockNumber block);
 // True when this thread's present call has claimed something.
 bool space_map_has_claims(const Thread &thread);
 // The claims of the present call become its transaction's: space_map_undo_claims leaves them until
-// Thread::kept_claims is 0. False when the transaction's list is full.
-bool space_map_hold_claims(Thread &thread);
+// space_map_end_hold.
+void space_map_hold_claims(Thread &thread);
 // Undoes all claims in the slot `slot` (this thread's own after a failed call,
 // or a dead thread's, by its settler, after its record was applied), the orphan
 // slot's too. Clears the claim list.
 void space_map_undo_claims(Thread &thread, uint32_t slot);
-// Forgets the claim list of this thread, the orphan slot's too: they are
+// The transaction's claims are the present call's again: for space_map_undo_claims, its orphan slots given back.
+void space_map_end_hold(Thread &thread);
+// Forgets the claim list of this thread, the orphan slots' too: they are
 // committed and stored at home.
 void space_map_keep_claims(Thread &thread);
 

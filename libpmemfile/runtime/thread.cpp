@@ -40,7 +40,7 @@ base::Status thread_register(Thread &thread, Pool &pool) {
         thread.slot = slot;
         const Superblock &superblock = pool.superblock();
         thread.preferred_ring = static_cast<uint32_t>(slot % superblock.ring_count);
-        thread.preferred_group = static_cast<uint32_t>(slot % superblock.group_count);
+        thread.preferred_group = static_cast<uint32_t>(slot % groups_in_use(superblock));
         return {};
     }
     return base::error(EAGAIN);

@@ -42,11 +42,12 @@ struct Credentials {
 struct Thread {
     Pool *pool = nullptr;
     const Credentials *credentials = nullptr;
-    uint32_t slot = 0;              // index in Segment::threads()
-    uint32_t preferred_ring = 0;    // tried first
-    uint32_t preferred_group = 0;   // allocation group it keeps to
-    uint32_t kept_claims = 0;       // claims that belong to earlier calls of its transaction
-    unsigned symlinks_followed = 0; // ELOOP counter of the present path walk
+    uint32_t slot = 0;               // index in Segment::threads()
+    uint32_t preferred_ring = 0;     // tried first
+    uint32_t preferred_group = 0;    // allocation group it keeps to
+    uint32_t kept_claims = 0;        // claims that belong to earlier calls of its transaction
+    bool keeps_orphan_slots = false; // there are orphan slots among them
+    unsigned symlinks_followed = 0;  // ELOOP counter of the present path walk
 
     // What a walk that leaves the pool leaves behind (fs/walk.h).
     unsigned escape_length = 0;

@@ -12,7 +12,7 @@ namespace pmemfile {
 namespace {
 
 base::Result<BlockRun> claim_anywhere(Thread &thread, uint32_t want) {
-    uint64_t groups = thread.pool->superblock().group_count;
+    uint64_t groups = groups_in_use(thread.pool->superblock());
     if (groups == 0)
         return base::error(ENOSPC);
     for (int pass = 0; pass < 2; ++pass) {
@@ -51,7 +51,7 @@ base::Result<BlockRun> allocate_run(Call &call, uint32_t want) {
 
 base::Result<InodeNumber> allocate_inode(Call &call) {
     Thread &thread = call.thread();
-    uint64_t groups = call.pool().superblock().group_count;
+    uint64_t groups = groups_in_use(call.pool().superblock());
     for (uint64_t i = 0; i < groups; ++i) {
         BASE_TRY_ASSIGN(InodeNumber inode, space_map_claim_inode(thread, (thread.preferred_group + i) % groups));
         if (inode != 0) {
@@ -93,26 +93,23 @@ void release_inode(Call &call, InodeNumber inode) {
 
 base::Result<uint32_t> orphan_slot_take(Call &call, InodeNumber inode) {
     Segment &segment = *call.pool().segment;
-    // Others' slots are seen in the pool; a transaction's own have their bits set until it ends.
+    // Others' slots are seen in the pool; a transaction's own are claimed until it ends.
     const Pool &pool = call.pool().everybodys();
     uint64_t slots = pool.superblock().orphan_slots;
-    for (uint64_t first = 0; first < slots; first += 64) {
-        auto &word = segment.orphan_bitmap()[first / 64];
-        for (uint64_t index = first; index < first + 64 && index < slots; ++index) {
-            uint64_t mask = uint64_t{1} << (index % 64);
-            const auto *slot = pool.at<std::atomic<InodeNumber>>(orphan_slot_offset(pool, index));
-            if (slot->load() != 0 || (word.load() & mask) != 0 || (word.fetch_or(mask) & mask) != 0)
-                continue;
-            if (slot->load() != 0) { // committed between our two looks
-                word.fetch_and(~mask);
-                continue;
-            }
-            // The bit means "a record on it is under way": keep_claims / undo_claims clear it.
-            call.thread().slot_state().orphan_claim.store(index + 1);
-            if (!is_seeded(SeededFault::orphan_not_noted))
-                call.store64(orphan_slot_offset(call.pool(), index), inode);
-            return static_cast<uint32_t>(index + 1);
+    for (uint64_t index = 0; index < slots; ++index) {
+        const auto *slot = pool.at<std::atomic<InodeNumber>>(orphan_slot_offset(pool, index));
+        std::atomic<uint32_t> &claim = segment.orphan_claims()[index];
+        uint32_t nobody = 0;
+        if (slot->load() != 0 || claim.load() != 0 || !claim.compare_exchange_strong(nobody, call.thread().slot + 1))
+            continue;
+        if (slot->load() != 0) { // committed between our two looks
+            claim.store(0);
+            continue;
         }
+        call.thread().slot_state().orphan_claim.store(index + 1, std::memory_order_relaxed);
+        if (!is_seeded(SeededFault::orphan_not_noted))
+            call.store64(orphan_slot_offset(call.pool(), index), inode);
+        return static_cast<uint32_t>(index + 1);
     }
     return base::error(ENOSPC);
 }
@@ -122,11 +119,11 @@ void orphan_slot_release(Call &call, uint32_t slot_plus_one) {
     if (is_seeded(SeededFault::orphan_slot_kept) || slot_plus_one == 0 ||
         slot_plus_one > call.pool().superblock().orphan_slots)
         return;
-    // No inode's lock guards a slot. The bit keeps others from it until our record is applied for good:
+    // No inode's lock guards a slot. The claim keeps others from it until our record is applied for good:
     // were we killed half way, who settles us would store the 0 again, over the next inode in it.
     const uint32_t index = slot_plus_one - 1;
-    call.thread().slot_state().orphan_claim.store(slot_plus_one);
-    call.pool().segment->orphan_bitmap()[index / 64].fetch_or(uint64_t{1} << (index % 64));
+    call.thread().slot_state().orphan_claim.store(slot_plus_one, std::memory_order_relaxed);
+    call.pool().segment->orphan_claims()[index].store(call.thread().slot + 1);
     call.store64(orphan_slot_offset(call.pool(), index), 0);
 }
 

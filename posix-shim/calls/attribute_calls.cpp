@@ -1,9 +1,10 @@
 // chmod, chown, utimes, truncate: by path and by descriptor.
 #include "posix-shim/calls/path_call.h"
 #include "posix-shim/calls/served_calls.h"
+#include "posix-shim/mapping/caller.h"
 
 #include "libpmemfile/fs/attribute_calls.h"
-#include "posix-shim/mapping/fault.h"
+#include "libpmemfile/mapping/size_change.h"
 
 #include <sys/stat.h>
 
@@ -160,8 +161,7 @@ long serve_truncate(Request &request) {
             return error(EINVAL);
         BASE_TRY_ASSIGN(InodeHandle inode, inode_of_route(thread, route, true));
         BASE_TRY(fs_truncate(thread, inode, size_bytes, true));
-        if (mapping_file_cut != nullptr)
-            mapping_file_cut(request.context, route.mount, inode.number);
+        mapping_file_cut(mapping_caller(request.context), route.mount, inode.number);
         return 0L;
     });
 }

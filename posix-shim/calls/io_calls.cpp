@@ -1,10 +1,11 @@
 // read and write in all their forms, seek, and the other calls on one open file.
 //
 // The engine reads and writes application memory itself (base_user_copy), once.
+#include "libpmemfile/mapping/size_change.h"
 #include "posix-shim/calls/clone_call.h"
 #include "posix-shim/calls/path_call.h"
 #include "posix-shim/calls/served_calls.h"
-#include "posix-shim/mapping/fault.h"
+#include "posix-shim/mapping/caller.h"
 
 #include "base/user_copy.h"
 #include "libpmemfile/fs/open_calls.h"
@@ -289,8 +290,8 @@ long serve_ftruncate(Request &request) {
     return on_open_file(request, [&](const OpenArgument &open) {
         const base::Status done = fs_ftruncate(*open.thread, open.id, request.args[1]);
         base::Result<InodeNumber> inode = inode_of_open(open, true);
-        if (done.ok() && inode.ok() && mapping_file_cut != nullptr)
-            mapping_file_cut(request.context, open.mount, *inode);
+        if (done.ok() && inode.ok())
+            mapping_file_cut(mapping_caller(request.context), open.mount, *inode);
         return kernel_result(done);
     });
 }

@@ -1,9 +1,10 @@
 // open, openat, openat2, creat: a description in the pool, a token for it.
 #include "posix-shim/calls/path_call.h"
 #include "posix-shim/calls/served_calls.h"
+#include "posix-shim/mapping/caller.h"
 
 #include "libpmemfile/fs/open_calls.h"
-#include "posix-shim/mapping/fault.h"
+#include "libpmemfile/mapping/size_change.h"
 
 #include <linux/openat2.h>
 
@@ -33,9 +34,9 @@ Result<long> open_in_pool(Request &request, Thread &thread, const Route &route, 
         id = fs_open(thread, route.at(walk), flags, mode);
     }
     BASE_TRY(id);
-    if ((flags & (O_TRUNC | O_PATH)) == O_TRUNC && mapping_file_cut != nullptr) {
+    if ((flags & (O_TRUNC | O_PATH)) == O_TRUNC) {
         BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, *id));
-        mapping_file_cut(request.context, route.mount, file->inode.load());
+        mapping_file_cut(mapping_caller(request.context), route.mount, file->inode.load());
     }
     return open_descriptor(request.context, thread, route.mount, *id, flags);
 }

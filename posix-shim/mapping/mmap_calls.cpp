@@ -1,235 +1,69 @@
-// mmap, munmap, mprotect: on a file of ours, and on addresses that show one.
-//
-//   mmap   check ─► pin the file ─► reserve the addresses ─► stitch ─► entries
-//                                        │ MAP_FIXED: what was there leaves the table
-//   host mmap with MAP_FIXED, munmap ─► the kernel, then the table, under one lock: between
-//          the two another thread's mmap could get the same addresses
-//
-// The order of checks is that of the kernel's do_mmap, except that EEXIST comes last.
-#include "libpmemfile/fs/attribute_calls.h"
-#include "libpmemfile/fs/mapping_calls.h"
+// mmap and its kin: registers to the arguments of libpmemfile/mapping/map_calls.h, and back.
+#include "libpmemfile/mapping/map_calls.h"
 #include "posix-shim/calls/path_call.h"
 #include "posix-shim/calls/served_calls.h"
-#include "posix-shim/mapping/stitch.h"
+#include "posix-shim/mapping/caller.h"
 
 #include <sys/mman.h>
 
 namespace shim {
 
-using base::error;
-using base::Result;
-using base::Status;
 using namespace pmemfile;
+
+static_assert(mapping_is_the_kernels == pass_to_kernel);
 
 namespace {
 
-constexpr int map_type_mask = 0x0f;
-
-// Flags that MAP_SHARED_VALIDATE knows; the kernel's LEGACY_MAP_MASK. MAP_SYNC is not served: the pool's
-// own mapping has it where the medium needs it, the application's durability is msync.
-constexpr int validated_flags = MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_DENYWRITE | MAP_EXECUTABLE |
-                                MAP_GROWSDOWN | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK |
-                                MAP_HUGETLB | MAP_32BIT | 0x4000000 /* MAP_UNINITIALIZED */ |
-                                0x200000 /* MAP_ABOVE4G */;
-
-struct MapArguments {
-    uint64_t address, length_bytes;
-    int protection, flags;
-    uint64_t offset_bytes;
-
-    bool shared() const {
-        return (flags & map_type_mask) != MAP_PRIVATE;
-    }
-    bool is_fixed() const {
-        return (flags & MAP_FIXED) != 0 && (flags & MAP_FIXED_NOREPLACE) == 0;
-    }
-};
-
-Status check(const MapArguments &map, int open_flags, uint32_t mode) {
-    if ((map.flags & MAP_HUGETLB) != 0 || map.length_bytes == 0)
-        return error(EINVAL);
-    uint64_t length = round_up_to_page(map.length_bytes);
-    if (length == 0)
-        return error(ENOMEM);
-    if (map.offset_bytes > INT64_MAX || length > INT64_MAX - map.offset_bytes)
-        return error(length >> 47 != 0 ? ENOMEM : EOVERFLOW);
-    int access = open_flags & O_ACCMODE;
-    switch (map.flags & map_type_mask) {
-    case MAP_SHARED_VALIDATE:
-        if ((map.flags & ~validated_flags) != 0)
-            return error(EOPNOTSUPP);
-        [[fallthrough]];
-    case MAP_SHARED:
-        if ((map.protection & PROT_WRITE) != 0 && access != O_RDWR && access != O_WRONLY)
-            return error(EACCES);
-        break;
-    case MAP_PRIVATE:
-        break;
-    default:
-        return error(EINVAL);
-    }
-    if (access != O_RDONLY && access != O_RDWR)
-        return error(EACCES);
-    if ((mode & 0170000) != 0100000)
-        return error(ENODEV);
-    return (map.flags & MAP_GROWSDOWN) != 0 ? error(EINVAL) : Status{};
+uint64_t unsigned_of(const Request &request, unsigned index) {
+    return static_cast<uint64_t>(request.args[index]);
 }
 
-// Pins the file and makes its blocks exist as far as the mapping needs them.
-Result<uint32_t> begin(Thread &thread, InodeNumber inode, const MapArguments &map) {
-    uint64_t first = map.offset_bytes / page_bytes;
-    if (!map.shared())
-        return fs_map_begin(thread, inode, first, 0, false, false);
-    // Also when it is only read: writers must store in place, or it would go on showing old blocks;
-    // and mprotect may come.
-    uint64_t count = round_up_to_page(map.length_bytes) / page_bytes;
-    Result<uint32_t> pin = fs_map_begin(thread, inode, first, count, true, true);
-    if (!pin.ok() && pin.error().number() == ENOSPC) // a touch of a hole will be SIGBUS, as on a full tmpfs
-        pin = fs_map_begin(thread, inode, first, 0, true, true);
-    return pin;
-}
-
-long map_pinned(const MappingLock &lock, Thread &thread, const MapArguments &map, uint32_t file, bool may_write)
-    BASE_REQUIRES(mapping_lock) {
-    uint64_t length = round_up_to_page(map.length_bytes);
-    if (!mapping_table_reserve(lock, 3))
-        return -ENOMEM;
-    long address = reserve_addresses(map.address, length, map.flags);
-    if (base::is_error(address))
-        return address;
-    Mapping what;
-    what.address = static_cast<uint64_t>(address);
-    what.length_bytes = length;
-    what.first_block = map.offset_bytes / page_bytes;
-    what.pin = file;
-    what.protection = map.protection;
-    what.shared = map.shared();
-    what.may_write = may_write;
-    if (map.is_fixed())
-        mapping_remove(lock, what.address, what.end());
-    if (long stitched = stitch(lock, thread, what, map.flags & piece_flags); stitched != 0) {
-        stitch_undo(lock, what.address, what.end());
-        return stitched;
-    }
-    return address;
-}
-
-long map_ours(const OpenArgument &open, const MapArguments &map) {
-    Thread &thread = *open.thread;
-    Result<OpenFile *> file = open_file_get(thread, open.id);
-    if (!file.ok())
-        return -file.error().number();
-    auto open_flags = static_cast<int>((*file)->flags.load());
-    if ((open_flags & O_PATH) != 0)
-        return -EBADF;
-    InodeNumber inode = (*file)->inode.load();
-    Result<Attributes> attributes = fs_attributes(thread, inode);
-    if (!attributes.ok())
-        return -attributes.error().number();
-    if (Status checked = check(map, open_flags, attributes->mode); !checked.ok())
-        return -checked.error().number();
-    Result<uint32_t> pin = begin(thread, inode, map);
-    if (!pin.ok())
-        return -pin.error().number();
-    long result = 0;
-    bool spare = false;
-    {
-        MappingLock lock;
-        Result<uint32_t> held = pinned_file_hold(lock, open.mount, inode, *pin, map.shared(), &spare);
-        if (held.ok()) {
-            bool may_write = !map.shared() || (open_flags & O_ACCMODE) == O_RDWR;
-            result = map_pinned(lock, thread, map, *held, may_write);
-            pinned_file_drop(lock, *held);
-        } else {
-            result = -held.error().number();
-            spare = true;
-        }
-    }
-    if (spare)
-        fs_map_end(thread, *pin);
-    return result;
-}
-
-// A mapping of something else: only what it replaces can be ours.
-long map_host(Request &request, const MapArguments &map) {
-    if (!map.is_fixed() || !mapping_may_overlap(map.address, map.length_bytes))
-        return pass_to_kernel;
-    MappingLock lock;
-    uint64_t end = map.address + round_up_to_page(map.length_bytes);
-    if (end < map.address || !mapping_overlaps(lock, map.address, end))
-        return pass_to_kernel;
-    if (!mapping_table_reserve(lock, 2))
-        return -ENOMEM;
-    const long *args = request.args;
-    long result = base::raw_syscall(SYS_mmap, args[0], args[1], args[2], args[3], args[4], args[5]);
-    if (!base::is_error(result))
-        mapping_remove(lock, map.address, end);
-    return result;
+int int_of(const Request &request, unsigned index) {
+    return static_cast<int>(request.args[index]);
 }
 
 } // namespace
 
 long serve_mmap(Request &request) {
-    const long *args = request.args;
-    MapArguments map{static_cast<uint64_t>(args[0]), static_cast<uint64_t>(args[1]), static_cast<int>(args[2]),
-                     static_cast<int>(args[3]), static_cast<uint64_t>(args[5])};
-    if (map.offset_bytes % page_bytes != 0)
-        return -EINVAL;
-    OpenArgument open;
-    if ((map.flags & MAP_ANONYMOUS) == 0) {
-        Result<OpenArgument> found = open_argument(request, 4);
-        if (!found.ok())
-            return kernel_result(Status(found.error()));
-        open = *found;
-    }
-    long result = open.thread != nullptr ? map_ours(open, map) : map_host(request, map);
-    mapping_release_ended(request.context);
-    return result;
+    const MapArguments map{unsigned_of(request, 0), unsigned_of(request, 1), int_of(request, 2),
+                           int_of(request, 3),      unsigned_of(request, 5), int_of(request, 4)};
+    const MappingCaller caller = mapping_caller(request.context);
+    if (map.offset_bytes % page_bytes != 0 || (map.flags & MAP_ANONYMOUS) != 0)
+        return mapping_map(caller, map, nullptr);
+    base::Result<OpenArgument> open = open_argument(request, 4);
+    if (!open.ok())
+        return kernel_result(base::Status(open.error()));
+    if (open->thread == nullptr)
+        return mapping_map(caller, map, nullptr);
+    const FileToMap file{*open->thread, open->id, open->mount};
+    return mapping_map(caller, map, &file);
 }
 
 long serve_munmap(Request &request) {
-    auto begin = static_cast<uint64_t>(request.args[0]);
-    auto length = static_cast<uint64_t>(request.args[1]);
-    uint64_t end = begin + round_up_to_page(length);
-    if (begin % page_bytes != 0 || end <= begin || !mapping_may_overlap(begin, length))
-        return pass_to_kernel;
-    long result;
-    {
-        MappingLock lock;
-        if (!mapping_overlaps(lock, begin, end))
-            return pass_to_kernel;
-        if (!mapping_table_reserve(lock, 2))
-            return -ENOMEM;
-        result = base::raw_syscall(SYS_munmap, request.args[0], request.args[1]);
-        if (result == 0)
-            mapping_remove(lock, begin, end);
-    }
-    mapping_release_ended(request.context);
-    return result;
+    return mapping_unmap(mapping_caller(request.context), unsigned_of(request, 0), unsigned_of(request, 1));
 }
 
-// pkey_mprotect too. The kernel's mapping is of the pool, which is open for writing: that the
-// application's descriptor was not, only we know.
 long serve_mprotect(Request &request) {
-    auto begin = static_cast<uint64_t>(request.args[0]);
-    auto length = static_cast<uint64_t>(request.args[1]);
-    auto protection = static_cast<int>(request.args[2]);
-    uint64_t end = begin + round_up_to_page(length);
-    if (begin % page_bytes != 0 || end <= begin || !mapping_may_overlap(begin, length))
-        return pass_to_kernel;
-    MappingLock lock;
-    if (!mapping_overlaps(lock, begin, end))
-        return pass_to_kernel;
-    for (Mapping *entry = mapping_find(lock, begin); entry != nullptr && entry->address < end;
-         entry = mapping_next(lock, entry))
-        if ((protection & PROT_WRITE) != 0 && !entry->may_write)
-            return -EACCES;
-    if (!mapping_table_reserve(lock, 2))
-        return -ENOMEM;
-    long result = base::raw_syscall(request.number, request.args[0], request.args[1], request.args[2], request.args[3]);
-    if (result == 0)
-        mapping_change(lock, begin, end, [&](Mapping &entry) { entry.protection = protection & 7; });
-    return result;
+    const int key = request.number == SYS_pkey_mprotect ? int_of(request, 3) : no_key;
+    return mapping_protect(unsigned_of(request, 0), unsigned_of(request, 1), int_of(request, 2), key);
+}
+
+long serve_mremap(Request &request) {
+    return mapping_remap(mapping_caller(request.context), unsigned_of(request, 0), unsigned_of(request, 1),
+                         unsigned_of(request, 2), int_of(request, 3), unsigned_of(request, 4));
+}
+
+long serve_msync(Request &request) {
+    return mapping_sync(mapping_caller(request.context), unsigned_of(request, 0), unsigned_of(request, 1),
+                        int_of(request, 2));
+}
+
+long serve_madvise(Request &request) {
+    return mapping_advise(unsigned_of(request, 0), unsigned_of(request, 1), int_of(request, 2));
+}
+
+long serve_remap_file_pages(Request &request) {
+    return mapping_remap_pages(unsigned_of(request, 0), unsigned_of(request, 1));
 }
 
 } // namespace shim

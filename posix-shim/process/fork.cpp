@@ -11,9 +11,10 @@
 #include "libpmemfile/fs/attach.h"
 #include "libpmemfile/fs/open_calls.h"
 #include "libpmemfile/journal/settle.h"
+#include "libpmemfile/mapping/mapping_table.h"
 #include "posix-shim/calls/served_calls.h"
 #include "posix-shim/descriptors/descriptor_table.h"
-#include "posix-shim/mapping/mapping_table.h"
+#include "posix-shim/mapping/caller.h"
 #include "posix-shim/process/process.h"
 #include "posix-shim/signals/deferral.h"
 #include "posix-shim/table/dispatch.h"
@@ -41,7 +42,7 @@ long prepare_fork(Request &request) BASE_NO_THREAD_SAFETY_ANALYSIS {
     // Until the post: handlers wait, for they must not meet the table's lock in their own thread.
     call_enter(context);
     signals_before_fork(context);
-    mapping_table_before_fork(context);
+    pmemfile::mapping_table_before_fork(mapping_caller(context), context.child_places);
     return pass_with_post;
 }
 
@@ -65,7 +66,7 @@ long prepare(Request &request, uint64_t flags) {
 
 void after_fork(ThreadContext &context, long result, uint64_t flags) BASE_NO_THREAD_SAFETY_ANALYSIS {
     if (result != 0) {
-        mapping_table_fork_done();
+        pmemfile::mapping_table_fork_done();
         for (unsigned mount = 0; mount < mount_count; mount++) {
             if (base::is_error(result))
                 pmemfile::pool_place_cancel(*context.threads[mount], context.child_places[mount]);
@@ -83,7 +84,7 @@ void after_fork(ThreadContext &context, long result, uint64_t flags) BASE_NO_THR
     context_after_fork(context);
     working_directory_after_fork();
     signals_after_fork(context, (flags & CLONE_CLEAR_SIGHAND) != 0);
-    mapping_table_after_fork(context);
+    pmemfile::mapping_table_after_fork(mapping_caller(context));
 }
 
 // The vfork child has exec'ed or ended, and we are the parent again.

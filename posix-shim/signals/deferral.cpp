@@ -8,10 +8,11 @@
 // The handler runs with all signals blocked, so notes of one thread are never
 // written by two of its handlers at once.
 #include "posix-shim/signals/deferral.h"
+#include "posix-shim/mapping/caller.h"
 
 #include "base/raw_syscall.h"
 #include "base/user_copy.h"
-#include "posix-shim/mapping/fault.h"
+#include "libpmemfile/mapping/size_change.h"
 #include "posix-shim/process/context.h"
 #include "posix-shim/signals/actions.h"
 
@@ -84,7 +85,7 @@ bool file_has_grown(const siginfo_t *info) {
     if (context == nullptr || context->is_vfork_child)
         return false;
     call_enter(*context);
-    const bool is_there = mapping_fault(*context, reinterpret_cast<uint64_t>(info->si_addr));
+    const bool is_there = pmemfile::mapping_fault(mapping_caller(*context), reinterpret_cast<uint64_t>(info->si_addr));
     call_leave(*context);
     return is_there;
 }

@@ -6,8 +6,8 @@
 //            ── close ─────────► the same, and the word is forgotten
 //            ── addresses ─────► a mapping of ours near them ? SERVE : PASS
 //            ── other ─────────► SERVE
+#include "libpmemfile/mapping/bounds.h"
 #include "posix-shim/descriptors/descriptor_table.h"
-#include "posix-shim/mapping/bounds.h"
 #include "posix-shim/table/dispatch.h"
 #include "posix-shim/table/row.h"
 
@@ -81,10 +81,11 @@ constexpr WordCalls word_calls = make_word_calls();
 bool names_our_addresses(const struct intercept_call *call) {
     auto argument = [call](int index) { return static_cast<uint64_t>(call->args[index]); };
     if (call->nr == SYS_mmap)
-        return (call->args[3] & MAP_FIXED) != 0 && mapping_may_overlap(argument(0), argument(1));
-    if (call->nr == SYS_mremap && (call->args[3] & MREMAP_FIXED) != 0 && mapping_may_overlap(argument(4), argument(2)))
+        return (call->args[3] & MAP_FIXED) != 0 && pmemfile::mapping_may_overlap(argument(0), argument(1));
+    if (call->nr == SYS_mremap && (call->args[3] & MREMAP_FIXED) != 0 &&
+        pmemfile::mapping_may_overlap(argument(4), argument(2)))
         return true;
-    return mapping_may_overlap(argument(0), argument(1));
+    return pmemfile::mapping_may_overlap(argument(0), argument(1));
 }
 
 } // namespace

@@ -47,6 +47,10 @@ TEST(Script, ExtendedAttributes) {
     expect_sound("extended attributes", [](Explorer &explorer, std::mt19937 &) { extended_attributes(explorer); });
 }
 
+TEST(Script, Growth) {
+    expect_sound("growth", [](Explorer &explorer, std::mt19937 &) { growth(explorer); });
+}
+
 TEST(Script, Steps) {
     expect_sound("steps", [](Explorer &explorer, std::mt19937 &) { steps(explorer); });
 }

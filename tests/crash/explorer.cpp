@@ -19,7 +19,7 @@ using namespace pmemfile;
 
 namespace {
 
-constexpr uint64_t pool_size_bytes = 16ull << 20;
+constexpr uint64_t pool_size_bytes = 24ull << 20; // to which it can grow
 
 void copy_line(std::byte *base, uint64_t line, const Line &content) {
     std::memcpy(base + line * cache_line_bytes, content.data(), cache_line_bytes);

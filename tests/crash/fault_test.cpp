@@ -74,6 +74,7 @@ constexpr Case cases[] = {
     {SeededFault::own_frees_ignored, "own_frees_ignored", "transactions"},
     {SeededFault::share_not_counted, "share_not_counted", "clones"},
     {SeededFault::share_count_dropped_in_place, "share_count_dropped_in_place", "clones"},
+    {SeededFault::growth_without_fence, "growth_without_fence", "growth"},
 };
 // `none` is not in the list.
 static_assert(std::size(cases) + 1 == static_cast<size_t>(SeededFault::count));
@@ -97,6 +98,7 @@ constexpr Script scripts[] = {
     {"clones", [](Explorer &explorer, std::mt19937 &) { clones(explorer); }},
     {"transactions", [](Explorer &explorer, std::mt19937 &) { transactions(explorer); }},
     {"extended attributes", [](Explorer &explorer, std::mt19937 &) { extended_attributes(explorer); }},
+    {"growth", [](Explorer &explorer, std::mt19937 &) { growth(explorer); }},
     {"steps", [](Explorer &explorer, std::mt19937 &) { steps(explorer); }},
     {"crashes", [](Explorer &explorer, std::mt19937 &random) { crashes(explorer, random, 12); }},
 };

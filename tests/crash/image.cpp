@@ -28,7 +28,8 @@ PoolMemory::~PoolMemory() {
 PoolOffset load_new_pool(PoolMemory &memory) {
     const std::string path = "/dev/shm/pmemfile-crash." + std::to_string(getpid());
     MkfsOptions options;
-    options.size_bytes = memory.size_bytes();
+    options.size_bytes = pool_min_bytes;
+    options.max_size_bytes = memory.size_bytes();
     options.replace = true;
     ContainerMessage message;
     if (!mkfs(path.c_str(), options, &message).ok())

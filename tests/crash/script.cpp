@@ -86,6 +86,12 @@ void attributes(Explorer &explorer) {
                            change_mode("x", 04755), append("x", 10, 'a')});
 }
 
+void growth(Explorer &explorer) {
+    explore_all(explorer, {create("x"), write_at("x", 0, 60000, 'a'), grow(20 << 20), write_at("x", 60000, 60000, 'b'),
+                           make_directory("d"), grow(24 << 20), create("d/y"), write_at("d/y", 0, 60000, 'c'),
+                           unlink_name("x"), unlink_name("d/y")});
+}
+
 void extended_attributes(Explorer &explorer) {
     explore_all(explorer, {create("x"),
                            set_xattr("x", "user.a", 10, 'a'),

@@ -10,6 +10,8 @@ void data(Explorer &explorer);
 void attributes(Explorer &explorer);
 // Extended attributes of all sizes; lists that are handed on.
 void extended_attributes(Explorer &explorer);
+// A pool that becomes larger between its calls.
+void growth(Explorer &explorer);
 // Work that one record cannot hold.
 void steps(Explorer &explorer);
 // Leaves split, and the watermark goes round the small rings.

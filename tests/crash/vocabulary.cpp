@@ -3,6 +3,7 @@
 
 #include "libpmemfile/fs/acl.h"
 #include "libpmemfile/fs/attribute_calls.h"
+#include "libpmemfile/fs/growth.h"
 #include "libpmemfile/fs/open_calls.h"
 #include "libpmemfile/fs/orphan.h"
 #include "libpmemfile/fs/xattr_calls.h"
@@ -242,6 +243,11 @@ Operation set_acl(const std::string &path, bool is_default, unsigned count) {
             })};
 }
 
+Operation grow(uint64_t size_bytes) {
+    return {"grow to " + std::to_string(size_bytes >> 20) + " MiB",
+            [=](Thread &thread) { return fs_grow(thread, size_bytes); }};
+}
+
 Operation while_open(const std::string &path, const std::vector<Operation> &operations) {
     std::string name = "while " + path + " is open:";
     for (const Operation &operation : operations)
@@ -261,7 +267,7 @@ Operation in_transaction(const std::string &name, const std::vector<Operation> &
     return {"transaction " + name,
             [=](Thread &thread) -> base::Status {
                 Transaction transaction;
-                BASE_TRY(transaction.begin(thread));
+                BASE_TRY(transaction.begin(thread, orphan_collect));
                 for (const Operation &operation : operations) {
                     const base::Status done = operation.work(thread);
                     if (!done.ok()) {
@@ -269,7 +275,7 @@ Operation in_transaction(const std::string &name, const std::vector<Operation> &
                         return done;
                     }
                 }
-                return transaction.commit(thread, orphan_collect);
+                return transaction.commit(thread);
             },
             false, true};
 }
@@ -303,6 +309,7 @@ std::vector<Operation> sequence_vocabulary() {
     return {
         create("A/new"),
         create("B/full/new", 0600),
+        grow(24 << 20),
         create_unnamed("A", 100, '1', ""),
         create_unnamed("A", 100, '2', "A/new"),
         create_unnamed("B/full", 9000, '3', "A/linked"),

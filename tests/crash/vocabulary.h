@@ -47,6 +47,8 @@ Operation set_xattr(const std::string &path, const std::string &name, size_t siz
 Operation remove_xattr(const std::string &path, const std::string &name);
 // An access control list with `count` named users, the one or the other.
 Operation set_acl(const std::string &path, bool is_default, unsigned count);
+// Makes the pool larger: nothing to see, but everything after it may stand in the new groups.
+Operation grow(uint64_t size_bytes);
 // Opens the file, makes the calls and closes it: what is unlinked among them is an orphan in between.
 Operation while_open(const std::string &path, const std::vector<Operation> &operations);
 // The calls in one transaction, named `name`.

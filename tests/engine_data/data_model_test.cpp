@@ -63,7 +63,7 @@ protected:
         segment->groups_offset = place(sizeof(GroupState) * 2);
         segment->bitmaps_stride = 2 * 4096 + 65536;
         segment->bitmaps_offset = place(2 * segment->bitmaps_stride);
-        segment->orphan_bitmap_offset = place(4096);
+        segment->orphan_claims_offset = place(4096);
         ASSERT_LE(at, segment_bytes);
         segment->thread_high_water = 2;
         segment->threads()[0].process_incarnation = 7;
@@ -467,7 +467,7 @@ TEST_F(DataModel, UncommittedClaimsAreUndone) {
         EXPECT_EQ(space_map_free_blocks(*thread), free_at_start - 700);
     }
     EXPECT_EQ(space_map_free_blocks(*thread), free_at_start);
-    EXPECT_EQ(pool.segment->orphan_bitmap()[0].load(), 0u);
+    EXPECT_EQ(pool.segment->orphan_claims()[0].load(), 0u);
 }
 
 TEST_F(DataModel, DeadThreadsClaimIsUndoneUnderItsOwnLock) {

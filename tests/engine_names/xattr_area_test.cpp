@@ -2,6 +2,7 @@
 // its repair, transactions, readers beside a writer.
 #include "libpmemfile/check/fsck.h"
 #include "libpmemfile/fs/acl.h"
+#include "libpmemfile/fs/orphan.h"
 #include "libpmemfile/fs/xattr_calls.h"
 #include "libpmemfile/journal/transaction.h"
 #include "tests/engine_names/pool_fixture.h"
@@ -172,13 +173,13 @@ TEST_F(XattrAreaTest, in_a_transaction) {
     const InodeHandle file = make("a");
     for (const bool is_committed : {false, true}) {
         Transaction transaction;
-        ASSERT_EQ(number(transaction.begin(thread())), 0);
+        ASSERT_EQ(number(transaction.begin(thread(), orphan_collect)), 0);
         ASSERT_EQ(set(file, "user.small", "1"), 0);
         ASSERT_EQ(set(file, "user.large", std::string(9000, 'l')), 0);
         ASSERT_EQ(set(file, "user.small", "2"), 0);
         EXPECT_EQ(get(file, "user.small"), "2");
         if (is_committed)
-            ASSERT_EQ(number(transaction.commit(thread(), [](Thread &, InodeNumber) {})), 0);
+            ASSERT_EQ(number(transaction.commit(thread())), 0);
         else
             transaction.abort(thread());
         EXPECT_EQ(get(file, "user.small"), is_committed ? "2" : "error " + std::to_string(ENODATA));

@@ -15,7 +15,7 @@ mapfile -t sources < <(find base intercept libpmemfile posix-shim tools tests be
 
 # Floors from the bottom up. A file includes only from its own floor or lower
 # ones. intercept and libpmemfile do not know each other.
-engine=(format persist pool runtime journal space file names fs check api)
+engine=(format persist pool runtime journal space file names fs mapping check api)
 engine_floor() {
     local i
     for i in "${!engine[@]}"; do

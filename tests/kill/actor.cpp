@@ -79,7 +79,7 @@ std::string state_error(Session &session, unsigned actor, uint64_t step) {
 void rename_privately(Session &session, const std::string &from, const std::string &to) {
     for (;;) {
         Transaction transaction;
-        if (!transaction.begin(session.thread()).ok())
+        if (!transaction.begin(session.thread(), orphan_collect).ok())
             continue;
         base::Status done = fs_rename(session.thread(), session.at(from), session.at(to), 0);
         auto found = walk(session.thread(), session.pool().superblock().root_inode, to, 0);
@@ -87,7 +87,7 @@ void rename_privately(Session &session, const std::string &from, const std::stri
             done = found.ok() ? fs_chmod(session.thread(), found->handle(), 0600) : base::Status(found.error());
         const bool was_overtaken = transaction.refused() == EAGAIN;
         if (done.ok())
-            done = transaction.commit(session.thread(), orphan_collect);
+            done = transaction.commit(session.thread());
         else
             transaction.abort(session.thread());
         if (done.ok())
@@ -148,7 +148,7 @@ void meet_others(Session &session, std::mt19937 &random) {
     switch (random() % 7) {
     case 6: { // fresh blocks, an orphan, a second name; one in two is given up
         Transaction transaction;
-        if (!transaction.begin(session.thread()).ok())
+        if (!transaction.begin(session.thread(), orphan_collect).ok())
             break; // too many
         auto id = fs_open(session.thread(), session.at(a), O_CREAT | O_RDWR, 0644);
         if (id.ok()) {
@@ -162,7 +162,7 @@ void meet_others(Session &session, std::mt19937 &random) {
         if (random() % 2 == 0)
             transaction.abort(session.thread());
         else
-            static_cast<void>(transaction.commit(session.thread(), orphan_collect).ok()); // others meet here
+            static_cast<void>(transaction.commit(session.thread()).ok()); // others meet here
         break;
     }
     case 0:

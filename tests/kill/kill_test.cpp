@@ -68,6 +68,7 @@ private:
     void end_survivor();
     void kill_all_at_once();
     void check_settled(AttachedPool &pool);
+    void check_claims(Segment &segment, const Superblock &superblock);
     void check();
     unsigned actors_of(unsigned place) const {
         return place == survivor ? 1 : threads_per_worker;
@@ -173,7 +174,7 @@ void KillTest::kill_one_by_one(Session &session) {
         const unsigned worker = random_() % worker_count;
         kill_worker(worker);
         // Else the call in flight may take effect later, when somebody meets its locks (docs/limits.md).
-        settle_dead_processes(session.thread(), orphan_collect);
+        orphan_settle_dead(session.thread());
         settle_actors(session, worker);
         start(worker, false);
         watch_all();
@@ -238,12 +239,19 @@ void KillTest::check_settled(AttachedPool &pool) {
                 std::to_string(report.orphans) + " orphans");
 }
 
+// Of orphan slots: claims of the dead would keep slots from everybody for as long as anybody stays attached.
+void KillTest::check_claims(Segment &segment, const Superblock &superblock) {
+    for (uint64_t slot = 0; slot < superblock.orphan_slots; ++slot)
+        if (segment.orphan_claims()[slot].load() != 0)
+            give_up("orphan slot " + std::to_string(slot) + " is claimed by nobody that lives");
+}
+
 // Nobody works. Twice: as recovery and settling left it, and after an attach with nothing to do.
 void KillTest::check() {
     for (int round = 0; round < 2; ++round) {
         AttachedPool pool(path_);
         Session session(pool);
-        settle_dead_processes(session.thread(), orphan_collect);
+        orphan_settle_dead(session.thread());
         for (unsigned worker = 0; worker < worker_count; ++worker)
             settle_actors(session, worker);
         const uint64_t steps = scoreboard_->actors[survivor_actor].step.load();
@@ -278,9 +286,11 @@ void KillTest::run() {
         for (unsigned worker = 0; worker < worker_count; ++worker)
             kill_worker(worker);
         end_survivor();
-        settle_dead_processes(session.thread(), orphan_collect);
+        orphan_settle_dead(session.thread());
         for (unsigned worker = 0; worker < worker_count; ++worker)
             settle_actors(session, worker);
+        check_settled(pool); // without a first attach, which would collect what settling has forgotten
+        check_claims(*(*pool).segment, (*pool).superblock());
     }
     check();
     kill_all_at_once();

@@ -6,7 +6,7 @@
 //   parent: each actor compares all; entries of "shared" = those made − those removed;
 //           "log" holds each actor's records whole and in order; the checker finds nothing
 //
-// `model_test SECONDS`; PMEMFILE_TEST_SEED.
+// `model_test SECONDS [PROCESSES]` (1, 2 or 4); PMEMFILE_TEST_SEED.
 #include "libpmemfile/check/checker.h"
 #include "libpmemfile/fs/attribute_calls.h"
 #include "libpmemfile/fs/mkfs.h"
@@ -38,9 +38,7 @@ using kill_test::give_up;
 using kill_test::Session;
 using Clock = std::chrono::steady_clock;
 
-constexpr unsigned process_count = 2;
-constexpr unsigned threads_per_process = 2;
-constexpr unsigned actor_count = process_count * threads_per_process;
+constexpr unsigned actor_count = 4; // threads, shared out among the processes
 constexpr unsigned calls_per_round = 20'000;
 constexpr std::chrono::seconds patience(60);
 
@@ -132,14 +130,14 @@ void act(AttachedPool &pool, Meeting &meeting, unsigned actor, unsigned seed) {
     }
 }
 
-[[noreturn]] void run_process(const std::string &path, Meeting &meeting, unsigned process, unsigned seed) {
+// Actors `first` and up, `count` of them.
+[[noreturn]] void run_process(const std::string &path, Meeting &meeting, unsigned first, unsigned count,
+                              unsigned seed) {
     {
         AttachedPool pool(path);
         std::vector<std::thread> threads;
-        for (unsigned i = 0; i < threads_per_process; ++i) {
-            const unsigned actor = process * threads_per_process + i;
+        for (unsigned actor = first; actor < first + count; ++actor)
             threads.emplace_back([&pool, &meeting, actor, seed] { act(pool, meeting, actor, seed + actor); });
-        }
         for (std::thread &thread : threads)
             thread.join();
     }
@@ -148,7 +146,8 @@ void act(AttachedPool &pool, Meeting &meeting, unsigned actor, unsigned seed) {
 
 class ModelTest {
 public:
-    ModelTest(double seconds, unsigned seed) : seconds_(seconds), seed_(seed) {}
+    ModelTest(double seconds, unsigned processes, unsigned seed)
+        : seconds_(seconds), process_count_(processes), seed_(seed) {}
     void run();
 
 private:
@@ -160,10 +159,11 @@ private:
     void check_pool_structure(AttachedPool &pool);
 
     double seconds_;
+    unsigned process_count_;
     unsigned seed_;
     std::string path_ = "/dev/shm/pmemfile-model." + std::to_string(getpid());
     Meeting *meeting_ = nullptr;
-    pid_t processes_[process_count] = {};
+    std::vector<pid_t> processes_;
 };
 
 void ModelTest::make_pool() {
@@ -188,16 +188,17 @@ void ModelTest::make_pool() {
 }
 
 void ModelTest::start_processes() {
-    for (unsigned process = 0; process < process_count; ++process) {
+    const unsigned share = actor_count / process_count_;
+    for (unsigned process = 0; process < process_count_; ++process) {
         const pid_t child = fork();
         if (child < 0)
             give_up(std::string("fork: ") + std::strerror(errno));
         if (child == 0) {
             prctl(PR_SET_PDEATHSIG, SIGKILL);
             kill_test::left_files.clear(); // the parent tells
-            run_process(path_, *meeting_, process, seed_);
+            run_process(path_, *meeting_, process * share, share, seed_);
         }
-        processes_[process] = child;
+        processes_.push_back(child);
     }
 }
 
@@ -298,7 +299,7 @@ void ModelTest::run() {
     check_pool_structure(pool);
     std::printf("%lu calls in %lu rounds by %u threads of %u processes: as the models say\n",
                 static_cast<unsigned long>(rounds * calls_per_round * actor_count), static_cast<unsigned long>(rounds),
-                actor_count, process_count);
+                actor_count, process_count_);
     unlink(path_.c_str());
 }
 
@@ -309,6 +310,11 @@ int main(int argc, char **argv) {
     const unsigned seed = kill_test::chosen_seed();
     std::printf("model_test: PMEMFILE_TEST_SEED=%u\n", seed);
     std::fflush(stdout); // before any fork
-    model_test::ModelTest(argc > 1 ? std::atof(argv[1]) : 5, seed).run();
+    const int processes = argc > 2 ? std::atoi(argv[2]) : 2;
+    if (processes != 1 && processes != 2 && processes != 4) {
+        std::fprintf(stderr, "usage: model_test [SECONDS [1|2|4]]\n");
+        return 2;
+    }
+    model_test::ModelTest(argc > 1 ? std::atof(argv[1]) : 5, static_cast<unsigned>(processes), seed).run();
     return 0;
 }

@@ -10,6 +10,7 @@
 #include <linux/fs.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -175,6 +176,24 @@ public:
         if (place.path.empty())
             return result(::fremovexattr(place.file, name));
         return result((place.follow ? ::removexattr : ::lremovexattr)(real_path(place.path).c_str(), name));
+    }
+    long mmap(void *address, size_t size_bytes, int protection, int flags, int file, int64_t offset) override {
+        return result(reinterpret_cast<long>(::mmap(address, size_bytes, protection, flags, file, offset)));
+    }
+    long munmap(void *address, size_t size_bytes) override {
+        return result(::munmap(address, size_bytes));
+    }
+    long mprotect(void *address, size_t size_bytes, int protection) override {
+        return result(::mprotect(address, size_bytes, protection));
+    }
+    long mremap(void *address, size_t old_bytes, size_t new_bytes, int flags, void *to) override {
+        return result(reinterpret_cast<long>(::mremap(address, old_bytes, new_bytes, flags, to)));
+    }
+    long msync(void *address, size_t size_bytes, int flags) override {
+        return result(::msync(address, size_bytes, flags));
+    }
+    long madvise(void *address, size_t size_bytes, int advice) override {
+        return result(::madvise(address, size_bytes, advice));
     }
     long dup(int file) override {
         return result(::dup(file));

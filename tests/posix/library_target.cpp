@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <gtest/gtest.h>
 #include <map>
+#include <sys/mman.h>
 
 namespace posix {
 namespace {
@@ -196,6 +197,29 @@ public:
         return result((place.follow ? pmemfile_removexattr : pmemfile_lremovexattr)(pool_, place.path.c_str(), name));
     }
     // The library has no numbers and so no dup: two of ours stand for one PMEMfile.
+    long mmap(void *address, size_t size_bytes, int protection, int flags, int file, int64_t offset) override {
+        if ((flags & MAP_ANONYMOUS) != 0)
+            return result(
+                reinterpret_cast<long>(pmemfile_mmap(pool_, address, size_bytes, protection, flags, nullptr, offset)));
+        return on(file, [&](PMEMfile *f) {
+            return reinterpret_cast<long>(pmemfile_mmap(pool_, address, size_bytes, protection, flags, f, offset));
+        });
+    }
+    long munmap(void *address, size_t size_bytes) override {
+        return result(pmemfile_munmap(pool_, address, size_bytes));
+    }
+    long mprotect(void *address, size_t size_bytes, int protection) override {
+        return result(pmemfile_mprotect(pool_, address, size_bytes, protection));
+    }
+    long mremap(void *address, size_t old_bytes, size_t new_bytes, int flags, void *to) override {
+        return result(reinterpret_cast<long>(pmemfile_mremap(pool_, address, old_bytes, new_bytes, flags, to)));
+    }
+    long msync(void *address, size_t size_bytes, int flags) override {
+        return result(pmemfile_msync(pool_, address, size_bytes, flags));
+    }
+    long madvise(void *address, size_t size_bytes, int advice) override {
+        return result(pmemfile_madvise(pool_, address, size_bytes, advice));
+    }
     long dup(int file) override {
         auto found = files_.find(file);
         return found == files_.end() ? -EBADF : remember(found->second);

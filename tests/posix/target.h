@@ -76,6 +76,13 @@ public:
     virtual long getxattr(const Place &place, const char *name, void *value, size_t size_bytes) = 0;
     virtual long listxattr(const Place &place, char *list, size_t size_bytes) = 0;
     virtual long removexattr(const Place &place, const char *name) = 0;
+    // Addresses are results, too.
+    virtual long mmap(void *address, size_t size_bytes, int protection, int flags, int file, int64_t offset) = 0;
+    virtual long munmap(void *address, size_t size_bytes) = 0;
+    virtual long mprotect(void *address, size_t size_bytes, int protection) = 0;
+    virtual long mremap(void *address, size_t old_bytes, size_t new_bytes, int flags, void *to = nullptr) = 0;
+    virtual long msync(void *address, size_t size_bytes, int flags) = 0;
+    virtual long madvise(void *address, size_t size_bytes, int advice) = 0;
     virtual long dup(int file) = 0;
     virtual long fcntl(int file, int command, void *argument = nullptr) = 0;
     virtual long flock(int file, int operation) = 0;

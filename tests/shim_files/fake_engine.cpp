@@ -5,6 +5,7 @@
 #include "libpmemfile/fs/attribute_calls.h"
 #include "libpmemfile/fs/open_calls.h"
 #include "libpmemfile/fs/xattr_calls.h"
+#include "libpmemfile/mapping/size_change.h"
 #include "libpmemfile/runtime/advisory_lock.h"
 #include "posix-shim/descriptors/token.h"
 #include "posix-shim/process/context.h"
@@ -276,6 +277,7 @@ Status advisory_lock_get(Thread &, InodeNumber, const LockOwner &, struct flock 
     return {};
 }
 void advisory_lock_drop_posix(Thread &, InodeNumber) {}
+void mapping_file_cut(const MappingCaller &, uint64_t, InodeNumber) {}
 // Not the engine's own: the fake image is never written through it.
 Persist::Persist(std::byte *base, uint64_t size_bytes, Medium) : base_(base), size_bytes_(size_bytes) {}
 

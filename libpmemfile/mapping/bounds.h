@@ -9,7 +9,7 @@
 #include <atomic>
 #include <cstdint>
 
-namespace shim {
+namespace pmemfile {
 
 inline constinit std::atomic<uint64_t> mapping_low{UINT64_MAX};
 inline constinit std::atomic<uint64_t> mapping_high{0}; // one past the last byte
@@ -24,4 +24,4 @@ inline bool mapping_may_overlap(uint64_t address, uint64_t length_bytes) {
            last >= mapping_low.load(std::memory_order_relaxed);
 }
 
-} // namespace shim
+} // namespace pmemfile

@@ -4,8 +4,8 @@
 //   grow in place   the pages behind are free: the file's next blocks are stitched there
 //   move            shared: stitched anew at the new place, then the old one is unmapped
 //                   private: what the application sees there is copied, for it may have changed it
-#include "posix-shim/calls/served_calls.h"
-#include "posix-shim/mapping/stitch.h"
+#include "libpmemfile/mapping/map_calls.h"
+#include "libpmemfile/mapping/stitch.h"
 
 #include <algorithm>
 #include <cstring>
@@ -15,7 +15,7 @@
 #define MREMAP_DONTUNMAP 4
 #endif
 
-namespace shim {
+namespace pmemfile {
 
 namespace {
 
@@ -59,7 +59,7 @@ Mapping part_at(const Mapping &old, uint64_t from, uint64_t length_bytes, uint64
     return part;
 }
 
-long stitch_part(const MappingLock &lock, pmemfile::Thread &thread, const Mapping &part) BASE_REQUIRES(mapping_lock) {
+long stitch_part(const MappingLock &lock, Thread &thread, const Mapping &part) BASE_REQUIRES(mapping_lock) {
     if (part.shared) {
         base::Status filled =
             fill_holes_of(thread, pinned_file(lock, part.pin).inode, part.first_block, part.length_bytes / page_bytes);
@@ -70,7 +70,7 @@ long stitch_part(const MappingLock &lock, pmemfile::Thread &thread, const Mappin
 }
 
 // Private pages as the application sees them, copied to the reserved new place.
-long copy_private(const MappingLock &lock, pmemfile::Thread &thread, const Mapping &old, uint64_t length_bytes,
+long copy_private(const MappingLock &lock, Thread &thread, const Mapping &old, uint64_t length_bytes,
                   uint64_t new_address) BASE_REQUIRES(mapping_lock) {
     uint64_t end = old.address + length_bytes;
     for (uint64_t at = old.address; at < end;) {
@@ -99,7 +99,7 @@ long copy_private(const MappingLock &lock, pmemfile::Thread &thread, const Mappi
     return 0;
 }
 
-long grow_in_place(const MappingLock &lock, pmemfile::Thread &thread, const Remap &remap, const Mapping &old)
+long grow_in_place(const MappingLock &lock, Thread &thread, const Remap &remap, const Mapping &old)
     BASE_REQUIRES(mapping_lock) {
     uint64_t more = remap.new_length - remap.old_length;
     long reserved = reserve_addresses(remap.old_end(), more, MAP_FIXED_NOREPLACE);
@@ -115,8 +115,7 @@ long grow_in_place(const MappingLock &lock, pmemfile::Thread &thread, const Rema
     return result != 0 ? result : static_cast<long>(remap.old_address);
 }
 
-long move(const MappingLock &lock, pmemfile::Thread &thread, const Remap &remap, const Mapping &old)
-    BASE_REQUIRES(mapping_lock) {
+long move(const MappingLock &lock, Thread &thread, const Remap &remap, const Mapping &old) BASE_REQUIRES(mapping_lock) {
     long reserved = reserve_addresses(remap.new_address, remap.new_length, remap.is_fixed() ? MAP_FIXED : 0);
     if (base::is_error(reserved))
         return reserved;
@@ -144,7 +143,7 @@ long move(const MappingLock &lock, pmemfile::Thread &thread, const Remap &remap,
     return reserved;
 }
 
-long remap_ours(const MappingLock &lock, ThreadContext &context, const Remap &remap) BASE_REQUIRES(mapping_lock) {
+long remap_ours(const MappingLock &lock, const MappingCaller &caller, const Remap &remap) BASE_REQUIRES(mapping_lock) {
     if ((remap.flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED)) != 0 || remap.new_length == 0)
         return -EINVAL; // MREMAP_DONTUNMAP too
     bool may_move = (remap.flags & MREMAP_MAYMOVE) != 0;
@@ -157,7 +156,7 @@ long remap_ours(const MappingLock &lock, ThreadContext &context, const Remap &re
         return -old.error().number();
     if (remap.old_length == 0 && (!old->shared || !may_move))
         return -EINVAL;
-    base::Result<pmemfile::Thread *> thread = context_thread(context, pinned_file(lock, old->pin).mount);
+    base::Result<Thread *> thread = caller.thread(pinned_file(lock, old->pin).pool_key);
     if (!thread.ok())
         return -thread.error().number();
     if (!mapping_table_reserve(lock, 4))
@@ -187,13 +186,14 @@ long remap_ours(const MappingLock &lock, ThreadContext &context, const Remap &re
 }
 
 // Not ours, but its new place may be.
-long remap_host(const MappingLock &lock, Request &request, const Remap &remap) BASE_REQUIRES(mapping_lock) {
+long remap_other(const MappingLock &lock, const Remap &remap) BASE_REQUIRES(mapping_lock) {
     if (!remap.is_fixed() || !mapping_overlaps(lock, remap.new_address, remap.new_address + remap.new_length))
-        return pass_to_kernel;
+        return mapping_is_the_kernels;
     if (!mapping_table_reserve(lock, 2))
         return -ENOMEM;
-    const long *args = request.args;
-    long result = base::raw_syscall(SYS_mremap, args[0], args[1], args[2], args[3], args[4]);
+    long result =
+        base::raw_syscall(SYS_mremap, static_cast<long>(remap.old_address), static_cast<long>(remap.old_length),
+                          static_cast<long>(remap.new_length), remap.flags, static_cast<long>(remap.new_address));
     if (!base::is_error(result))
         mapping_remove(lock, remap.new_address, remap.new_address + remap.new_length);
     return result;
@@ -201,25 +201,24 @@ long remap_host(const MappingLock &lock, Request &request, const Remap &remap) B
 
 } // namespace
 
-long serve_mremap(Request &request) {
-    const long *args = request.args;
-    Remap remap{static_cast<uint64_t>(args[0]), round_up_to_page(static_cast<uint64_t>(args[1])),
-                round_up_to_page(static_cast<uint64_t>(args[2])), static_cast<int>(args[3]),
-                (args[3] & MREMAP_FIXED) != 0 ? static_cast<uint64_t>(args[4]) : 0};
+long mapping_remap(const MappingCaller &caller, uint64_t old_address, uint64_t old_length_bytes,
+                   uint64_t new_length_bytes, int flags, uint64_t new_address) {
+    Remap remap{old_address, round_up_to_page(old_length_bytes), round_up_to_page(new_length_bytes), flags,
+                (flags & MREMAP_FIXED) != 0 ? new_address : 0};
     bool sane = remap.old_address % page_bytes == 0 && remap.old_end() >= remap.old_address &&
                 remap.new_address + remap.new_length >= remap.new_address;
     if (!sane || (!mapping_may_overlap(remap.old_address, remap.old_length) &&
                   !(remap.is_fixed() && mapping_may_overlap(remap.new_address, remap.new_length))))
-        return pass_to_kernel;
+        return mapping_is_the_kernels;
     long result;
     {
         MappingLock lock;
         uint64_t end = std::max(remap.old_end(), remap.old_address + page_bytes);
-        result = mapping_overlaps(lock, remap.old_address, end) ? remap_ours(lock, request.context, remap)
-                                                                : remap_host(lock, request, remap);
+        result =
+            mapping_overlaps(lock, remap.old_address, end) ? remap_ours(lock, caller, remap) : remap_other(lock, remap);
     }
-    mapping_release_ended(request.context);
+    mapping_release_ended(caller);
     return result;
 }
 
-} // namespace shim
+} // namespace pmemfile

@@ -4,8 +4,8 @@
 // their cache lines through the pool's own mapping. The kernel only looks whether all is mapped.
 #include "base/raw_syscall.h"
 #include "libpmemfile/fs/mapping_calls.h"
-#include "posix-shim/calls/served_calls.h"
-#include "posix-shim/mapping/mapping_table.h"
+#include "libpmemfile/mapping/map_calls.h"
+#include "libpmemfile/mapping/mapping_table.h"
 
 #include <algorithm>
 #include <sys/mman.h>
@@ -14,7 +14,7 @@
 #define MADV_SOFT_OFFLINE 101
 #endif
 
-namespace shim {
+namespace pmemfile {
 
 namespace {
 
@@ -23,11 +23,9 @@ struct Range {
 };
 
 // False: nothing of ours is in it, or the kernel will find it wrong.
-bool range_of(const Request &request, Range *range) {
-    auto length = static_cast<uint64_t>(request.args[1]);
-    range->begin = static_cast<uint64_t>(request.args[0]);
-    range->end = range->begin + round_up_to_page(length);
-    return range->begin % page_bytes == 0 && range->end > range->begin && mapping_may_overlap(range->begin, length);
+bool range_of(uint64_t address, uint64_t length_bytes, Range *range) {
+    *range = {address, address + round_up_to_page(length_bytes)};
+    return address % page_bytes == 0 && range->end > address && mapping_may_overlap(address, length_bytes);
 }
 
 bool is_covered(const MappingLock &lock, const Range &range) BASE_REQUIRES(mapping_lock) {
@@ -63,54 +61,51 @@ bool next_shared_part(uint64_t at, uint64_t end, Part *part) {
     return false;
 }
 
-long flush(ThreadContext &context, const Range &range) {
+long flush(const MappingCaller &caller, const Range &range) {
     long result = 0;
     Part part;
-    for (uint64_t at = range.begin; next_shared_part(at, range.end, &part); at = part.end) {
-        base::Result<pmemfile::Thread *> thread = context_thread(context, part.file.mount);
-        base::Status done = thread.ok()
-                                ? pmemfile::fs_map_sync(**thread, part.file.inode, part.offset_bytes, part.length_bytes)
-                                : base::Status(thread.error());
+    for (uint64_t at = range.begin; at < range.end && next_shared_part(at, range.end, &part); at = part.end) {
+        base::Result<Thread *> thread = caller.thread(part.file.pool_key);
+        base::Status done = thread.ok() ? fs_map_sync(**thread, part.file.inode, part.offset_bytes, part.length_bytes)
+                                        : base::Status(thread.error());
         if (!done.ok())
             result = -done.error().number();
         MappingLock lock;
         pinned_file_drop(lock, part.file_index);
     }
-    mapping_release_ended(context);
+    mapping_release_ended(caller);
     return result;
 }
 
 } // namespace
 
-long serve_msync(Request &request) {
+long mapping_sync(const MappingCaller &caller, uint64_t address, uint64_t length_bytes, int flags) {
     Range range;
-    auto flags = static_cast<int>(request.args[2]);
-    if (!range_of(request, &range))
-        return pass_to_kernel;
+    if (!range_of(address, length_bytes, &range))
+        return mapping_is_the_kernels;
     bool all_ours = false;
     {
         MappingLock lock;
         if (!mapping_overlaps(lock, range.begin, range.end))
-            return pass_to_kernel;
+            return mapping_is_the_kernels;
         all_ours = is_covered(lock, range);
     }
     // All of it ours: MS_ASYNC has the kernel check, and not write the pool's file back as a whole.
     bool asks_sync = (flags & MS_SYNC) != 0;
     int checked = all_ours && asks_sync && (flags & MS_ASYNC) == 0 ? (flags & ~MS_SYNC) | MS_ASYNC : flags;
-    long result = base::raw_syscall(SYS_msync, request.args[0], request.args[1], checked);
+    long result = base::raw_syscall(SYS_msync, static_cast<long>(address), static_cast<long>(length_bytes), checked);
     // ENOMEM: a gap; what is mapped has been written nevertheless.
     if (asks_sync && (result == 0 || result == -ENOMEM)) {
-        long flushed = flush(request.context, range);
+        long flushed = flush(caller, range);
         return flushed != 0 ? flushed : result;
     }
     return result;
 }
 
-long serve_madvise(Request &request) {
+long mapping_advise(uint64_t address, uint64_t length_bytes, int advice) {
     Range range;
-    if (!range_of(request, &range))
-        return pass_to_kernel;
-    auto advice = static_cast<int>(request.args[2]);
+    if (!range_of(address, length_bytes, &range))
+        return mapping_is_the_kernels;
     switch (advice) {
     case MADV_REMOVE:
     case MADV_HWPOISON:
@@ -119,18 +114,18 @@ long serve_madvise(Request &request) {
     case MADV_DOFORK:
         break;
     default:
-        return pass_to_kernel;
+        return mapping_is_the_kernels;
     }
     MappingLock lock;
     if (!mapping_overlaps(lock, range.begin, range.end))
-        return pass_to_kernel;
+        return mapping_is_the_kernels;
     if (advice == MADV_REMOVE)
         return -EOPNOTSUPP; // the kernel would punch the hole into the pool
     if (advice == MADV_HWPOISON || advice == MADV_SOFT_OFFLINE)
         return -EPERM; // the same page holds other files' bytes for other processes
     if (!mapping_table_reserve(lock, 2))
         return -ENOMEM;
-    long result = base::raw_syscall(SYS_madvise, request.args[0], request.args[1], request.args[2]);
+    long result = base::raw_syscall(SYS_madvise, static_cast<long>(address), static_cast<long>(length_bytes), advice);
     if (result == 0)
         mapping_change(lock, range.begin, range.end,
                        [&](Mapping &entry) { entry.not_in_child = advice == MADV_DONTFORK; });
@@ -138,12 +133,12 @@ long serve_madvise(Request &request) {
 }
 
 // The kernel would take the page number as one of the pool.
-long serve_remap_file_pages(Request &request) {
+long mapping_remap_pages(uint64_t address, uint64_t length_bytes) {
     Range range;
-    if (!range_of(request, &range))
-        return pass_to_kernel;
+    if (!range_of(address, length_bytes, &range))
+        return mapping_is_the_kernels;
     MappingLock lock;
-    return mapping_overlaps(lock, range.begin, range.end) ? -EINVAL : pass_to_kernel;
+    return mapping_overlaps(lock, range.begin, range.end) ? -EINVAL : mapping_is_the_kernels;
 }
 
-} // namespace shim
+} // namespace pmemfile

@@ -12,18 +12,30 @@
 
 #include "base/spin_lock.h"
 #include "libpmemfile/format/format.h"
-#include "posix-shim/mapping/bounds.h"
-#include "posix-shim/process/context.h"
+#include "libpmemfile/fs/attach.h"
+#include "libpmemfile/mapping/bounds.h"
+#include "libpmemfile/runtime/thread.h"
 
 #include <cstdint>
 
-namespace shim {
+namespace pmemfile {
 
-constexpr uint64_t page_bytes = pmemfile::block_size_bytes;
+constexpr uint64_t page_bytes = block_size_bytes;
 
 constexpr uint64_t round_up_to_page(uint64_t bytes) {
     return (bytes + page_bytes - 1) & ~(page_bytes - 1);
 }
+
+// Who calls. A pool has a key of the caller's choice, by which files of different pools are told apart.
+struct MappingCaller {
+    void *context;
+    base::Result<Thread *> (*place)(void *context, uint64_t pool_key);
+
+    // The calling thread's place in the pool of that key.
+    base::Result<Thread *> thread(uint64_t pool_key) const {
+        return place(context, pool_key);
+    }
+};
 
 struct Mapping {
     uint64_t address = 0;      // multiple of page_bytes
@@ -46,8 +58,8 @@ struct Mapping {
 
 // The file that entries show.
 struct PinnedFile {
-    pmemfile::InodeNumber inode = 0; // 0: the slot is free
-    uint32_t mount = 0;
+    InodeNumber inode = 0; // 0: the slot is free
+    uint64_t pool_key = 0;
     uint32_t pin = 0;       // the engine's
     uint32_t child_pin = 0; // of a fork that is under way
     bool writable_shared = false;
@@ -97,24 +109,29 @@ void mapping_change(const MappingLock &lock, uint64_t begin, uint64_t end, Chang
 // A pin for a file; `pin` is the engine's, fresh from fs_map_begin. When the table has one like it,
 // that one is used and `*spare` tells the caller to end its own. Gives a reference, which the
 // caller drops with pinned_file_drop. ENOMEM.
-base::Result<uint32_t> pinned_file_hold(const MappingLock &lock, unsigned mount, pmemfile::InodeNumber inode,
-                                        uint32_t pin, bool writable_shared, bool *spare) BASE_REQUIRES(mapping_lock);
+base::Result<uint32_t> pinned_file_hold(const MappingLock &lock, uint64_t pool_key, InodeNumber inode, uint32_t pin,
+                                        bool writable_shared, bool *spare) BASE_REQUIRES(mapping_lock);
 // One more reference of it, and one less.
 void pinned_file_reference(const MappingLock &lock, uint32_t index) BASE_REQUIRES(mapping_lock);
 void pinned_file_drop(const MappingLock &lock, uint32_t index) BASE_REQUIRES(mapping_lock);
 PinnedFile &pinned_file(const MappingLock &lock, uint32_t index) BASE_REQUIRES(mapping_lock);
 
+// Does an entry show a file of the pool of that key? Takes the lock itself.
+bool mapping_of_pool(uint64_t pool_key);
+// Unmaps all files of the pool, and ends their pins. Takes the lock itself.
+void mapping_drop_pool(const MappingCaller &caller, uint64_t pool_key);
+
 // Ends pins without references. Takes the lock itself; call it when it is not held.
-void mapping_release_ended(ThreadContext &context);
+void mapping_release_ended(const MappingCaller &caller);
 
 // Around a fork: no other thread may be changing the table while it is copied, and the child, which is
 // another process to the pool, has its pins from its first moment on. `_before` takes the
-// lock and pins for the child (context.child_places are made); `_done` gives the lock back (parent, or the
+// lock and pins for the child (`places`: its places, by pool key); `_done` gives the lock back (parent, or the
 // fork failed: pool_place_cancel ends the pins). In the child mapping_table_after_fork, when it has
 // adopted its places.
-void mapping_table_before_fork(ThreadContext &context) BASE_ACQUIRE(mapping_lock);
+void mapping_table_before_fork(const MappingCaller &caller, const PoolPlace *places) BASE_ACQUIRE(mapping_lock);
 void mapping_table_fork_done() BASE_RELEASE(mapping_lock);
-void mapping_table_after_fork(ThreadContext &context) BASE_RELEASE(mapping_lock);
+void mapping_table_after_fork(const MappingCaller &caller) BASE_RELEASE(mapping_lock);
 
 // Number of entries, for tests.
 size_t mapping_count(const MappingLock &lock) BASE_REQUIRES(mapping_lock);
@@ -132,4 +149,4 @@ void mapping_change(const MappingLock &lock, uint64_t begin, uint64_t end, Chang
     mapping_join(lock, begin, end);
 }
 
-} // namespace shim
+} // namespace pmemfile

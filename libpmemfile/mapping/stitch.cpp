@@ -7,14 +7,14 @@
 // Pages beyond the file's end show the pool file beyond its own end: a touch is
 // SIGBUS, without a descriptor of an empty file that other threads could see. Runs
 // that continue each other in the pool become one piece (vm.max_map_count).
-#include "posix-shim/mapping/stitch.h"
+#include "libpmemfile/mapping/stitch.h"
 
 #include "libpmemfile/fs/attribute_calls.h"
 #include "libpmemfile/fs/mapping_calls.h"
 
 #include <algorithm>
 
-namespace shim {
+namespace pmemfile {
 
 using base::Result;
 using base::Status;
@@ -34,7 +34,7 @@ struct Run {
 };
 
 // The kernel's mapping of one piece; the address or -errno.
-long map_piece(const pmemfile::Pool &pool, const Mapping &at, const Run &run, int flags) {
+long map_piece(const Pool &pool, const Mapping &at, const Run &run, int flags) {
     auto address = static_cast<long>(at.address);
     auto length = static_cast<long>(at.length_bytes);
     switch (run.piece) {
@@ -53,12 +53,11 @@ long map_piece(const pmemfile::Pool &pool, const Mapping &at, const Run &run, in
     return -EINVAL;
 }
 
-Result<Run> next_run(pmemfile::Thread &thread, pmemfile::InodeNumber inode, bool shared, uint64_t index, uint64_t limit,
-                     uint64_t blocks) {
+Result<Run> next_run(Thread &thread, InodeNumber inode, bool shared, uint64_t index, uint64_t limit, uint64_t blocks) {
     if (index >= blocks)
         return Run{Piece::absent, 0, limit};
     limit = std::min(limit, blocks - index);
-    BASE_TRY_ASSIGN(pmemfile::MappedRun found, pmemfile::fs_map_run(thread, inode, index, limit));
+    BASE_TRY_ASSIGN(MappedRun found, fs_map_run(thread, inode, index, limit));
     uint64_t count = std::clamp<uint64_t>(found.count, 1, limit);
     if (found.block != 0)
         return Run{Piece::blocks, found.block, count};
@@ -72,8 +71,8 @@ bool run_continues(const Run &a, const Run &b) {
 
 } // namespace
 
-long stitch(const MappingLock &lock, pmemfile::Thread &thread, const Mapping &what, int flags) {
-    pmemfile::InodeNumber inode = pinned_file(lock, what.pin).inode;
+long stitch(const MappingLock &lock, Thread &thread, const Mapping &what, int flags) {
+    InodeNumber inode = pinned_file(lock, what.pin).inode;
     Result<uint64_t> blocks = file_blocks(thread, inode);
     if (!blocks.ok())
         return -blocks.error().number();
@@ -116,7 +115,7 @@ void stitch_undo(const MappingLock &lock, uint64_t begin, uint64_t end) {
     mapping_remove(lock, begin, end);
 }
 
-long stitch_absent(const MappingLock &lock, pmemfile::Thread &thread, const Mapping &what) {
+long stitch_absent(const MappingLock &lock, Thread &thread, const Mapping &what) {
     long mapped = map_piece(*thread.pool, what, Run{}, 0);
     if (base::is_error(mapped))
         return mapped;
@@ -134,18 +133,17 @@ long reserve_addresses(uint64_t hint, uint64_t length_bytes, int flags) {
         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_32BIT)), -1, 0);
 }
 
-Status fill_holes_of(pmemfile::Thread &thread, pmemfile::InodeNumber inode, uint64_t first_block,
-                     uint64_t block_count) {
-    Result<uint32_t> pin = pmemfile::fs_map_begin(thread, inode, first_block, block_count, true, true);
+Status fill_holes_of(Thread &thread, InodeNumber inode, uint64_t first_block, uint64_t block_count) {
+    Result<uint32_t> pin = fs_map_begin(thread, inode, first_block, block_count, true, true);
     if (!pin.ok())
         return pin.error().number() == ENOSPC ? Status{} : pin.error();
-    pmemfile::fs_map_end(thread, *pin);
+    fs_map_end(thread, *pin);
     return {};
 }
 
-Result<uint64_t> file_blocks(pmemfile::Thread &thread, pmemfile::InodeNumber inode) {
-    BASE_TRY_ASSIGN(pmemfile::Attributes attributes, pmemfile::fs_attributes(thread, inode));
+Result<uint64_t> file_blocks(Thread &thread, InodeNumber inode) {
+    BASE_TRY_ASSIGN(Attributes attributes, fs_attributes(thread, inode));
     return round_up_to_page(attributes.size_bytes) / page_bytes;
 }
 
-} // namespace shim
+} // namespace pmemfile

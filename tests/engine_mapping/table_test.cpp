@@ -1,6 +1,6 @@
 // The table of mappings against a model with one word for each page; the engine's pins are counted.
 #include "libpmemfile/fs/mapping_calls.h"
-#include "posix-shim/mapping/mapping_table.h"
+#include "libpmemfile/mapping/mapping_table.h"
 
 #include <gtest/gtest.h>
 #include <map>
@@ -35,15 +35,12 @@ base::Result<uint32_t> mapping_pin_copy(Thread &, uint32_t pin, uint32_t process
 }
 } // namespace pmemfile
 
-namespace shim {
-base::Result<pmemfile::Thread *> context_thread(ThreadContext &, unsigned) {
-    return the_thread;
-}
+namespace pmemfile {
 
 namespace {
 
 struct Page {
-    pmemfile::InodeNumber inode;
+    InodeNumber inode;
     uint64_t block;
     int protection;
     bool operator==(const Page &) const = default;
@@ -51,7 +48,7 @@ struct Page {
 
 class MappingTable : public testing::Test {
 protected:
-    MappingTable() : context_(std::make_unique<ThreadContext>()), thread_(std::make_unique<pmemfile::Thread>()) {
+    MappingTable() : thread_(std::make_unique<Thread>()) {
         the_thread = thread_.get();
     }
     void TearDown() override {
@@ -61,13 +58,13 @@ protected:
             mapping_remove(lock, 0, UINT64_MAX & ~(page_bytes - 1));
             EXPECT_EQ(mapping_count(lock), 0u);
         }
-        mapping_release_ended(*context_);
+        mapping_release_ended(caller_);
         EXPECT_TRUE(live_pins.empty());
         EXPECT_FALSE(mapping_may_overlap(0, UINT64_MAX));
     }
     // As serve_mmap does.
-    void map(uint64_t page, uint64_t count, pmemfile::InodeNumber inode, uint64_t block, int protection) {
-        base::Result<uint32_t> pin = pmemfile::fs_map_begin(*thread_, inode, 0, 0, true, true);
+    void map(uint64_t page, uint64_t count, InodeNumber inode, uint64_t block, int protection) {
+        base::Result<uint32_t> pin = fs_map_begin(*thread_, inode, 0, 0, true, true);
         bool spare = false;
         {
             MappingLock lock;
@@ -85,8 +82,8 @@ protected:
             pinned_file_drop(lock, *held);
         }
         if (spare)
-            pmemfile::fs_map_end(*thread_, *pin);
-        mapping_release_ended(*context_);
+            fs_map_end(*thread_, *pin);
+        mapping_release_ended(caller_);
     }
     void unmap(uint64_t page, uint64_t count) {
         {
@@ -94,7 +91,7 @@ protected:
             ASSERT_TRUE(mapping_table_reserve(lock, 2));
             mapping_remove(lock, page * page_bytes, (page + count) * page_bytes);
         }
-        mapping_release_ended(*context_);
+        mapping_release_ended(caller_);
     }
     void protect(uint64_t page, uint64_t count, int protection) {
         MappingLock lock;
@@ -120,8 +117,9 @@ protected:
         return mapping_count(lock);
     }
 
-    std::unique_ptr<ThreadContext> context_;
-    std::unique_ptr<pmemfile::Thread> thread_;
+    MappingCaller caller_ = {nullptr, [](void *, uint64_t) -> base::Result<Thread *> { return the_thread; }};
+    PoolPlace child_places_[1] = {};
+    std::unique_ptr<Thread> thread_;
 };
 
 TEST_F(MappingTable, HoleInTheMiddleSplitsAndKeepsThePin) {
@@ -168,15 +166,15 @@ TEST_F(MappingTable, ForkPinsAnewAndLeavesOutWhatTheChildDoesNotGet) {
         ASSERT_TRUE(mapping_table_reserve(lock, 2));
         mapping_change(lock, 20 * page_bytes, 24 * page_bytes, [](Mapping &entry) { entry.not_in_child = true; });
     }
-    context_->child_places[0].process_slot = 5;
-    context_->child_places[0].incarnation = 6;
+    child_places_[0].process_slot = 5;
+    child_places_[0].incarnation = 6;
     for (bool full : {false, true}) {
         pins_are_full = full;
         pins_of_child.clear();
-        mapping_table_before_fork(*context_);
+        mapping_table_before_fork(caller_, child_places_);
         EXPECT_EQ(pins_of_child.size(), full ? 0u : live_pins.size()) << "held before the child exists";
         std::set<uint32_t> of_parent = std::exchange(live_pins, pins_of_child); // we are the child
-        mapping_table_after_fork(*context_);
+        mapping_table_after_fork(caller_);
         EXPECT_EQ(pages().size(), 4u);
         ASSERT_EQ(live_pins.size(), 1u);
         EXPECT_FALSE(of_parent.contains(*live_pins.begin()));
@@ -186,10 +184,10 @@ TEST_F(MappingTable, ForkPinsAnewAndLeavesOutWhatTheChildDoesNotGet) {
 
 TEST_F(MappingTable, ParentKeepsItsPinsOverAFork) {
     map(10, 4, 7, 0, 1);
-    context_->child_places[0].process_slot = 5;
-    context_->child_places[0].incarnation = 6;
+    child_places_[0].process_slot = 5;
+    child_places_[0].incarnation = 6;
     std::set<uint32_t> before = live_pins;
-    mapping_table_before_fork(*context_);
+    mapping_table_before_fork(caller_, child_places_);
     mapping_table_fork_done();
     EXPECT_EQ(live_pins, before);
     unmap(10, 4);
@@ -204,7 +202,7 @@ TEST_F(MappingTable, RandomCallsAgainstAModel) {
         uint64_t length = 1 + random() % (step % 7 == 0 ? 100 : 12);
         switch (random() % 3) {
         case 0: {
-            pmemfile::InodeNumber inode = 1 + random() % 4;
+            InodeNumber inode = 1 + random() % 4;
             uint64_t block = page + random() % 2; // often continues a neighbour
             int protection = 1 + static_cast<int>(random() % 2);
             map(page, length, inode, block, protection);
@@ -222,7 +220,7 @@ TEST_F(MappingTable, RandomCallsAgainstAModel) {
                 at->second.protection = 5;
         }
         ASSERT_EQ(pages(), model) << "step " << step;
-        std::set<pmemfile::InodeNumber> inodes;
+        std::set<InodeNumber> inodes;
         for (const auto &[number, value] : model)
             inodes.insert(value.inode);
         ASSERT_EQ(live_pins.size(), inodes.size()) << "one pin for each file, step " << step;
@@ -241,4 +239,4 @@ TEST_F(MappingTable, RandomCallsAgainstAModel) {
 }
 
 } // namespace
-} // namespace shim
+} // namespace pmemfile

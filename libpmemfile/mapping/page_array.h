@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <type_traits>
 
-namespace shim {
+namespace pmemfile {
 
 // Not safe for threads: its owner locks. Constant-initialised; the memory is never given back.
 template <typename T> class PageArray {
@@ -66,4 +66,4 @@ private:
     size_t size_ = 0, capacity_ = 0, capacity_bytes_ = 0;
 };
 
-} // namespace shim
+} // namespace pmemfile

@@ -5,16 +5,16 @@
 //   files     [ inode 7, pin 31, 2 references ][ inode 9, pin 4, 1 reference ]
 //
 // A program has tens of mappings of files, a database hundreds: a tree would not pay.
-#include "posix-shim/mapping/mapping_table.h"
+#include "libpmemfile/mapping/mapping_table.h"
 
 #include "base/raw_syscall.h"
 #include "libpmemfile/fs/mapping_calls.h"
-#include "posix-shim/mapping/page_array.h"
+#include "libpmemfile/mapping/page_array.h"
 
 #include <algorithm>
 #include <atomic>
 
-namespace shim {
+namespace pmemfile {
 
 constinit base::SpinLock mapping_lock;
 
@@ -129,7 +129,7 @@ void mapping_remove(const MappingLock &lock, uint64_t begin, uint64_t end) {
     set_bounds();
 }
 
-base::Result<uint32_t> pinned_file_hold(const MappingLock &, unsigned mount, pmemfile::InodeNumber inode, uint32_t pin,
+base::Result<uint32_t> pinned_file_hold(const MappingLock &, uint64_t pool_key, InodeNumber inode, uint32_t pin,
                                         bool writable_shared, bool *spare) {
     *spare = false;
     size_t free = files.size();
@@ -137,7 +137,7 @@ base::Result<uint32_t> pinned_file_hold(const MappingLock &, unsigned mount, pme
         PinnedFile &file = files[i];
         if (file.inode == 0)
             free = std::min(free, i);
-        if (file.inode != inode || file.mount != mount || file.writable_shared != writable_shared)
+        if (file.inode != inode || file.pool_key != pool_key || file.writable_shared != writable_shared)
             continue;
         *spare = true;
         if (file.references++ == 0)
@@ -149,7 +149,7 @@ base::Result<uint32_t> pinned_file_hold(const MappingLock &, unsigned mount, pme
             return base::error(ENOMEM);
         files.insert(free, {});
     }
-    files[free] = {inode, mount, pin, no_pin, writable_shared, 1};
+    files[free] = {inode, pool_key, pin, no_pin, writable_shared, 1};
     return static_cast<uint32_t>(free);
 }
 
@@ -166,7 +166,32 @@ PinnedFile &pinned_file(const MappingLock &, uint32_t index) {
     return files[index];
 }
 
-void mapping_release_ended(ThreadContext &context) {
+bool mapping_of_pool(uint64_t pool_key) {
+    MappingLock lock;
+    return std::any_of(entries.begin(), entries.end(), [&](const Mapping &entry) BASE_REQUIRES(mapping_lock) {
+        return files[entry.pin].pool_key == pool_key;
+    });
+}
+
+void mapping_drop_pool(const MappingCaller &caller, uint64_t pool_key) {
+    {
+        MappingLock lock;
+        for (size_t i = 0; i < entries.size();) {
+            const Mapping entry = entries[i];
+            if (files[entry.pin].pool_key != pool_key) {
+                i++;
+                continue;
+            }
+            base::raw_syscall(SYS_munmap, static_cast<long>(entry.address), static_cast<long>(entry.length_bytes));
+            entries.erase(i, 1);
+            pinned_file_drop(lock, entry.pin);
+        }
+        set_bounds();
+    }
+    mapping_release_ended(caller);
+}
+
+void mapping_release_ended(const MappingCaller &caller) {
     while (ended_count.load() != 0) {
         PinnedFile ended;
         {
@@ -180,23 +205,23 @@ void mapping_release_ended(ThreadContext &context) {
             ended_count.fetch_sub(1);
         }
         // Without a place in the pool the pin stays until the process ends: too long, never too short.
-        base::Result<pmemfile::Thread *> thread = context_thread(context, ended.mount);
+        base::Result<Thread *> thread = caller.thread(ended.pool_key);
         if (thread.ok())
-            pmemfile::fs_map_end(**thread, ended.pin);
+            fs_map_end(**thread, ended.pin);
     }
 }
 
-void mapping_table_before_fork(ThreadContext &context) {
+void mapping_table_before_fork(const MappingCaller &caller, const PoolPlace *places) {
     mapping_lock.lock();
     for (PinnedFile &file : files) {
         file.child_pin = no_pin;
         if (file.inode == 0 || file.references == 0)
             continue;
-        base::Result<pmemfile::Thread *> thread = context_thread(context, file.mount);
-        const pmemfile::PoolPlace &place = context.child_places[file.mount];
+        base::Result<Thread *> thread = caller.thread(file.pool_key);
+        const PoolPlace &place = places[file.pool_key];
         base::Result<uint32_t> pin = base::error(ENOMEM);
         if (thread.ok())
-            pin = pmemfile::mapping_pin_copy(**thread, file.pin, place.process_slot, place.incarnation);
+            pin = mapping_pin_copy(**thread, file.pin, place.process_slot, place.incarnation);
         if (pin.ok())
             file.child_pin = *pin;
     }
@@ -206,7 +231,7 @@ void mapping_table_fork_done() {
     mapping_lock.unlock();
 }
 
-void mapping_table_after_fork(ThreadContext &context) {
+void mapping_table_after_fork(const MappingCaller &caller) {
     mapping_lock.unlock(); // the forking thread held it for us; no other thread is left
     {
         MappingLock lock;
@@ -231,21 +256,21 @@ void mapping_table_after_fork(ThreadContext &context) {
             ended += file.references == 0 ? 1 : 0; // only the parent has it mapped (MADV_DONTFORK)
             if (file.pin != no_pin)
                 continue;
-            base::Result<pmemfile::Thread *> thread = context_thread(context, file.mount);
+            base::Result<Thread *> thread = caller.thread(file.pool_key);
             if (!thread.ok())
                 continue;
             base::Result<uint32_t> pin =
-                pmemfile::fs_map_begin(**thread, file.inode, 0, 0, file.writable_shared, file.writable_shared);
+                fs_map_begin(**thread, file.inode, 0, 0, file.writable_shared, file.writable_shared);
             if (pin.ok())
                 file.pin = *pin;
         }
         ended_count.store(ended);
     }
-    mapping_release_ended(context);
+    mapping_release_ended(caller);
 }
 
 size_t mapping_count(const MappingLock &) {
     return entries.size();
 }
 
-} // namespace shim
+} // namespace pmemfile
