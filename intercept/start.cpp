@@ -29,21 +29,14 @@ struct PatchedObject {
     bool from_cache;
 };
 
-// The state of the process is needed until its very last call: no destructor at
-// exit may take it away.
-template <typename T> union Immortal {
-    constexpr Immortal() : value() {}
-    ~Immortal() {}
-    T value;
-};
-constinit Immortal<PageArray<PatchedObject>> done_store;
-constinit Immortal<PageArray<char>> plan_store;
-PageArray<PatchedObject> &done = done_store.value; // grows only
+constinit base::Immortal<base::PageArray<PatchedObject>> done_store;
+constinit base::Immortal<base::PageArray<char>> plan_store;
+base::PageArray<PatchedObject> &done = done_store.value; // grows only
 Arenas arenas;
 
 struct Work {
     Object object;
-    PageArray<SitePlan> *plan;
+    base::PageArray<SitePlan> *plan;
     bool from_cache;
 };
 
@@ -86,15 +79,15 @@ bool has_other_threads() {
 }
 
 // A plan lives as long as the process: statistics and lists read it.
-PageArray<SitePlan> *new_plan() {
-    PageArray<char> &store = plan_store.value;
+base::PageArray<SitePlan> *new_plan() {
+    base::PageArray<char> &store = plan_store.value;
     static size_t used = 0;
-    constexpr size_t store_bytes = sizeof(PageArray<SitePlan>) * 4096;
-    if (!store.reserve(store_bytes) || used + sizeof(PageArray<SitePlan>) > store_bytes)
+    constexpr size_t store_bytes = sizeof(base::PageArray<SitePlan>) * 4096;
+    if (!store.reserve(store_bytes) || used + sizeof(base::PageArray<SitePlan>) > store_bytes)
         return nullptr;
     // Zeroed memory is an empty PageArray.
-    auto *plan = reinterpret_cast<PageArray<SitePlan> *>(store.data() + used);
-    used += sizeof(PageArray<SitePlan>);
+    auto *plan = reinterpret_cast<base::PageArray<SitePlan> *>(store.data() + used);
+    used += sizeof(base::PageArray<SitePlan>);
     return plan;
 }
 
@@ -106,8 +99,8 @@ bool needs_plan(const Object &object) {
 }
 
 // Reads or makes the plans of all objects that are not done yet.
-int plan_all(PageArray<Work> &work) {
-    PageArray<Object> objects;
+int plan_all(base::PageArray<Work> &work) {
+    base::PageArray<Object> objects;
     if (!list_objects(objects))
         return -ENOMEM;
     PlanCache cache;
@@ -116,7 +109,7 @@ int plan_all(PageArray<Work> &work) {
     for (const Object &object : objects) {
         if (is_ours(object) || is_done(object) || !needs_plan(object))
             continue;
-        PageArray<SitePlan> *plan = new_plan();
+        base::PageArray<SitePlan> *plan = new_plan();
         if (plan == nullptr)
             return -ENOMEM;
         bool from_cache = cache.load(object, *plan);
@@ -148,10 +141,10 @@ extern "C" {
 
 int intercept_start(void) {
     detect_vector_level();
-    PageArray<Work> work;
+    base::PageArray<Work> work;
     int planned = plan_all(work);
     // Whatever has a plan is patched, even if others got none.
-    PageArray<PageArray<uint64_t>> stubs;
+    base::PageArray<base::PageArray<uint64_t>> stubs;
     if (work.size() == 0)
         return planned;
     if (!stubs.reserve(work.size()))

@@ -238,7 +238,7 @@ bool is_exported_function(const Object &object, uint64_t address) {
     return false;
 }
 
-bool read_landing_pads(const Object &object, const Function &function, PageArray<uint64_t> &out) {
+bool read_landing_pads(const Object &object, const Function &function, base::PageArray<uint64_t> &out) {
     if (function.landing_table == 0)
         return true;
     if (!object.readable(function.landing_table, 4))

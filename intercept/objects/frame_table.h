@@ -28,6 +28,6 @@ bool is_exported_function(const Object &object, uint64_t address);
 
 // Calls `take(pad)` for each landing pad of the function's exceptions. False: the
 // table could not be read.
-bool read_landing_pads(const Object &object, const Function &function, PageArray<uint64_t> &out);
+bool read_landing_pads(const Object &object, const Function &function, base::PageArray<uint64_t> &out);
 
 } // namespace intercept

@@ -71,7 +71,7 @@ void describe(Object &object, const dl_phdr_info &info) {
 }
 
 struct Listing {
-    PageArray<Object> *out;
+    base::PageArray<Object> *out;
     uint64_t vdso;
     bool failed;
 };
@@ -126,7 +126,7 @@ uint64_t dynamic_value(const Object &object, int64_t tag) {
     return 0;
 }
 
-bool list_objects(PageArray<Object> &out) {
+bool list_objects(base::PageArray<Object> &out) {
     Listing listing{&out, getauxval(AT_SYSINFO_EHDR), false};
     dl_iterate_phdr(visit, &listing);
     return !listing.failed;

@@ -4,7 +4,7 @@
 // is read from the file: what runs is what is mapped.
 #pragma once
 
-#include "intercept/plan/page_array.h"
+#include "base/page_array.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -49,7 +49,7 @@ struct Object {
 
 // All objects that are loaded now, but the vdso. Takes the loader's lock; for
 // constructors. False: no memory.
-bool list_objects(PageArray<Object> &out);
+bool list_objects(base::PageArray<Object> &out);
 
 // The address of entry `tag` of the dynamic section, absolute; 0 = absent.
 uint64_t dynamic_address(const Object &object, int64_t tag);

@@ -101,7 +101,7 @@ void patch_run(const Object &object, SitePlan *sites, const uint64_t *stubs, siz
 
 } // namespace
 
-void write_stubs(const Object &object, Plan &plan, Arenas &arenas, PageArray<uint64_t> &stubs) {
+void write_stubs(const Object &object, Plan &plan, Arenas &arenas, base::PageArray<uint64_t> &stubs) {
     size_t patchable = 0;
     for (const SitePlan &site : plan)
         patchable += to_patch(site) ? 1 : 0;
@@ -122,7 +122,7 @@ void write_stubs(const Object &object, Plan &plan, Arenas &arenas, PageArray<uin
     }
 }
 
-void patch_sites(const Object &object, Plan &plan, const PageArray<uint64_t> &stubs, bool other_threads) {
+void patch_sites(const Object &object, Plan &plan, const base::PageArray<uint64_t> &stubs, bool other_threads) {
     size_t first = 0;
     while (first < plan.size() && stubs.size() == plan.size()) {
         const Segment *segment = segment_of(object, object.base + plan[first].site_offset);

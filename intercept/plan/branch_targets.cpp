@@ -21,7 +21,7 @@ constexpr uint64_t short_branch_bytes = 130;
 // One bit per byte of the object's span: near a site?
 class Neighbourhood {
 public:
-    bool build(const Object &object, const PageArray<uint64_t> &sites) {
+    bool build(const Object &object, const base::PageArray<uint64_t> &sites) {
         begin_ = object.span.begin;
         size_ = object.span.end - begin_;
         if (!bits_.reserve(size_ / 8 + 1))
@@ -38,7 +38,7 @@ public:
     }
 
 private:
-    PageArray<uint8_t> bits_;
+    base::PageArray<uint8_t> bits_;
     uint64_t begin_ = 0;
     uint64_t size_ = 0;
 };
@@ -49,7 +49,7 @@ int32_t load_displacement(uint64_t address) {
     return value;
 }
 
-bool scan_near_branches(const Segment &segment, const Neighbourhood &near, PageArray<BranchCandidate> &out) {
+bool scan_near_branches(const Segment &segment, const Neighbourhood &near, base::PageArray<BranchCandidate> &out) {
     uint64_t end = segment.range.end;
     for (uint64_t a = segment.range.begin; a + 6 <= end; a++) {
         uint8_t byte = *reinterpret_cast<const uint8_t *>(a);
@@ -68,7 +68,7 @@ bool scan_near_branches(const Segment &segment, const Neighbourhood &near, PageA
 }
 
 bool scan_short_branches(const Object &object, uint64_t site, const Neighbourhood &near,
-                         PageArray<BranchCandidate> &out) {
+                         base::PageArray<BranchCandidate> &out) {
     uint64_t begin = site - reach_before_bytes - short_branch_bytes;
     uint64_t end = site + reach_after_bytes + short_branch_bytes;
     for (uint64_t a = begin; a < end; a++) {
@@ -85,7 +85,7 @@ bool scan_short_branches(const Object &object, uint64_t site, const Neighbourhoo
     return true;
 }
 
-bool scan_pointers(const Segment &segment, const Neighbourhood &near, PageArray<BranchCandidate> &out) {
+bool scan_pointers(const Segment &segment, const Neighbourhood &near, base::PageArray<BranchCandidate> &out) {
     for (uint64_t a = (segment.range.begin + 7) & ~uint64_t{7}; a + 8 <= segment.range.end; a += 8) {
         uint64_t value = *reinterpret_cast<const uint64_t *>(a);
         if (near.contains(value) && !out.push({value, 0}))
@@ -95,7 +95,7 @@ bool scan_pointers(const Segment &segment, const Neighbourhood &near, PageArray<
 }
 
 // An exported symbol may be called or jumped to from any other object.
-bool scan_symbols(const Object &object, const Neighbourhood &near, PageArray<BranchCandidate> &out) {
+bool scan_symbols(const Object &object, const Neighbourhood &near, base::PageArray<BranchCandidate> &out) {
     uint64_t symbols = dynamic_address(object, DT_SYMTAB);
     uint64_t strings = dynamic_address(object, DT_STRTAB);
     if (symbols == 0 || strings <= symbols || !object.readable(symbols, strings - symbols))
@@ -110,7 +110,7 @@ bool scan_symbols(const Object &object, const Neighbourhood &near, PageArray<Bra
 
 } // namespace
 
-bool BranchTargets::collect(const Object &object, const PageArray<uint64_t> &sites) {
+bool BranchTargets::collect(const Object &object, const base::PageArray<uint64_t> &sites) {
     Neighbourhood near;
     if (!near.build(object, sites))
         return false;

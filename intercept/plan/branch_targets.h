@@ -19,7 +19,7 @@ struct BranchCandidate {
 class BranchTargets {
 public:
     // `sites`: addresses of all 0f 05 of the object. False: no memory.
-    bool collect(const Object &object, const PageArray<uint64_t> &sites);
+    bool collect(const Object &object, const base::PageArray<uint64_t> &sites);
 
     // True if control may come to an address a with first <= a <= last other than
     // by falling through. `own` is the decoded function of the window.
@@ -28,7 +28,7 @@ public:
 private:
     bool is_real(const Object &object, Decoder &decoder, const Sweep &own, const BranchCandidate &candidate);
 
-    PageArray<BranchCandidate> candidates_;
+    base::PageArray<BranchCandidate> candidates_;
     Sweep other_;
 };
 

@@ -3,8 +3,8 @@
 // Position independent and without pointers, so that it can be kept in a file.
 #pragma once
 
+#include "base/page_array.h"
 #include "intercept/include/pmemfile-intercept.h"
-#include "intercept/plan/page_array.h"
 
 #include <cstdint>
 
@@ -45,6 +45,6 @@ struct SitePlan {
 };
 static_assert(sizeof(SitePlan) == 112);
 
-using Plan = PageArray<SitePlan>;
+using Plan = base::PageArray<SitePlan>;
 
 } // namespace intercept

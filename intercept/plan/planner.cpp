@@ -25,7 +25,7 @@ const uint8_t *code_at(uint64_t address) {
     return reinterpret_cast<const uint8_t *>(address);
 }
 
-bool find_sites(const Object &object, PageArray<uint64_t> &out) {
+bool find_sites(const Object &object, base::PageArray<uint64_t> &out) {
     for (unsigned i = 0; i < object.segment_count; i++) {
         const Segment &segment = object.segments[i];
         if ((segment.protection & PROT_EXEC) == 0 || (segment.protection & PROT_READ) == 0)
@@ -330,10 +330,10 @@ private:
 
     const Object &object_;
     Decoder &decoder_;
-    PageArray<uint64_t> sites_;
+    base::PageArray<uint64_t> sites_;
     BranchTargets targets_;
     Sweep sweep_;
-    PageArray<uint64_t> inner_targets_;
+    base::PageArray<uint64_t> inner_targets_;
     uint64_t last_window_end_ = 0;
     bool indirect_unknown_ = false;
     bool sets_direction_ = false;

@@ -7,9 +7,9 @@
 // A program has tens of mappings of files, a database hundreds: a tree would not pay.
 #include "libpmemfile/mapping/mapping_table.h"
 
+#include "base/page_array.h"
 #include "base/raw_syscall.h"
 #include "libpmemfile/fs/mapping_calls.h"
-#include "libpmemfile/mapping/page_array.h"
 
 #include <algorithm>
 #include <atomic>
@@ -22,8 +22,10 @@ namespace {
 
 constexpr uint32_t no_pin = UINT32_MAX; // fs_map_end knows none of that number
 
-constinit PageArray<Mapping> entries BASE_GUARDED_BY(mapping_lock);
-constinit PageArray<PinnedFile> files BASE_GUARDED_BY(mapping_lock);
+constinit base::Immortal<base::PageArray<Mapping>> entry_store;
+constinit base::Immortal<base::PageArray<PinnedFile>> file_store;
+base::PageArray<Mapping> &entries BASE_GUARDED_BY(mapping_lock) = entry_store.value;
+base::PageArray<PinnedFile> &files BASE_GUARDED_BY(mapping_lock) = file_store.value;
 constinit std::atomic<uint32_t> ended_count{0}; // files without references
 constinit bool bounds_are_held BASE_GUARDED_BY(mapping_lock) = false;
 
@@ -68,7 +70,7 @@ BoundsHold::~BoundsHold() {
 }
 
 bool mapping_table_reserve(const MappingLock &, unsigned count) {
-    return entries.reserve(count);
+    return entries.reserve(entries.size() + count);
 }
 
 Mapping *mapping_find(const MappingLock &, uint64_t address) {
@@ -145,7 +147,7 @@ base::Result<uint32_t> pinned_file_hold(const MappingLock &, uint64_t pool_key, 
         return static_cast<uint32_t>(i);
     }
     if (free == files.size()) {
-        if (!files.reserve(1))
+        if (!files.reserve(files.size() + 1))
             return base::error(ENOMEM);
         files.insert(free, {});
     }

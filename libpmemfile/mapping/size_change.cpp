@@ -58,6 +58,24 @@ bool show_what_grew(const MappingLock &lock, const MappingCaller &caller, uint64
     return found != nullptr && found->address <= address && !found->absent;
 }
 
+// Calls change(lock, thread, entry) for each entry of the file, a copy of it.
+template <typename Change>
+void for_entries_of(const MappingCaller &caller, uint64_t pool_key, InodeNumber inode, Change change) {
+    if (!mapping_may_overlap(0, UINT64_MAX))
+        return;
+    base::Result<Thread *> thread = caller.thread(pool_key);
+    if (!thread.ok())
+        return;
+    MappingLock lock;
+    uint64_t at = 0;
+    while (const Mapping *entry = mapping_find(lock, at)) {
+        at = entry->end();
+        const PinnedFile &file = pinned_file(lock, entry->pin);
+        if (file.inode == inode && file.pool_key == pool_key)
+            change(lock, **thread, Mapping(*entry));
+    }
+}
+
 } // namespace
 
 bool mapping_fault(const MappingCaller &caller, uint64_t address) {
@@ -66,48 +84,28 @@ bool mapping_fault(const MappingCaller &caller, uint64_t address) {
 }
 
 void mapping_file_grown(const MappingCaller &caller, uint64_t pool_key, InodeNumber inode) {
-    if (!mapping_may_overlap(0, UINT64_MAX))
-        return;
-    base::Result<Thread *> thread = caller.thread(pool_key);
-    if (!thread.ok())
-        return;
-    MappingLock lock;
-    uint64_t at = 0;
-    while (const Mapping *entry = mapping_find(lock, at)) {
-        at = entry->end();
-        const PinnedFile &file = pinned_file(lock, entry->pin);
-        if (entry->absent && file.inode == inode && file.pool_key == pool_key)
-            show_entry(lock, **thread, *entry); // on failure a touch is SIGBUS
-    }
+    for_entries_of(caller, pool_key, inode,
+                   [](const MappingLock &lock, Thread &thread, Mapping entry) BASE_REQUIRES(mapping_lock) {
+                       if (entry.absent)
+                           show_entry(lock, thread, entry); // on failure a touch is SIGBUS
+                   });
 }
 
 void mapping_file_cut(const MappingCaller &caller, uint64_t pool_key, InodeNumber inode) {
-    if (!mapping_may_overlap(0, UINT64_MAX))
-        return;
-    base::Result<Thread *> thread = caller.thread(pool_key);
-    if (!thread.ok())
-        return;
-    MappingLock lock;
-    base::Result<uint64_t> blocks = file_blocks(**thread, inode);
-    if (!blocks.ok())
-        return;
-    uint64_t at = 0;
-    while (const Mapping *entry = mapping_find(lock, at)) {
-        at = entry->end();
-        const PinnedFile &file = pinned_file(lock, entry->pin);
-        if (entry->absent || file.inode != inode || file.pool_key != pool_key ||
-            entry->block_at(entry->end()) <= *blocks)
-            continue;
-        Mapping gone = *entry;
-        gone.first_block = std::max(gone.first_block, *blocks);
-        gone.address += (gone.first_block - entry->first_block) * page_bytes;
-        gone.length_bytes = entry->end() - gone.address;
-        if (!mapping_table_reserve(lock, 3))
-            return;
-        pinned_file_reference(lock, gone.pin);
-        stitch_absent(lock, **thread, gone); // on failure the blocks stay, which are held
-        pinned_file_drop(lock, gone.pin);
-    }
+    for_entries_of(caller, pool_key, inode,
+                   [&](const MappingLock &lock, Thread &thread, Mapping entry) BASE_REQUIRES(mapping_lock) {
+                       base::Result<uint64_t> blocks = file_blocks(thread, inode);
+                       if (!blocks.ok() || entry.absent || entry.block_at(entry.end()) <= *blocks ||
+                           !mapping_table_reserve(lock, 3))
+                           return;
+                       Mapping gone = entry;
+                       gone.first_block = std::max(entry.first_block, *blocks);
+                       gone.address += (gone.first_block - entry.first_block) * page_bytes;
+                       gone.length_bytes = entry.end() - gone.address;
+                       pinned_file_reference(lock, gone.pin);
+                       stitch_absent(lock, thread, gone); // on failure the blocks stay, which are held
+                       pinned_file_drop(lock, gone.pin);
+                   });
 }
 
 } // namespace pmemfile

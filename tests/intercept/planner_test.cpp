@@ -17,7 +17,7 @@ struct Planned {
     Object object{};
     Plan plan;
     explicit Planned(const char *name) {
-        PageArray<Object> objects;
+        base::PageArray<Object> objects;
         EXPECT_TRUE(list_objects(objects));
         for (const Object &one : objects)
             if (strstr(one.path, name) != nullptr)

@@ -199,7 +199,7 @@ unsigned hint_length(const uint8_t *code, size_t left) {
     return 0;
 }
 
-long find(const PageArray<Instruction> &row, uint64_t address) {
+long find(const base::PageArray<Instruction> &row, uint64_t address) {
     size_t low = 0;
     size_t high = row.size();
     while (low < high) {

@@ -4,8 +4,8 @@
 // costs every program start 1.3 ms.
 #pragma once
 
+#include "base/page_array.h"
 #include "intercept/objects/frame_table.h"
-#include "intercept/plan/page_array.h"
 
 #include <cstdint>
 
@@ -45,7 +45,7 @@ struct Instruction {
 // The instructions of one function, in order.
 struct Sweep {
     Function function{};
-    PageArray<Instruction> instructions;
+    base::PageArray<Instruction> instructions;
     // Decoded without a gap from begin to end, and every direct branch that stays
     // inside lands on an instruction: the decoding is not out of step.
     bool consistent = false;

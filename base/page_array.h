@@ -1,18 +1,20 @@
 // page_array: a growing array in memory of its own.
 //
-// Planning runs in a constructor of a preloaded library, before the program's
-// allocator may be ready, and the library has no C++ runtime: so no std::vector.
+// For constructors of a preloaded library, which run before the program's allocator may be ready, and for
+// what a hook changes: no malloc, and no C++ runtime; so no std::vector.
 #pragma once
 
 #include "base/raw_syscall.h"
 
 #include <cstddef>
+#include <cstring>
 #include <sys/mman.h>
 
-namespace intercept {
+namespace base {
 
-// Elements are trivially copyable and never destroyed one by one. push fails
-// (returns false) when the kernel gives no memory. One thread.
+// Elements may be moved byte by byte, as they are when it grows (no pointer into it outlives a reserve), and are not
+// destroyed one by one. What needs memory fails (returns false) when
+// the kernel gives none. One thread at a time.
 template <typename T> class PageArray {
 public:
     PageArray() = default;
@@ -45,6 +47,17 @@ public:
             return false;
         data_[count_++] = value;
         return true;
+    }
+
+    // There is room: reserve came first.
+    void insert(size_t index, const T &value) {
+        std::memmove(static_cast<void *>(data_ + index + 1), data_ + index, (count_ - index) * sizeof(T));
+        data_[index] = value;
+        count_++;
+    }
+    void erase(size_t index, size_t count) {
+        std::memmove(static_cast<void *>(data_ + index), data_ + index + count, (count_ - index - count) * sizeof(T));
+        count_ -= count;
     }
 
     void resize_down(size_t count) {
@@ -93,4 +106,11 @@ private:
     size_t mapped_bytes_ = 0;
 };
 
-} // namespace intercept
+// Needed until the very last call of the process: no destructor at exit takes it away.
+template <typename T> union Immortal {
+    constexpr Immortal() : value() {}
+    ~Immortal() {}
+    T value;
+};
+
+} // namespace base
