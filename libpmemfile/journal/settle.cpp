@@ -246,12 +246,15 @@ void settle_former_threads(Thread &thread) {
     Segment &segment = *thread.pool->segment;
     const uint32_t count = segment.thread_high_water.load();
     for (uint32_t slot = 0; slot < count; slot++) {
-        ThreadSlot &state = segment.threads()[slot];
-        if (slot == thread.slot || state.process_incarnation.load() != thread.pool->incarnation)
-            continue;
-        settle_claimed(thread, slot);
-        free_slot(segment, slot);
+        uint64_t incarnation = thread.pool->incarnation;
+        if (slot != thread.slot)
+            segment.threads()[slot].process_incarnation.compare_exchange_strong(incarnation,
+                                                                                incarnation | incarnation_former_bit);
     }
+    // Dead are they only now, and all of them: who settles one may want a lock that another holds.
+    for (uint32_t slot = 0; slot < count; slot++)
+        if (segment.threads()[slot].process_incarnation.load() == (thread.pool->incarnation | incarnation_former_bit))
+            settle_thread(thread, slot);
 }
 
 void settle_process(Thread &thread, uint32_t process_slot, void (*ended)(Thread &, InodeNumber)) {
@@ -262,7 +265,7 @@ void settle_process(Thread &thread, uint32_t process_slot, void (*ended)(Thread 
     if (incarnation != 0 && !process_alive(*thread.pool, process_slot)) {
         const uint32_t count = segment.thread_high_water.load();
         for (uint32_t slot = 0; slot < count; slot++)
-            if (segment.threads()[slot].process_incarnation.load() == incarnation)
+            if ((segment.threads()[slot].process_incarnation.load() & ~incarnation_former_bit) == incarnation)
                 settle_thread(thread, slot);
         advisory_lock_drop_process(thread, incarnation);
         mapping_pin_drop_process(thread, incarnation, ended);

@@ -74,6 +74,8 @@ struct alignas(64) ThreadSlot {
 };
 constexpr uint64_t inode_claim_bit = uint64_t{1} << 63; // an inode number
 constexpr uint64_t incarnation_claiming = ~uint64_t{0}; // a thread slot that is being taken
+// Beside the incarnation of a thread slot: its thread ended when the process went on in another image (exec).
+constexpr uint64_t incarnation_former_bit = uint64_t{1} << 63;
 
 // Where a record begins, and the LSN before which all of the ring's records
 // are: lets the watermark find a ring's new start without walking the ring.
