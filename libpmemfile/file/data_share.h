@@ -19,14 +19,14 @@ base::Status data_unshare(Call &call, InodeNumber number, uint64_t first, uint64
 // holds the inode's lock and has no changes yet. ENOSPC, EUCLEAN.
 base::Status data_prepare_change(Call &call, InodeNumber number);
 
-// Makes `count` file blocks of `to` from block `to_index` on lead to those of `from` at `from_index`, in steps of at
-// least 1 MiB, each atomic; of the last one only `last_bytes` (the rest is zeros). Holes stay holes; a block that can
-// have no more owners, one of which a part is cloned and those of a file that is mapped shared and
-// writable are copied. Neither file is inline, `to` is not mapped, in one file the ranges do not overlap.
-// `at_once`: the range begins at or behind the end of `to`, and the new size comes with the last step: a crash
-// or an error leaves the file as it was. Else the file grows with each step. For a call that holds both
-// inodes' locks, both prepared. Returns blocks done, fewer only if not `at_once` and space ran out.
-// ENOSPC, EFBIG, EUCLEAN.
+// Makes `count` file blocks of `to` from block `to_index` on lead to those of `from` at `from_index`, in steps,
+// each atomic: to the next border of data and hole in `from`, at most 1 MiB (16 MiB over a hole of `to`). Of the last
+// one only `last_bytes` (the rest is zeros). Holes stay holes; a block that can have no more owners, one of which a
+// part is cloned and those of a file that is mapped shared and writable are copied. Neither file is inline, `to` is not
+// mapped, in one file the ranges do not overlap. `at_once`: the range begins at or behind the end of `to`, and the new
+// size comes with the last step: a crash or an error leaves the file as it was. Else the file grows with each step. For
+// a call that holds both inodes' locks, both prepared. Returns blocks done, fewer only if not `at_once` and space ran
+// out. ENOSPC, EFBIG, EUCLEAN.
 struct CloneRange {
     InodeNumber from = 0;
     uint64_t from_index = 0;

@@ -152,7 +152,8 @@ PMEMFILE_API pmemfile_ssize_t pmemfile_copy_file_range(PMEMfilepool *pool, PMEMf
  * ioctl(2) FICLONERANGE and, with length 0 (to the end of `from`) and offsets 0, FICLONE: the range of `to` reads as
  * that of `from` and shares its blocks, until either file is written to. Offsets and length are
  * multiples of 4096, but for a range that ends with `from`. Both files are of `pool`. At or behind the
- * end of `to`: all or nothing after any crash; else steps of at least 1 MiB, each atomic. 0, or -1 and errno: EBADF
+ * end of `to`: all or nothing after any crash; else in steps, each atomic: to the next border of data and hole in `from`, and
+ * at most 1 MiB (16 MiB over a hole of `to`). 0, or -1 and errno: EBADF
  * (access modes, O_APPEND), EISDIR, EINVAL, EFBIG, ENOSPC, EOPNOTSUPP (a pool made without share counts).
  */
 PMEMFILE_API int pmemfile_clone_file_range(PMEMfilepool *pool, PMEMfile *from, pmemfile_off_t from_offset, PMEMfile *to,
