@@ -138,7 +138,8 @@ base::Status finish_step(CloneStep &step, uint64_t blocks) {
             target.orphan_slot = 0;
         }
     }
-    touch(call.thread(), target);
+    if (!step.at_once || is_last)
+        touch(call.thread(), target);
     if (step.shares) {
         target.flags |= inode_may_share;
         step.source.flags |= inode_may_share;

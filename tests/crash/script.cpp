@@ -148,6 +148,8 @@ void clones(Explorer &explorer) {
                  shift_range("c", FALLOC_FL_COLLAPSE_RANGE, 4096, 4096), clone_range("b", 0, "a", 0, 8192),
                  truncate_to("a", 41000), unlink_name("b"), write_at("a", 0, 64, 'g'), append("c", 100, 'h'),
                  // What was freed becomes somebody else's.
+                 create("h"), write_at("h", 0, 9000, 'q'), write_at("h", 100'000, 9000, 'r'), create("i"),
+                 clone_range("h", 0, "i", 0, 0), unlink_name("h"), unlink_name("i"), // in three steps, seen as one
                  create("d"), write_at("d", 0, 40000, 'i'), clone_range("d", 0, "a", 0, 0, true), unlink_name("d"),
                  write_at("a", 10, 20, 'j'), create("e"), write_at("e", 0, 20000, 'k'),
                  in_transaction("that clones", {clone_range("e", 0, "c", 4096, 8192), write_at("e", 10, 20, 'l')}),

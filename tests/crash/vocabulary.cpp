@@ -388,7 +388,7 @@ std::vector<Operation> sequence_vocabulary() {
         copy_range("A/small", 100, "A/inline", 10, 40),
         copy_range("B/large", 0, "A/small", 2000, 65536),
         copy_range("B/large", 4096, "B/large", 2'999'000, 1500),
-        clone_range("B/large", 0, "A/new", 0, 0),
+        clone_range("B/large", 0, "A/new", 0, 0, true), // it may be there already
         clone_range("B/large", 0, "A/inline", 0, 8192, true),
         clone_range("B/large", 4096, "A/small", 4096, 12288, true),
         clone_range("B/large", 0, "B/large", 2 << 20, 16384, true),
