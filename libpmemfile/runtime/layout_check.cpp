@@ -44,6 +44,18 @@ bool tables_overlap(const Superblock &sb, BlockNumber superblock_block) {
     return false;
 }
 
+// Each root has its own tree: one that stood there twice would own its blocks twice.
+bool roots_repeat(const Superblock &sb) {
+    bool repeat = false;
+    for (unsigned i = 0; i < max_other_roots; ++i) {
+        const InodeNumber root = sb.other_roots[i];
+        repeat = repeat || root == sb.root_inode;
+        for (unsigned j = 0; j < i && root != 0; ++j)
+            repeat = repeat || root == sb.other_roots[j];
+    }
+    return repeat;
+}
+
 LayoutProblem damaged(const char *text) {
     return {text, EUCLEAN};
 }
@@ -88,6 +100,8 @@ LayoutProblem superblock_problem(const Persist &persist, PoolOffset offset) {
         return damaged("has rings outside the pool");
     if (tables_overlap(sb, offset / block_size_bytes))
         return damaged("has tables that overlap");
+    if (roots_repeat(sb))
+        return damaged("has two root directories that are one");
     return {};
 }
 
