@@ -117,11 +117,13 @@ base::Status finish_step(CloneStep &step, uint64_t blocks) {
     const uint64_t end =
         (range.to_index + done) * block_size_bytes - (is_last ? block_size_bytes - range.last_bytes : 0);
     if ((!step.at_once || is_last) && end > target.size_bytes) {
-        // Stores through a mapping may have left bytes behind the old end.
+        // Stores through a mapping may have left bytes behind the old end. Looked up in the inode at home:
+        // what the copy points to may be a node that is filled only by this record.
         const uint64_t tail = target.size_bytes / block_size_bytes;
         const uint64_t in_tail = target.size_bytes % block_size_bytes;
-        const BlockNumber block =
-            in_tail != 0 && tail < range.to_index ? map_lookup(call.pool(), target, tail, 1).block : 0;
+        const BlockNumber block = in_tail != 0 && tail < range.to_index
+                                      ? map_lookup(call.pool(), *call.pool().inode(range.to), tail, 1).block
+                                      : 0;
         if (block != 0)
             call.zero(block * block_size_bytes + in_tail, block_size_bytes - in_tail);
         target.size_bytes = end;

@@ -145,7 +145,23 @@ void make_step(Session &session, unsigned actor, uint64_t step) {
 void meet_others(Session &session, std::mt19937 &random) {
     const std::string a = "shared/" + std::to_string(random() % 20);
     const std::string b = "shared/" + std::to_string(random() % 20);
-    switch (random() % 7) {
+    switch (random() % 8) {
+    case 7: { // blocks that two files share, and one of them changed
+        auto from = fs_open(session.thread(), session.at(a), O_CREAT | O_RDWR, 0644);
+        auto to = fs_open(session.thread(), session.at(b), O_CREAT | O_RDWR, 0644);
+        std::string bytes(random() % 2 == 0 ? 20000 : 4096, 'c');
+        struct iovec vector = {bytes.data(), bytes.size()};
+        if (from.ok() && to.ok()) {
+            static_cast<void>(fs_pwrite(session.thread(), *from, {&vector, 1}, 0, UINT64_MAX).ok());
+            static_cast<void>(fs_clone_range(session.thread(), *from, 0, *to, 0, 0, UINT64_MAX).ok());
+            vector.iov_len = 100;
+            static_cast<void>(fs_pwrite(session.thread(), *to, {&vector, 1}, 5000, UINT64_MAX).ok());
+        }
+        for (const auto &id : {from, to})
+            if (id.ok())
+                fs_close(session.thread(), *id);
+        break;
+    }
     case 6: { // fresh blocks, an orphan, a second name; one in two is given up
         Transaction transaction;
         if (!transaction.begin(session.thread(), orphan_collect).ok())

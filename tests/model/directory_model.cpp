@@ -5,6 +5,7 @@
 #include "libpmemfile/fs/open_calls.h"
 #include "libpmemfile/fs/xattr_calls.h"
 
+#include <algorithm>
 #include <cstring>
 #include <dirent.h>
 #include <fcntl.h>
@@ -97,6 +98,39 @@ void DirectoryModel::truncate(const std::string &name) {
     const size_t size = below(3) == 0 ? below(200'000) : below(6000);
     expect(0, fs_truncate(session_.thread(), place->handle(), static_cast<int64_t>(size), false), "truncate " + name);
     found->second->bytes.resize(size);
+}
+
+// Whole, to a place in the target: blocks that two files share, which the other calls then change in one of them.
+void DirectoryModel::clone(const std::string &from, const std::string &to) {
+    const auto source = files_.find(from);
+    const auto target = files_.find(to);
+    if (source == files_.end() || target == files_.end())
+        return;
+    const std::string bytes = source->second->bytes;
+    std::string &wanted_bytes = target->second->bytes;
+    const size_t offset = below(3) == 0 ? 0 : below(8) * block_size_bytes;
+    const size_t end = offset + bytes.size();
+    if (end > max_file_bytes)
+        return truncate(to);
+    const std::string from_path = full(from);
+    const std::string to_path = full(to);
+    auto from_id = fs_open(session_.thread(), session_.at(from_path), O_RDONLY, 0);
+    auto to_id = fs_open(session_.thread(), session_.at(to_path), O_WRONLY, 0);
+    if (!from_id.ok() || !to_id.ok())
+        give_up(path_ + ": open " + from + " or " + to);
+    // ioctl_ficlonerange(2): a part of a block may only become the end; no file onto itself.
+    const size_t whole_blocks = (bytes.size() + block_size_bytes - 1) / block_size_bytes * block_size_bytes;
+    const bool is_cut = bytes.size() % block_size_bytes != 0;
+    const bool overlaps = source->second == target->second && offset < whole_blocks;
+    const int wanted = !bytes.empty() && (overlaps || (is_cut && end < wanted_bytes.size())) ? EINVAL : 0;
+    expect(wanted, fs_clone_range(session_.thread(), *from_id, 0, *to_id, offset, 0, UINT64_MAX),
+           "clone " + from + " " + to);
+    fs_close(session_.thread(), *from_id);
+    fs_close(session_.thread(), *to_id);
+    if (wanted != 0 || bytes.empty())
+        return;
+    wanted_bytes.resize(std::max(wanted_bytes.size(), end));
+    wanted_bytes.replace(offset, bytes.size(), bytes);
 }
 
 void DirectoryModel::change_xattr(const std::string &name) {
@@ -265,7 +299,7 @@ void DirectoryModel::compare() {
 }
 
 void DirectoryModel::call() {
-    switch (below(18)) {
+    switch (below(20)) {
     case 0:
     case 1:
         return create(random_name());
@@ -292,6 +326,9 @@ void DirectoryModel::call() {
     case 15:
     case 16:
         return change_xattr(random_name());
+    case 17:
+    case 18:
+        return clone(random_name(), random_name());
     case 14:
         return below(2) == 0 ? rmdir(random_directory()) : compare_directory("");
     default:

@@ -48,6 +48,7 @@ private:
     void truncate(const std::string &name);
     void change_xattr(const std::string &name);
     void compare_xattrs(const std::string &name, pmemfile::InodeHandle handle, const File &file);
+    void clone(const std::string &from, const std::string &to);
     void read(const std::string &name);
     void unlink(const std::string &name);
     void link(const std::string &from, const std::string &to);
