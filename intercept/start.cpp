@@ -59,6 +59,20 @@ bool is_done(const Object &object) {
     return false;
 }
 
+int (*object_wanted)(const intercept_object_info *, void *);
+void *object_wanted_argument;
+
+bool is_wanted(const Object &object) {
+    if (object_wanted == nullptr)
+        return true;
+    uint64_t strings = dynamic_address(object, DT_STRTAB);
+    uint64_t soname = dynamic_value(object, DT_SONAME);
+    intercept_object_info info = {
+        object.path, strings != 0 && soname != 0 ? reinterpret_cast<const char *>(strings + soname) : "",
+        reinterpret_cast<const void *>(object.base), reinterpret_cast<const void *>(object.span.end)};
+    return object_wanted(&info, object_wanted_argument) != 0;
+}
+
 // More than one entry in /proc/self/task. When in doubt, yes.
 bool has_other_threads() {
     long directory =
@@ -107,7 +121,7 @@ int plan_all(base::PageArray<Work> &work) {
     cache.open();
     bool decode = false;
     for (const Object &object : objects) {
-        if (is_ours(object) || is_done(object) || !needs_plan(object))
+        if (is_ours(object) || is_done(object) || !needs_plan(object) || !is_wanted(object))
             continue;
         base::PageArray<SitePlan> *plan = new_plan();
         if (plan == nullptr)
@@ -161,6 +175,12 @@ int intercept_start(void) {
         stubs.data()[i].release();
     }
     return planned;
+}
+
+int intercept_set_object_filter(int (*wanted)(const intercept_object_info *, void *), void *argument) {
+    object_wanted = wanted;
+    object_wanted_argument = argument;
+    return 0;
 }
 
 void intercept_get_statistics(intercept_statistics *out) {

@@ -129,6 +129,22 @@ INTERCEPT_API int intercept_remove(int id);
  * and patches only objects that are new. */
 INTERCEPT_API int intercept_start(void);
 
+/* Which objects intercept_start patches. `wanted` is asked for each object that
+ * is not ours: 0 = leave it alone; it is called on the thread of
+ * intercept_start, may use the loader and libc, and is not called afterwards. NULL: all.
+ * An object that was left alone can be patched by a later start. It costs a call
+ * nothing, since sites that are not patched have no hook at all. (A hook that
+ * only wants some of the patched objects compares intercept_call_address in its
+ * filter.) 0 always. Not to be called from two threads at a time. */
+struct intercept_object_info {
+    const char *path;   /* as the loader names it, "" = the program */
+    const char *soname; /* of its dynamic section, "" = none */
+    const void *base;   /* load address: what is added to the file's addresses */
+    const void *end;    /* behind its last mapped byte */
+};
+INTERCEPT_API int intercept_set_object_filter(int (*wanted)(const struct intercept_object_info *, void *),
+                                              void *argument);
+
 /* Counts over all objects. Any thread. */
 struct intercept_statistics {
     size_t objects;        /* looked at */
