@@ -107,6 +107,52 @@ FUNCTION site_direction
         ret
 END site_direction
 
+// The alignment-check flag is set over the call.
+FUNCTION site_alignment
+        pushfq
+        orl     $0x40000, (%rsp)
+        popfq
+        mov     $110, %eax
+        syscall
+        pushfq
+        pop     %rdx
+        mov     %rdx, %rcx
+        and     $~0x40000, %rcx
+        push    %rcx
+        popfq
+        shr     $18, %edx
+        and     $1, %edx
+        mov     %edx, %eax
+        ret
+END site_alignment
+
+// void site_float(uint8_t image[512]): all x87 registers full of numbers of
+// their own and odd control words over the call; then the state as fxsave64 has it.
+FUNCTION site_float
+        fninit
+        fldpi
+        fldl2e
+        fldl2t
+        fldlg2
+        fldln2
+        fld1
+        fldz
+        fldpi
+        fchs
+        pushq   $0x0f7f
+        fldcw   (%rsp)
+        movl    $0x5fa1, (%rsp)
+        ldmxcsr (%rsp)
+        mov     $110, %eax
+        syscall
+        fxsave64 (%rdi)
+        fninit
+        movl    $0x1f80, (%rsp)
+        ldmxcsr (%rsp)
+        pop     %rax
+        ret
+END site_float
+
 // A leaf that keeps values in the red zone over the call.
 FUNCTION site_red_zone
         mov     $0x1122334455667788, %rdx

@@ -26,6 +26,30 @@
         .hidden intercept_dispatch_process_post
         .hidden intercept_vector_level
 
+// Unwinders (debuggers, cancellation) do not need to know stubs: the way back is from
+// the entry right to the app's function, as if its syscall instruction had called
+// us. The return address is what the record says; these are DW_CFA_val_expression
+// for it, by r11 (the record itself), and by rsp and rbp with the record in the frame.
+.macro SITE_IN_R11
+        .cfi_escape 0x16, 0x10, 3, 0x7b, 0, 0x06
+.endm
+.macro SITE_IN_RSP_FRAME
+        .cfi_escape 0x16, 0x10, 5, 0x77, (FRAME_SITE & 0x7f) | 0x80, FRAME_SITE >> 7, 0x06, 0x06
+.endm
+.macro SITE_IN_RBP_FRAME
+        .cfi_escape 0x16, 0x10, 5, 0x76, (FRAME_SITE & 0x7f) | 0x80, FRAME_SITE >> 7, 0x06, 0x06
+.endm
+// The frame is just left: it still is in the 128 bytes that a signal spares.
+.macro SITE_IN_LEFT_FRAME
+        .cfi_escape 0x16, 0x10, 5, 0x77, ((FRAME_SITE - FRAME_BYTES) & 0x7f) | 0x80, ((FRAME_SITE - FRAME_BYTES) >> 7) & 0x7f, 0x06, 0x06
+.endm
+.macro LEAVE_FRAME
+        lea     FRAME_BYTES(%rsp), %rsp
+        .cfi_def_cfa %rsp, 136
+        SITE_IN_LEFT_FRAME
+        ret
+.endm
+
 // Frame: rsp -> struct intercept_call, the flags last. It has one size and is not
 // aligned, for the way to the filter and back; rbp takes it over on the way to a
 // hook, which needs an aligned stack.
@@ -39,7 +63,9 @@
         testl   $0x40400, FRAME_FLAGS(%rsp)
         jz      11f
         pushq   $0x202
+        .cfi_adjust_cfa_offset 8
         popfq
+        .cfi_adjust_cfa_offset -8
 11:
 .else
         sub     $FRAME_BYTES, %rsp
@@ -52,6 +78,7 @@
         mov     %r8, FRAME_ARG4(%rsp)
         mov     %r9, FRAME_ARG5(%rsp)
         mov     %r11, FRAME_SITE(%rsp)
+        SITE_IN_RSP_FRAME
 .endm
 
 // From here on rbp is the frame and rsp is aligned.
@@ -60,15 +87,20 @@
         .cfi_rel_offset %rbp, FRAME_RBP
         mov     %rsp, %rbp
         .cfi_def_cfa_register %rbp
+        SITE_IN_RBP_FRAME
         and     $-16, %rsp
 .endm
 
 // Puts the app's registers back and returns to the stub. Destroys nothing else.
 .macro FRAME_CLOSE
+        .cfi_remember_state
         mov     %rbp, %rsp
+        .cfi_def_cfa_register %rsp
+        SITE_IN_RSP_FRAME
         mov     FRAME_RBP(%rsp), %rbp
-        lea     FRAME_BYTES(%rsp), %rsp
-        ret
+        .cfi_same_value %rbp
+        LEAVE_FRAME
+        .cfi_restore_state
 .endm
 
 // Puts the flags back and leaves r11 as the kernel does. popfq costs more than
@@ -232,6 +264,7 @@ with_vectors_saved:
 \name:
         .cfi_startproc
         .cfi_def_cfa_offset 136
+        SITE_IN_R11
         FRAME_OPEN \keep_flags
         mov     %eax, %eax
         mov     %rax, FRAME_NR(%rsp)
@@ -338,8 +371,7 @@ with_vectors_saved:
         FLAGS_BACK rsp, \keep_flags
         mov     FRAME_NR(%rsp), %rax
         mov     $0, %ecx
-        lea     FRAME_BYTES(%rsp), %rsp
-        ret
+        LEAVE_FRAME
         .cfi_endproc
         .size   \name, .-\name
 .endm
@@ -356,6 +388,7 @@ with_vectors_saved:
 intercept_process_post_entry:
         .cfi_startproc
         .cfi_def_cfa_offset 136
+        SITE_IN_R11
         FRAME_OPEN 1
         mov     %ecx, %ecx
         mov     %rcx, FRAME_NR(%rsp)
