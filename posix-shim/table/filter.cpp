@@ -53,8 +53,8 @@ constexpr Kinds make_kinds() {
     Kinds kinds = {};
     for (uint8_t &kind : kinds.kind)
         kind = kind_other;
-#define SYSCALL(number, name, treatment, handler, arguments, error, note)                                              \
-    kinds.kind[number] = kind_of(number, arguments);
+#define SYSCALL(name, treatment, handler, arguments, error, note)                                                      \
+    kinds.kind[intercept::call_##name] = kind_of(intercept::call_##name, arguments);
 #include "posix-shim/table/syscalls.def"
 #undef SYSCALL
     return kinds;

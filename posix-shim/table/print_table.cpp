@@ -1,4 +1,6 @@
 // Prints docs/syscalls.md from the table. A build-time tool: not part of the shim.
+#include "intercept/calls/call_number.h"
+
 #include <cstdio>
 #include <cstring>
 
@@ -10,8 +12,8 @@ struct PrintedRow {
 };
 
 constexpr PrintedRow printed_rows[] = {
-#define SYSCALL(number, name, treatment, handler, arguments, error, note)                                              \
-    {number, #name, #treatment, #handler, arguments, #error, note},
+#define SYSCALL(name, treatment, handler, arguments, error, note)                                                      \
+    {intercept::call_##name, #name, #treatment, #handler, arguments, #error, note},
 #include "posix-shim/table/syscalls.def"
 #undef SYSCALL
 };

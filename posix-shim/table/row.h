@@ -1,6 +1,7 @@
 // row: one system call of the table, as data.
 #pragma once
 
+#include "intercept/calls/call_number.h"
 #include "posix-shim/calls/handler.h"
 
 #include <cstdint>
@@ -19,7 +20,7 @@ struct Row {
     const char *note;
 };
 
-constexpr unsigned call_number_limit = 512;
+using intercept::call_number_limit;
 
 extern const Row rows[];
 extern const unsigned row_count;

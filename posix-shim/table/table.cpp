@@ -9,12 +9,13 @@
 namespace shim {
 
 constexpr Row rows[] = {
-#define SYSCALL(number, name, treatment, handler, arguments, error, note)                                              \
-    {number, Treatment::treatment, error, #name, arguments, handler, note},
+#define SYSCALL(name, treatment, handler, arguments, error, note)                                                      \
+    {intercept::call_##name, Treatment::treatment, error, #name, arguments, handler, note},
 #include "posix-shim/table/syscalls.def"
 #undef SYSCALL
 };
 constexpr unsigned row_count = sizeof(rows) / sizeof(rows[0]);
+static_assert(row_count == intercept::call_count, "a call of calls.def has no row, or two");
 
 namespace {
 
@@ -24,7 +25,7 @@ struct NumberIndex {
 
 constexpr NumberIndex make_index() {
     constexpr int16_t numbers[] = {
-#define SYSCALL(number, ...) number,
+#define SYSCALL(name, ...) intercept::call_##name,
 #include "posix-shim/table/syscalls.def"
 #undef SYSCALL
     };
