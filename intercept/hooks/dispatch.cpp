@@ -23,8 +23,20 @@ bool changed(const intercept_call *call, long number, const long *saved) {
     return differs;
 }
 
+// Posts to be called: a bit per slot in the low byte, above it a byte of each slot's
+// generation, so that the post of a later hook in the slot is not taken for that of a
+// hook that was removed while the kernel had the call.
+constexpr unsigned generation_shift(unsigned slot) {
+    return 8 * (slot + 1);
+}
+static_assert(generation_shift(hook_slots - 1) == 56);
+
+uint64_t post_mark(unsigned slot, const HookFunctions &hook) {
+    return uint64_t{1} << slot | uint64_t{hook.generation / 2 & 0xff} << generation_shift(slot);
+}
+
 // No hook answered: who is to execute the call, and with what afterwards?
-uint32_t after_hooks(intercept_call *call, long number, uint32_t post) {
+uint32_t after_hooks(intercept_call *call, long number, uint64_t post) {
     auto *saved = reinterpret_cast<const long *>(reinterpret_cast<const char *>(call) + FRAME_SAVED);
     bool differs = changed(call, number, saved);
     if (post == 0 && !differs)
@@ -46,27 +58,30 @@ extern "C" {
 
 __attribute__((visibility("hidden"))) uint32_t intercept_dispatch_hook(intercept_call *call, uint32_t mask) {
     long number = call->nr;
-    uint32_t post = 0;
+    uint64_t post = 0;
+    HookFunctions hook;
     if ((mask & (mask - 1)) == 0) {
         // One hook, the usual case.
-        const HookSlot &hook = hooks[__builtin_ctz(mask)];
+        unsigned slot = static_cast<unsigned>(__builtin_ctz(mask));
+        if (!read_slot_for(slot, number, hook))
+            return ACTION_PASS;
         int answer = hook.hook(call);
         if (answer == INTERCEPT_HANDLED)
             return ACTION_HANDLED;
         if (answer == INTERCEPT_PASS_POST && hook.post != nullptr)
-            post = mask;
+            post = post_mark(slot, hook);
         return after_hooks(call, number, post);
     }
-    unsigned count = hook_order.count;
-    for (unsigned i = 0; i < count; i++) {
-        unsigned slot = hook_order.slots[i];
-        if ((mask >> slot & 1) == 0)
+    HookOrder order = read_order();
+    for (unsigned i = 0; i < order.count; i++) {
+        unsigned slot = order.slots[i];
+        if ((mask >> slot & 1) == 0 || !read_slot_for(slot, number, hook))
             continue;
-        int answer = hooks[slot].hook(call);
+        int answer = hook.hook(call);
         if (answer == INTERCEPT_HANDLED)
             return ACTION_HANDLED;
-        if (answer == INTERCEPT_PASS_POST && hooks[slot].post != nullptr)
-            post |= 1u << slot;
+        if (answer == INTERCEPT_PASS_POST && hook.post != nullptr)
+            post |= post_mark(slot, hook);
     }
     return after_hooks(call, number, post);
 }
@@ -75,29 +90,45 @@ __attribute__((visibility("hidden"))) uint32_t intercept_dispatch_hook(intercept
 __attribute__((visibility("hidden"))) uint32_t intercept_after_lone_hook(intercept_call *call, int answer,
                                                                          uint32_t mask) {
     long number = *reinterpret_cast<long *>(reinterpret_cast<char *>(call) + FRAME_ACTION);
-    bool post = answer == INTERCEPT_PASS_POST && hooks[__builtin_ctz(mask)].post != nullptr;
-    return after_hooks(call, number, post ? mask : 0);
+    HookFunctions hook;
+    unsigned slot = static_cast<unsigned>(__builtin_ctz(mask));
+    // The short way is the first registration's alone: another one may be in its slot by now.
+    bool post = answer == INTERCEPT_PASS_POST && read_slot(slot, hook) && hook.generation == first_generation &&
+                hook.post != nullptr;
+    return after_hooks(call, number, post ? post_mark(slot, hook) : 0);
 }
 
 // The hooks that asked, in reverse order: the last to see the call before the
 // kernel is the first to see it after.
 __attribute__((visibility("hidden"))) void intercept_dispatch_post(intercept_call *call) {
-    uint64_t mask = *reinterpret_cast<uint64_t *>(reinterpret_cast<char *>(call) + FRAME_MASK);
-    for (unsigned i = hook_order.count; i-- > 0;) {
-        unsigned slot = hook_order.slots[i];
-        if ((mask >> slot & 1) != 0)
-            hooks[slot].post(call);
-    }
+    uint64_t marks = *reinterpret_cast<uint64_t *>(reinterpret_cast<char *>(call) + FRAME_MASK);
+    uint32_t left = marks & SLOTS_MASK;
+    HookOrder order = read_order();
+    auto run = [&](unsigned slot) {
+        HookFunctions hook;
+        left &= ~(1u << slot);
+        if (!read_slot(slot, hook))
+            return;
+        bool same = (hook.generation / 2 & 0xff) == (marks >> generation_shift(slot) & 0xff);
+        if (same && hook.post != nullptr)
+            hook.post(call);
+    };
+    for (unsigned i = order.count; i-- > 0;)
+        if ((left >> order.slots[i] & 1) != 0)
+            run(order.slots[i]);
+    // Those that were removed while the kernel had the call: they saw its begin.
+    for (unsigned slot = 0; left != 0; slot++)
+        if ((left >> slot & 1) != 0)
+            run(slot);
 }
 
 // After fork and its kin nobody remembers who asked: every hook of that number.
 __attribute__((visibility("hidden"))) void intercept_dispatch_process_post(intercept_call *call) {
-    uint8_t mask = __atomic_load_n(&intercept_table[call->nr], __ATOMIC_ACQUIRE) & ~words_bit;
-    for (unsigned i = hook_order.count; i-- > 0;) {
-        unsigned slot = hook_order.slots[i];
-        if ((mask >> slot & 1) != 0 && hooks[slot].post != nullptr)
-            hooks[slot].post(call);
-    }
+    HookOrder order = read_order();
+    HookFunctions hook;
+    for (unsigned i = order.count; i-- > 0;)
+        if (read_slot_for(order.slots[i], call->nr, hook) && hook.post != nullptr)
+            hook.post(call);
 }
 
 } // extern "C"

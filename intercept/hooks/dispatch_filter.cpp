@@ -10,8 +10,9 @@ intercept_dispatch_filter(const intercept_call *call, uint32_t mask) {
     uint64_t serve = 0;
     while (mask != 0) {
         uint32_t bit = mask & -mask;
-        const HookSlot &hook = hooks[__builtin_ctz(mask)];
-        if (hook.filter == nullptr || hook.filter(call) != INTERCEPT_FILTER_PASS)
+        // Of a slot that is just being filled anew: then its hook is not called in the end.
+        auto *filter = __atomic_load_n(&hooks[__builtin_ctz(mask)].filter, __ATOMIC_RELAXED);
+        if (filter == nullptr || filter(call) != INTERCEPT_FILTER_PASS)
             serve |= bit;
         mask ^= bit;
     }

@@ -8,6 +8,7 @@
 #include "intercept/arch/x86_64/site_record.h"
 
 #include <cerrno>
+#include <pthread.h>
 
 uint8_t intercept_table[intercept::call_numbers];
 intercept::Words intercept_words;
@@ -18,7 +19,6 @@ constinit thread_local int intercept_bypass_depth = 0;
 namespace intercept {
 
 HookSlot hooks[hook_slots];
-HookOrder hook_order;
 
 namespace {
 
@@ -29,6 +29,30 @@ constexpr int64_t suspension = int64_t{1} << 32;
 
 int words_slot = no_slot;           // whose words they are
 bool word_calls[word_call_numbers]; // numbers they decide
+HookOrder hook_order;
+bool short_way_over; // two hooks, or a removal, have been
+uint64_t removals;
+
+// One writer at a time. Makes no system call while nobody is in the way: programs that
+// locked themselves up may change hooks. A forked child has only the forking thread.
+class Writing {
+public:
+    Writing() {
+        static bool handler_set;
+        while (__atomic_exchange_n(&locked, 1, __ATOMIC_ACQUIRE) != 0)
+            base::raw_syscall(SYS_sched_yield);
+        if (!handler_set)
+            handler_set = pthread_atfork(nullptr, nullptr, [] { __atomic_store_n(&locked, 0, __ATOMIC_RELEASE); }) == 0;
+    }
+    Writing(const Writing &) = delete;
+    Writing &operator=(const Writing &) = delete;
+    ~Writing() {
+        __atomic_store_n(&locked, 0, __ATOMIC_RELEASE);
+    }
+
+private:
+    static inline int locked = 0;
+};
 
 // `slots` is who wants `number`: may the words decide, too?
 uint8_t with_words(long number, uint8_t slots) {
@@ -91,13 +115,37 @@ void rebuild_order() {
         order.slots[at] = static_cast<uint8_t>(slot);
         order.count++;
     }
-    // The filter is the switch: off before the hook changes, on after it.
-    __atomic_store_n(&intercept_lone_filter, nullptr, __ATOMIC_SEQ_CST);
-    hook_order = order;
-    if (order.count == 1) {
+    short_way_over |= order.count > 1;
+    if (short_way_over)
+        __atomic_store_n(&intercept_lone_filter, nullptr, __ATOMIC_SEQ_CST);
+    uint64_t word;
+    __builtin_memcpy(&word, &order, sizeof word);
+    __atomic_store_n(reinterpret_cast<uint64_t *>(&hook_order), word, __ATOMIC_RELEASE);
+    if (!short_way_over && order.count == 1) {
         intercept_lone_hook = hooks[order.slots[0]].hook;
         __atomic_store_n(&intercept_lone_filter, hooks[order.slots[0]].filter, __ATOMIC_RELEASE);
     }
+}
+
+void fill_slot(HookSlot &slot, const intercept_hook &hook) {
+    // Odd already if a fork caught another thread in the middle of this.
+    const uint32_t changing = slot.generation | 1;
+    __atomic_store_n(&slot.generation, changing, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&slot.filter, hook.filter, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&slot.hook, hook.hook, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&slot.post, hook.post, __ATOMIC_SEQ_CST);
+    slot.priority = hook.priority;
+    slot.used = true;
+    __atomic_store_n(&slot.generation, changing + 1, __ATOMIC_RELEASE);
+}
+
+// The free slot that has been free longest, or -1.
+int free_slot() {
+    int found = no_slot;
+    for (unsigned slot = 0; slot < hook_slots; slot++)
+        if (!hooks[slot].used && (found == no_slot || hooks[slot].freed < hooks[found].freed))
+            found = static_cast<int>(slot);
+    return found;
 }
 
 bool valid_id(int id) {
@@ -105,6 +153,28 @@ bool valid_id(int id) {
 }
 
 } // namespace
+
+HookOrder read_order() {
+    uint64_t word = __atomic_load_n(reinterpret_cast<uint64_t *>(&hook_order), __ATOMIC_ACQUIRE);
+    HookOrder order;
+    __builtin_memcpy(&order, &word, sizeof order);
+    return order;
+}
+
+bool read_slot(unsigned slot, HookFunctions &out) {
+    const HookSlot &from = hooks[slot];
+    out.generation = __atomic_load_n(&from.generation, __ATOMIC_ACQUIRE);
+    out.hook = __atomic_load_n(&from.hook, __ATOMIC_RELAXED);
+    out.post = __atomic_load_n(&from.post, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    return out.generation % 2 == 0 && __atomic_load_n(&from.generation, __ATOMIC_RELAXED) == out.generation;
+}
+
+bool read_slot_for(unsigned slot, long number, HookFunctions &out) {
+    // In this order: the bit of a former hook is gone before another fills the slot.
+    return read_slot(slot, out) && (__atomic_load_n(&intercept_table[number], __ATOMIC_ACQUIRE) >> slot & 1) != 0;
+}
+
 } // namespace intercept
 
 using namespace intercept;
@@ -114,19 +184,19 @@ extern "C" {
 int intercept_add(const intercept_hook *hook) {
     if (hook == nullptr || hook->hook == nullptr || !valid_numbers(hook->calls, hook->call_count))
         return -EINVAL;
-    for (unsigned slot = 0; slot < hook_slots; slot++) {
-        if (hooks[slot].used)
-            continue;
-        hooks[slot] = {hook->filter, hook->hook, hook->post, hook->priority, true};
-        rebuild_order();
-        __atomic_thread_fence(__ATOMIC_RELEASE);
-        set_numbers(slot, hook->calls, hook->call_count);
-        return static_cast<int>(slot);
-    }
-    return -ENOSPC;
+    Writing writing;
+    int slot = free_slot();
+    if (slot == no_slot)
+        return -ENOSPC;
+    fill_slot(hooks[slot], *hook);
+    rebuild_order();
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    set_numbers(static_cast<unsigned>(slot), hook->calls, hook->call_count);
+    return slot;
 }
 
 int intercept_set_calls(int id, const long *calls, size_t call_count) {
+    Writing writing;
     if (!valid_id(id) || !valid_numbers(calls, call_count))
         return -EINVAL;
     set_numbers(static_cast<unsigned>(id), calls, call_count);
@@ -134,6 +204,7 @@ int intercept_set_calls(int id, const long *calls, size_t call_count) {
 }
 
 int intercept_remove(int id) {
+    Writing writing;
     if (!valid_id(id))
         return -EINVAL;
     if (words_slot == id)
@@ -141,11 +212,14 @@ int intercept_remove(int id) {
     long none = 0;
     set_numbers(static_cast<unsigned>(id), &none, 0);
     hooks[id].used = false;
+    hooks[id].freed = ++removals;
+    short_way_over = true;
     rebuild_order();
     return 0;
 }
 
 int intercept_set_words(int id, const uint64_t *words, size_t count, const long *calls, size_t call_count) {
+    Writing writing;
     if (!valid_id(id) || count > INT32_MAX || (words == nullptr && count != 0) || !valid_numbers(calls, call_count))
         return -EINVAL;
     for (size_t i = 0; i < call_count; i++)

@@ -1,8 +1,10 @@
 // registry: the registered hooks and the table that says which number has any.
 //
-// Readers are the dispatchers, on any thread, without a lock: a slot is filled
-// before its bit appears in the table, and is never filled again while it may be
-// in use (a removed slot is reused last).
+// Readers are the dispatchers, on any thread, without a lock; writers are one at a
+// time. A slot is filled before its bit appears in the table, and may be filled
+// anew while a reader still holds the bit of its former hook. So a reader takes the
+// functions together, by a generation, and only if the table still says that
+// the slot wants the number: no hook sees a call that it did not ask for.
 #pragma once
 
 #include "intercept/include/pmemfile-intercept.h"
@@ -30,15 +32,32 @@ struct HookSlot {
     void (*post)(intercept_call *call);
     int priority;
     bool used;
+    uint32_t generation; // raised before and after each change: odd while one is going on
+    uint64_t freed;      // when it was removed: the longest free is filled first
 };
 
-struct HookOrder {
-    unsigned count;
-    uint8_t slots[hook_slots]; // by priority, then by time of registration
+struct HookFunctions {
+    int (*hook)(intercept_call *call);
+    void (*post)(intercept_call *call);
+    uint32_t generation;
 };
+
+// Slots by priority, then by time of registration. One word, so that it is read whole.
+struct alignas(8) HookOrder {
+    uint8_t count;
+    uint8_t slots[hook_slots];
+};
+static_assert(sizeof(HookOrder) == 8);
+
+constexpr uint32_t first_generation = 2; // of a slot that was filled once
 
 extern HookSlot hooks[hook_slots];
-extern HookOrder hook_order;
+
+HookOrder read_order();
+// The functions of a slot as they belong together. False: they are being changed.
+bool read_slot(unsigned slot, HookFunctions &out);
+// The same for a call that is about to begin. False also if the slot does not want `number` (any more).
+bool read_slot_for(unsigned slot, long number, HookFunctions &out);
 
 } // namespace intercept
 
@@ -49,8 +68,9 @@ extern "C" {
 extern __attribute__((visibility("hidden"))) uint8_t intercept_table[intercept::call_numbers];
 extern __attribute__((visibility("hidden"))) intercept::Words intercept_words;
 
-// The functions of the only hook, for the short way of the entry; the filter is
-// null when there are several hooks, none, or one without a filter.
+// The functions of the first hook, for the short way of the entry, until a second one
+// comes or it goes; then the filter is null for ever, since whoever read a
+// byte of the table earlier must not meet another hook here. Null, too, if it has no filter.
 extern __attribute__((visibility("hidden"))) int (*intercept_lone_filter)(const intercept_call *call)
     INTERCEPT_KEEPS_REGISTERS;
 extern __attribute__((visibility("hidden"))) int (*intercept_lone_hook)(intercept_call *call);

@@ -87,7 +87,10 @@ struct intercept_hook {
 
 /* Registers a hook (copied). Returns its id (>= 0), -ENOSPC when 7 are
  * registered, -EINVAL for a missing hook function or a bad number. Takes effect
- * at once, for patched sites. Not to be called from two threads at a time. */
+ * at once, for patched sites. This and the functions that change a registration may
+ * be called from any thread at any time, also from several at once, but not in a
+ * signal handler or a hook. A hook is never called for a number that it does
+ * not have. */
 INTERCEPT_API int intercept_add(const struct intercept_hook *hook);
 
 /* Replaces the set of call numbers of `id` (NULL, 0: every number).
@@ -104,7 +107,7 @@ INTERCEPT_API int intercept_set_calls(int id, const long *calls, size_t call_cou
  * alone; the filter must therefore give the same answer. One hook of a process
  * can have words.
  * 0, -EINVAL (bad id, count above INT32_MAX, number above 1023), -EBUSY
- * (another hook has words). Not to be called from two threads at a time. */
+ * (another hook has words). Any thread. */
 #define INTERCEPT_WORD_PASS 1
 INTERCEPT_API int intercept_set_words(int id, const uint64_t *words, size_t count, const long *calls,
                                       size_t call_count);
@@ -117,7 +120,9 @@ INTERCEPT_API void intercept_resume_words(void);
 INTERCEPT_API void intercept_end_suspensions(void);
 
 /* Removes the hook. Calls that are inside it in other threads still finish
- * there, so its code must stay. 0, or -EINVAL. */
+ * there, its post included, so its code must stay. (The post is lost if the same
+ * place was filled again meanwhile, which takes a place that has been free longest.)
+ * 0, or -EINVAL. */
 INTERCEPT_API int intercept_remove(int id);
 
 /* Patches every object that is loaded now, except the vdso and the objects that
