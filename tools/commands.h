@@ -18,12 +18,16 @@ namespace tools {
 using Action = std::function<int()>;
 
 void add_cat(CLI::App &app, Action &action);
+void add_check(CLI::App &app, Action &action);
+void add_doctor(CLI::App &app, Action &action);
 void add_fsck(CLI::App &app, Action &action);
 void add_grow(CLI::App &app, Action &action);
 void add_info(CLI::App &app, Action &action);
 void add_ls(CLI::App &app, Action &action);
 void add_mkfs(CLI::App &app, Action &action);
+void add_mount(CLI::App &app, Action &action);
 void add_run(CLI::App &app, Action &action);
+void add_umount(CLI::App &app, Action &action);
 
 // One line on stderr: "pmemfile: ...".
 template <typename... Args> void complain(fmt::format_string<Args...> format, Args &&...args) {

@@ -13,6 +13,10 @@ int main(int argc, char **argv) {
     tools::Action action;
     tools::add_mkfs(app, action);
     tools::add_run(app, action);
+    tools::add_check(app, action);
+    tools::add_mount(app, action);
+    tools::add_umount(app, action);
+    tools::add_doctor(app, action);
     tools::add_fsck(app, action);
     tools::add_grow(app, action);
     tools::add_info(app, action);
@@ -21,7 +25,7 @@ int main(int argc, char **argv) {
 
     // Usage errors: 16 for fsck (fsck(8)), 125 for run (as env(1) and timeout(1) do), else 2.
     std::string_view command = argc > 1 ? argv[1] : "";
-    int usage_error = command == "fsck" ? 16 : command == "run" ? 125 : 2;
+    int usage_error = command == "fsck" ? 16 : command == "run" || command == "check" ? 125 : 2;
     if (!command.empty() && command[0] != '-' &&
         app.get_subcommands([&](const CLI::App *known) { return known->get_name() == command; }).empty()) {
         tools::complain("there is no command '{}'. Try `pmemfile --help`.", command);

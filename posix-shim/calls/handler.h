@@ -30,7 +30,15 @@ struct Request {
         after_miss, // it found nothing: a host symlink may lead into a mount
         at_mount    // it found the host's directory below a mount point
     } again = Again::no;
+    // Why the answer is a refusal (table/ledger.h): what Linux could do here and we do not. Null: it is none.
+    const char *refusal = nullptr;
 };
+
+// The answer to what we do not serve: -`error_number`, and noted as refused. `why` is kept.
+inline long refused(Request &request, int error_number, const char *why) {
+    request.refusal = why;
+    return -static_cast<long>(error_number);
+}
 
 using Handler = long (*)(Request &request);
 

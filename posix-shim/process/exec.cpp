@@ -8,6 +8,7 @@
 //
 // A vfork child hands over a place of its own, made for this; its parent keeps its own.
 // The kernel ends the other threads; what they were doing is settled by the new image.
+#include "base/log.h"
 #include "base/raw_syscall.h"
 #include "base/user_copy.h"
 #include "libpmemfile/fs/attach.h"
@@ -17,6 +18,8 @@
 #include "posix-shim/process/process.h"
 #include "posix-shim/process/program.h"
 #include "posix-shim/process/settings.h"
+#include "posix-shim/process/switches.h"
+#include "posix-shim/table/ledger.h"
 
 #include <cerrno>
 #include <cstring>
@@ -81,7 +84,7 @@ Result<size_t> count(const char *const *array) {
 Result<Scratch *> make_scratch(const Arguments &arguments) {
     BASE_TRY_ASSIGN(const size_t words, count(arguments.argv));
     BASE_TRY_ASSIGN(const size_t variables, count(arguments.envp));
-    const size_t size_bytes = sizeof(Scratch) + (words + variables + front_limit + 8) * sizeof(char *);
+    const size_t size_bytes = sizeof(Scratch) + (words + variables + front_limit + switch_count + 8) * sizeof(char *);
     const long memory = base::raw_syscall(SYS_mmap, 0, static_cast<long>(size_bytes), PROT_READ | PROT_WRITE,
                                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (base::is_error(memory))
@@ -133,6 +136,34 @@ struct Target {
     int copy = -1;
 };
 
+// Does what is about to run concern a pool: does it start in one, or does an argument name one?
+bool concerns_pools(const char *const *argv) {
+    if (working_directory().mount >= 0)
+        return true;
+    for (size_t i = 1; argv != nullptr; i++) {
+        const Result<const char *> word = pointer_at(argv, i);
+        if (!word.ok() || *word == nullptr)
+            return false;
+        char begin[mount_path_bytes];
+        const Result<size_t> length = copy_user_string(begin, sizeof begin, *word);
+        std::string_view rest;
+        if (length.ok() && mount_of({begin, *length}, &rest) >= 0)
+            return true;
+    }
+    return false;
+}
+
+// A program of the host that cannot see the pools: named in the log, and, where that matters, to the user.
+void tell_of_outsider(Request &request, const Program &program, const char (&head)[program_head_bytes],
+                      const char *name, const char *const *argv) {
+    const char *why = program_goes_round(program, head, credentials_of(request.context));
+    if (why == nullptr)
+        return;
+    ledger_log("round", name, why);
+    if (!ledger.is_logged && concerns_pools(argv))
+        base::LogLine("exec").text(name).text(": ").text(why).write();
+}
+
 Status choose_target(Request &request, Scratch &scratch, long dirfd, const char *user_path, long flags,
                      const char *const *argv, Target *target) {
     ThreadContext &context = request.context;
@@ -164,8 +195,10 @@ Status choose_target(Request &request, Scratch &scratch, long dirfd, const char 
         if (!is_script.ok() || !*is_script) {
             target->dirfd = program.dirfd;
             target->path = program.path;
-            if (!in_pool)
+            if (!in_pool) {
+                tell_of_outsider(request, program, bytes, scratch.command_name, argv);
                 return {};
+            }
             Result<int> copy = error(ENOEXEC);
             if (std::memcmp(bytes, "\177ELF", 4) == 0)
                 copy = program_copy(context, program, scratch.command_name);
@@ -183,7 +216,7 @@ Status choose_target(Request &request, Scratch &scratch, long dirfd, const char 
         if (!in_pool) {
             // The kernel can do it, unless the interpreter is in a pool.
             const Result<Program> next = program_find_interpreter(request, {interpreter_text, interpreter.size()});
-            if (!next.ok() || next->thread == nullptr) {
+            if (!next.ok() || next->thread == nullptr) { // (an interpreter that goes round us is not looked for)
                 target->dirfd = program.dirfd;
                 target->path = program.path;
                 return {};
@@ -236,6 +269,7 @@ void join(char *to, std::string_view first, std::string_view second, std::string
 Status make_environment(Scratch &scratch, const char *const *envp) {
     const char *preload = nullptr;
     const char *pools = nullptr;
+    bool has_switch[switch_count] = {};
     BASE_TRY_ASSIGN(const size_t variables, count(envp));
     for (size_t i = 0; i < variables; i++) {
         BASE_TRY_ASSIGN(const char *variable, pointer_at(envp, i));
@@ -248,8 +282,11 @@ Status make_environment(Scratch &scratch, const char *const *envp) {
             preload = variable + preload_variable.size();
         else if (text.starts_with(pools_variable))
             pools = variable + pools_variable.size();
-        else if (!text.starts_with(handover_variable))
+        else if (!text.starts_with(handover_variable)) {
             scratch.pointers()[scratch.pointer_count++] = variable;
+            if (const int index = switch_of(text); index >= 0)
+                has_switch[index] = true;
+        }
     }
     // Other pools than ours, asked for on purpose (`pmemfile run` below us): a new beginning.
     std::string_view wanted = pools_value;
@@ -271,6 +308,9 @@ Status make_environment(Scratch &scratch, const char *const *envp) {
     const char **to = scratch.pointers();
     to[scratch.pointer_count++] = scratch.preload;
     to[scratch.pointer_count++] = scratch.pools;
+    for (unsigned i = 0; i < switch_count; i++)
+        if (!has_switch[i] && switch_text(i) != nullptr)
+            to[scratch.pointer_count++] = switch_text(i);
     if (scratch.is_handed_over)
         to[scratch.pointer_count++] = scratch.handover;
     to[scratch.pointer_count++] = nullptr;
@@ -340,6 +380,8 @@ long execute(Request &request, Scratch &scratch, const Arguments &arguments, con
         for (unsigned mount = 0; mount < mount_count; mount++)
             pool_place_over_exec(handover.places[mount], true);
     }
+    if (!context.is_vfork_child)
+        ledger_report(scratch.command_name);
     if (!context.is_vfork_child)
         signals_before_exec();
     const long envp = base::as_long(scratch.pointers());

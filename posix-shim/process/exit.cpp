@@ -5,6 +5,7 @@
 #include "libpmemfile/fs/attach.h"
 #include "posix-shim/calls/served_calls.h"
 #include "posix-shim/process/process.h"
+#include "posix-shim/table/ledger.h"
 
 #include <sys/stat.h>
 
@@ -33,6 +34,7 @@ long serve_exit_group(Request &request) {
     if (request.context.is_vfork_child)
         return pass_to_kernel;
     process_is_ending.store(true);
+    ledger_report("exit");
     // Only our own context is left, and no thread can make one any more: nobody is in a call. A
     // thread that makes no calls may still store into a mapping, whose blocks must stay pinned.
     if (context_count.load() == 1 && is_only_thread()) {

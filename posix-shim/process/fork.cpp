@@ -18,6 +18,7 @@
 #include "posix-shim/process/process.h"
 #include "posix-shim/signals/deferral.h"
 #include "posix-shim/table/dispatch.h"
+#include "posix-shim/table/ledger.h"
 
 #include <linux/sched.h>
 
@@ -80,6 +81,7 @@ void after_fork(ThreadContext &context, long result, uint64_t flags) BASE_NO_THR
         pmemfile::pool_place_adopt(mounts[mount].pool, context.child_places[mount]);
         descriptor_protect_own(mounts[mount].pool.liveness_descriptor, former);
     }
+    ledger_forget();
     intercept_end_suspensions();
     context_after_fork(context);
     working_directory_after_fork();

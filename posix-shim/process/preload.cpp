@@ -18,7 +18,9 @@
 #include "posix-shim/paths/route.h"
 #include "posix-shim/process/process.h"
 #include "posix-shim/process/settings.h"
+#include "posix-shim/process/switches.h"
 #include "posix-shim/table/dispatch.h"
+#include "posix-shim/table/ledger.h"
 
 #include <cerrno>
 #include <cstring>
@@ -138,30 +140,48 @@ void attach(Mount &mount, const char *pool_path, bool read_only, const pmemfile:
         fail(mount.pool.token_path, reason(opened));
 }
 
+// A path leads to one file: no mount lies in another one, and no pool is at two places (its
+// descriptors tell the pool, not the place).
+void refuse_overlap(const Mount &mount) {
+    for (unsigned i = 0; i < mount_count; i++) {
+        const Mount &other = mounts[i];
+        const std::string_view shorter = other.host_path_length < mount.host_path_length ? other.path() : mount.path();
+        const std::string_view longer = other.host_path_length < mount.host_path_length ? mount.path() : other.path();
+        if (longer == shorter)
+            fail(mount.path(), "two pools cannot be mounted on one directory");
+        if (longer.starts_with(shorter) && longer[shorter.size()] == '/')
+            fail(longer, "a mount cannot lie in another mount");
+        if (other.token_device == mount.token_device && other.token_inode == mount.token_inode)
+            fail(mount.path(), "its pool is mounted elsewhere already");
+    }
+}
+
 // All mounts of PMEMFILE_POOLS. True when the places came from exec.
 bool make_mounts(const Handover *handover) {
     std::string_view rest = pools_value;
     bool is_handover = handover != nullptr;
     while (!rest.empty()) {
-        std::string_view directory;
-        std::string_view pool;
-        bool read_only = false;
-        if (!next_mount(rest, directory, pool, read_only))
-            fail("PMEMFILE_POOLS", "must be DIR=POOL;... with absolute paths");
+        MountSetting setting;
+        if (!next_mount(rest, setting))
+            fail("PMEMFILE_POOLS", "must be DIR=POOL[,OPTION...];... with absolute paths");
+        if (!setting.wrong_option.empty())
+            fail(setting.wrong_option, "no such mount option (ro, rw)");
         if (mount_count == max_mounts)
             fail("PMEMFILE_POOLS", "more than 8 pools");
         Mount &mount = mounts[mount_count];
-        fill_host_side(mount, directory);
+        fill_host_side(mount, setting.directory);
         static constinit char pool_path[pmemfile::path_max_bytes];
-        std::memcpy(pool_path, pool.data(), pool.size());
-        pool_path[pool.size()] = 0;
+        std::memcpy(pool_path, setting.pool.data(), setting.pool.size());
+        pool_path[setting.pool.size()] = 0;
         const pmemfile::PoolPlace *place =
             is_handover && mount_count < handover->place_count ? &handover->places[mount_count] : nullptr;
         if (place != nullptr && !is_same_file(place->pool_descriptor, pool_path))
             place = nullptr;
         is_handover = is_handover && place != nullptr;
-        attach(mount, pool_path, read_only, place);
+        attach(mount, pool_path, setting.read_only, place);
+        refuse_overlap(mount);
         mount_count++;
+        ledger_log("mount", mount.path(), pool_path);
     }
     return is_handover;
 }
@@ -233,31 +253,44 @@ private:
     unsigned count_ = 0;
 };
 
+// A system call of the program that slips past the hooks.
+int tell_of_site(const intercept_site_info *site, void *) {
+    if (site->state == INTERCEPT_SITE_WINDOW_UNSAFE || site->state == INTERCEPT_SITE_FAILED)
+        ledger_log("round", site->object[0] != 0 ? site->object : "the program itself",
+                   site->state == INTERCEPT_SITE_FAILED ? "a system call that could not be patched"
+                                                        : "a system call that cannot be patched safely");
+    return 0;
+}
+
 void start_hooks(char **environment) {
     const HiddenHome hidden(environment);
     static constinit long numbers[512];
     const unsigned count = dispatch_calls(numbers);
     intercept_hook hook = {};
-    hook.filter = dispatch_filter;
+    hook.filter = ledger.counts ? nullptr : dispatch_filter; // it lets most calls pass unseen
     hook.hook = dispatch_hook;
     hook.post = dispatch_post;
-    hook.calls = numbers;
+    hook.calls = count == 0 ? nullptr : numbers;
     hook.call_count = count;
     const int added = intercept_add(&hook);
     if (added < 0)
         fail("cannot hook system calls", reason(added));
-    const std::span<const long> decided = dispatch_word_calls();
+    const std::span<const long> decided = ledger.counts ? std::span<const long>() : dispatch_word_calls();
     if (const int words = intercept_set_words(added, reinterpret_cast<const uint64_t *>(descriptor_words),
                                               descriptor_table_size, decided.data(), decided.size());
         words < 0)
         fail("cannot hook system calls", reason(words));
     if (const int started = intercept_start(); started < 0)
         fail("cannot patch system calls", reason(started));
+    if (ledger.is_logged)
+        intercept_visit_sites(tell_of_site, nullptr);
 }
 
 __attribute__((constructor)) void start(int, char **, char **environment) {
     const char *pools = environment_value(environment, pools_variable);
     if (pools == nullptr || *pools == 0)
+        return;
+    if (!switches_read(environment))
         return;
     if (std::strlen(pools) >= sizeof pools_value)
         fail("PMEMFILE_POOLS", "too long");

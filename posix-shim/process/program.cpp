@@ -12,6 +12,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <elf.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -139,6 +140,33 @@ Status program_head(const Program &program, char (&head)[program_head_bytes]) {
     if (!by_descriptor)
         base::raw_syscall(SYS_close, descriptor);
     return {};
+}
+
+const char *program_goes_round(const Program &program, const char (&head)[program_head_bytes], const Credentials &who) {
+    if (std::memcmp(head, ELFMAG, SELFMAG) != 0 || head[EI_CLASS] != ELFCLASS64)
+        return nullptr;
+    Elf64_Ehdr header;
+    std::memcpy(&header, head, sizeof header);
+    // The interpreter's entry stands before all that are loaded.
+    for (size_t i = 0; i < header.e_phnum; i++) {
+        const uint64_t at = header.e_phoff + i * sizeof(Elf64_Phdr);
+        if (header.e_phoff > sizeof head || at + sizeof(Elf64_Phdr) > sizeof head)
+            break;
+        Elf64_Phdr entry;
+        std::memcpy(&entry, head + at, sizeof entry);
+        if (entry.p_type == PT_INTERP)
+            break;
+        if (entry.p_type == PT_LOAD)
+            return "linked statically: it does not see the pools";
+    }
+    struct stat status = {};
+    if (base::is_error(base::raw_syscall(SYS_newfstatat, program.dirfd, base::as_long(program.path),
+                                         base::as_long(&status), program.path[0] == 0 ? AT_EMPTY_PATH : 0)))
+        return nullptr;
+    const bool changes_user = (status.st_mode & S_ISUID) != 0 && (status.st_uid != who.euid || who.uid != who.euid);
+    const bool changes_group =
+        (status.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && status.st_gid != who.egid;
+    return changes_user || changes_group ? "set-id: it does not see the pools" : nullptr;
 }
 
 Result<bool> parse_script(const char (&head)[program_head_bytes], std::string_view *interpreter,

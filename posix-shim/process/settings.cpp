@@ -104,19 +104,27 @@ bool handover_read(const char *text, Handover &handover) {
     return reader.ok() && handover.directory.mount < static_cast<int>(handover.place_count);
 }
 
-bool next_mount(std::string_view &rest, std::string_view &directory, std::string_view &pool, bool &read_only) {
+bool next_mount(std::string_view &rest, MountSetting &mount) {
     const std::string_view entry = rest.substr(0, rest.find(';'));
     rest.remove_prefix(entry.size() < rest.size() ? entry.size() + 1 : entry.size());
     const size_t equals = entry.find('=');
     if (equals == std::string_view::npos)
         return false;
-    directory = entry.substr(0, equals);
-    pool = entry.substr(equals + 1);
-    constexpr std::string_view read_only_mark = "ro:";
-    read_only = pool.starts_with(read_only_mark);
-    if (read_only)
-        pool.remove_prefix(read_only_mark.size());
-    return directory.starts_with('/') && pool.starts_with('/');
+    mount = {};
+    mount.directory = entry.substr(0, equals);
+    std::string_view options = entry.substr(equals + 1);
+    mount.pool = options.substr(0, options.find(','));
+    options.remove_prefix(mount.pool.size());
+    while (!options.empty()) {
+        options.remove_prefix(1); // the comma
+        const std::string_view option = options.substr(0, options.find(','));
+        options.remove_prefix(option.size());
+        if (option == "ro" || option == "rw")
+            mount.read_only = option == "ro";
+        else
+            mount.wrong_option = option.empty() ? std::string_view(",") : option;
+    }
+    return mount.directory.starts_with('/') && mount.pool.starts_with('/');
 }
 
 const char *environment_value(char **environment, std::string_view variable) {

@@ -1,6 +1,6 @@
 // settings: what a process is told by the environment, and tells the next image.
 //
-//   PMEMFILE_POOLS     "dir=pool;dir2=ro:pool2", absolute paths: the mounts; ro: is for reading only
+//   PMEMFILE_POOLS     "dir=pool;dir2=pool2,ro", absolute paths: the mounts, each with its options
 //   PMEMFILE_HANDOVER  set by our own exec only: places in the pools, working directory
 #pragma once
 
@@ -33,8 +33,15 @@ void handover_write(char *to, const Handover &handover);
 // False when `text` (behind the '=') is none.
 bool handover_read(const char *text, Handover &handover);
 
-// Cuts the next "dir=pool" or "dir=ro:pool" off `rest`. False when it is malformed or a path is not absolute.
-bool next_mount(std::string_view &rest, std::string_view &directory, std::string_view &pool, bool &read_only);
+// One of PMEMFILE_POOLS.
+struct MountSetting {
+    std::string_view directory;
+    std::string_view pool;
+    bool read_only = false;        // option ro; rw is the default
+    std::string_view wrong_option; // not empty: one that is none
+};
+// Cuts the next "dir=pool,option..." off `rest`. False when it is malformed or a path is not absolute.
+bool next_mount(std::string_view &rest, MountSetting &mount);
 
 // The value of `variable` ("NAME=") in an environment; null when absent. Not libc's getenv, which
 // a program may replace (bash does).

@@ -8,6 +8,7 @@
 
 #include "posix-shim/calls/path_call.h"
 #include "posix-shim/descriptors/descriptor_table.h"
+#include "posix-shim/table/ledger.h"
 #include "posix-shim/table/row.h"
 
 #include <cerrno>
@@ -28,13 +29,17 @@ bool is_empty_string(long user) {
     return user == 0 || (copy_in(&first, reinterpret_cast<void *>(user), 1).ok() && first == 0);
 }
 
+const char *why(const Row &row) {
+    return row.note[0] != 0 ? row.note : "not served on a file of a pool";
+}
+
 long refuse_descriptor(Request &request, const Row &row, int index) {
     Result<DescriptorWord> word = descriptor_lookup(request.context, request.args[index]);
     if (!word.ok())
         return kernel_result(Status(word.error()));
     if (*word == descriptor_own)
         return -EBADF;
-    return is_ours(*word) ? -row.refusal : pass_to_kernel;
+    return is_ours(*word) ? refused(request, row.refusal, why(row)) : pass_to_kernel;
 }
 
 long refuse_path(Request &request, const Row &row, const PathArgument &argument) {
@@ -46,7 +51,7 @@ long refuse_path(Request &request, const Row &row, const PathArgument &argument)
         return pass_to_kernel; // the kernel knows whether null is allowed here
     return serve_path(request, argument, [&](pmemfile::Thread &thread, const Route &route) -> Result<long> {
         BASE_TRY(inode_of_route(thread, route, argument.follow_last));
-        return error(row.refusal);
+        return refused(request, row.refusal, why(row));
     });
 }
 
@@ -127,6 +132,8 @@ bool found_mount_point(const intercept_call *call) {
 
 unsigned dispatch_calls(long numbers[512]) {
     unsigned count = 0;
+    if (ledger.is_kept())
+        return 0; // every number, also those that Linux does not have
     for (unsigned i = 0; i < row_count; i++)
         if (rows[i].treatment != Treatment::passed)
             numbers[count++] = rows[i].number;
@@ -135,22 +142,27 @@ unsigned dispatch_calls(long numbers[512]) {
 
 int dispatch_hook(struct intercept_call *call) {
     const Row *row = row_of(call->nr);
-    if (row == nullptr)
-        return INTERCEPT_PASS;
     ThreadContext *context = context_get();
     if (context == nullptr) {
         call->result = -ENOMEM;
         return INTERCEPT_HANDLED;
+    }
+    if (row == nullptr || row->treatment == Treatment::passed) { // here only because the ledger wants to see it
+        ledger_note({call->nr, call->args, *context}, row, pass_to_kernel);
+        return INTERCEPT_PASS;
     }
     Request request{call->nr, call->args, *context};
     long result = 0;
     for (bool again = true; again;) {
         if (call_enter != nullptr)
             call_enter(*context);
+        request.refusal = nullptr;
         result = serve(request, *row);
         bool restart = call_leave != nullptr && call_leave(*context);
         again = result == restart_call || (result == -EINTR && restart);
     }
+    if (request.refusal != nullptr || ledger.is_kept()) [[unlikely]]
+        ledger_note(request, row, result);
     if (result == pass_to_kernel)
         return INTERCEPT_PASS;
     if (result == pass_with_post)
@@ -184,6 +196,8 @@ void dispatch_post(struct intercept_call *call) {
                                    call->args[5]);
     if (call_leave != nullptr)
         call_leave(*context);
+    if (request.refusal != nullptr)
+        ledger_note(request, row, result);
     if (result != pass_with_post)
         call->result = result;
 }

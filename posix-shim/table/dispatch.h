@@ -16,7 +16,8 @@ std::span<const long> dispatch_word_calls();
 int dispatch_hook(struct intercept_call *call);
 void dispatch_post(struct intercept_call *call);
 
-// The numbers to register: every row that is not `passed`. Returns how many were written (at most 512).
+// The numbers to register: every row that is not `passed`. Returns how many were written (at most 512); 0: every
+// number there is (table/ledger.h).
 unsigned dispatch_calls(long numbers[512]);
 
 // After the kernel's fork, vfork, clone, clone3, in both processes (process/). Weak.

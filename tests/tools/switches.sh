@@ -1,0 +1,132 @@
+#!/bin/bash
+# The switches for people, the list of mounts, check and doctor; and mounts that cannot be.
+# Usage: switches.sh PATH_OF_PMEMFILE
+set -u
+pmemfile=$(realpath "$1")
+dir=$(mktemp -d /dev/shm/pmemfile-switches.XXXXXX)
+trap 'rm -rf "$dir"' EXIT
+export XDG_CONFIG_HOME=$dir/config
+failed=0
+passed=0
+unset PMEMFILE_POOLS PMEMFILE_LOG PMEMFILE_STRICT PMEMFILE_REPORT PMEMFILE_BYPASS PMEMFILE_DISABLE
+
+# expect CODE OUT ERR COMMAND...: exit code, and patterns in both outputs ("": nothing may stand there).
+expect() {
+    local code=$1 out=$2 err=$3 got
+    shift 3
+    timeout 60 "$@" >"$dir/out" 2>"$dir/err"
+    got=$?
+    if [ "$got" -eq "$code" ] && { [ -n "$out" ] || [ ! -s "$dir/out" ]; } && { [ -n "$err" ] || [ ! -s "$dir/err" ]; } &&
+        grep -qE -- "${out:-^}" <(cat "$dir/out"; echo) && grep -qE -- "${err:-^}" <(cat "$dir/err"; echo); then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "FAILED: $*: exit code $got (want $code), out: $(head -c 2000 "$dir/out"), err: $(head -c 2000 "$dir/err")"
+    fi
+}
+has() { # FILE PATTERN
+    if grep -qE -- "$2" "$1"; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "FAILED: no '$2' in $1: $(head -c 2000 "$1")"
+    fi
+}
+
+mkdir "$dir/a" "$dir/a/inner" "$dir/b"
+"$pmemfile" mkfs -s 32M "$dir/pool" >/dev/null && "$pmemfile" mkfs -s 32M "$dir/pool2" >/dev/null || exit 1
+run=("$pmemfile" run -m "$dir/a=$dir/pool" --)
+"${run[@]}" sh -c "echo hello >$dir/a/greeting" || exit 1
+
+# Mount options, and mounts that cannot be: one line each, exit code 125.
+preload=$(dirname "$pmemfile")/../posix-shim/libpmemfile-preload.so
+pools() { expect "$1" "$2" "$3" env LD_PRELOAD="$preload" PMEMFILE_POOLS="$4" "${@:5}"; }
+pools 0 hello "" "$dir/a=$dir/pool,ro" cat "$dir/a/greeting"
+pools 2 "" "Read-only file system" "$dir/a=$dir/pool,ro" dash -c "echo >$dir/a/new"
+pools 0 "" "" "$dir/a=$dir/pool,rw" dash -c "echo >$dir/a/new"
+pools 125 "" "nonsense: no such mount option" "$dir/a=$dir/pool,ro,nonsense" true
+pools 125 "" "must be DIR=POOL" "$dir/a" true
+pools 125 "" "must be DIR=POOL" "a=$dir/pool" true
+pools 125 "" "its pool is mounted elsewhere already" "$dir/a=$dir/pool;$dir/b=$dir/pool" true
+pools 125 "" "a mount cannot lie in another mount" "$dir/a=$dir/pool;$dir/a/inner=$dir/pool2" true
+pools 125 "" "a mount cannot lie in another mount" "$dir/a/inner=$dir/pool2;$dir/a=$dir/pool" true
+pools 125 "" "two pools cannot be mounted on one directory" "$dir/a=$dir/pool;$dir/a/=$dir/pool2" true
+pools 125 "" "$dir/none: No such file" "$dir/none=$dir/pool" true
+pools 125 "" "no such pool: No such file" "$dir/a=$dir/none" true
+
+# PMEMFILE_DISABLE, PMEMFILE_BYPASS: also for programs below one that makes its environment anew.
+expect 1 "" "No such file" env PMEMFILE_DISABLE=1 "${run[@]}" cat "$dir/a/greeting"
+expect 0 hello "" env PMEMFILE_DISABLE=0 "${run[@]}" cat "$dir/a/greeting"
+expect 1 "" "No such file" env PMEMFILE_BYPASS=cat:none "${run[@]}" cat "$dir/a/greeting"
+expect 1 "" "No such file" env PMEMFILE_BYPASS="$(realpath "$(command -v cat)")" "${run[@]}" env -i cat "$dir/a/greeting"
+expect 0 hello "" env PMEMFILE_BYPASS=dash "${run[@]}" dash -c "cat $dir/a/greeting; true"
+expect 0 hello "" env PMEMFILE_BYPASS=cat "${run[@]}" head -n1 "$dir/a/greeting"
+
+# PMEMFILE_STRICT, PMEMFILE_LOG: a watch in the pool is refused (name_to_handle_at).
+handle='import ctypes,os,sys; c=ctypes.CDLL(None,use_errno=True); b=ctypes.create_string_buffer(256); b[0]=b"\x80"; m=ctypes.c_int()
+r=c.name_to_handle_at(-100,sys.argv[1].encode(),b,ctypes.byref(m),0); print("errno",ctypes.get_errno())'
+expect 0 "errno 95" "" "${run[@]}" python3 -c "$handle" "$dir/a/greeting"
+expect 134 "" "strict: name_to_handle_at" env PMEMFILE_STRICT=1 "${run[@]}" python3 -c "$handle" "$dir/a/greeting"
+expect 0 "errno" "" env PMEMFILE_STRICT=1 "${run[@]}" python3 -c "$handle" "$dir/b"
+expect 134 "" "strict: a call that is not in the table \(470\)" env PMEMFILE_STRICT=1 "${run[@]}" \
+    python3 -c 'import ctypes; ctypes.CDLL(None).syscall(470)'
+expect 0 "errno 95" "refused: [0-9]+ name_to_handle_at \(303\): EOPNOTSUPP" env PMEMFILE_LOG=1 "${run[@]}" python3 -c "$handle" "$dir/a/greeting"
+expect 0 "errno 95" "" env PMEMFILE_LOG="$dir/log" "${run[@]}" env -i python3 -c "$handle" "$dir/a/greeting"
+has "$dir/log" "refused: [0-9]+ name_to_handle_at"
+has "$dir/log" "mount: [0-9]+ $dir/a: $dir/pool"
+expect 0 "" "PMEMFILE_LOG=relative: must be 1 or an absolute path" env PMEMFILE_LOG=relative "${run[@]}" true
+
+# PMEMFILE_REPORT: served, passed and refused, by name.
+expect 0 hello "report: [0-9]+ exit: [1-9][0-9]* served, [1-9][0-9]* passed, 0 refused" env PMEMFILE_REPORT=1 "${run[@]}" cat "$dir/a/greeting"
+has "$dir/err" "report: [0-9]+ (open|openat): [1-9][0-9]* served, "
+has "$dir/err" "report: [0-9]+ write: 0 served, 1 passed"
+expect 0 "errno 95" "" env PMEMFILE_REPORT="$dir/report" "${run[@]}" python3 -c "$handle" "$dir/a/greeting"
+has "$dir/report" "name_to_handle_at: 0 served, 0 passed, 1 refused"
+
+# The list of mounts.
+expect 0 "" "" "$pmemfile" mount
+expect 125 "" "no pool" "$pmemfile" run -- true
+expect 0 "" "" "$pmemfile" mount "$dir/a" "$dir/pool"
+mkdir "$dir/with space"
+expect 0 "" "" "$pmemfile" mount -r "$dir/with space" "$dir/pool2"
+expect 0 "^$dir/pool2 on $dir/with space type pmemfile \(ro\)$" "" "$pmemfile" mount
+expect 0 hello "" "$pmemfile" run -- cat "$dir/a/greeting"
+expect 2 "" "Read-only file system" "$pmemfile" run -- dash -c "echo >'$dir/with space/new'"
+expect 1 "" "mounted already" "$pmemfile" mount "$dir/a" "$dir/pool2"
+expect 1 "" "mounted already" "$pmemfile" mount "$dir/b" "$dir/pool"
+"$pmemfile" mkfs -s 32M "$dir/pool3" >/dev/null
+expect 1 "" "cannot lie in another mount" "$pmemfile" mount "$dir/a/inner" "$dir/pool3"
+expect 1 "" "cannot mount on $dir/none" "$pmemfile" mount "$dir/none" "$dir/pool3"
+expect 1 "" "cannot use pool" "$pmemfile" mount "$dir/b" "$dir/none"
+expect 1 "" "is not mounted" "$pmemfile" umount "$dir/b"
+expect 0 "ok +mount +$dir/pool on $dir/a|note +mount +$dir/a is not empty" "" "$pmemfile" doctor
+expect 0 "" "" "$pmemfile" umount "$dir/with space"
+expect 0 "" "" "$pmemfile" umount "$dir/pool"
+expect 125 "" "no pool" "$pmemfile" run -- true
+echo "nonsense" >"$dir/config/pmemfile/mounts"
+expect 125 "" "mounts:1: not of the form" "$pmemfile" run -- true
+expect 1 "bad +mounts" "mounts:1: not of the form" "$pmemfile" doctor
+rm "$dir/config/pmemfile/mounts"
+expect 0 "ok +libc" "" "$pmemfile" doctor
+expect 0 "PMEMFILE_DISABLE +is set" "" env PMEMFILE_DISABLE=1 "$pmemfile" doctor
+
+# check: refusals, programs that go round us, and neither.
+expect 0 hello "nothing was refused, nothing went round us" "$pmemfile" check -m "$dir/a=$dir/pool" -- cat "$dir/a/greeting"
+has "$dir/err" "exit code 0"
+expect 1 "errno 95" "refused 1 times: name_to_handle_at \(303\): EOPNOTSUPP" "$pmemfile" check -m "$dir/a=$dir/pool" -- python3 -c "$handle" "$dir/a/greeting"
+printf 'int main(void) { return 7; }\n' >"$dir/static.c"
+cc -static -o "$dir/static" "$dir/static.c" || exit 1
+expect 1 "" "goes round us \(1 times\): $dir/static: linked statically" "$pmemfile" check -m "$dir/a=$dir/pool" -- dash -c "$dir/static; true"
+expect 125 "" "no such pool|cannot use pool" "$pmemfile" check -m "$dir/a=$dir/none" -- true
+expect 1 "" "nothing reported: the command is linked statically" "$pmemfile" check -m "$dir/a=$dir/pool" -- "$dir/static"
+expect 1 "" "^none: exit code 127" "$pmemfile" check -m "$dir/a=$dir/pool" -- none
+# The same without check: told when it could matter, not otherwise.
+expect 7 "" "" "${run[@]}" dash -c "$dir/static; exit \$?"
+expect 7 "" "exec: $dir/static: linked statically: it does not see the pools" "${run[@]}" dash -c "$dir/static $dir/a/greeting; exit \$?"
+expect 7 "" "exec: $dir/static: linked statically: it does not see the pools" "${run[@]}" dash -c "cd $dir/a; $dir/static; exit \$?"
+if [ "$(id -u)" -eq 0 ]; then
+    cp /bin/true "$dir/set-id" && chown 1:1 "$dir/set-id" && chmod 6755 "$dir/set-id"
+    expect 0 "" "exec: $dir/set-id: set-id: it does not see the pools" "${run[@]}" dash -c "cd $dir/a; $dir/set-id; exit \$?"
+fi
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

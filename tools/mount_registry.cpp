@@ -1,0 +1,130 @@
+#include "tools/mount_registry.h"
+
+#include "tools/commands.h"
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <fcntl.h>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <sys/file.h>
+#include <unistd.h>
+
+namespace tools {
+
+namespace {
+
+std::string escaped(const std::string &name) {
+    std::string text;
+    for (const char character : name)
+        if (character == ' ' || character == '\t' || character == '\n' || character == '\\' || character == '#')
+            text += fmt::format("\\{:03o}", static_cast<unsigned char>(character));
+        else
+            text += character;
+    return text;
+}
+
+std::string unescaped(const std::string &text) {
+    std::string name;
+    for (size_t i = 0; i < text.size(); i++) {
+        const auto is_octal = [&](size_t at) { return at < text.size() && text[at] >= '0' && text[at] <= '7'; };
+        if (text[i] == '\\' && is_octal(i + 1) && is_octal(i + 2) && is_octal(i + 3)) {
+            name += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0'));
+            i += 3;
+        } else {
+            name += text[i];
+        }
+    }
+    return name;
+}
+
+// Held while the list is read, changed and replaced.
+class Lock {
+public:
+    explicit Lock(const std::string &path) : file_(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)) {
+        if (file_ >= 0)
+            flock(file_, LOCK_EX);
+    }
+    ~Lock() {
+        if (file_ >= 0)
+            close(file_);
+    }
+    Lock(const Lock &) = delete;
+    Lock &operator=(const Lock &) = delete;
+    bool ok() const {
+        return file_ >= 0;
+    }
+
+private:
+    int file_;
+};
+
+bool write_list(const std::string &path, const std::vector<RegisteredMount> &mounts) {
+    const std::string fresh = path + ".new";
+    std::ofstream file(fresh, std::ios::trunc);
+    for (const RegisteredMount &mount : mounts)
+        file << escaped(mount.pool) << '\t' << escaped(mount.directory) << "\tpmemfile\t" << mount.options << '\n';
+    file.close();
+    return file.good() && std::rename(fresh.c_str(), path.c_str()) == 0;
+}
+
+} // namespace
+
+std::string registry_path() {
+    const char *config = getenv("XDG_CONFIG_HOME");
+    if (config != nullptr && config[0] == '/')
+        return std::string(config) + "/pmemfile/mounts";
+    const char *home = getenv("HOME");
+    return home != nullptr && home[0] == '/' ? std::string(home) + "/.config/pmemfile/mounts" : std::string();
+}
+
+std::optional<std::vector<RegisteredMount>> registry_read() {
+    std::vector<RegisteredMount> mounts;
+    const std::string path = registry_path();
+    std::ifstream file(path);
+    if (!file)
+        return mounts;
+    std::string line;
+    for (unsigned number = 1; std::getline(file, line); number++) {
+        std::istringstream fields(line.substr(0, line.find('#')));
+        std::string pool, directory, type, options, rest;
+        if (!(fields >> pool))
+            continue;
+        fields >> directory >> type >> options;
+        // The two numbers that end a line of fstab(5) are let through.
+        if (options.empty() || type != "pmemfile" || pool[0] != '/' || directory[0] != '/') {
+            complain("{}:{}: not of the form POOL DIRECTORY pmemfile OPTIONS, with absolute paths", path, number);
+            return std::nullopt;
+        }
+        mounts.push_back({unescaped(pool), unescaped(directory), options});
+    }
+    return mounts;
+}
+
+bool registry_change(bool (*change)(std::vector<RegisteredMount> &, const RegisteredMount &),
+                     const RegisteredMount &mount) {
+    const std::string path = registry_path();
+    if (path.empty()) {
+        complain("neither HOME nor XDG_CONFIG_HOME is set: there is no place for the list of mounts");
+        return false;
+    }
+    std::error_code error;
+    std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);
+    const Lock lock(path + ".lock");
+    if (error || !lock.ok()) {
+        complain("cannot write {}: {}", path, error ? error.message() : std::strerror(errno));
+        return false;
+    }
+    auto mounts = registry_read();
+    if (!mounts || !change(*mounts, mount))
+        return false;
+    if (!write_list(path, *mounts)) {
+        complain("cannot write {}: {}", path, std::strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+} // namespace tools
