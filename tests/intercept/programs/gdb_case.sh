@@ -1,0 +1,81 @@
+# gdb_case: a debugger, itself under us, on a target under us: breakpoints in the program
+# and on patched functions of libc, from before the start and after it; steps,
+# backtraces, a watchpoint, a catch of system calls, threads, a core.
+cat > t.c <<'END'
+#include <pthread.h>
+#include <stdio.h>
+#include <unistd.h>
+int total;
+int inner(int x) {
+    total += x;
+    long written = write(1, "out\n", 4);
+    return (int)written + x;
+}
+int outer(int x) {
+    int y = inner(x);
+    return y + 1;
+}
+static void *body(void *p) {
+    outer(7);
+    return p;
+}
+int main(void) {
+    pthread_t t;
+    getppid();
+    for (int i = 0; i < 4; i++)
+        outer(i);
+    getppid();
+    pthread_create(&t, 0, body, 0);
+    pthread_join(t, 0);
+    printf("%d\n", total);
+    return 0;
+}
+END
+gcc -g -O0 -pthread -o t t.c
+cat > commands <<'END'
+set pagination off
+set confirm off
+set print address off
+set print frame-arguments none
+set print thread-events off
+set breakpoint pending on
+break -qualified getppid
+run
+bt -1
+finish
+delete
+break inner
+continue
+bt
+next
+next
+step
+finish
+delete
+break -qualified write
+continue
+bt -3
+finish
+delete
+watch total
+continue
+delete
+catch syscall getppid
+continue
+bt -2
+continue
+bt -2
+stepi
+delete
+break body
+continue
+bt 1
+next
+delete
+generate-core-file core
+thread apply all bt -1
+continue
+END
+filter() { sed -E 's/^#[0-9]+ +//' | grep -vE 'libthread_db|ebuginfod|Error disabling address|^0x|No such file|^Saved corefile|at \.\./|^[0-9]+.*\.\./' | sed -E 's/0x[0-9a-f]+/ADDRESS/g; s/LWP [0-9]+/LWP/g; s/process [0-9]+/process N/; s/at \.\.\/.*//; s/ in .*syscall.* \(\)//'; }
+gdb -q -nx -batch -x commands ./t 2>&1 | filter
+gdb -q -nx -batch -ex 'set print address off' -ex 'thread apply all bt -1' ./t core 2>&1 | filter | grep -c 'main ()'
