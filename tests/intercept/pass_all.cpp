@@ -4,6 +4,7 @@
 //   PASS_ALL_WAY     filter | hook | post   how far each call goes (default hook)
 //   PASS_ALL_GETPPID a number to answer getppid with
 //   PASS_ALL_REPORT  print the statistics on descriptor 2 at start
+//   PASS_ALL_STRICT  end the process if nothing could be patched
 //   PASS_ALL_SITES   also print every site that is not patched
 #include "base/log.h"
 #include "base/raw_syscall.h"
@@ -89,7 +90,7 @@ __attribute__((constructor)) void start() {
         report(started);
     if (getenv("PASS_ALL_SITES") != nullptr)
         intercept_visit_sites(print_site, nullptr);
-    if (started != 0)
+    if (started != 0 && getenv("PASS_ALL_STRICT") != nullptr)
         _exit(99);
 }
 

@@ -76,6 +76,6 @@ generate-core-file core
 thread apply all bt -1
 continue
 END
-filter() { sed -E 's/^#[0-9]+ +//' | grep -vE 'libthread_db|ebuginfod|Error disabling address|^0x|No such file|^Saved corefile|at \.\./|^[0-9]+.*\.\./' | sed -E 's/0x[0-9a-f]+/ADDRESS/g; s/LWP [0-9]+/LWP/g; s/process [0-9]+/process N/; s/at \.\.\/.*//; s/ in .*syscall.* \(\)//'; }
+filter() { sed -E 's/^#[0-9]+ +//' | grep -vE 'libthread_db|ebuginfod|Error disabling address|^0x|No such file|^Saved corefile|at \.\./|^[0-9]+.*\.\./' | sed -E 's/0x[0-9a-f]+/ADDRESS/g; s/LWP [0-9]+/LWP/g; s/process [0-9]+/process N/; s/at \.\.\/.*//; s/(main .*):2[456]$/\1/; s/ in .*syscall.* \(\)//'; }
 gdb -q -nx -batch -x commands ./t 2>&1 | filter
 gdb -q -nx -batch -ex 'set print address off' -ex 'thread apply all bt -1' ./t core 2>&1 | filter | grep -c 'main ()'
