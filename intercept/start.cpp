@@ -2,10 +2,9 @@
 //
 //   list objects ─► plan (cache, else decode) ─► stubs ─► seal ─► patch
 //
-// All plans are made before the first byte is changed, and capstone is unloaded
-// again in between: what is patched is what stays.
+// All plans are made before the first byte is changed.
 #include "base/raw_syscall.h"
-#include "intercept/arch/x86_64/decoder.h"
+#include "intercept/arch/architecture.h"
 #include "intercept/arch/x86_64/frame.h"
 #include "intercept/arch/x86_64/vector_level.h"
 #include "intercept/hooks/registry.h"
@@ -133,13 +132,10 @@ int plan_all(base::PageArray<Work> &work) {
     }
     if (!decode)
         return 0;
-    Decoder decoder;
-    if (!decoder.open())
-        return -ELIBACC;
     for (Work &item : work) {
         if (item.from_cache)
             continue;
-        if (!plan_object(item.object, decoder, *item.plan))
+        if (!plan_object(item.object, native_architecture, *item.plan))
             return -ENOMEM;
         cache.store(item.object, *item.plan);
     }

@@ -125,6 +125,15 @@ INTERCEPT_API void intercept_end_suspensions(void);
  * 0, or -EINVAL. */
 INTERCEPT_API int intercept_remove(int id);
 
+/* Where calls are caught. Levels are independent of each other and add up. */
+#define INTERCEPT_LEVEL_START 1u  /* level 0: objects that are loaded at intercept_start */
+#define INTERCEPT_LEVEL_LOADED 2u /* level 1: objects that the loader maps later */
+/* For the next intercept_start; a bit mask. The default is levels 0 and 1. The
+ * environment has the last word: INTERCEPT_LEVELS=0,1 (digits of the levels; a
+ * value that makes no sense is reported and ignored, and set-user-id programs
+ * do not look). 0, or -EINVAL for no level or one that is not known. */
+INTERCEPT_API int intercept_set_levels(unsigned levels);
+
 /* Patches every object that is loaded now, except the vdso and the objects that
  * hold this library or one of the hooks' functions. Meant for a constructor,
  * before other threads exist; with other threads running only those sites are

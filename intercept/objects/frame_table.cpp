@@ -183,24 +183,8 @@ bool find_in_frames(const Object &object, uint64_t address, Function &out) {
     return out.range.contains(address) && out.range.end - out.described_end < 4 * undescribed_bytes_max;
 }
 
-uint64_t symbol_count(const Object &object) {
-    uint64_t symbols = dynamic_address(object, DT_SYMTAB);
-    uint64_t strings = dynamic_address(object, DT_STRTAB);
-    // Every linker puts the strings right behind the symbols; the hash tables
-    // would give the exact count, but a too large one is harmless here.
-    if (symbols == 0 || strings <= symbols || !object.readable(symbols, strings - symbols))
-        return 0;
-    return (strings - symbols) / sizeof(ElfW(Sym));
-}
-
-bool is_defined_function(const ElfW(Sym) & symbol) {
-    unsigned type = ELF64_ST_TYPE(symbol.st_info);
-    return (type == STT_FUNC || type == STT_GNU_IFUNC) && symbol.st_shndx != SHN_UNDEF;
-}
-
 bool find_in_symbols(const Object &object, uint64_t address, Function &out) {
-    auto *symbols = reinterpret_cast<const ElfW(Sym) *>(dynamic_address(object, DT_SYMTAB));
-    uint64_t count = symbol_count(object);
+    auto [symbols, count] = symbol_table(object);
     for (uint64_t i = 0; i < count; i++) {
         if (!is_defined_function(symbols[i]) || symbols[i].st_size == 0)
             continue;
@@ -227,15 +211,6 @@ bool find_function(const Object &object, uint64_t address, Function &out) {
         out = described;
     }
     return object.executable(out.range.begin) && object.executable(out.range.end - 1);
-}
-
-bool is_exported_function(const Object &object, uint64_t address) {
-    auto *symbols = reinterpret_cast<const ElfW(Sym) *>(dynamic_address(object, DT_SYMTAB));
-    uint64_t count = symbol_count(object);
-    for (uint64_t i = 0; i < count; i++)
-        if (is_defined_function(symbols[i]) && object.base + symbols[i].st_value == address)
-            return true;
-    return false;
 }
 
 bool read_landing_pads(const Object &object, const Function &function, base::PageArray<uint64_t> &out) {

@@ -23,10 +23,7 @@ struct Function {
 // The function that `address` lies in. False: none known.
 bool find_function(const Object &object, uint64_t address, Function &out);
 
-// True if `address` is the start of an exported function (.dynsym).
-bool is_exported_function(const Object &object, uint64_t address);
-
-// Calls `take(pad)` for each landing pad of the function's exceptions. False: the
+// Appends each landing pad of the function's exceptions. False: the
 // table could not be read.
 bool read_landing_pads(const Object &object, const Function &function, base::PageArray<uint64_t> &out);
 

@@ -40,7 +40,8 @@ void describe(Object &object, const dl_phdr_info &info) {
                 break;
             uint32_t protection = (header.p_flags & PF_R ? PROT_READ : 0) | (header.p_flags & PF_W ? PROT_WRITE : 0) |
                                   (header.p_flags & PF_X ? PROT_EXEC : 0);
-            object.segments[object.segment_count++] = {{begin, begin + header.p_memsz}, protection};
+            object.segments[object.segment_count++] = {
+                {begin, begin + header.p_memsz}, begin + header.p_filesz, protection};
             if (begin < object.span.begin)
                 object.span.begin = begin;
             if (begin + header.p_memsz > object.span.end)
@@ -96,6 +97,13 @@ bool Object::executable(uint64_t address) const {
     return false;
 }
 
+const Segment *Object::segment_of(uint64_t address) const {
+    for (unsigned i = 0; i < segment_count; i++)
+        if (segments[i].range.contains(address))
+            return &segments[i];
+    return nullptr;
+}
+
 bool Object::readable(uint64_t address, uint64_t size_bytes) const {
     for (unsigned i = 0; i < segment_count; i++)
         if ((segments[i].protection & PROT_READ) != 0 && segments[i].range.contains(address) &&
@@ -124,6 +132,30 @@ uint64_t dynamic_value(const Object &object, int64_t tag) {
         if (entry->d_tag == tag)
             return entry->d_un.d_val;
     return 0;
+}
+
+// Every linker puts the strings right behind the symbols; the hash tables would give
+// the exact count, but a too large one is harmless here.
+SymbolTable symbol_table(const Object &object) {
+    uint64_t symbols = dynamic_address(object, DT_SYMTAB);
+    uint64_t strings = dynamic_address(object, DT_STRTAB);
+    if (symbols == 0 || strings <= symbols || !object.readable(symbols, strings - symbols))
+        return {nullptr, 0};
+    return {reinterpret_cast<const ElfW(Sym) *>(symbols), (strings - symbols) / sizeof(ElfW(Sym))};
+}
+
+bool is_defined_function(const ElfW(Sym) & symbol) {
+    unsigned type = ELF64_ST_TYPE(symbol.st_info);
+    return (type == STT_FUNC || type == STT_GNU_IFUNC) && symbol.st_shndx != SHN_UNDEF;
+}
+
+bool has_text_relocations(const Object &object) {
+    if ((dynamic_value(object, DT_FLAGS) & DF_TEXTREL) != 0)
+        return true;
+    for (const ElfW(Dyn) *entry = object.dynamic; entry != nullptr && entry->d_tag != DT_NULL; entry++)
+        if (entry->d_tag == DT_TEXTREL)
+            return true;
+    return false;
 }
 
 bool list_objects(base::PageArray<Object> &out) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/page_array.h"
+#include "intercept/objects/address_range.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -12,16 +13,9 @@
 
 namespace intercept {
 
-struct AddressRange {
-    uint64_t begin;
-    uint64_t end;
-    bool contains(uint64_t address) const {
-        return address >= begin && address < end;
-    }
-};
-
 struct Segment {
     AddressRange range;
+    uint64_t file_end;   // behind it: zeroes at first, not from the file
     uint32_t protection; // PROT_*
 };
 
@@ -42,10 +36,27 @@ struct Object {
     bool is_libc;            // soname libc.so.6: its wrappers follow glibc's own rules
 
     bool executable(uint64_t address) const;
+    const Segment *segment_of(uint64_t address) const; // nullptr: none
     // Mapped readable and not executable.
     bool readable_data(uint64_t address, uint64_t size_bytes) const;
     bool readable(uint64_t address, uint64_t size_bytes) const;
 };
+
+// The part of a segment that holds what the file holds.
+inline AddressRange file_part(const Segment &segment) {
+    return {segment.range.begin, segment.file_end};
+}
+
+// The exported symbols and those that are asked of others.
+struct SymbolTable {
+    const ElfW(Sym) * symbols;
+    uint64_t count; // 0: none, or its size is not known
+};
+SymbolTable symbol_table(const Object &object);
+bool is_defined_function(const ElfW(Sym) & symbol);
+
+// The loader changes the text before it runs.
+bool has_text_relocations(const Object &object);
 
 // All objects that are loaded now, but the vdso. Takes the loader's lock; for
 // constructors. False: no memory.

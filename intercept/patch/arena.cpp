@@ -3,20 +3,20 @@
 #include "intercept/patch/arena.h"
 
 #include "base/raw_syscall.h"
+#include "intercept/arch/architecture.h"
 
 #include <sys/mman.h>
 
 namespace intercept {
 namespace {
 
-constexpr uint64_t reach_bytes = 0x7ff00000; // 2 GiB less a margin for displacements
 constexpr size_t arena_bytes_min = 128 * 1024;
 constexpr uint64_t lowest_address = 0x10000;
 
 bool within_reach(const AddressRange &span, uint64_t begin, uint64_t size_bytes) {
     uint64_t low = begin < span.begin ? begin : span.begin;
     uint64_t high = begin + size_bytes > span.end ? begin + size_bytes : span.end;
-    return high - low < reach_bytes;
+    return high - low < native_architecture.reach_bytes;
 }
 
 long map(uint64_t address, size_t size_bytes, int fixed) {
@@ -36,6 +36,7 @@ uint64_t map_at(uint64_t address, size_t size_bytes) {
 }
 
 uint64_t map_near(const AddressRange &span, size_t size_bytes) {
+    const uint64_t reach_bytes = native_architecture.reach_bytes;
     long result = map(0, size_bytes, 0);
     if (!base::is_error(result)) {
         if (within_reach(span, static_cast<uint64_t>(result), size_bytes))
@@ -50,7 +51,7 @@ uint64_t map_near(const AddressRange &span, size_t size_bytes) {
         if (uint64_t got = map_at(address, size_bytes); got != 0 && within_reach(span, got, size_bytes))
             return got;
     }
-    for (uint64_t distance = 0x40000000; distance > 0x10000; distance /= 2) {
+    for (uint64_t distance = reach_bytes / 2; distance > 0x10000; distance /= 2) {
         uint64_t address = (span.end + distance) & ~uint64_t{0xfff};
         if (!within_reach(span, address, size_bytes))
             continue;

@@ -7,7 +7,7 @@
 #include "intercept/patch/patcher.h"
 
 #include "base/raw_syscall.h"
-#include "intercept/arch/x86_64/stub.h"
+#include "intercept/arch/architecture.h"
 
 #include <cstring>
 #include <linux/membarrier.h>
@@ -19,6 +19,8 @@ namespace {
 constexpr uint64_t page_bytes = 4096;
 constexpr uint64_t cache_line_bytes = 64;
 constexpr uint8_t breakpoint = 0xcc;
+constexpr unsigned jump_bytes_max = 8;
+const Architecture &cpu = native_architecture;
 
 bool to_patch(const SitePlan &site) {
     return site.state == INTERCEPT_SITE_BEFORE || site.state == INTERCEPT_SITE_OVER;
@@ -30,7 +32,7 @@ uint64_t window_address(const Object &object, const SitePlan &site) {
 
 // Bytes of `site.bytes` that are valid.
 size_t known_bytes(const SitePlan &site) {
-    size_t with_site = site.site_in_window + 2u;
+    size_t with_site = site.site_in_window + cpu.system_call_bytes;
     return site.window_bytes > with_site ? site.window_bytes : with_site;
 }
 
@@ -45,20 +47,13 @@ void store_jump(uint64_t window, const uint8_t *jump, const SitePlan &site, bool
     if (other_threads) {
         uint64_t word;
         memcpy(&word, text, 8);
-        memcpy(&word, jump, jump_bytes);
+        memcpy(&word, jump, cpu.jump_bytes);
         asm volatile("mov %1, %0" : "=m"(*reinterpret_cast<uint64_t *>(text)) : "r"(word) : "memory");
         return;
     }
-    memcpy(text, jump, jump_bytes);
+    memcpy(text, jump, cpu.jump_bytes);
     // Nothing leads here any more; if the proof were wrong, be loud.
-    memset(text + jump_bytes, breakpoint, site.window_bytes - jump_bytes);
-}
-
-const Segment *segment_of(const Object &object, uint64_t address) {
-    for (unsigned i = 0; i < object.segment_count; i++)
-        if (object.segments[i].range.contains(address))
-            return &object.segments[i];
-    return nullptr;
+    memset(text + cpu.jump_bytes, breakpoint, site.window_bytes - cpu.jump_bytes);
 }
 
 bool protect(const AddressRange &range, uint32_t protection) {
@@ -74,7 +69,7 @@ void patch_run(const Object &object, SitePlan *sites, const uint64_t *stubs, siz
         if (!to_patch(sites[i]) || stubs[i] == 0)
             continue;
         uint64_t window = window_address(object, sites[i]);
-        segment = segment_of(object, window);
+        segment = object.segment_of(window);
         uint64_t begin = window & ~(page_bytes - 1);
         uint64_t end = (window + known_bytes(sites[i]) + page_bytes - 1) & ~(page_bytes - 1);
         pages.begin = begin < pages.begin ? begin : pages.begin;
@@ -87,9 +82,9 @@ void patch_run(const Object &object, SitePlan *sites, const uint64_t *stubs, siz
         if (!to_patch(sites[i]) || stubs[i] == 0)
             continue;
         uint64_t window = window_address(object, sites[i]);
-        uint8_t jump[jump_bytes];
+        uint8_t jump[jump_bytes_max];
         if (!writable || (other_threads && !one_store_is_enough(sites[i], window)) ||
-            !write_jump(window, stubs[i], jump)) {
+            !cpu.write_jump(window, stubs[i], jump)) {
             sites[i].state = INTERCEPT_SITE_FAILED;
             continue;
         }
@@ -105,14 +100,14 @@ void write_stubs(const Object &object, Plan &plan, Arenas &arenas, base::PageArr
     size_t patchable = 0;
     for (const SitePlan &site : plan)
         patchable += to_patch(site) ? 1 : 0;
-    Arena *arena = patchable != 0 ? arenas.find(object.span, patchable * stub_bytes_max) : nullptr;
+    Arena *arena = patchable != 0 ? arenas.find(object.span, patchable * cpu.stub_bytes_max) : nullptr;
     bool memory = stubs.reserve(plan.size());
     for (SitePlan &site : plan) {
         size_t used = 0;
         uint64_t address = 0;
         if (arena != nullptr && memory && to_patch(site)) {
             address = arena->address + arena->used_bytes;
-            used = write_stub(site, window_address(object, site), address, reinterpret_cast<uint8_t *>(address));
+            used = cpu.write_stub(site, window_address(object, site), address, reinterpret_cast<uint8_t *>(address));
             arena->used_bytes += used;
         }
         if (to_patch(site) && used == 0)
@@ -125,9 +120,9 @@ void write_stubs(const Object &object, Plan &plan, Arenas &arenas, base::PageArr
 void patch_sites(const Object &object, Plan &plan, const base::PageArray<uint64_t> &stubs, bool other_threads) {
     size_t first = 0;
     while (first < plan.size() && stubs.size() == plan.size()) {
-        const Segment *segment = segment_of(object, object.base + plan[first].site_offset);
+        const Segment *segment = object.segment_of(object.base + plan[first].site_offset);
         size_t last = first + 1;
-        while (last < plan.size() && segment_of(object, object.base + plan[last].site_offset) == segment)
+        while (last < plan.size() && object.segment_of(object.base + plan[last].site_offset) == segment)
             last++;
         patch_run(object, &plan[first], &stubs[first], last - first, other_threads);
         first = last;

@@ -6,29 +6,31 @@
 // checked by decoding the function that they lie in.
 #pragma once
 
-#include "intercept/arch/x86_64/decoder.h"
+#include "intercept/arch/architecture.h"
 #include "intercept/objects/object.h"
+#include "intercept/plan/sweep.h"
 
 namespace intercept {
 
-struct BranchCandidate {
-    uint64_t target;
-    uint64_t source_end; // end of the branch instruction; 0 = a pointer in data
-};
-
 class BranchTargets {
 public:
-    // `sites`: addresses of all 0f 05 of the object. False: no memory.
-    bool collect(const Object &object, const base::PageArray<uint64_t> &sites);
+    BranchTargets(const Object &object, const Architecture &architecture)
+        : object_(object), architecture_(architecture) {}
+
+    // `sites`: addresses of all of the object. False: no memory.
+    bool collect(const base::PageArray<uint64_t> &sites);
 
     // True if control may come to an address a with first <= a <= last other than
     // by falling through. `own` is the decoded function of the window.
-    bool reach(const Object &object, Decoder &decoder, const Sweep &own, uint64_t first, uint64_t last);
+    bool reach(const Sweep &own, uint64_t first, uint64_t last);
 
 private:
-    bool is_real(const Object &object, Decoder &decoder, const Sweep &own, const BranchCandidate &candidate);
+    bool is_real(const Sweep &own, const BranchCandidate &candidate);
 
+    const Object &object_;
+    const Architecture &architecture_;
     base::PageArray<BranchCandidate> candidates_;
+    base::PageArray<BranchCandidate> short_ones_;
     Sweep other_;
 };
 

@@ -12,7 +12,6 @@ namespace intercept {
 
 constexpr unsigned window_bytes_max = 40;
 constexpr unsigned window_instructions_max = 12;
-constexpr unsigned jump_bytes = 5; // jmp rel32
 
 // How an instruction of the window gets its new place.
 enum class Move : uint8_t {
@@ -30,18 +29,18 @@ struct MovedInstruction {
     uint8_t field;
 };
 
-// One place with the bytes 0f 05.
+// One place with the bytes of a system call instruction.
 struct SitePlan {
-    uint64_t site_offset;      // of the 0f 05, from the object's load address
+    uint64_t site_offset;      // of the instruction, from the object's load address
     uint8_t state;             // enum intercept_site_state; BEFORE or OVER: patch
     uint8_t flags;             // SITE_VECTOR_DEAD | SITE_FLAGS_DEAD
-    uint8_t site_in_window;    // offset of the 0f 05 from the start of the window
-    uint8_t window_bytes;      // BEFORE: up to the 0f 05; OVER: all of it
+    uint8_t site_in_window;    // its offset from the start of the window
+    uint8_t window_bytes;      // BEFORE: up to the site; OVER: all of it
     int32_t number;            // call number if the window fixes it, else -1
     uint8_t instruction_count; // of the window (BEFORE: without the syscall)
     uint8_t padding[7];
     MovedInstruction instructions[window_instructions_max];
-    uint8_t bytes[window_bytes_max]; // what the window and the 0f 05 held
+    uint8_t bytes[window_bytes_max]; // what the window and the site held
 };
 static_assert(sizeof(SitePlan) == 112);
 

@@ -6,7 +6,7 @@
 #include "intercept/plan/plan_cache.h"
 
 #include "base/raw_syscall.h"
-#include "intercept/arch/x86_64/frame.h"
+#include "intercept/arch/architecture.h"
 
 #include <cstdlib>
 #include <cstring>
@@ -20,7 +20,7 @@ namespace {
 constexpr size_t path_bytes_max = 4096;
 constexpr size_t name_bytes_max = 160;
 // Raised whenever the planner's rules or the record change.
-constexpr uint32_t plan_version = 2;
+constexpr uint32_t plan_version = 3;
 
 struct PlanFileHeader {
     char magic[8];
@@ -147,7 +147,7 @@ bool file_name(const Object &object, char (&out)[name_bytes_max]) {
 }
 
 size_t known_bytes(const SitePlan &site) {
-    size_t with_site = site.site_in_window + 2u;
+    size_t with_site = site.site_in_window + native_architecture.system_call_bytes;
     return site.window_bytes > with_site ? site.window_bytes : with_site;
 }
 
@@ -159,7 +159,7 @@ bool fits(const Object &object, const SitePlan &site) {
     if (site.state != INTERCEPT_SITE_BEFORE && site.state != INTERCEPT_SITE_OVER)
         return true;
     if (site.site_in_window > window_bytes_max - 2 || site.window_bytes > window_bytes_max ||
-        site.window_bytes < jump_bytes || site.instruction_count > window_instructions_max)
+        site.window_bytes < native_architecture.jump_bytes || site.instruction_count > window_instructions_max)
         return false;
     bool over = site.state == INTERCEPT_SITE_OVER;
     if (!over && site.window_bytes != site.site_in_window)

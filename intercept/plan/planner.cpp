@@ -1,17 +1,18 @@
-// planner: from the bytes 0f 05 to a window that may be overwritten.
+// planner: from the bytes of a system call to a window that may be overwritten.
 //
 //        w                 s          e
 //   ... [mov $nr,%eax    ][syscall   ][cmp ...] ...
 //       └ BEFORE: [w,s) ─┘
 //       └ OVER: [w,e), s inside ──────┘
 //
-// A window needs 5 bytes, instructions that can be moved, and no way in but at
+// A window needs room for a jump, instructions that can be moved, and no way in but at
 // its first byte. BEFORE also asks that nobody jumps to s itself: such a call
 // would slip past. When in doubt the site is left alone.
 #include "intercept/plan/planner.h"
 
-#include "intercept/arch/x86_64/frame.h"
+#include "intercept/objects/exported_functions.h"
 #include "intercept/plan/branch_targets.h"
+#include "intercept/plan/site_flags.h"
 
 #include <cstring>
 #include <sys/mman.h>
@@ -19,69 +20,25 @@
 namespace intercept {
 namespace {
 
-constexpr uint8_t syscall_bytes[2] = {0x0f, 0x05};
-
 const uint8_t *code_at(uint64_t address) {
     return reinterpret_cast<const uint8_t *>(address);
 }
 
-bool find_sites(const Object &object, base::PageArray<uint64_t> &out) {
-    for (unsigned i = 0; i < object.segment_count; i++) {
-        const Segment &segment = object.segments[i];
-        if ((segment.protection & PROT_EXEC) == 0 || (segment.protection & PROT_READ) == 0)
-            continue;
-        const uint8_t *at = code_at(segment.range.begin);
-        const uint8_t *end = code_at(segment.range.end);
-        while (at + 2 <= end) {
-            auto *hit = static_cast<const uint8_t *>(memchr(at, syscall_bytes[0], static_cast<size_t>(end - at - 1)));
-            if (hit == nullptr)
-                break;
-            if (hit[1] == syscall_bytes[1] && !out.push(reinterpret_cast<uint64_t>(hit)))
-                return false;
-            at = hit + 1;
-        }
-    }
-    return true;
-}
-
-// The signal trampoline: also what unwinders know by its bytes.
-bool is_signal_return(const Object &object, uint64_t site) {
-    static constexpr uint8_t with_rax[7] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0};
-    static constexpr uint8_t with_eax[5] = {0xb8, 0x0f, 0, 0, 0};
-    return (object.executable(site - 7) && memcmp(code_at(site - 7), with_rax, 7) == 0) ||
-           (object.executable(site - 5) && memcmp(code_at(site - 5), with_eax, 5) == 0);
-}
-
-// The number that is in eax behind `instruction`: -1 = not known from it,
-// -2 = it leaves eax alone.
-long number_from(const Instruction &instruction) {
-    const uint8_t *code = code_at(instruction.address);
-    int32_t value = 0;
-    if (instruction.length_bytes == 5 && code[0] == 0xb8) {
-        memcpy(&value, code + 1, 4);
-        return value;
-    }
-    if (instruction.length_bytes == 7 && code[0] == 0x48 && code[1] == 0xc7 && code[2] == 0xc0) {
-        memcpy(&value, code + 3, 4);
-        return value;
-    }
-    if (instruction.length_bytes == 2 && code[0] == 0x31 && code[1] == 0xc0)
-        return 0;
-    bool other_constant = (instruction.length_bytes == 5 && code[0] > 0xb8 && code[0] <= 0xbf) ||
-                          (instruction.length_bytes == 6 && code[0] == 0x41 && code[1] >= 0xb8 && code[1] <= 0xbf);
-    return other_constant ? -2 : -1;
-}
-
 class ObjectPlanner {
 public:
-    ObjectPlanner(const Object &object, Decoder &decoder) : object_(object), decoder_(decoder) {}
+    ObjectPlanner(const Object &object, const Architecture &architecture)
+        : object_(object), cpu_(architecture), targets_(object, architecture) {}
 
     bool run(Plan &out) {
-        if (!find_sites(object_, sites_))
-            return false;
+        for (unsigned i = 0; i < object_.segment_count; i++) {
+            constexpr uint32_t readable_text = PROT_READ | PROT_EXEC;
+            const Segment &segment = object_.segments[i];
+            if ((segment.protection & readable_text) == readable_text && !cpu_.find_sites(file_part(segment), sites_))
+                return false;
+        }
         if (sites_.size() == 0)
             return true;
-        if (!targets_.collect(object_, sites_) || !out.reserve(sites_.size()))
+        if (!exported_.collect(object_) || !targets_.collect(sites_) || !out.reserve(sites_.size()))
             return false;
         for (uint64_t site : sites_) {
             SitePlan plan{};
@@ -96,7 +53,7 @@ public:
 
 private:
     void plan_site(uint64_t site, SitePlan &plan) {
-        if (is_signal_return(object_, site)) {
+        if (cpu_.is_signal_return(file_part(*object_.segment_of(site)), site)) {
             plan.state = INTERCEPT_SITE_EXCLUDED;
             return;
         }
@@ -105,7 +62,7 @@ private:
         if (!sweep_.function.range.contains(site)) {
             if (!find_function(object_, site, function))
                 return;
-            decoder_.sweep(function, sweep_);
+            sweep_.decode(cpu_, function);
             look_at_function();
         }
         long index = sweep_.consistent ? sweep_.starting_at(site) : -1;
@@ -116,9 +73,8 @@ private:
         plan.state = INTERCEPT_SITE_WINDOW_UNSAFE;
         if (!choose_before(index, plan) && !choose_over(index, plan))
             return;
-        last_window_end_ =
-            site - plan.site_in_window +
-            (plan.window_bytes > plan.site_in_window + 2u ? plan.window_bytes : plan.site_in_window + 2u);
+        unsigned with_site = plan.site_in_window + cpu_.system_call_bytes;
+        last_window_end_ = site - plan.site_in_window + (plan.window_bytes > with_site ? plan.window_bytes : with_site);
         if (flags_dead(index))
             plan.flags |= SITE_FLAGS_DEAD;
         if (vectors_dead())
@@ -155,6 +111,10 @@ private:
             indirect |= instruction.kind == InstructionKind::indirect_jump;
             sets_direction_ |= instruction.sets_direction;
             general_only_ &= instruction.general_registers_only;
+            // An address inside that the code itself computes: a label, perhaps.
+            if (sweep_.function.range.contains(instruction.data_address) &&
+                !inner_targets_.push(instruction.data_address))
+                indirect_unknown_ = true;
         }
         if (!read_landing_pads(object_, sweep_.function, inner_targets_))
             indirect_unknown_ = true;
@@ -192,39 +152,7 @@ private:
         for (uint64_t target : inner_targets_)
             if (target >= first && target <= last)
                 return true;
-        return targets_.reach(object_, decoder_, sweep_, first, last);
-    }
-
-    bool move_of(const Instruction &instruction, MovedInstruction &out) const {
-        const uint8_t *code = code_at(instruction.address);
-        out.length_bytes = instruction.length_bytes;
-        out.field = 0;
-        switch (instruction.kind) {
-        case InstructionKind::other:
-            out.move = Move::copy;
-            if (instruction.displacement_offset != 0) {
-                out.move = Move::rip_relative;
-                out.field = instruction.displacement_offset;
-            }
-            return true;
-        case InstructionKind::ret:
-            out.move = Move::copy;
-            return true;
-        case InstructionKind::system_call:
-            out.move = Move::system_call;
-            return true;
-        case InstructionKind::jump:
-            out.move = Move::jump;
-            return true;
-        case InstructionKind::branch: {
-            out.move = Move::branch;
-            bool wide = instruction.length_bytes >= 6;
-            out.field = static_cast<uint8_t>(code[instruction.length_bytes - (wide ? 5 : 2)] & 0x0f);
-            return true;
-        }
-        default:
-            return false;
-        }
+        return targets_.reach(sweep_, first, last);
     }
 
     // Writes the window of instructions [from, to) into the plan.
@@ -232,24 +160,24 @@ private:
         uint64_t begin = at(from).address;
         uint64_t site_address = at(site).address;
         uint64_t end = at(to - 1).end();
-        uint64_t kept_end = end > site_address + 2 ? end : site_address + 2;
+        uint64_t kept_end = end > at(site).end() ? end : at(site).end();
         // Windows of neighbours must not overlap.
         if (begin < last_window_end_)
             return false;
         if (to - from > static_cast<long>(window_instructions_max) || kept_end - begin > window_bytes_max)
             return false;
-        long number = -1;
+        long number = number_unknown;
         for (long i = from; i < to; i++) {
             MovedInstruction &moved = plan.instructions[i - from];
-            if (!move_of(at(i), moved))
+            if (!cpu_.plan_move(at(i), code_at(at(i).address), moved))
                 return false;
             // Only the site of this plan may be executed by the stub.
             if (moved.move == Move::system_call && i != site)
                 return false;
             moved.offset_bytes = static_cast<uint8_t>(at(i).address - begin);
             if (i < site) {
-                long found = number_from(at(i));
-                number = found == -2 ? number : found;
+                long found = cpu_.number_from(at(i), code_at(at(i).address));
+                number = found == number_kept ? number : found;
             }
         }
         plan.number = static_cast<int32_t>(number);
@@ -262,8 +190,8 @@ private:
 
     bool choose_before(long site, SitePlan &plan) {
         uint64_t s = at(site).address;
-        for (long from = site - 1; from >= 0 && s - at(from).address <= window_bytes_max - 2; from--) {
-            if (s - at(from).address < jump_bytes)
+        for (long from = site - 1; from >= 0 && s - at(from).address <= cpu_.before_bytes_max; from--) {
+            if (s - at(from).address < cpu_.jump_bytes)
                 continue;
             bool one = from == site - 1;
             if ((indirect_unknown_ && !one) || entered(at(from).address + 1, s) || !fill(from, site, site, plan))
@@ -275,17 +203,17 @@ private:
     }
 
     bool choose_over(long site, SitePlan &plan) {
-        if (indirect_unknown_)
+        if (indirect_unknown_ || !cpu_.may_go_over)
             return false;
         uint64_t s = at(site).address;
         for (long from = site; from >= 0 && s - at(from).address <= 16; from--) {
             long to = site + 1;
-            while (to < count() && at(to - 1).end() - at(from).address < jump_bytes &&
+            while (to < count() && at(to - 1).end() - at(from).address < cpu_.jump_bytes &&
                    at(to - 1).kind != InstructionKind::ret && at(to - 1).kind != InstructionKind::jump)
                 to++;
             uint64_t begin = at(from).address;
             uint64_t end = at(to - 1).end();
-            if (end - begin < jump_bytes)
+            if (end - begin < cpu_.jump_bytes)
                 continue;
             if (!entered(begin + 1, end - 1) && fill(from, to, site, plan)) {
                 plan.state = INTERCEPT_SITE_OVER;
@@ -316,7 +244,7 @@ private:
     // wrappers are compiled one to a file, so no caller can have been compiled
     // with knowledge of what they leave alone, as gcc's -fipa-ra would.)
     bool vectors_dead() const {
-        if (!object_.is_libc || !general_only_ || !is_exported_function(object_, sweep_.function.range.begin))
+        if (!object_.is_libc || !general_only_ || !exported_.contains(sweep_.function.range.begin))
             return false;
         for (long i = 0; i < count(); i++) {
             const Instruction &next = at(i);
@@ -329,7 +257,8 @@ private:
     }
 
     const Object &object_;
-    Decoder &decoder_;
+    const Architecture &cpu_;
+    ExportedFunctions exported_;
     base::PageArray<uint64_t> sites_;
     BranchTargets targets_;
     Sweep sweep_;
@@ -342,8 +271,8 @@ private:
 
 } // namespace
 
-bool plan_object(const Object &object, Decoder &decoder, Plan &out) {
-    ObjectPlanner planner(object, decoder);
+bool plan_object(const Object &object, const Architecture &architecture, Plan &out) {
+    ObjectPlanner planner(object, architecture);
     return planner.run(out);
 }
 

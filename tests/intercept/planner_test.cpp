@@ -1,6 +1,7 @@
 // planner: what is decided for each shape of site in sites.S, and for libc.
-#include "intercept/arch/x86_64/frame.h"
 #include "intercept/plan/planner.h"
+#include "intercept/plan/site_flags.h"
+#include "intercept/plan/sweep.h"
 
 #include <cstring>
 #include <dlfcn.h>
@@ -23,9 +24,7 @@ struct Planned {
             if (strstr(one.path, name) != nullptr)
                 object = one;
         EXPECT_NE(object.segment_count, 0u) << name;
-        Decoder decoder;
-        EXPECT_TRUE(decoder.open());
-        EXPECT_TRUE(plan_object(object, decoder, plan));
+        EXPECT_TRUE(plan_object(object, native_architecture, plan));
     }
     // The n-th site at or behind `function`.
     const SitePlan *site(const char *function, unsigned n = 0) {
@@ -114,8 +113,6 @@ TEST(Planner, NoBranchOfLibcLeadsIntoAWindow) {
     Planned planned("libc.so.6");
     unsigned patched = 0;
     uint64_t last_end = 0;
-    Decoder decoder;
-    ASSERT_TRUE(decoder.open());
     Sweep sweep;
     for (const SitePlan &site : planned.plan) {
         if (site.state != INTERCEPT_SITE_BEFORE && site.state != INTERCEPT_SITE_OVER)
@@ -126,11 +123,11 @@ TEST(Planner, NoBranchOfLibcLeadsIntoAWindow) {
         uint64_t inside_end = site.state == INTERCEPT_SITE_BEFORE ? end + 1 : end; // the syscall counts too
         EXPECT_GE(begin, last_end);
         last_end = end;
-        EXPECT_GE(site.window_bytes, jump_bytes);
+        EXPECT_GE(site.window_bytes, native_architecture.jump_bytes);
         ASSERT_EQ(memcmp(reinterpret_cast<void *>(begin), site.bytes, site.window_bytes), 0);
         Function function;
         ASSERT_TRUE(find_function(planned.object, begin, function));
-        decoder.sweep(function, sweep);
+        sweep.decode(native_architecture, function);
         EXPECT_TRUE(sweep.consistent);
         for (const Instruction &instruction : sweep.instructions)
             if (instruction.target != 0) {

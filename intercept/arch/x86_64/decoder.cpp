@@ -1,293 +1,407 @@
-// decoder: capstone's answer reduced to the few facts that planning asks for.
+// decoder: prefixes, opcode, ModRM, SIB, displacement, immediate.
 //
-// What is not on a list of known instructions counts as "touches everything":
-// a new instruction can make a plan more careful, never wrong.
+// What is not known for certain makes decode() fail, which makes the planner leave
+// the function alone: a new instruction can make a plan smaller, never wrong. The
+// length of an instruction depends on its map alone (SDM vol. 2, appendix A), so
+// vector instructions need no rows of their own. tests/intercept/decoder_test
+// compares all this with capstone.
 #include "intercept/arch/x86_64/decoder.h"
 
-#include <capstone/capstone.h>
-#include <cstring>
-#include <dlfcn.h>
+#include "intercept/arch/x86_64/opcode_map.h"
 
-namespace intercept {
+#include <cstring>
+
+namespace intercept::x86_64 {
 namespace {
 
-struct Capstone {
-    cs_err (*open)(cs_arch, cs_mode, csh *);
-    cs_err (*close)(csh *);
-    cs_err (*option)(csh, cs_opt_type, size_t);
-    cs_insn *(*allocate)(csh);
-    void (*free)(cs_insn *, size_t);
-    bool (*next)(csh, const uint8_t **, size_t *, uint64_t *, cs_insn *);
-    unsigned (*version)(int *, int *);
-};
-Capstone capstone;
+constexpr unsigned instruction_bytes_max = 15;
+constexpr uint8_t no_escape = 0;
+constexpr uint8_t escape = 0x0f;
 
-template <typename F> bool load(void *library, const char *name, F &out) {
-    void *symbol = dlsym(library, name);
-    memcpy(&out, &symbol, sizeof symbol);
-    return symbol != nullptr;
+struct Prefixes {
+    bool operand_size; // 66
+    bool address_size; // 67
+    bool lock;
+    bool repeat;     // f3
+    bool repeat_not; // f2
+    bool rex;
+    bool wide; // REX.W
+    bool any() const {
+        return operand_size || lock || repeat || repeat_not || rex;
+    }
+    bool half() const {
+        return operand_size && !wide;
+    }
+};
+
+struct ModRm {
+    uint8_t mode;   // 3: a register
+    uint8_t number; // the middle field: part of the opcode in groups
+    uint8_t rm;
+};
+
+int32_t load32(const uint8_t *from) {
+    int32_t value;
+    memcpy(&value, from, sizeof value);
+    return value;
 }
 
-// Instructions that, with general register and memory operands, do nothing to
-// vector, mask or x87 state.
-bool is_general(unsigned id) {
-    switch (id) {
-    case X86_INS_MOV:
-    case X86_INS_MOVABS:
-    case X86_INS_MOVZX:
-    case X86_INS_MOVSX:
-    case X86_INS_MOVSXD:
-    case X86_INS_LEA:
-    case X86_INS_CMP:
-    case X86_INS_TEST:
-    case X86_INS_ADD:
-    case X86_INS_SUB:
-    case X86_INS_AND:
-    case X86_INS_OR:
-    case X86_INS_XOR:
-    case X86_INS_NEG:
-    case X86_INS_NOT:
-    case X86_INS_INC:
-    case X86_INS_DEC:
-    case X86_INS_SHL:
-    case X86_INS_SHR:
-    case X86_INS_SAR:
-    case X86_INS_IMUL:
-    case X86_INS_SBB:
-    case X86_INS_ADC:
-    case X86_INS_BT:
-    case X86_INS_PUSH:
-    case X86_INS_POP:
-    case X86_INS_NOP:
-    case X86_INS_CALL:
-    case X86_INS_RET:
-    case X86_INS_LEAVE:
-    case X86_INS_CDQ:
-    case X86_INS_CDQE:
-    case X86_INS_CQO:
-    case X86_INS_XCHG:
-    case X86_INS_CMPXCHG:
-    case X86_INS_XADD:
-    case X86_INS_SYSCALL:
-    case X86_INS_HLT:
-    case X86_INS_UD2:
-        return true;
-    default:
+uint64_t extend(int64_t distance) {
+    return static_cast<uint64_t>(distance);
+}
+
+class Decoding {
+public:
+    Decoding(const uint8_t *code, size_t left, uint64_t address, Instruction &out)
+        : code_(code), limit_(left < instruction_bytes_max ? left : instruction_bytes_max), out_(out) {
+        out = {};
+        out.address = address;
+    }
+
+    bool run() {
+        if (!take_prefixes() || at_ >= limit_)
+            return false;
+        uint8_t opcode = code_[at_++];
+        if (opcode == 0xc4 || opcode == 0xc5)
+            return vex(opcode == 0xc5);
+        if (opcode == 0x62)
+            return evex();
+        uint8_t map = no_escape;
+        uint32_t facts = one_byte_map[opcode];
+        if (opcode == escape) {
+            if (at_ >= limit_)
+                return false;
+            map = escape;
+            opcode = code_[at_++];
+            if (opcode == 0x38 || opcode == 0x3a) {
+                // Whole maps of one form: no immediate, or one byte.
+                return skip(1) && !prefixes_.lock && vector(opcode == 0x3a);
+            }
+            facts = two_byte_map[opcode];
+        }
+        if ((facts & unknown_opcode) != 0)
+            return false;
+        if ((facts & has_modrm) != 0 && (!take_modrm() || !look_at_group(map, opcode, facts)))
+            return false;
+        if (prefixes_.lock && ((facts & may_lock) == 0 || modrm_.mode == 3))
+            return false;
+        if (!take_immediate(facts & imm_mask))
+            return false;
+        out_.general_registers_only = (facts & is_general) != 0;
+        out_.flags = (facts & flags_set) != 0    ? FlagEffect::overwrites
+                     : (facts & flags_kept) != 0 ? FlagEffect::keeps
+                                                 : FlagEffect::unknown;
+        return classify(map, opcode) && finish();
+    }
+
+private:
+    bool skip(unsigned count) {
+        at_ += count;
+        return at_ <= limit_;
+    }
+
+    bool take_prefixes() {
+        for (; at_ < limit_; at_++) {
+            uint8_t byte = code_[at_];
+            if ((byte & 0xf0) == 0x40) {
+                // The opcode follows at once; anything else is not worth knowing.
+                prefixes_.rex = true;
+                prefixes_.wide = (byte & 8) != 0;
+                at_++;
+                return true;
+            }
+            switch (byte) {
+            case 0x66:
+                prefixes_.operand_size = true;
+                break;
+            case 0x67:
+                prefixes_.address_size = true;
+                break;
+            case 0xf0:
+                prefixes_.lock = true;
+                break;
+            case 0xf2:
+                prefixes_.repeat_not = true;
+                break;
+            case 0xf3:
+                prefixes_.repeat = true;
+                break;
+            case 0x26:
+            case 0x2e:
+            case 0x36:
+            case 0x3e:
+            case 0x64:
+            case 0x65:
+                break;
+            default:
+                return true;
+            }
+        }
         return false;
     }
-}
 
-bool is_conditional_move_or_set(const cs_insn &instruction) {
-    return strncmp(instruction.mnemonic, "cmov", 4) == 0 || strncmp(instruction.mnemonic, "set", 3) == 0;
-}
-
-bool is_general_register(x86_reg reg) {
-    switch (reg) {
-    case X86_REG_INVALID:
-    case X86_REG_RIP:
-    case X86_REG_FS:
-    case X86_REG_GS:
-        return true;
-    default:
-        break;
-    }
-    // The enumeration keeps AH..DX, EAX..RSP and R8..R15 with their parts apart
-    // from the vector, mask, control and x87 registers.
-    return (reg >= X86_REG_AH && reg <= X86_REG_EDX) || (reg >= X86_REG_RAX && reg <= X86_REG_RSP) ||
-           (reg >= X86_REG_R8 && reg <= X86_REG_R15) || (reg >= X86_REG_R8B && reg <= X86_REG_R15W) ||
-           reg == X86_REG_ESI || reg == X86_REG_EDI || reg == X86_REG_ESP || reg == X86_REG_SI || reg == X86_REG_DI ||
-           reg == X86_REG_SIL || reg == X86_REG_DIL || reg == X86_REG_SP || reg == X86_REG_SPL;
-}
-
-FlagEffect flag_effect(unsigned id) {
-    switch (id) {
-    case X86_INS_CMP:
-    case X86_INS_TEST:
-    case X86_INS_ADD:
-    case X86_INS_SUB:
-    case X86_INS_AND:
-    case X86_INS_OR:
-    case X86_INS_XOR:
-    case X86_INS_NEG:
-        return FlagEffect::overwrites;
-    case X86_INS_MOV:
-    case X86_INS_MOVABS:
-    case X86_INS_MOVZX:
-    case X86_INS_MOVSX:
-    case X86_INS_MOVSXD:
-    case X86_INS_LEA:
-    case X86_INS_PUSH:
-    case X86_INS_POP:
-    case X86_INS_NOP:
-        return FlagEffect::keeps;
-    default:
-        return FlagEffect::unknown;
-    }
-}
-
-bool in_group(const cs_detail &detail, uint8_t group) {
-    for (unsigned i = 0; i < detail.groups_count; i++)
-        if (detail.groups[i] == group)
+    bool take_modrm() {
+        if (at_ >= limit_)
+            return false;
+        uint8_t byte = code_[at_++];
+        modrm_ = {static_cast<uint8_t>(byte >> 6), static_cast<uint8_t>(byte >> 3 & 7), static_cast<uint8_t>(byte & 7)};
+        if (modrm_.mode == 3)
             return true;
-    return false;
-}
-
-void classify_flow(const cs_insn &in, Instruction &out) {
-    const cs_x86 &x86 = in.detail->x86;
-    bool direct = x86.op_count == 1 && x86.operands[0].type == X86_OP_IMM;
-    if (in.id == X86_INS_SYSCALL) {
-        out.kind = InstructionKind::system_call;
-    } else if (in.id == X86_INS_HLT || in.id == X86_INS_UD2 || in.id == X86_INS_INT3) {
-        out.kind = InstructionKind::stop;
-    } else if (in_group(*in.detail, X86_GRP_CALL)) {
-        out.kind = InstructionKind::call;
-        out.target = direct ? static_cast<uint64_t>(x86.operands[0].imm) : 0;
-    } else if (in_group(*in.detail, X86_GRP_RET) || in.id == X86_INS_RET) {
-        out.kind = InstructionKind::ret;
-    } else if (in.id == X86_INS_JMP || in.id == X86_INS_LJMP) {
-        out.kind = InstructionKind::indirect_jump;
-        if (direct) {
-            out.kind = InstructionKind::jump;
-            out.target = static_cast<uint64_t>(x86.operands[0].imm);
-        } else if (x86.operands[0].type == X86_OP_MEM && x86.operands[0].mem.base == X86_REG_RIP) {
-            out.kind = InstructionKind::got_jump;
+        unsigned displacement_bytes = modrm_.mode == 1 ? 1 : modrm_.mode == 2 ? 4 : 0;
+        bool absolute = false;
+        if (modrm_.rm == 4) {
+            if (at_ >= limit_)
+                return false;
+            uint8_t base = code_[at_++] & 7;
+            absolute = modrm_.mode == 0 && base == 5;
+            if (absolute)
+                displacement_bytes = 4;
+        } else if (modrm_.mode == 0 && modrm_.rm == 5) {
+            // Relative to the instruction; truncated to 32 bits it could not be moved.
+            if (prefixes_.address_size)
+                return false;
+            displacement_bytes = 4;
+            out_.displacement_offset = static_cast<uint8_t>(at_);
         }
-    } else if (in_group(*in.detail, X86_GRP_JUMP) || in.id == X86_INS_LOOP || in.id == X86_INS_LOOPE ||
-               in.id == X86_INS_LOOPNE) {
-        bool plain = in.bytes[in.size - 2] >= 0x70 && in.bytes[in.size - 2] <= 0x7f && in.size <= 3;
-        bool wide = in.size >= 6 && in.bytes[in.size - 6] == 0x0f;
-        out.kind = plain || wide ? InstructionKind::branch : InstructionKind::loop;
-        out.target = direct ? static_cast<uint64_t>(x86.operands[0].imm) : 0;
+        if (!skip(displacement_bytes))
+            return false;
+        if (absolute)
+            out_.data_address = extend(load32(code_ + at_ - 4));
+        return true;
     }
-}
 
-void classify(const cs_insn &in, Instruction &out) {
-    const cs_x86 &x86 = in.detail->x86;
-    out = {};
-    out.address = in.address;
-    out.length_bytes = static_cast<uint8_t>(in.size);
-    classify_flow(in, out);
-    out.flags = flag_effect(in.id);
-    out.sets_direction = in.id == X86_INS_STD || in.id == X86_INS_POPF || in.id == X86_INS_POPFQ;
-    out.general_registers_only = is_general(in.id) || is_conditional_move_or_set(in) ||
-                                 out.kind == InstructionKind::jump || out.kind == InstructionKind::branch ||
-                                 out.kind == InstructionKind::loop || out.kind == InstructionKind::indirect_jump ||
-                                 out.kind == InstructionKind::got_jump || out.kind == InstructionKind::ret;
-    for (unsigned i = 0; i < x86.op_count; i++) {
-        const cs_x86_op &operand = x86.operands[i];
-        if (operand.type == X86_OP_REG && !is_general_register(operand.reg))
-            out.general_registers_only = false;
-        if (operand.type != X86_OP_MEM)
-            continue;
-        if (!is_general_register(operand.mem.index) && operand.mem.index != X86_REG_RIZ)
-            out.general_registers_only = false;
-        if (operand.mem.base == X86_REG_RIP || operand.mem.base == X86_REG_EIP) {
-            out.displacement_offset = x86.encoding.disp_offset;
-            out.data_address = out.end() + static_cast<uint64_t>(operand.mem.disp);
-        } else if (operand.mem.base == X86_REG_INVALID) {
-            out.data_address = static_cast<uint64_t>(operand.mem.disp);
+    // Groups: the middle field of ModRM is part of the opcode.
+    bool look_at_group(uint8_t map, uint8_t opcode, uint32_t &facts) const {
+        unsigned number = modrm_.number;
+        bool in_register = modrm_.mode == 3;
+        if (map == escape) {
+            switch (opcode) {
+            case 0xb8: // popcnt; without the prefix another thing
+                return prefixes_.repeat;
+            case 0xba:
+                if (number == 4)
+                    facts &= ~uint32_t{may_lock};
+                return number >= 4;
+            case 0xc3: // movnti
+                return !in_register;
+            case 0xc7:
+                if (number == 1 && !in_register)
+                    facts |= is_general;
+                else
+                    facts &= ~uint32_t{may_lock};
+                return number != 0 && number != 2;
+            default:
+                return true;
+            }
+        }
+        switch (opcode) {
+        case 0x80:
+        case 0x81:
+        case 0x83:
+            if (number == 7)
+                facts &= ~uint32_t{may_lock};
+            if (number != 2 && number != 3) // adc and sbb read the carry
+                facts |= flags_set;
+            return true;
+        case 0x8c:
+            return number < 6;
+        case 0x8e:
+            return number < 6 && number != 1;
+        case 0x8d: // lea
+            return !in_register;
+        case 0x8f:
+        case 0xc6:
+        case 0xc7:
+            return number == 0;
+        case 0xd0:
+        case 0xd1:
+        case 0xd2:
+        case 0xd3:
+        case 0xc0:
+        case 0xc1:
+            return number != 6;
+        case 0xf6:
+        case 0xf7:
+            if (number == 0)
+                facts |= flags_set | (opcode == 0xf6 ? imm_byte : imm_size);
+            if (number == 3)
+                facts |= flags_set;
+            if (number != 2 && number != 3)
+                facts &= ~uint32_t{may_lock};
+            return number != 1;
+        case 0xfe:
+            return number < 2;
+        case 0xff:
+            if (number == 6)
+                facts |= flags_kept;
+            if (number > 1)
+                facts &= ~uint32_t{may_lock};
+            return number != 3 && number != 5 && number != 7;
+        default:
+            return true;
         }
     }
-}
 
-// endbr64, rdsspq and other hints of 0f 1e that capstone 4 may not know.
-unsigned hint_length(const uint8_t *code, size_t left) {
-    if (left >= 4 && code[0] == 0xf3 && code[1] == 0x0f && code[2] == 0x1e && code[3] >= 0xc0)
-        return 4;
-    if (left >= 5 && code[0] == 0xf3 && code[1] == 0x48 && code[2] == 0x0f && code[3] == 0x1e && code[4] >= 0xc0)
-        return 5;
-    return 0;
-}
-
-long find(const base::PageArray<Instruction> &row, uint64_t address) {
-    size_t low = 0;
-    size_t high = row.size();
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (row[middle].address < address)
-            low = middle + 1;
-        else
-            high = middle;
+    bool take_immediate(uint32_t form) {
+        switch (form) {
+        case imm_byte:
+        case imm_branch8:
+            return skip(1);
+        case imm_word:
+            return skip(2);
+        case imm_word_byte:
+            return skip(3);
+        case imm_size:
+            if (prefixes_.operand_size && (prefixes_.repeat || prefixes_.repeat_not))
+                return false; // which of the prefixes counts is not worth knowing
+            return skip(prefixes_.half() ? 2 : 4);
+        case imm_full:
+            if (prefixes_.operand_size && (prefixes_.repeat || prefixes_.repeat_not))
+                return false;
+            return skip(prefixes_.wide ? 8 : prefixes_.operand_size ? 2 : 4);
+        case imm_branch32:
+            return skip(4);
+        case imm_offset: {
+            unsigned size = prefixes_.address_size ? 4 : 8;
+            if (!skip(size))
+                return false;
+            memcpy(&out_.data_address, code_ + at_ - size, size);
+            return true;
+        }
+        default:
+            return true;
+        }
     }
-    return low < row.size() && row[low].address == address ? static_cast<long>(low) : -1;
-}
+
+    void branch_to(InstructionKind kind, unsigned size) {
+        int64_t distance = size == 1 ? static_cast<int8_t>(code_[at_ - 1]) : load32(code_ + at_ - 4);
+        out_.kind = kind;
+        out_.target = out_.address + at_ + extend(distance);
+    }
+
+    // Where control goes. With 66 processors differ about branches: refused.
+    bool classify(uint8_t map, uint8_t opcode) {
+        if (map == escape) {
+            if (opcode == 0x05)
+                out_.kind = InstructionKind::system_call;
+            else if (opcode == 0x0b)
+                out_.kind = InstructionKind::stop;
+            else if ((opcode & 0xf0) == 0x80)
+                branch_to(InstructionKind::branch, 4);
+            return out_.kind != InstructionKind::branch || !(prefixes_.operand_size || prefixes_.address_size);
+        }
+        switch (opcode) {
+        case 0xc2:
+            if (prefixes_.wide) // not written by anybody, and capstone disagrees
+                return false;
+            out_.kind = InstructionKind::ret;
+            break;
+        case 0xc3:
+            out_.kind = InstructionKind::ret;
+            break;
+        case 0xcc:
+        case 0xf4:
+            out_.kind = InstructionKind::stop;
+            break;
+        case 0x9d:
+        case 0xfd:
+            out_.sets_direction = true;
+            break;
+        case 0xe0:
+        case 0xe1:
+        case 0xe2:
+        case 0xe3:
+            branch_to(InstructionKind::loop, 1);
+            break;
+        case 0xe8:
+            branch_to(InstructionKind::call, 4);
+            break;
+        case 0xe9:
+            branch_to(InstructionKind::jump, 4);
+            break;
+        case 0xeb:
+            branch_to(InstructionKind::jump, 1);
+            break;
+        case 0xff:
+            if (modrm_.number == 2)
+                out_.kind = InstructionKind::call;
+            else if (modrm_.number == 4)
+                out_.kind = out_.displacement_offset != 0 ? InstructionKind::got_jump : InstructionKind::indirect_jump;
+            break;
+        default:
+            if ((opcode & 0xf0) == 0x70)
+                branch_to(InstructionKind::branch, 1);
+            break;
+        }
+        bool flow = out_.kind != InstructionKind::other && out_.kind != InstructionKind::stop;
+        // Linkers pad calls to `66 48 e8` and `67 e8`; nothing else is written like that.
+        if (!flow || !(prefixes_.operand_size || prefixes_.address_size))
+            return true;
+        return opcode == 0xe8 && prefixes_.operand_size == prefixes_.wide &&
+               prefixes_.operand_size != prefixes_.address_size;
+    }
+
+    bool finish() {
+        out_.length_bytes = static_cast<uint8_t>(at_);
+        if (out_.displacement_offset != 0)
+            out_.data_address = out_.end() + extend(load32(code_ + out_.displacement_offset));
+        return true;
+    }
+
+    // Behind the opcode of an instruction that may touch any vector state.
+    bool vector(bool with_immediate) {
+        return take_modrm() && skip(with_immediate ? 1 : 0) && finish();
+    }
+
+    // The opcodes of map 1 that have a VEX or EVEX form.
+    static bool in_vector_map(uint8_t opcode) {
+        return (opcode >= 0x10 && opcode <= 0x17) || (opcode >= 0x28 && opcode <= 0x2f) ||
+               (opcode >= 0x41 && opcode <= 0x4b) || (opcode >= 0x50 && opcode <= 0x7f) ||
+               (opcode >= 0x90 && opcode <= 0x99) || opcode == 0xae || opcode == 0xc2 ||
+               (opcode >= 0xc4 && opcode <= 0xc6) || (opcode >= 0xd0 && opcode <= 0xfe);
+    }
+    static bool has_vector_immediate(uint8_t opcode) {
+        return (opcode >= 0x70 && opcode <= 0x73) || opcode == 0xc2 || (opcode >= 0xc4 && opcode <= 0xc6);
+    }
+
+    bool vector_in_map(unsigned map, bool with_zeroing) {
+        if (map < 1 || map > 3 || at_ >= limit_)
+            return false;
+        uint8_t opcode = code_[at_++];
+        if (map != 1)
+            return vector(map == 3);
+        if (opcode == 0x77) // vzeroupper, vzeroall
+            return with_zeroing && finish();
+        return in_vector_map(opcode) && vector(has_vector_immediate(opcode));
+    }
+
+    bool vex(bool two_byte) {
+        if (prefixes_.any() || at_ + 2 > limit_)
+            return false;
+        unsigned map = two_byte ? 1 : code_[at_] & 0x1f;
+        return skip(two_byte ? 1 : 2) && vector_in_map(map, true);
+    }
+
+    bool evex() {
+        if (prefixes_.any() || at_ + 3 > limit_)
+            return false;
+        uint8_t first = code_[at_];
+        bool reserved = (first & 0x08) != 0 || (code_[at_ + 1] & 0x04) == 0;
+        return !reserved && skip(3) && vector_in_map(first & 7, false);
+    }
+
+    const uint8_t *code_;
+    size_t limit_;
+    Instruction &out_;
+    size_t at_ = 0;
+    Prefixes prefixes_{};
+    ModRm modrm_{};
+};
 
 } // namespace
 
-long Sweep::starting_at(uint64_t address) const {
-    return find(instructions, address);
+bool decode(const uint8_t *code, size_t left, uint64_t address, Instruction &out) {
+    return Decoding(code, left, address, out).run();
 }
 
-long Sweep::ending_at(uint64_t address) const {
-    if (address == function.range.end)
-        return static_cast<long>(instructions.size()) - 1;
-    long next = find(instructions, address);
-    return next > 0 ? next - 1 : -1;
-}
-
-Decoder::~Decoder() {
-    if (library_ == nullptr)
-        return;
-    if (instruction_ != nullptr)
-        capstone.free(static_cast<cs_insn *>(instruction_), 1);
-    if (handle_ != 0)
-        capstone.close(&handle_);
-    dlclose(library_);
-}
-
-bool Decoder::open() {
-    // The soname carries the version of the structures; 4 is what the header of
-    // this build describes, and CS_API_MAJOR is checked against it.
-    library_ = dlopen("libcapstone.so.4", RTLD_NOW | RTLD_LOCAL);
-    if (library_ == nullptr)
-        return false;
-    if (!load(library_, "cs_open", capstone.open) || !load(library_, "cs_close", capstone.close) ||
-        !load(library_, "cs_option", capstone.option) || !load(library_, "cs_malloc", capstone.allocate) ||
-        !load(library_, "cs_free", capstone.free) || !load(library_, "cs_disasm_iter", capstone.next) ||
-        !load(library_, "cs_version", capstone.version))
-        return false;
-    int major = 0;
-    int minor = 0;
-    capstone.version(&major, &minor);
-    if (major != CS_API_MAJOR || capstone.open(CS_ARCH_X86, CS_MODE_64, &handle_) != CS_ERR_OK)
-        return false;
-    if (capstone.option(handle_, CS_OPT_DETAIL, CS_OPT_ON) != CS_ERR_OK)
-        return false;
-    instruction_ = capstone.allocate(handle_);
-    return instruction_ != nullptr;
-}
-
-void Decoder::sweep(const Function &function, Sweep &out) {
-    out.function = function;
-    out.instructions.resize_down(0);
-    out.consistent = false;
-    uint64_t address = function.range.begin;
-    auto *code = reinterpret_cast<const uint8_t *>(address);
-    size_t left = function.range.end - function.range.begin;
-    auto *decoded = static_cast<cs_insn *>(instruction_);
-    while (left > 0) {
-        Instruction next{};
-        if (unsigned hint = hint_length(code, left); hint != 0) {
-            next.address = address;
-            next.length_bytes = static_cast<uint8_t>(hint);
-            next.flags = FlagEffect::keeps;
-            next.general_registers_only = true;
-            code += hint;
-            address += hint;
-            left -= hint;
-        } else {
-            if (!capstone.next(handle_, &code, &left, &address, decoded))
-                return;
-            classify(*decoded, next);
-        }
-        if (!out.instructions.push(next))
-            return;
-    }
-    for (const Instruction &instruction : out.instructions)
-        if (instruction.target != 0 && function.range.contains(instruction.target) &&
-            out.starting_at(instruction.target) < 0)
-            return;
-    out.consistent = true;
-}
-
-} // namespace intercept
+} // namespace intercept::x86_64

@@ -4,6 +4,8 @@
  * asserts each offset. */
 #pragma once
 
+#include "intercept/plan/site_flags.h"
+
 #define FRAME_NR 0
 #define FRAME_ARG0 8
 #define FRAME_ARG1 16
@@ -30,9 +32,6 @@
 
 /* Of a byte of intercept_table: the hooks; the bit above them is words_bit. */
 #define SLOTS_MASK 0x7f
-
-#define SITE_VECTOR_DEAD 1
-#define SITE_FLAGS_DEAD 2
 
 /* What intercept_dispatch_hook tells the entry to do. */
 #define ACTION_HANDLED 0

@@ -31,7 +31,7 @@ __attribute__((visibility("hidden"))) void intercept_entry_flags_dead();
 __attribute__((visibility("hidden"))) void intercept_process_post_entry();
 }
 
-namespace intercept {
+namespace intercept::x86_64 {
 namespace {
 
 bool fits_displacement(uint64_t distance) {
@@ -284,4 +284,4 @@ size_t write_stub(const SitePlan &plan, uint64_t window, uint64_t stub_address, 
     return stub.ok() ? stub.used() : 0;
 }
 
-} // namespace intercept
+} // namespace intercept::x86_64

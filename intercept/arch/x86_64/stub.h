@@ -7,17 +7,13 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace intercept {
+namespace intercept::x86_64 {
 
 constexpr size_t stub_bytes_max = 448;
+constexpr unsigned jump_bytes = 5; // jmp rel32
 
-// Writes the stub of a site, to run at `stub_address`, into `out` (at least
-// stub_bytes_max bytes; it may be another mapping of the same place), its
-// SiteRecord included. `window` is the address of the patched window. Returns the
-// bytes used, a multiple of 8, or 0 if something is out of reach of 32 bits.
+// See Architecture (arch/architecture.h). The stub's SiteRecord lies behind its code.
 size_t write_stub(const SitePlan &plan, uint64_t window, uint64_t stub_address, uint8_t *out);
-
-// jmp rel32 from `from` to `to`. False: out of reach.
 bool write_jump(uint64_t from, uint64_t to, uint8_t *out);
 
-} // namespace intercept
+} // namespace intercept::x86_64

@@ -1,0 +1,110 @@
+// text_scan: sixteen bytes at a time, in the vector instructions that every
+// x86-64 processor has. A hook that comes here has saved the vector registers.
+#include "intercept/arch/x86_64/text_scan.h"
+
+#include <cstring>
+#include <emmintrin.h>
+
+namespace intercept::x86_64 {
+namespace {
+
+const uint8_t *code_at(uint64_t address) {
+    return reinterpret_cast<const uint8_t *>(address);
+}
+
+__m128i load(uint64_t address) {
+    return _mm_loadu_si128(reinterpret_cast<const __m128i *>(address));
+}
+
+__m128i all(unsigned byte) {
+    return _mm_set1_epi8(static_cast<char>(byte));
+}
+
+// End of the instruction e8/e9 rel32 or 0f 8x rel32 whose last opcode byte is at
+// `opcode`.
+constexpr uint64_t behind_opcode_bytes = 5;
+
+uint64_t target_of(uint64_t opcode) {
+    int32_t distance;
+    memcpy(&distance, code_at(opcode + 1), sizeof distance);
+    return opcode + behind_opcode_bytes + static_cast<uint64_t>(static_cast<int64_t>(distance));
+}
+
+bool is_opcode(const AddressRange &text, uint64_t at) {
+    uint8_t byte = *code_at(at);
+    return (byte & 0xfe) == 0xe8 || ((byte & 0xf0) == 0x80 && at > text.begin && *code_at(at - 1) == 0x0f);
+}
+
+bool take(uint64_t opcode, const Neighbourhood &near, base::PageArray<BranchCandidate> &out) {
+    uint64_t target = target_of(opcode);
+    return !near.contains(target) || out.push({target, opcode + behind_opcode_bytes});
+}
+
+} // namespace
+
+bool find_sites(const AddressRange &text, base::PageArray<uint64_t> &out) {
+    constexpr uint64_t step = 16;
+    uint64_t at = text.begin;
+    const __m128i first = all(0x0f);
+    const __m128i second = all(0x05);
+    for (; at + step < text.end; at += step) {
+        __m128i both = _mm_and_si128(_mm_cmpeq_epi8(load(at), first), _mm_cmpeq_epi8(load(at + 1), second));
+        for (auto hits = static_cast<unsigned>(_mm_movemask_epi8(both)); hits != 0; hits &= hits - 1)
+            if (!out.push(at + static_cast<unsigned>(__builtin_ctz(hits))))
+                return false;
+    }
+    for (; at + 2 <= text.end; at++)
+        if (code_at(at)[0] == 0x0f && code_at(at)[1] == 0x05 && !out.push(at))
+            return false;
+    return true;
+}
+
+// A branch within the object covers less than its size, so the highest byte of the
+// distance is small or nearly -1: that leaves few candidates to look at one by one.
+bool find_far_branches(const AddressRange &text, const Neighbourhood &near, base::PageArray<BranchCandidate> &out) {
+    constexpr uint64_t step = 16;
+    constexpr uint64_t look_ahead = behind_opcode_bytes - 1;
+    uint64_t high = near.span().size() >> 24;
+    const bool any_height = high >= 126;
+    const __m128i lowest = all(static_cast<unsigned>(any_height ? 128 : high + 1));
+    const __m128i heights = all(static_cast<unsigned>(any_height ? 255 : 2 * high + 1));
+    uint64_t at = text.begin;
+    for (; at < text.end && at < text.begin + 1 && at + behind_opcode_bytes <= text.end; at++)
+        if (is_opcode(text, at) && !take(at, near, out))
+            return false;
+    for (; at + step + look_ahead <= text.end; at += step) {
+        __m128i opcode = load(at);
+        __m128i call_or_jump = _mm_cmpeq_epi8(_mm_and_si128(opcode, all(0xfe)), all(0xe8));
+        __m128i conditional = _mm_and_si128(_mm_cmpeq_epi8(_mm_and_si128(opcode, all(0xf0)), all(0x80)),
+                                            _mm_cmpeq_epi8(load(at - 1), all(0x0f)));
+        __m128i height = _mm_add_epi8(load(at + look_ahead), lowest);
+        __m128i possible = _mm_and_si128(_mm_or_si128(call_or_jump, conditional),
+                                         _mm_cmpeq_epi8(_mm_min_epu8(height, heights), height));
+        for (auto hits = static_cast<unsigned>(_mm_movemask_epi8(possible)); hits != 0; hits &= hits - 1)
+            if (!take(at + static_cast<unsigned>(__builtin_ctz(hits)), near, out))
+                return false;
+    }
+    for (; at + behind_opcode_bytes <= text.end; at++)
+        if (is_opcode(text, at) && !take(at, near, out))
+            return false;
+    return true;
+}
+
+bool find_short_branches(const AddressRange &text, uint64_t first, uint64_t last,
+                         base::PageArray<BranchCandidate> &out) {
+    constexpr uint64_t short_branch_bytes = 130;
+    uint64_t begin = first - text.begin > short_branch_bytes ? first - short_branch_bytes : text.begin;
+    uint64_t end = text.end - last > short_branch_bytes ? last + short_branch_bytes : text.end;
+    for (uint64_t at = begin; at + 2 <= end; at++) {
+        uint64_t target = at + 2 + static_cast<uint64_t>(static_cast<int64_t>(static_cast<int8_t>(code_at(at)[1])));
+        if (target - first > last - first)
+            continue;
+        uint8_t byte = *code_at(at);
+        bool branch = (byte & 0xf0) == 0x70 || byte == 0xeb || (byte & 0xfc) == 0xe0;
+        if (branch && !out.push({target, at + 2}))
+            return false;
+    }
+    return true;
+}
+
+} // namespace intercept::x86_64

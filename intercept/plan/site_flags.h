@@ -1,0 +1,6 @@
+/* site_flags: what the planner found out about a site beside its window. For C++
+ * and the assembler. */
+#pragma once
+
+#define SITE_VECTOR_DEAD 1 /* nobody needs vector, mask or x87 state kept */
+#define SITE_FLAGS_DEAD 2  /* nobody reads the arithmetic flags as they are now */
