@@ -51,6 +51,9 @@ void mount(const std::string &directory, const std::string &token_path) {
 namespace shim {
 constinit Mount mounts[max_mounts];
 constinit unsigned mount_count;
+ThreadContext *context_current() {
+    return context_get();
+}
 ThreadContext *context_get() {
     return &fake::context;
 }
