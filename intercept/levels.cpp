@@ -10,7 +10,8 @@
 namespace intercept {
 namespace {
 
-constexpr unsigned all_levels = INTERCEPT_LEVEL_START | INTERCEPT_LEVEL_LOADED;
+constexpr unsigned all_levels =
+    INTERCEPT_LEVEL_START | INTERCEPT_LEVEL_LOADED | INTERCEPT_LEVEL_TRAP | INTERCEPT_LEVEL_LAUNCHER;
 unsigned wanted_levels = INTERCEPT_LEVEL_START | INTERCEPT_LEVEL_LOADED;
 
 // "0", "0,1", "01": the digits of the levels. False: something else.

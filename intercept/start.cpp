@@ -3,15 +3,21 @@
 //   list objects ─► plan (cache, else decode) ─► stubs ─► seal ─► patch
 //
 // All plans are made before the first byte is changed.
+#include "intercept/start.h"
+#include "base/log.h"
 #include "base/raw_syscall.h"
 #include "intercept/arch/architecture.h"
 #include "intercept/arch/x86_64/frame.h"
 #include "intercept/arch/x86_64/vector_level.h"
 #include "intercept/hooks/registry.h"
+#include "intercept/levels.h"
 #include "intercept/objects/object.h"
 #include "intercept/patch/patcher.h"
 #include "intercept/plan/plan_cache.h"
 #include "intercept/plan/planner.h"
+#include "intercept/trap/exempt_range.h"
+#include "intercept/trap/trap.h"
+#include "intercept/trap/trap_sites.h"
 
 #include <cerrno>
 #include <cstring>
@@ -142,7 +148,28 @@ int plan_all(base::PageArray<Work> &work) {
     return 0;
 }
 
+// Before the stubs are written, which must know where they may execute system calls.
+bool prepare_traps() {
+    if (trap_is_on() || (trap_is_possible() && exempt_range_start() == 0))
+        return true;
+    base::LogLine("intercept")
+        .text("level 2: this kernel has no Syscall User Dispatch (Linux 5.11), or there is no memory: "
+              "what is not patched slips past")
+        .write();
+    return false;
+}
+
 } // namespace
+
+int start_traps() {
+    int result = exempt_range_start();
+    if (result == 0)
+        result = trap_start(arenas);
+    if (result != 0)
+        base::LogLine("intercept").text("level 2 is not possible here: error ").number(-result).write();
+    return result;
+}
+
 } // namespace intercept
 
 using namespace intercept;
@@ -151,12 +178,16 @@ extern "C" {
 
 int intercept_start(void) {
     detect_vector_level();
+    bool traps = (chosen_levels() & INTERCEPT_LEVEL_TRAP) != 0 && prepare_traps();
     base::PageArray<Work> work;
     int planned = plan_all(work);
     // Whatever has a plan is patched, even if others got none.
     base::PageArray<base::PageArray<uint64_t>> stubs;
-    if (work.size() == 0)
+    if (work.size() == 0) {
+        if (traps)
+            start_traps();
         return planned;
+    }
     if (!stubs.reserve(work.size()))
         return -ENOMEM;
     for (size_t i = 0; i < work.size(); i++)
@@ -170,6 +201,8 @@ int intercept_start(void) {
         done.push({item.object.path, item.object.base, item.plan->data(), item.plan->size(), item.from_cache});
         stubs.data()[i].release();
     }
+    if (traps)
+        start_traps();
     return planned;
 }
 
@@ -181,6 +214,8 @@ int intercept_set_object_filter(int (*wanted)(const intercept_object_info *, voi
 
 void intercept_get_statistics(intercept_statistics *out) {
     *out = {};
+    out->traps_on = trap_is_on() ? 1 : 0;
+    out->trap_sites = trap_counts().sites;
     for (const PatchedObject &object : done) {
         out->objects++;
         out->plans_cached += object.from_cache ? 1 : 0;

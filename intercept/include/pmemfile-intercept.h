@@ -17,6 +17,7 @@
  * x86-64 Linux. docs/interception.md explains the mechanism. */
 #pragma once
 
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -128,6 +129,9 @@ INTERCEPT_API int intercept_remove(int id);
 /* Where calls are caught. Levels are independent of each other and add up. */
 #define INTERCEPT_LEVEL_START 1u  /* level 0: objects that are loaded at intercept_start */
 #define INTERCEPT_LEVEL_LOADED 2u /* level 1: objects that the loader maps later */
+#define INTERCEPT_LEVEL_TRAP 4u   /* level 2: what is not patched, by Syscall User Dispatch (Linux 5.11) */
+/* level 3: static programs that the process executes, by way of intercept-run */
+#define INTERCEPT_LEVEL_LAUNCHER 8u
 /* For the next intercept_start; a bit mask. The default is levels 0 and 1. The
  * environment has the last word: INTERCEPT_LEVELS=0,1 (digits of the levels; a
  * value that makes no sense is reported and ignored, and set-user-id programs
@@ -171,6 +175,8 @@ struct intercept_statistics {
     size_t window_unsafe;  /* an instruction, but no window that may be moved */
     size_t excluded;       /* rt_sigreturn */
     size_t failed;         /* proven, but memory or protection said no */
+    int traps_on;          /* level 2 is at work */
+    size_t trap_sites;     /* addresses whose calls have been trapped so far */
 };
 INTERCEPT_API void intercept_get_statistics(struct intercept_statistics *out);
 
@@ -204,6 +210,25 @@ INTERCEPT_API void intercept_bypass_set(int depth);
 
 /* The kernel's call, never intercepted. -errno on failure. Any thread. */
 INTERCEPT_API long intercept_raw_syscall(long nr, long a0, long a1, long a2, long a3, long a4, long a5);
+
+/* Level 3. Makes this process the program's, whose ELF file `descriptor` is open for reading, as
+ * execve would, with the hooks that are registered; for a launcher, from its main thread, when it has no
+ * others. `argv` is the one that main got. The program may be static: its libc is its own, and the hooks'
+ * is ours. Its first call already comes to the hooks. Does not return but for an error:
+ * -EOPNOTSUPP (no FSGSBASE), -ENOSYS (no Syscall User Dispatch), -ENOEXEC, -EEXIST (its address
+ * is taken), -ENOMEM. After one the process should end. */
+INTERCEPT_API int intercept_run_program(int descriptor, const char *path, char **argv);
+
+/* For hooks that end a thread or handle signals themselves; needed for programs run by
+ * intercept_run_program, the plain thing elsewhere. A hook must not execute exit(2) itself but call
+ * intercept_exit_thread. A signal handler of the hooks' own must begin with intercept_run_own_handler
+ * (which calls the handler proper with our thread pointer), and call the program's by
+ * intercept_run_program_handler. */
+INTERCEPT_API void intercept_exit_thread(long status) __attribute__((noreturn));
+INTERCEPT_API void intercept_run_own_handler(int number, siginfo_t *info, void *context,
+                                             void (*handler)(int, siginfo_t *, void *));
+INTERCEPT_API void intercept_run_program_handler(int number, siginfo_t *info, void *context,
+                                                 void (*handler)(int, siginfo_t *, void *));
 
 #ifdef __cplusplus
 }

@@ -4,6 +4,7 @@
 
 #include "base/raw_syscall.h"
 #include "intercept/arch/architecture.h"
+#include "intercept/trap/exempt_range.h"
 
 #include <sys/mman.h>
 
@@ -73,11 +74,23 @@ Arena *Arenas::find(const AddressRange &span, size_t size_bytes) {
     if (count_ == arenas_max)
         return nullptr;
     size_t wanted = size_bytes > arena_bytes_min ? (size_bytes + 4095) & ~size_t{4095} : arena_bytes_min;
-    uint64_t address = map_near(span, wanted);
+    // Level 2: where the kernel lets system calls through, if that is near enough.
+    AddressRange exempt = exempt_range();
+    uint64_t address =
+        exempt.begin != 0 && within_reach(span, exempt.begin, exempt.end - exempt.begin) ? exempt_pages(wanted) : 0;
+    if (address == 0)
+        address = map_near(span, wanted);
     if (address == 0)
         return nullptr;
     arenas_[count_] = {address, wanted, 0, false};
     return &arenas_[count_++];
+}
+
+bool Arenas::contains(uint64_t address) const {
+    for (unsigned i = 0; i < count_; i++)
+        if (address - arenas_[i].address < arenas_[i].size_bytes)
+            return true;
+    return false;
 }
 
 bool Arenas::seal() {

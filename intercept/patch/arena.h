@@ -25,6 +25,9 @@ public:
     // Makes all arenas readable and executable, no longer writable. False: refused.
     bool seal();
 
+    // Any thread: arenas are only added.
+    bool contains(uint64_t address) const;
+
 private:
     static constexpr unsigned arenas_max = 64;
     Arena arenas_[arenas_max];

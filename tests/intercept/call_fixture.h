@@ -41,5 +41,10 @@ protected:
     static void catch_every_call();
 };
 
+// The code behind a site's name (in intercept_trap_test a jump to it stands there).
+const void *code_of(long (*site)());
+// intercept_trap_test: what site_getppid gives in a thread that was there before level 2.
+long early_thread_call();
+
 // Exit status of a child, or -1 if it did not exit by itself.
 int wait_for(pid_t child);

@@ -311,7 +311,7 @@ TEST_F(Call, UnwindingLeadsFromTheHookToTheApp) {
     };
     trace.reserve(200);
     auto near = [](long (*function)()) {
-        auto begin = reinterpret_cast<uint64_t>(function);
+        auto begin = reinterpret_cast<uint64_t>(code_of(function));
         for (size_t i = 0; i + 2 < trace.size(); i++)
             if (trace[i] > begin && trace[i] < begin + 32)
                 return true; // and two more above it

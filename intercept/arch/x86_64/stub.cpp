@@ -19,9 +19,17 @@
 //           mov ecx, number ; lea r11, [record] ; call [record.post_entry]
 //           lea rsp, [rsp + 128] ; jmp after
 //   record
+//
+// Under level 2 a system call outside the exempt range would be trapped: instead of
+// each such `syscall`, the site's too, stands a jump to one in the range (trap/exempt_range.h)
+// that comes back behind it. A guest's stub (guest/guest.h) only moves the
+// instructions; the rest is done by a trap stub.
 #include "intercept/arch/x86_64/stub.h"
 
+#include "intercept/arch/x86_64/trap_stub.h"
 #include "intercept/hooks/registry.h"
+#include "intercept/plan/site_flags.h"
+#include "intercept/trap/exempt_range.h"
 
 #include <cstring>
 
@@ -163,6 +171,40 @@ void load_mask(StubWriter &stub) {
     stub.code({0x41, 0x0f, 0xb6, 0x0c, 0x0b}); // movzx ecx, byte [r11 + rcx]
 }
 
+void far_jump(StubWriter &stub, uint64_t to) {
+    stub.code({0xff, 0x25, 0, 0, 0, 0}); // jmp [rip + 0]
+    stub.bytes(&to, 8);
+}
+
+// The kernel's part of a call, executed here or, where that would be trapped, elsewhere.
+void system_call_here(StubWriter &stub) {
+    constexpr unsigned far_jump_bytes = 14;
+    uint64_t gadget = is_outside_exempt(stub.here()) ? exempt_gadget(stub.here() + far_jump_bytes) : 0;
+    if (gadget != 0)
+        far_jump(stub, gadget);
+    else
+        stub.code(system_call);
+}
+
+size_t write_guest_stub(StubWriter &stub, const SitePlan &plan, unsigned moved, uint64_t window) {
+    uint64_t site = window + plan.site_in_window;
+    uint8_t *far = exempt_memory(trap_stub_bytes_max);
+    if (far == nullptr || !exempt_memory_write(far, trap_stub_bytes_max, true))
+        return 0;
+    far_jump(stub, reinterpret_cast<uint64_t>(far));
+    uint64_t back = site + 2;
+    if (plan.state == INTERCEPT_SITE_OVER) {
+        back = stub.here();
+        for (unsigned i = moved; i < plan.instruction_count; i++)
+            move_instruction(stub, plan, plan.instructions[i], window);
+        stub.jump_to(window + plan.window_bytes);
+    }
+    write_trap_stub(TrapKind::guest, site + 2, back, far);
+    exempt_memory_write(far, trap_stub_bytes_max, false);
+    stub.align(16);
+    return stub.ok() ? stub.used() : 0;
+}
+
 bool may_make_process(const SitePlan &plan) {
     for (long number : process_kind_numbers)
         if (plan.number == number)
@@ -192,6 +234,8 @@ size_t write_stub(const SitePlan &plan, uint64_t window, uint64_t stub_address, 
     unsigned i = 0;
     for (; i < plan.instruction_count && plan.instructions[i].offset_bytes < plan.site_in_window; i++)
         move_instruction(stub, plan, plan.instructions[i], window);
+    if ((plan.flags & SITE_GUEST) != 0)
+        return write_guest_stub(stub, plan, i, window);
     size_t fixups[2 + process_kind_count * 2][2]; // field, what of the record
     unsigned fixup_count = 0;
     auto record_field = [&](size_t member) {
@@ -240,7 +284,11 @@ size_t write_stub(const SitePlan &plan, uint64_t window, uint64_t stub_address, 
     stub.close(passed, 1);
     if (words)
         stub.close(word_passed, 4);
-    if (over) {
+    uint64_t gadget =
+        is_outside_exempt(over ? stub_address : site) ? exempt_gadget(over ? stub_address + after : site + 2) : 0;
+    if (gadget != 0) {
+        far_jump(stub, gadget);
+    } else if (over) {
         stub.code(system_call);
         stub.jump_to(stub_address + after);
     } else {
@@ -263,7 +311,7 @@ size_t write_stub(const SitePlan &plan, uint64_t window, uint64_t stub_address, 
             continue;
         record.kind_target[kind] = stub.here();
         stub.code(red_zone_back);
-        stub.code(system_call);
+        system_call_here(stub);
         stub.code(red_zone_skip);
         stub.code({0xb9}); // mov ecx, number
         auto number = static_cast<uint32_t>(process_kind_numbers[kind]);

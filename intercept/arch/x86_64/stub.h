@@ -9,7 +9,7 @@
 
 namespace intercept::x86_64 {
 
-constexpr size_t stub_bytes_max = 448;
+constexpr size_t stub_bytes_max = 512;
 constexpr unsigned jump_bytes = 5; // jmp rel32
 
 // See Architecture (arch/architecture.h). The stub's SiteRecord lies behind its code.

@@ -1,0 +1,120 @@
+// intercept-run: starts a program whose system calls are hooked from its very first
+// instruction, static ones too.
+//
+//   intercept-run -l HOOKS.so PROGRAM ...
+//        │ LD_PRELOAD=HOOKS.so INTERCEPT_RUN=/path/of/program
+//        ▼ exec of ourselves: the hooks' constructors run
+//   intercept_run_program (in the hook library) ─► the program, in this process
+#include "base/log.h"
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <string>
+#include <unistd.h>
+
+namespace {
+
+constexpr int own_error = 125;
+constexpr int not_executable = 126;
+constexpr int not_found = 127;
+constexpr char run_variable[] = "INTERCEPT_RUN";
+
+using RunProgram = int (*)(int descriptor, const char *path, char **argv);
+
+void complain(std::string_view what, std::string_view why) {
+    base::LogLine("intercept-run").text(what).text(": ").text(why).write();
+}
+
+std::string_view reason(int result) {
+    switch (-result) {
+    case EOPNOTSUPP:
+        return "this processor or kernel has no FSGSBASE";
+    case ENOSYS:
+        return "this kernel has no Syscall User Dispatch (Linux 5.11)";
+    case EEXIST:
+        return "its address is taken by our own libraries";
+    default: {
+        const char *text = strerrordesc_np(-result);
+        return text != nullptr ? text : "unknown error";
+    }
+    }
+}
+
+// We have been exec'ed with the hooks loaded.
+int run(const char *path, char **argv) {
+    auto run_program = reinterpret_cast<RunProgram>(dlsym(RTLD_DEFAULT, "intercept_run_program"));
+    if (run_program == nullptr) {
+        complain(path, "no hook library with the interceptor is loaded (LD_PRELOAD)");
+        return own_error;
+    }
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    int result = descriptor < 0 ? -errno : run_program(descriptor, path, argv);
+    complain(path, reason(result));
+    return result == -ENOENT ? not_found : not_executable;
+}
+
+std::string find_program(const std::string &name) {
+    if (name.find('/') != std::string::npos)
+        return name;
+    const char *path = getenv("PATH");
+    std::string rest = path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin";
+    for (size_t at = 0; at <= rest.size();) {
+        size_t end = rest.find(':', at);
+        end = end == std::string::npos ? rest.size() : end;
+        std::string directory = rest.substr(at, end - at);
+        std::string candidate = (directory.empty() ? "." : directory) + "/" + name;
+        if (access(candidate.c_str(), X_OK) == 0)
+            return candidate;
+        at = end + 1;
+    }
+    return {};
+}
+
+void add_to_variable(const char *name, const std::string &value, const char *separator) {
+    const char *former = getenv(name);
+    setenv(name, (former == nullptr || *former == 0 ? value : value + separator + former).c_str(), 1);
+}
+
+constexpr char usage[] = "usage: intercept-run [-l HOOKS.so]... PROGRAM [ARGUMENT]...\n"
+                         "Runs a program, static or not, with hook libraries that use libpmemfile-intercept;\n"
+                         "they see every system call from its first instruction on.\n";
+
+} // namespace
+
+int main(int argc, char **argv) {
+    if (const char *path = getenv(run_variable))
+        return run(path, argv);
+    int option = 0;
+    while ((option = getopt(argc, argv, "+l:h")) != -1) {
+        if (option == 'l') {
+            char *whole = realpath(optarg, nullptr);
+            if (whole == nullptr || strpbrk(whole, ": ") != nullptr) {
+                complain(optarg, whole == nullptr ? strerrordesc_np(errno) : "its path may not hold ':' or ' '");
+                return own_error;
+            }
+            add_to_variable("LD_PRELOAD", whole, ":");
+            free(whole);
+        } else {
+            bool wanted = option == 'h';
+            if (write(wanted ? 1 : 2, usage, sizeof usage - 1) < 0)
+                return own_error;
+            return wanted ? 0 : own_error;
+        }
+    }
+    if (optind == argc) {
+        complain("no program", "give one, or -h for help");
+        return own_error;
+    }
+    std::string path = find_program(argv[optind]);
+    if (path.empty() || access(path.c_str(), X_OK) != 0) {
+        complain(argv[optind], path.empty() ? "not found" : strerrordesc_np(errno));
+        return path.empty() || errno == ENOENT ? not_found : not_executable;
+    }
+    setenv(run_variable, path.c_str(), 1);
+    execv("/proc/self/exe", argv + optind);
+    complain("/proc/self/exe", strerrordesc_np(errno));
+    return own_error;
+}

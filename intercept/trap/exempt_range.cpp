@@ -1,0 +1,227 @@
+// The range: from below the lowest of libc's neighbours to the end of the loader.
+#include "intercept/trap/exempt_range.h"
+
+#include "base/page_array.h"
+#include "base/raw_syscall.h"
+#include "intercept/arch/x86_64/trap_stub.h"
+#include "intercept/trap/exempt_call.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/mman.h>
+
+extern "C" {
+__attribute__((visibility("hidden"))) extern const uint8_t intercept_exempt_function[], intercept_exempt_function_end[];
+}
+
+namespace intercept {
+
+constinit ExemptFunction exempt_function = base::raw_syscall;
+
+namespace {
+
+constexpr uint64_t page_bytes = 4096;
+constexpr size_t stub_memory_bytes = 16 << 20;         // reserved; used by the page
+constexpr uint64_t span_bytes_max = uint64_t{1} << 32; // further apart they are not neighbours
+
+constinit AddressRange range;
+constinit AddressRange stubs;   // the free part of the stub memory
+constinit AddressRange gadgets; // the free part of the page that gadgets are written to
+
+bool map_nothing(uint64_t begin, uint64_t end) {
+    long got = base::raw_syscall(SYS_mmap, static_cast<long>(begin), static_cast<long>(end - begin), PROT_NONE,
+                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+    if (!base::is_error(got) && static_cast<uint64_t>(got) != begin) { // a kernel that knows no NOREPLACE
+        base::raw_syscall(SYS_munmap, got, static_cast<long>(end - begin));
+        return false;
+    }
+    return !base::is_error(got);
+}
+
+// The lines of /proc/self/maps, as ranges in ascending order.
+class MappingReader {
+public:
+    MappingReader()
+        : descriptor_(base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long("/proc/self/maps"), O_RDONLY | O_CLOEXEC)) {
+    }
+    MappingReader(const MappingReader &) = delete;
+    MappingReader &operator=(const MappingReader &) = delete;
+    ~MappingReader() {
+        if (!base::is_error(descriptor_))
+            base::raw_syscall(SYS_close, descriptor_);
+    }
+    bool next(AddressRange &out) {
+        char end_of_number = 0;
+        if (!number(out.begin, end_of_number) || end_of_number != '-' || !number(out.end, end_of_number))
+            return false;
+        while (end_of_number != '\n' && get(end_of_number)) {
+        }
+        return true;
+    }
+
+private:
+    bool get(char &out) {
+        if (at_ == filled_) {
+            long got = base::is_error(descriptor_)
+                           ? 0
+                           : base::raw_syscall(SYS_read, descriptor_, base::as_long(buffer_), sizeof buffer_);
+            if (got <= 0)
+                return false;
+            at_ = 0;
+            filled_ = static_cast<size_t>(got);
+        }
+        out = buffer_[at_++];
+        return true;
+    }
+    bool number(uint64_t &out, char &behind) {
+        out = 0;
+        bool any = false;
+        while (get(behind)) {
+            unsigned digit = behind >= '0' && behind <= '9'   ? static_cast<unsigned>(behind - '0')
+                             : behind >= 'a' && behind <= 'f' ? static_cast<unsigned>(behind - 'a' + 10)
+                                                              : 16;
+            if (digit == 16)
+                return any;
+            out = out * 16 + digit;
+            any = true;
+        }
+        return false;
+    }
+
+    long descriptor_;
+    size_t at_ = 0;
+    size_t filled_ = 0;
+    char buffer_[4096];
+};
+
+// Leaves no hole in the range into which code could be mapped later. Nothing of ours may be mapped here that
+// goes away again.
+void fill_holes() {
+    MappingReader reader;
+    AddressRange mapping{};
+    uint64_t at = range.begin;
+    while (at < range.end && reader.next(mapping)) {
+        if (mapping.end <= at)
+            continue;
+        uint64_t end = mapping.begin < range.end ? mapping.begin : range.end;
+        if (end > at)
+            map_nothing(at, end);
+        at = mapping.end;
+    }
+}
+
+// Just below the range, which then begins there.
+bool reserve_stubs() {
+    for (uint64_t distance = 0; distance < span_bytes_max / 4; distance = distance == 0 ? page_bytes : distance * 2) {
+        uint64_t end = range.begin - distance;
+        if (end < stub_memory_bytes || !map_nothing(end - stub_memory_bytes, end))
+            continue;
+        stubs = {end - stub_memory_bytes, end};
+        range.begin = stubs.begin;
+        return true;
+    }
+    return false;
+}
+
+} // namespace
+
+int exempt_range_start() {
+    if (range.begin != 0)
+        return 0;
+    base::PageArray<Object> objects;
+    if (!list_objects(objects))
+        return -ENOMEM;
+    const Object *libc = nullptr;
+    for (const Object &object : objects)
+        if (object.is_libc)
+            libc = &object;
+    if (libc == nullptr)
+        return -ENOENT;
+    range = libc->span;
+    const AddressRange middle = libc->span;
+    auto take_if_near = [&](const AddressRange &span) {
+        bool near = span.begin < middle.begin ? middle.begin - span.begin < span_bytes_max
+                                              : span.end - middle.end < span_bytes_max;
+        if (!near)
+            return;
+        range.begin = span.begin < range.begin ? span.begin : range.begin;
+        range.end = span.end > range.end ? span.end : range.end;
+    };
+    // The program itself is not among libc's neighbours, even where the loader was called to load it.
+    for (const Object &object : objects)
+        if (object.path[0] != '\0')
+            take_if_near(object.span);
+    range.begin &= ~(page_bytes - 1);
+    range.end = (range.end + page_bytes - 1) & ~(page_bytes - 1);
+    objects.release();
+    if (!reserve_stubs())
+        return -ENOMEM;
+    fill_holes();
+    auto size_bytes = static_cast<size_t>(intercept_exempt_function_end - intercept_exempt_function);
+    uint8_t *copy = exempt_memory(32);
+    if (copy == nullptr || size_bytes > 32 || !exempt_memory_write(copy, size_bytes, true))
+        return -ENOMEM;
+    memcpy(copy, intercept_exempt_function, size_bytes);
+    exempt_memory_write(copy, size_bytes, false);
+    exempt_function = reinterpret_cast<ExemptFunction>(copy);
+    return 0;
+}
+
+AddressRange exempt_range() {
+    return range;
+}
+
+bool is_outside_exempt(uint64_t address) {
+    return range.begin != 0 && !range.contains(address);
+}
+
+uint64_t exempt_pages(size_t size_bytes) {
+    uint64_t end = stubs.end & ~(page_bytes - 1);
+    if (end - stubs.begin < size_bytes)
+        return 0;
+    uint64_t begin = end - size_bytes;
+    if (exempt_call(SYS_mprotect, static_cast<long>(begin), static_cast<long>(size_bytes), PROT_READ | PROT_WRITE) != 0)
+        return 0;
+    stubs.end = begin;
+    return begin;
+}
+
+uint64_t exempt_gadget(uint64_t back) {
+    if (gadgets.end - gadgets.begin < exempt_gadget_bytes) {
+        exempt_gadgets_seal();
+        gadgets.begin = exempt_pages(page_bytes);
+        gadgets.end = gadgets.begin != 0 ? gadgets.begin + page_bytes : 0;
+        if (gadgets.begin == 0)
+            return 0;
+    } else if (exempt_call(SYS_mprotect, static_cast<long>(gadgets.end - page_bytes), page_bytes,
+                           PROT_READ | PROT_WRITE | PROT_EXEC) != 0) {
+        return 0;
+    }
+    uint64_t address = gadgets.begin;
+    write_pass_stub(back, reinterpret_cast<uint8_t *>(address));
+    gadgets.begin += exempt_gadget_bytes;
+    return address;
+}
+
+void exempt_gadgets_seal() {
+    if (gadgets.end != 0)
+        exempt_call(SYS_mprotect, static_cast<long>(gadgets.end - page_bytes), page_bytes, PROT_READ | PROT_EXEC);
+}
+
+uint8_t *exempt_memory(size_t size_bytes) {
+    if (stubs.end - stubs.begin < size_bytes)
+        return nullptr;
+    auto *result = reinterpret_cast<uint8_t *>(stubs.begin);
+    stubs.begin += size_bytes;
+    return result;
+}
+
+bool exempt_memory_write(uint8_t *at, size_t size_bytes, bool on) {
+    uint64_t begin = reinterpret_cast<uint64_t>(at) & ~(page_bytes - 1);
+    uint64_t end = (reinterpret_cast<uint64_t>(at) + size_bytes + page_bytes - 1) & ~(page_bytes - 1);
+    return exempt_call(SYS_mprotect, static_cast<long>(begin), static_cast<long>(end - begin),
+                       PROT_READ | PROT_EXEC | (on ? PROT_WRITE : 0)) == 0;
+}
+
+} // namespace intercept

@@ -1,0 +1,29 @@
+// trap_sites: which stub stands in for the call at which address.
+//
+// Read by the handler of SIGSYS, on any thread, without a lock; grows only. An address
+// keeps its stub when other code comes to stand there: the stub depends on it alone.
+#pragma once
+
+#include "intercept/arch/x86_64/trap_stub.h"
+
+#include <cstdint>
+
+namespace intercept {
+
+// The stub of the call with this return address, made as `kind` if there is none yet. 0: no
+// memory left for it. Any context; all signals are blocked while one is made.
+uint64_t trap_stub_of(uint64_t return_address, TrapKind kind);
+
+// Calls at this address need not be asked about: they were when control came there. False: the table is full.
+bool trap_pass_at(uint64_t return_address);
+
+struct TrapCounts {
+    uint64_t sites;
+    uint64_t without_stub; // addresses that found no room: their calls pass
+};
+TrapCounts trap_counts();
+
+// In a forked child: a thread that it does not have may have held the lock.
+void trap_sites_after_fork();
+
+} // namespace intercept

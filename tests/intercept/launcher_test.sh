@@ -1,0 +1,53 @@
+#!/bin/bash
+# launcher_test: launcher_test.sh LAUNCHER PASS_ALL_LIBRARY STATIC_PROGRAM...
+# Static programs with every call hooked, from their first instruction on.
+set -u
+launcher=$1
+pass_all=$2
+shift 2
+work=$(mktemp -d /tmp/intercept-XXXXXX)
+trap 'rm -rf "$work"' EXIT
+export PMEMFILE_CACHE_DIR=$work/cache
+failures=0
+fail() {
+    echo "FAIL: $*"
+    failures=$((failures + 1))
+}
+run() { PROGRAM_IS_GUEST=1 timeout 60 "$launcher" -l "$pass_all" "$@"; }
+
+for program in "$@"; do
+    export PROGRAM_VARIABLE=kept
+    "$program" an-argument >"$work/without" 2>&1
+    echo "status $?" >>"$work/without"
+    for way in hook post filter; do
+        PASS_ALL_WAY=$way run "$program" an-argument >"$work/with" 2>&1
+        echo "status $?" >>"$work/with"
+        diff "$work/without" "$work/with" || fail "$program, $way"
+    done
+    grep -q '^oddities ok$' "$work/with" || fail "$program did not come to its end"
+    answered=$(PASS_ALL_GETPPID=4711 run "$program" parent)
+    [ "$answered" = "parent 4711" ] || fail "$program: not answered: $answered"
+done
+
+# What cannot be run: said clearly, with the shell's codes.
+expect() { # STATUS TEXT COMMAND...
+    local status=$1 text=$2
+    shift 2
+    output=$("$@" 2>&1)
+    local got=$?
+    [ $got -eq "$status" ] && grep -q -- "$text" <<<"$output" || fail "$*: status $got: $output"
+}
+expect 127 'not found' run no-such-program
+expect 125 'no program' run
+expect 0 usage "$launcher" -h
+echo not a program >"$work/text" && chmod +x "$work/text"
+expect 126 'Exec format error' run "$work/text"
+head -c 100 "$1" >"$work/short"
+chmod +x "$work/short"
+expect 126 'Exec format error' run "$work/short"
+head -c 5000 "$1" >"$work/short"
+expect 126 . run "$work/short"
+expect 125 'interceptor' "$launcher" "$1" child
+
+[ $failures -eq 0 ] && echo "all right"
+exit $((failures != 0))
