@@ -68,8 +68,9 @@ struct Reader {
         default:
             failed = true;
         }
-        if ((encoding & 0x70) == 0x10 && value != 0)
-            value += place;
+        // Nought means "none" and stays nought, as for functions without landing pads.
+        if ((encoding & 0x70) == 0x10)
+            value = value != 0 ? value + place : 0;
         else if ((encoding & 0x70) != 0)
             failed = true;
         if ((encoding & 0x80) != 0)

@@ -127,6 +127,12 @@ base::Result<bool> try_create(Thread &thread, const WalkResult &place, int flags
     return true;
 }
 
+// Where its name is looked for, if somebody asks (open_path.h).
+void note_parent(Thread &thread, OpenFileId id, InodeNumber parent) {
+    if (auto file = open_file_get(thread, id); file.ok())
+        (*file)->parent.store(parent, std::memory_order_relaxed);
+}
+
 // O_TMPFILE: the path names the directory.
 base::Result<OpenFileId> open_unnamed_at(Thread &thread, const At &at, int flags, mode_t mode) {
     const unsigned follow = (flags & O_NOFOLLOW) == 0 ? unsigned{walk_follow_last} : 0u;
@@ -294,8 +300,10 @@ base::Result<OpenFileId> fs_open(Thread &thread, const At &at, int flags, mode_t
         if (place.inode == 0) {
             OpenFileId id = 0;
             BASE_TRY_ASSIGN(bool created, try_create(thread, place, flags, mode, &id));
-            if (created)
+            if (created) {
+                note_parent(thread, id, place.parent);
                 return id;
+            }
             continue;
         }
         const bool is_dots = place.name == "." || place.name == "..";
@@ -304,6 +312,8 @@ base::Result<OpenFileId> fs_open(Thread &thread, const At &at, int flags, mode_t
         if (exclusive)
             return base::error(EEXIST);
         auto id = fs_open_inode(thread, place.handle(), flags);
+        if (id.ok())
+            note_parent(thread, *id, place.parent);
         if (id.ok() || id.error().number() != ESTALE)
             return id;
     }

@@ -8,6 +8,7 @@
 // Moving a directory to another parent changes the tree's shape: only one such rename runs at a
 // time (rename_lock), so nobody can be put below himself by two moves at once.
 #include "libpmemfile/fs/namespace_calls.h"
+#include "libpmemfile/fs/open_path.h"
 
 #include "libpmemfile/fs/permission.h"
 #include "libpmemfile/fs/place.h"
@@ -272,8 +273,15 @@ base::Status fs_rename(Thread &thread, const At &from_at, const At &to_at, unsig
         Dentry to_entry;
         BASE_TRY_ASSIGN(bool from_unchanged, place_is_unchanged(call, from, &from_entry));
         BASE_TRY_ASSIGN(bool to_unchanged, place_is_unchanged(call, to, &to_entry));
-        if (from_unchanged && to_unchanged)
-            return Rename(call, from, to, rename_flags).run(from_entry, to_entry);
+        if (!from_unchanged || !to_unchanged)
+            continue;
+        BASE_TRY(Rename(call, from, to, rename_flags).run(from_entry, to_entry));
+        if (from.parent != to.parent) {
+            open_path_moved(thread, from.inode, to.parent);
+            if ((rename_flags & RENAME_EXCHANGE) != 0)
+                open_path_moved(thread, to.inode, from.parent);
+        }
+        return {};
     }
 }
 

@@ -118,7 +118,8 @@ struct alignas(64) OpenFile {
     std::atomic<int64_t> offset_bytes;
     RobustLock offset_lock;             // serialises calls that use the shared offset
     std::atomic<uint32_t> owner_signal; // F_SETSIG / spare
-    std::atomic<uint64_t> reserved[2];
+    std::atomic<InodeNumber> parent; // directory that it was opened in (fs/open_path.h); 0: not known
+    std::atomic<uint64_t> reserved;
     std::atomic<uint64_t> references[max_processes / 64];
 };
 static_assert(sizeof(OpenFile) == 128);

@@ -30,6 +30,8 @@ Result<long> open_in_pool(Request &request, Thread &thread, const Route &route, 
         BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, route.id));
         id = (flags & unnamed_flag) != 0 ? fs_open_unnamed(thread, file->inode.load(), flags, mode)
                                          : fs_open_inode(thread, file->inode.load(), flags & ~O_CREAT);
+        if (Result<OpenFile *> again = error(EBADF); id.ok() && (again = open_file_get(thread, *id)).ok())
+            (*again)->parent.store(file->parent.load());
     } else {
         id = fs_open(thread, route.at(walk), flags, mode);
     }

@@ -5,6 +5,7 @@
 #include "libpmemfile/file/data.h"
 #include "libpmemfile/fs/attribute_calls.h"
 #include "libpmemfile/fs/namespace_calls.h"
+#include "libpmemfile/fs/open_path.h"
 #include "posix-shim/descriptors/descriptor_table.h"
 #include "posix-shim/process/working_directory.h"
 
@@ -119,12 +120,19 @@ template <typename Serve> long serve_empty(Request &request, Serve serve) {
     return kernel_result(serve(*open->thread, open->mount, *inode));
 }
 
+// A symlink in /proc: it has no inode of ours, only what it leads to has one.
+bool is_magic_link(const Route &route) {
+    return route.where == Where::descriptor || route.is_program;
+}
+
 constexpr int stat_flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE;
 
 long serve_stat_form(Request &request, PathArgument argument, int buffer_index, int flags = 0) {
     return serve_path(request, argument, [&](Thread &thread, const Route &route) -> Result<long> {
         if ((flags & ~stat_flags) != 0)
             return error(EINVAL);
+        if (is_magic_link(route) && !argument.follow_last)
+            return pass_to_kernel; // the link itself is the kernel's
         BASE_TRY_ASSIGN(InodeHandle inode, inode_of_route(thread, route, argument.follow_last));
         return give_stat(thread, route.mount, inode, request.args[buffer_index]);
     });
@@ -143,19 +151,29 @@ long serve_access_form(Request &request, PathArgument argument, int mode, int fl
     });
 }
 
-// readlink of /proc/self/fd/N and /proc/self/cwd: the path of a directory; a file's name is not known.
+// readlink of /proc/self/exe, /proc/self/cwd and /proc/self/fd/N: a path of now.
 Result<size_t> magic_link_text(Thread &thread, const Route &route, char *buffer, size_t size_bytes) {
-    BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, route.id));
     const Mount &mount = mounts[route.mount];
-    InodeNumber inode = file->inode.load();
-    BASE_TRY_ASSIGN(Attributes attributes, fs_attributes(thread, inode));
+    if (route.is_program) {
+        if (mount.host_path_length + 1 + route.path.size() > size_bytes)
+            return error(ENAMETOOLONG);
+        std::memcpy(buffer, mount.host_path, mount.host_path_length);
+        buffer[mount.host_path_length] = '/';
+        std::memcpy(buffer + mount.host_path_length + 1, route.path.data(), route.path.size());
+        return mount.host_path_length + 1 + route.path.size();
+    }
     std::memcpy(buffer, mount.host_path, mount.host_path_length);
     size_t length = mount.host_path_length;
-    if (S_ISDIR(attributes.mode) && attributes.link_count > 0) {
-        BASE_TRY_ASSIGN(size_t inside, directory_path(thread, inode, buffer + length, size_bytes - length));
-        return inside == 1 ? length : length + inside;
-    }
+    const Result<size_t> inside = fs_open_path(thread, route.id, buffer + length, size_bytes - length);
+    if (inside.ok())
+        return *inside == 1 ? length : length + *inside; // the root is "/"
+    if (inside.error().number() != ENOENT)
+        return inside.error();
+    // As the kernel marks what has no name any more; which name it had is not known.
+    BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, route.id));
+    InodeNumber inode = file->inode.load();
     constexpr std::string_view prefix = "/#inode:";
+    constexpr std::string_view suffix = " (deleted)";
     std::memcpy(buffer + length, prefix.data(), prefix.size());
     length += prefix.size();
     char digits[20];
@@ -165,7 +183,8 @@ Result<size_t> magic_link_text(Thread &thread, const Route &route, char *buffer,
     while ((inode /= 10) != 0);
     while (count > 0)
         buffer[length++] = digits[--count];
-    return length;
+    std::memcpy(buffer + length, suffix.data(), suffix.size());
+    return length + suffix.size();
 }
 
 long serve_readlink_form(Request &request, PathArgument argument, int buffer_index) {
@@ -177,7 +196,7 @@ long serve_readlink_form(Request &request, PathArgument argument, int buffer_ind
             return error(EINVAL);
         char *text = request.context.symlink;
         size_t length = 0;
-        if (route.where == Where::descriptor) {
+        if (is_magic_link(route)) {
             BASE_TRY_ASSIGN(length, magic_link_text(thread, route, text, sizeof(request.context.symlink)));
         } else {
             BASE_TRY_ASSIGN(InodeHandle inode, inode_of_route(thread, route, false));
@@ -224,6 +243,8 @@ long serve_statx(Request &request) {
     return serve_path(request, argument, [&](Thread &thread, const Route &route) -> Result<long> {
         if ((flags & ~stat_flags) != 0)
             return error(EINVAL);
+        if (is_magic_link(route) && !argument.follow_last)
+            return pass_to_kernel;
         BASE_TRY_ASSIGN(InodeHandle inode, inode_of_route(thread, route, argument.follow_last));
         return give_statx(thread, route.mount, inode, request.args[3], request.args[4]);
     });

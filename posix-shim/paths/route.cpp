@@ -10,6 +10,7 @@
 #include "base/raw_syscall.h"
 #include "posix-shim/descriptors/descriptor_table.h"
 #include "posix-shim/paths/host_walk.h"
+#include "posix-shim/paths/shadow_path.h"
 #include "posix-shim/paths/user_string.h"
 #include "posix-shim/process/working_directory.h"
 
@@ -80,6 +81,15 @@ base::Result<Route> route_number(ThreadContext &context, std::string_view text) 
     return route;
 }
 
+Route route_in_mount(int mount, std::string_view rest) {
+    Route route;
+    route.where = Where::pool;
+    route.mount = static_cast<unsigned>(mount);
+    route.start = mounts[mount].pool.superblock().root_inode;
+    route.path = rest.empty() ? std::string_view(".") : rest;
+    return route;
+}
+
 base::Result<Route> route_special(ThreadContext &context, std::string_view path) {
     if (path == "/dev/stdin")
         return route_number(context, "0");
@@ -89,11 +99,19 @@ base::Result<Route> route_special(ThreadContext &context, std::string_view path)
         return route_number(context, "2");
     if (take_prefix(path, "/dev/fd/"))
         return route_number(context, path);
+    std::string_view inside;
+    if (const int mount = shadow_mount_of(path, &inside); mount >= 0)
+        return route_in_mount(mount, inside.substr(std::min(inside.find_first_not_of('/'), inside.size())));
     Route route;
     if (!take_proc_self(path))
         return route;
     if (take_prefix(path, "fd/"))
         return route_number(context, path);
+    if (path == "exe" && shadowed_program.mount >= 0) {
+        route = route_in_mount(shadowed_program.mount, {shadowed_program.inside, shadowed_program.length});
+        route.is_program = true;
+        return route;
+    }
     if (path == "cwd" || path.starts_with("cwd/")) {
         WorkingDirectory cwd = working_directory();
         if (cwd.mount < 0)
@@ -109,15 +127,6 @@ base::Result<Route> route_special(ThreadContext &context, std::string_view path)
             route.path = path.empty() ? std::string_view(".") : path;
         }
     }
-    return route;
-}
-
-Route route_in_mount(int mount, std::string_view rest) {
-    Route route;
-    route.where = Where::pool;
-    route.mount = static_cast<unsigned>(mount);
-    route.start = mounts[mount].pool.superblock().root_inode;
-    route.path = rest.empty() ? std::string_view(".") : rest;
     return route;
 }
 

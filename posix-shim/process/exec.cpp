@@ -2,7 +2,9 @@
 //
 //   path ─► Program ─┬ host ──────────────► execveat(as asked)
 //                    ├ pool, "#!" ─► argv = interpreter argument path ... ─► again
-//                    └ pool, ELF ──► memory file ─► execveat(it, AT_EMPTY_PATH)
+//                    └ pool, ELF ──► copy (shadow.h) ─► execve(it)
+//                                     └ cannot be ─► memory file ─► execveat(it, AT_EMPTY_PATH)
+//   libraries in pools that the loader will want ─► copies (needed_libraries.h)
 //   envp ─► LD_PRELOAD and PMEMFILE_POOLS put back, PMEMFILE_HANDOVER added
 //   places ─► their descriptors lose close-on-exec until it has failed
 //
@@ -12,18 +14,21 @@
 #include "base/raw_syscall.h"
 #include "base/user_copy.h"
 #include "libpmemfile/fs/attach.h"
+#include "libpmemfile/fs/attribute_calls.h"
 #include "posix-shim/calls/path_call.h"
 #include "posix-shim/calls/served_calls.h"
 #include "posix-shim/paths/user_string.h"
+#include "posix-shim/process/image.h"
 #include "posix-shim/process/process.h"
-#include "posix-shim/process/program.h"
-#include "posix-shim/process/settings.h"
+#include "posix-shim/process/shadow.h"
 #include "posix-shim/process/switches.h"
 #include "posix-shim/table/ledger.h"
 
 #include <cerrno>
 #include <cstring>
+#include <elf.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 namespace shim {
 
@@ -34,57 +39,10 @@ using namespace pmemfile;
 
 namespace {
 
-constexpr unsigned script_depth_limit = 5;                 // as Linux
-constexpr size_t front_limit = 2 + 2 * script_depth_limit; // words before argv[1]
-constexpr size_t pointer_limit = 1 << 20;                  // more is E2BIG at the kernel too
-constexpr size_t preload_limit = 2 * path_max_bytes;
-
-struct Arguments {
-    const char *const *argv;
-    const char *const *envp;
-};
-
-// One exec's memory: this, then argv's and envp's pointers. Mapped for the call.
-struct Scratch {
-    char head[script_depth_limit + 1][program_head_bytes + 1];
-    char script_name[64 + path_max_bytes]; // "/dev/fd/N/path"
-    char command_name[path_max_bytes];
-    char handover[handover_bytes];
-    char pools[pools_variable.size() + path_max_bytes];
-    char preload[preload_limit];
-    char app_preload[path_max_bytes];
-    const char *front[front_limit]; // what replaces argv[0]
-    size_t front_count;
-    size_t size_bytes;
-    size_t pointer_count;
-    bool is_handed_over;
-
-    const char **pointers() {
-        return reinterpret_cast<const char **>(this + 1);
-    }
-};
-
-Result<const char *> pointer_at(const char *const *array, size_t index) {
-    const char *pointer = nullptr;
-    BASE_TRY(copy_in(&pointer, array + index, sizeof pointer));
-    return pointer;
-}
-
-Result<size_t> count(const char *const *array) {
-    if (array == nullptr)
-        return size_t{0}; // Linux takes it for an empty one
-    for (size_t i = 0; i < pointer_limit; i++) {
-        BASE_TRY_ASSIGN(const char *pointer, pointer_at(array, i));
-        if (pointer == nullptr)
-            return i;
-    }
-    return error(E2BIG);
-}
-
 Result<Scratch *> make_scratch(const Arguments &arguments) {
     BASE_TRY_ASSIGN(const size_t words, count(arguments.argv));
     BASE_TRY_ASSIGN(const size_t variables, count(arguments.envp));
-    const size_t size_bytes = sizeof(Scratch) + (words + variables + front_limit + switch_count + 8) * sizeof(char *);
+    const size_t size_bytes = sizeof(Scratch) + (words + variables + front_limit + switch_count + 10) * sizeof(char *);
     const long memory = base::raw_syscall(SYS_mmap, 0, static_cast<long>(size_bytes), PROT_READ | PROT_WRITE,
                                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (base::is_error(memory))
@@ -128,14 +86,6 @@ void take_name(char (&to)[16], const char *from) {
         to[i] = from[i];
 }
 
-// What the kernel executes in the end. `copy`: a descriptor of ours to close again.
-struct Target {
-    long dirfd = 0;
-    const char *path = nullptr;
-    long flags = 0;
-    int copy = -1;
-};
-
 // Does what is about to run concern a pool: does it start in one, or does an argument name one?
 bool concerns_pools(const char *const *argv) {
     if (working_directory().mount >= 0)
@@ -164,10 +114,49 @@ void tell_of_outsider(Request &request, const Program &program, const char (&hea
         base::LogLine("exec").text(name).text(": ").text(why).write();
 }
 
+// A pool's programs run as on a filesystem that is mounted nosuid. Who would have got other ids is told.
+void tell_of_set_id(Request &request, const Program &program, const char *name) {
+    const Result<Attributes> attributes = fs_attributes(*program.thread, program.inode);
+    const Credentials &who = credentials_of(request.context);
+    if (!attributes.ok())
+        return;
+    const bool changes_user = (attributes->mode & S_ISUID) != 0 && attributes->uid != who.euid;
+    const bool changes_group =
+        (attributes->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && attributes->gid != who.egid;
+    if (!changes_user && !changes_group)
+        return;
+    constexpr std::string_view why = "its set-id bits have no effect in a pool";
+    ledger_log("exec", name, why);
+    if (!ledger.is_logged)
+        base::LogLine("exec").text(name).text(": ").text(why).write();
+}
+
+// What the kernel gets of a program in a pool.
+Status choose_copy(ThreadContext &context, Scratch &scratch, Target *target) {
+    const Program &program = target->program;
+    if (scratch.inside[0] != 0) {
+        const Result<size_t> length = shadow_copy(context, *program.thread, program.mount, program.inode,
+                                                  {scratch.inside, std::strlen(scratch.inside)}, scratch.copy_path);
+        if (length.ok()) {
+            target->dirfd = AT_FDCWD;
+            target->path = scratch.copy_path;
+            target->flags = 0;
+            target->is_shadow = true;
+            return {};
+        }
+    }
+    target->is_shadow = false;
+    BASE_TRY_ASSIGN(target->copy, program_copy(context, program, scratch.command_name));
+    target->dirfd = target->copy;
+    target->path = "";
+    target->flags = AT_EMPTY_PATH;
+    return {};
+}
+
 Status choose_target(Request &request, Scratch &scratch, long dirfd, const char *user_path, long flags,
                      const char *const *argv, Target *target) {
     ThreadContext &context = request.context;
-    BASE_TRY_ASSIGN(Program program, program_find(request, dirfd, user_path, flags));
+    BASE_TRY_ASSIGN(Program program, program_find(request, dirfd, user_path, flags, scratch.inside));
     target->flags = flags;
     const char *name = user_path; // of `program`, as the next interpreter gets it
     if (argv != nullptr) {
@@ -195,17 +184,15 @@ Status choose_target(Request &request, Scratch &scratch, long dirfd, const char 
         if (!is_script.ok() || !*is_script) {
             target->dirfd = program.dirfd;
             target->path = program.path;
+            target->program = program;
             if (!in_pool) {
                 tell_of_outsider(request, program, bytes, scratch.command_name, argv);
                 return {};
             }
-            Result<int> copy = error(ENOEXEC);
-            if (std::memcmp(bytes, "\177ELF", 4) == 0)
-                copy = program_copy(context, program, scratch.command_name);
-            program_release(program);
-            BASE_TRY(copy);
-            *target = {*copy, "", AT_EMPTY_PATH, *copy};
-            return {};
+            if (std::memcmp(bytes, ELFMAG, SELFMAG) != 0)
+                return error(ENOEXEC);
+            tell_of_set_id(request, program, scratch.command_name);
+            return choose_copy(context, scratch, target);
         }
         // Into `head`, where the words stay; each ended by NUL in place of its separator.
         char *interpreter_text = head + (interpreter.data() - bytes);
@@ -215,7 +202,8 @@ Status choose_target(Request &request, Scratch &scratch, long dirfd, const char 
             argument_text[argument.size()] = 0;
         if (!in_pool) {
             // The kernel can do it, unless the interpreter is in a pool.
-            const Result<Program> next = program_find_interpreter(request, {interpreter_text, interpreter.size()});
+            const Result<Program> next =
+                program_find_interpreter(request, {interpreter_text, interpreter.size()}, scratch.inside);
             if (!next.ok() || next->thread == nullptr) { // (an interpreter that goes round us is not looked for)
                 target->dirfd = program.dirfd;
                 target->path = program.path;
@@ -239,82 +227,9 @@ Status choose_target(Request &request, Scratch &scratch, long dirfd, const char 
         scratch.front_count = added + 1 + kept;
         name = interpreter_text;
         target->flags = 0;
-        BASE_TRY_ASSIGN(program, program_find_interpreter(request, {interpreter_text, interpreter.size()}));
+        BASE_TRY_ASSIGN(program,
+                        program_find_interpreter(request, {interpreter_text, interpreter.size()}, scratch.inside));
     }
-}
-
-bool names(std::string_view list, std::string_view library) {
-    for (size_t at = 0; at <= list.size();) {
-        const size_t end = list.find_first_of(": ", at);
-        const std::string_view entry = list.substr(at, end == std::string_view::npos ? end : end - at);
-        if (entry == library)
-            return true;
-        if (end == std::string_view::npos)
-            return false;
-        at = end + 1;
-    }
-    return false;
-}
-
-void join(char *to, std::string_view first, std::string_view second, std::string_view third = {},
-          std::string_view fourth = {}) {
-    for (const std::string_view part : {first, second, third, fourth}) {
-        std::memcpy(to, part.data(), part.size());
-        to += part.size();
-    }
-    *to = 0;
-}
-
-// Copies the environment without our variables, then adds them.
-Status make_environment(Scratch &scratch, const char *const *envp) {
-    const char *preload = nullptr;
-    const char *pools = nullptr;
-    bool has_switch[switch_count] = {};
-    BASE_TRY_ASSIGN(const size_t variables, count(envp));
-    for (size_t i = 0; i < variables; i++) {
-        BASE_TRY_ASSIGN(const char *variable, pointer_at(envp, i));
-        char begin[24];
-        const Result<size_t> length = copy_user_string(begin, sizeof begin, variable);
-        if (!length.ok() && length.error().number() != ENAMETOOLONG)
-            return length.error();
-        const std::string_view text(begin, length.ok() ? *length : sizeof begin);
-        if (text.starts_with(preload_variable))
-            preload = variable + preload_variable.size();
-        else if (text.starts_with(pools_variable))
-            pools = variable + pools_variable.size();
-        else if (!text.starts_with(handover_variable)) {
-            scratch.pointers()[scratch.pointer_count++] = variable;
-            if (const int index = switch_of(text); index >= 0)
-                has_switch[index] = true;
-        }
-    }
-    // Other pools than ours, asked for on purpose (`pmemfile run` below us): a new beginning.
-    std::string_view wanted = pools_value;
-    if (pools != nullptr) {
-        BASE_TRY_ASSIGN(const size_t length, copy_user_string(scratch.app_preload, path_max_bytes, pools));
-        wanted = {scratch.app_preload, length};
-    }
-    scratch.is_handed_over = wanted == pools_value;
-    join(scratch.pools, pools_variable, wanted);
-    std::string_view others;
-    if (preload != nullptr) {
-        BASE_TRY_ASSIGN(const size_t length, copy_user_string(scratch.app_preload, path_max_bytes, preload));
-        others = {scratch.app_preload, length};
-    }
-    if (names(others, preload_path))
-        join(scratch.preload, preload_variable, others);
-    else
-        join(scratch.preload, preload_variable, preload_path, others.empty() ? "" : ":", others);
-    const char **to = scratch.pointers();
-    to[scratch.pointer_count++] = scratch.preload;
-    to[scratch.pointer_count++] = scratch.pools;
-    for (unsigned i = 0; i < switch_count; i++)
-        if (!has_switch[i] && switch_text(i) != nullptr)
-            to[scratch.pointer_count++] = switch_text(i);
-    if (scratch.is_handed_over)
-        to[scratch.pointer_count++] = scratch.handover;
-    to[scratch.pointer_count++] = nullptr;
-    return {};
 }
 
 // argv behind the environment's pointers; returns where it begins.
@@ -402,18 +317,23 @@ long exec(Request &request, long dirfd, const char *path, const Arguments &argum
     const Result<Scratch *> scratch = make_scratch(arguments);
     if (!scratch.ok())
         return kernel_result(Status(scratch.error()));
-    long result = 0;
+    ThreadContext &context = request.context;
     Target target;
     const Result<size_t> name = copy_user_string((*scratch)->command_name, path_max_bytes, path);
     Status status = name.ok() ? Status() : Status(name.error());
     if (status.ok())
         status = choose_target(request, **scratch, dirfd, path, flags, arguments.argv, &target);
     if (status.ok())
-        status = make_environment(**scratch, arguments.envp);
-    if (status.ok())
-        result = execute(request, **scratch, arguments, target, target.copy >= 0 || (*scratch)->front_count > 1);
-    else
-        result = kernel_result(status);
+        status = make_environment(context, **scratch, target, arguments.envp);
+    const bool names_command = target.copy >= 0 || target.is_shadow || (*scratch)->front_count > 1;
+    long result = status.ok() ? execute(request, **scratch, arguments, target, names_command) : kernel_result(status);
+    if (target.is_shadow && (result == -EACCES || result == -ENOENT)) {
+        // Mounted noexec, or another process has taken it away: without a name then.
+        (*scratch)->inside[0] = 0;
+        status = choose_copy(context, **scratch, &target);
+        result = status.ok() ? execute(request, **scratch, arguments, target, true) : kernel_result(status);
+    }
+    program_release(target.program);
     if (target.copy >= 0)
         base::raw_syscall(SYS_close, target.copy);
     base::raw_syscall(SYS_munmap, base::as_long(*scratch), static_cast<long>((*scratch)->size_bytes));

@@ -5,9 +5,12 @@
 #include "libpmemfile/fs/attach.h"
 #include "posix-shim/calls/served_calls.h"
 #include "posix-shim/process/process.h"
+#include "posix-shim/process/shadow.h"
 #include "posix-shim/table/ledger.h"
 
+#include <cerrno>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace shim {
 namespace {
@@ -16,6 +19,13 @@ bool is_only_thread() {
     struct stat status = {}; // a directory for each thread
     return !base::is_error(base::raw_syscall(SYS_stat, base::as_long("/proc/self/task"), base::as_long(&status))) &&
            status.st_nlink == 3;
+}
+
+void leave(unsigned mount) {
+    pmemfile::pool_detach(mounts[mount].pool);
+    const bool was_last = base::raw_syscall(SYS_access, base::as_long(mounts[mount].pool.token_path), F_OK) == -ENOENT;
+    if (was_last)
+        shadow_remove(mount);
 }
 
 } // namespace
@@ -40,7 +50,7 @@ long serve_exit_group(Request &request) {
     if (context_count.load() == 1 && is_only_thread()) {
         context_leave_pools(request.context);
         for (unsigned mount = 0; mount < mount_count; mount++)
-            pmemfile::pool_detach(mounts[mount].pool);
+            leave(mount);
     }
     base::raw_syscall(SYS_exit_group, request.args[0]);
     __builtin_unreachable();

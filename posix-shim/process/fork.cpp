@@ -5,6 +5,8 @@
 //   vfork   before: mark the context                        after, parent: unmark, undo the
 //           (the child runs on it)                                         child's overlay
 //   thread  nothing: it makes its context at its first call
+//   a process in our memory that does not wait for us (CLONE_VM alone): its calls
+//           are the kernel's, for our state is the parent's (table/dispatch.cpp)
 #include "base/log.h"
 #include "base/raw_syscall.h"
 #include "base/user_copy.h"
@@ -62,6 +64,8 @@ long prepare(Request &request, uint64_t flags) {
         return prepare_fork(request);
     if ((flags & CLONE_VFORK) != 0)
         return prepare_vfork(request);
+    if ((flags & CLONE_THREAD) == 0)
+        memory_owner.store(base::raw_syscall(SYS_getpid));
     return pass_to_kernel;
 }
 
@@ -82,6 +86,7 @@ void after_fork(ThreadContext &context, long result, uint64_t flags) BASE_NO_THR
         descriptor_protect_own(mounts[mount].pool.liveness_descriptor, former);
     }
     ledger_forget();
+    memory_owner.store(0);
     intercept_end_suspensions();
     context_after_fork(context);
     working_directory_after_fork();

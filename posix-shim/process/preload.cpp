@@ -16,6 +16,8 @@
 #include "posix-shim/descriptors/token.h"
 #include "posix-shim/paths/host_walk.h"
 #include "posix-shim/paths/route.h"
+#include "posix-shim/paths/shadow_path.h"
+#include "posix-shim/process/needed_libraries.h"
 #include "posix-shim/process/process.h"
 #include "posix-shim/process/settings.h"
 #include "posix-shim/process/switches.h"
@@ -25,6 +27,7 @@
 #include <cerrno>
 #include <cstring>
 #include <dlfcn.h>
+#include <elf.h>
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -286,10 +289,46 @@ void start_hooks(char **environment) {
         intercept_visit_sites(tell_of_site, nullptr);
 }
 
+// What our exec changed so that the kernel and the loader find copies of what is in a pool: taken
+// back before the program looks.
+void restore_environment(char **environment) {
+    for (char **variable = environment; *variable != nullptr; variable++)
+        if (std::string_view(*variable).starts_with(library_path_variable) &&
+            is_shadow_path(*variable + library_path_variable.size()) &&
+            library_path_restore(*variable + library_path_variable.size())) {
+            environment_remove(environment, library_path_variable);
+            return;
+        }
+}
+
+// The kernel's word for what it executes: not the copy, but what the copy is of.
+void restore_program_name(Elf64_auxv_t *auxiliary, const char *executed) {
+    char path[pmemfile::path_max_bytes];
+    const long length =
+        base::raw_syscall(SYS_readlinkat, AT_FDCWD, base::as_long("/proc/self/exe"), base::as_long(path), sizeof path);
+    std::string_view inside;
+    if (const int mount = base::is_error(length) ? -1 : shadow_mount_of({path, static_cast<size_t>(length)}, &inside);
+        mount >= 0 && inside.size() > 1) {
+        shadowed_program.length = inside.size() - 1;
+        std::memcpy(shadowed_program.inside, inside.data() + 1, inside.size() - 1);
+        shadowed_program.mount = mount;
+    }
+    if (executed == nullptr)
+        return;
+    for (Elf64_auxv_t *entry = auxiliary; entry->a_type != AT_NULL; entry++) // getauxval reads it there
+        if (entry->a_type == AT_EXECFN)
+            entry->a_un.a_val = reinterpret_cast<uint64_t>(executed);
+}
+
 __attribute__((constructor)) void start(int, char **, char **environment) {
     const char *pools = environment_value(environment, pools_variable);
     if (pools == nullptr || *pools == 0)
         return;
+    char **end = environment; // before anything is taken out of it
+    while (*end != nullptr)
+        end++;
+    auto *auxiliary = reinterpret_cast<Elf64_auxv_t *>(end + 1);
+    restore_environment(environment);
     if (!switches_read(environment))
         return;
     if (std::strlen(pools) >= sizeof pools_value)
@@ -311,6 +350,8 @@ __attribute__((constructor)) void start(int, char **, char **environment) {
         close_foreign_places(handover);
     if (is_mine && handover.command_name[0] != 0)
         base::raw_syscall(SYS_prctl, PR_SET_NAME, base::as_long(handover.command_name));
+    restore_program_name(auxiliary, is_mine ? environment_value(environment, executed_variable) : nullptr);
+    environment_remove(environment, executed_variable);
     environment_remove(environment, handover_variable);
 
     descriptor_scan(*context);

@@ -1,12 +1,14 @@
-// Programs in a pool cannot be executed where they are: the kernel wants a file of
-// its own. They are copied to a memory file (memfd_create), which needs no name and goes
-// with its last user, also where /dev/shm is mounted noexec.
+// Programs in a pool cannot be executed where they are: the kernel wants a file of its own. That is
+// a copy at the same path (shadow.h). Where there can be none (no name, /dev/shm is mounted noexec),
+// a memory file, which needs no name and goes with its last user; $ORIGIN leads nowhere then.
 #include "posix-shim/process/program.h"
 
 #include "base/raw_syscall.h"
 #include "libpmemfile/file/data.h"
 #include "libpmemfile/fs/attribute_calls.h"
 #include "libpmemfile/fs/open_calls.h"
+#include "libpmemfile/fs/open_path.h"
+#include "libpmemfile/fs/walk.h"
 #include "posix-shim/calls/path_call.h"
 #include "posix-shim/descriptors/descriptor_table.h"
 
@@ -29,15 +31,42 @@ namespace {
 
 constexpr unsigned memory_file_executable = 0x10; // MFD_EXEC, Linux 6.3
 
-Result<Program> held(Thread &thread, InodeHandle inode) {
+Result<Program> held(Thread &thread, unsigned mount, InodeHandle inode) {
     Program program;
     program.thread = &thread;
+    program.mount = mount;
     program.inode = inode.number;
     BASE_TRY_ASSIGN(program.holder, fs_open_inode(thread, inode, O_PATH));
     return program;
 }
 
-Result<Program> follow(ThreadContext &context, Result<Route> route, bool follow_last, Program on_host) {
+void name_of_open(Thread &thread, OpenFileId id, char *inside) {
+    const Result<size_t> length = fs_open_path(thread, id, inside, path_max_bytes - 1);
+    inside[length.ok() ? *length : 0] = 0;
+}
+
+// The inode of `route`, and its path into `inside`.
+Result<InodeHandle> find_named(Thread &thread, const Route &route, bool follow_last, char *inside) {
+    inside[0] = 0;
+    if (route.where == Where::descriptor) {
+        name_of_open(thread, route.id, inside);
+        return inode_of_route(thread, route, follow_last);
+    }
+    const unsigned flags = walk_may_escape | (follow_last ? unsigned{walk_follow_last} : 0u);
+    BASE_TRY_ASSIGN(const WalkResult found, walk(thread, route.start, route.path, flags));
+    const Result<size_t> length = directory_path(thread, found.parent, inside, path_max_bytes - name_max_bytes - 2);
+    size_t end = !length.ok() || *length == 1 ? 0 : *length; // the root is "/"
+    if (length.ok() && found.name != "." && found.name != "..") {
+        inside[end++] = '/';
+        std::memcpy(inside + end, found.name.data(), found.name.size());
+        end += found.name.size();
+    }
+    inside[end] = 0;
+    return found.handle();
+}
+
+Result<Program> follow(ThreadContext &context, Result<Route> route, bool follow_last, Program on_host, char *inside) {
+    inside[0] = 0;
     for (unsigned times = 1;; times++) {
         BASE_TRY(route);
         if (route->where == Where::kernel)
@@ -48,9 +77,9 @@ Result<Program> follow(ThreadContext &context, Result<Route> route, bool follow_
             return on_host;
         }
         BASE_TRY_ASSIGN(Thread * thread, context_thread(context, route->mount));
-        const Result<InodeHandle> inode = inode_of_route(*thread, *route, follow_last);
+        const Result<InodeHandle> inode = find_named(*thread, *route, follow_last, inside);
         if (inode.ok())
-            return held(*thread, *inode);
+            return held(*thread, route->mount, *inode);
         if (inode.error().number() != path_escapes)
             return inode.error();
         route = route_escaped(context, 0, *route, times);
@@ -59,8 +88,9 @@ Result<Program> follow(ThreadContext &context, Result<Route> route, bool follow_
 
 } // namespace
 
-Result<Program> program_find(Request &request, long dirfd, const char *user_path, long flags) {
+Result<Program> program_find(Request &request, long dirfd, const char *user_path, long flags, char *inside) {
     ThreadContext &context = request.context;
+    inside[0] = 0;
     Program on_host;
     on_host.dirfd = dirfd;
     on_host.path = user_path;
@@ -77,10 +107,11 @@ Result<Program> program_find(Request &request, long dirfd, const char *user_path
             return on_host;
         BASE_TRY_ASSIGN(Thread * thread, context_thread(context, word_mount(word)));
         BASE_TRY_ASSIGN(OpenFile * file, open_file_get(*thread, word_id(word)));
-        return held(*thread, InodeNumber{file->inode.load()});
+        name_of_open(*thread, word_id(word), inside);
+        return held(*thread, word_mount(word), InodeNumber{file->inode.load()});
     }
-    BASE_TRY_ASSIGN(Program found,
-                    follow(context, route_path(context, 0, dirfd, user_path, Care::quick), follow_last, on_host));
+    BASE_TRY_ASSIGN(Program found, follow(context, route_path(context, 0, dirfd, user_path, Care::quick), follow_last,
+                                          on_host, inside));
     if (found.thread != nullptr)
         return found;
     // Before anything is made ready: shells and execvp try many names that are not there.
@@ -91,14 +122,14 @@ Result<Program> program_find(Request &request, long dirfd, const char *user_path
         return found;
     if (found.path == user_path) {
         BASE_TRY_ASSIGN(found, follow(context, route_after_miss(context, 0, dirfd, user_path, follow_last, true),
-                                      follow_last, on_host));
+                                      follow_last, on_host, inside));
         if (found.thread != nullptr || found.path != user_path)
             return found;
     }
     return error(static_cast<int>(-missing));
 }
 
-Result<Program> program_find_interpreter(Request &request, std::string_view path) {
+Result<Program> program_find_interpreter(Request &request, std::string_view path, char *inside) {
     ThreadContext &context = request.context;
     std::memcpy(context.path[0], path.data(), path.size());
     context.path[0][path.size()] = 0;
@@ -106,7 +137,7 @@ Result<Program> program_find_interpreter(Request &request, std::string_view path
     on_host.dirfd = AT_FDCWD;
     on_host.path = path.data(); // NUL-terminated by parse_script's caller
     return follow(context, route_string(context, 0, AT_FDCWD, {context.path[0], path.size()}, Care::quick), true,
-                  on_host);
+                  on_host, inside);
 }
 
 void program_release(const Program &program) {

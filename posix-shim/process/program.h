@@ -13,6 +13,7 @@ constexpr size_t program_head_bytes = 256; // what the kernel looks at (BINPRM_B
 struct Program {
     // In a pool when `thread` is not null: `holder` keeps the inode until program_release.
     pmemfile::Thread *thread = nullptr;
+    unsigned mount = 0;
     pmemfile::InodeNumber inode = 0;
     pmemfile::OpenFileId holder = 0;
     // On the host: what the kernel is given.
@@ -22,10 +23,11 @@ struct Program {
 
 // Finds the program of execveat's arguments (execve: AT_FDCWD, flags 0). A host program
 // may not exist: the kernel says so, except that ENOENT and ENOTDIR are found here. A path from
-// the application. EFAULT, ENOENT, EACCES, ELOOP ...
-base::Result<Program> program_find(Request &request, long dirfd, const char *user_path, long flags);
+// the application. `inside` (of path_max_bytes) gets its path in the pool without symlinks; empty when it has none
+// that is known (a descriptor) or is the host's. EFAULT, ENOENT, EACCES, ELOOP ...
+base::Result<Program> program_find(Request &request, long dirfd, const char *user_path, long flags, char *inside);
 // The same for a string of ours: an interpreter's path.
-base::Result<Program> program_find_interpreter(Request &request, std::string_view path);
+base::Result<Program> program_find_interpreter(Request &request, std::string_view path, char *inside);
 void program_release(const Program &program);
 
 // First bytes of the program into `head`, zeros behind its end. A program in a pool must be

@@ -2,6 +2,7 @@
 //
 //   PMEMFILE_POOLS     "dir=pool;dir2=pool2,ro", absolute paths: the mounts, each with its options
 //   PMEMFILE_HANDOVER  set by our own exec only: places in the pools, working directory
+//   PMEMFILE_EXECUTED  the same: what AT_EXECFN shall say, where the kernel executes something else
 #pragma once
 
 #include "libpmemfile/fs/attach.h"
@@ -16,6 +17,8 @@ namespace shim {
 constexpr std::string_view pools_variable = "PMEMFILE_POOLS=";
 constexpr std::string_view handover_variable = "PMEMFILE_HANDOVER=";
 constexpr std::string_view preload_variable = "LD_PRELOAD=";
+constexpr std::string_view library_path_variable = "LD_LIBRARY_PATH=";
+constexpr std::string_view executed_variable = "PMEMFILE_EXECUTED=";
 constexpr size_t handover_bytes = 1024; // of the text, with the variable's name
 
 // What exec leaves to the new image. `process` must be the reader's pid: a child of a program

@@ -85,6 +85,12 @@ long serve(Request &request, const Row &row) {
     return row.handler != nullptr ? row.handler(request) : generic(request, row);
 }
 
+// Another process in our memory, at whose side we go on?
+bool is_sharer(const ThreadContext *context) {
+    const long owner = memory_owner.load(std::memory_order_relaxed);
+    return owner != 0 && (context == nullptr || !context->is_vfork_child) && base::raw_syscall(SYS_getpid) != owner;
+}
+
 bool makes_process(long number) {
     return number == SYS_fork || number == SYS_vfork || number == SYS_clone || number == SYS_clone3;
 }
@@ -130,6 +136,8 @@ bool found_mount_point(const intercept_call *call) {
 
 } // namespace
 
+constinit std::atomic<long> memory_owner = 0;
+
 unsigned dispatch_calls(long numbers[512]) {
     unsigned count = 0;
     if (ledger.is_kept())
@@ -142,7 +150,10 @@ unsigned dispatch_calls(long numbers[512]) {
 
 int dispatch_hook(struct intercept_call *call) {
     const Row *row = row_of(call->nr);
-    ThreadContext *context = context_get();
+    ThreadContext *context = context_current();
+    if (is_sharer(context)) [[unlikely]]
+        return INTERCEPT_PASS;
+    context = context_get();
     if (context == nullptr) {
         call->result = -ENOMEM;
         return INTERCEPT_HANDLED;

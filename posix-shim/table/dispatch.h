@@ -4,6 +4,7 @@
 
 #include "intercept/include/pmemfile-intercept.h"
 
+#include <atomic>
 #include <span>
 
 namespace shim {
@@ -22,5 +23,10 @@ unsigned dispatch_calls(long numbers[512]);
 
 // After the kernel's fork, vfork, clone, clone3, in both processes (process/). Weak.
 __attribute__((weak)) void process_post(struct intercept_call *call);
+
+// The process whose memory other processes share (clone with CLONE_VM and neither CLONE_VFORK nor
+// CLONE_THREAD), 0 while there never was one. Such a child runs on our state but is not us: its
+// calls are the kernel's.
+extern constinit std::atomic<long> memory_owner;
 
 } // namespace shim

@@ -337,5 +337,25 @@ TEST_F(Processes, TwoFlockConversionsDoNotWaitForEachOther) {
     ::close(ready[1]);
     t.close(mine);
 }
+// It shares its parent's memory (CLONE_VM), is a process of its own and is not waited for.
+TEST_F(Processes, AProcessInOurMemoryEndsAlone) {
+    const auto rounds = [&] {
+        static char stack[65536];
+        for (int round = 0; round < 50; round++) {
+            std::string name = "/f" + std::to_string(round);
+            const pid_t child = ::clone([](void *) -> int { _exit(7); }, stack + sizeof stack,
+                                        CLONE_VM | CLONE_FILES | SIGCHLD, nullptr);
+            make(name, "abc");
+            if (child < 0 || finish(child) != 7 || content(name) != "abc")
+                return 1;
+        }
+        return 0;
+    };
+    const pid_t one = start(rounds);
+    EXPECT_EQ(finish(one), 0);
+    EXPECT_EQ(content("/f49"), "abc");
+    // Our state is still our own: a fork child is served, and so is what it makes.
+    EXPECT_EQ(in_child([&] { return content("/f0") == "abc" ? 0 : 1; }), 0);
+}
 } // namespace
 } // namespace posix

@@ -4,6 +4,7 @@
 
 #include "libpmemfile/fs/attribute_calls.h"
 #include "libpmemfile/fs/open_calls.h"
+#include "libpmemfile/fs/open_path.h"
 #include "libpmemfile/fs/xattr_calls.h"
 #include "libpmemfile/mapping/size_change.h"
 #include "libpmemfile/runtime/advisory_lock.h"
@@ -50,6 +51,9 @@ void mount(const std::string &directory, const std::string &token_path) {
 namespace shim {
 constinit Mount mounts[max_mounts];
 constinit unsigned mount_count;
+ThreadContext *context_current() {
+    return context_get();
+}
 ThreadContext *context_get() {
     return &fake::context;
 }
@@ -123,6 +127,10 @@ Result<size_t> directory_path(Thread &, InodeNumber inode, char *buffer, size_t)
     const char *path = inode == fake::root_inode ? "/" : "/dir";
     std::strcpy(buffer, path);
     return std::strlen(path);
+}
+Result<size_t> fs_open_path(Thread &thread, OpenFileId id, char *buffer, size_t size_bytes) {
+    BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, id));
+    return directory_path(thread, file->inode.load(), buffer, size_bytes);
 }
 Result<OpenFileId> fs_open(Thread &, const At &at, int flags, mode_t) {
     BASE_TRY(note("open", at));

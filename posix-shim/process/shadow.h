@@ -1,0 +1,29 @@
+// shadow: copies of a pool's programs and libraries on the host, for the kernel and the program
+// loader, which see no pool. A copy stands at the path that it has in the pool,
+//
+//   /dev/shm/pmemfile-<pool>.run-<uid>/bin/tool   of   <mount>/bin/tool
+//
+// so that $ORIGIN leads to the next one. Nobody but its user can change or execute it. A copy is
+// used again as long as the file in the pool has not changed; the last process that leaves the pool
+// removes them. To programs these paths lead into the pool (paths/shadow_path.h).
+#pragma once
+
+#include "libpmemfile/fs/walk.h"
+#include "posix-shim/process/context.h"
+
+#include <string_view>
+
+namespace shim {
+
+// Copies the file `inode`, which is `inside` (absolute, canonical) in the pool, unless that is done already.
+// Its path is written into `to` of path_max_bytes; the length is returned. ENAMETOOLONG; EACCES when the place
+// is not ours alone; errors of open, write and rename.
+base::Result<size_t> shadow_copy(ThreadContext &context, pmemfile::Thread &thread, unsigned mount,
+                                 pmemfile::InodeHandle inode, std::string_view inside, char *to);
+// The place of a directory of the pool, which is made; its path as above.
+base::Result<size_t> shadow_directory(unsigned mount, std::string_view inside, char *to);
+
+// The last one has left the pool of `mount`: its copies go. Those of other users stay until they look.
+void shadow_remove(unsigned mount);
+
+} // namespace shim

@@ -1,0 +1,139 @@
+// made_object: what GNU ld writes, as little of it as the planner reads.
+#include "tests/intercept/made_object.h"
+
+#include <cstring>
+#include <elf.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+
+MadeObject::MadeObject()
+    : memory_(static_cast<uint8_t *>(
+          mmap(nullptr, span_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))) {
+    EXPECT_NE(memory_, MAP_FAILED);
+}
+
+MadeObject::~MadeObject() {
+    munmap(memory_, span_bytes);
+}
+
+template <typename T> void MadeObject::put(const T &value) {
+    if (used_ + sizeof value > data_offset) {
+        fits_ = false;
+        return;
+    }
+    memcpy(memory_ + used_, &value, sizeof value);
+    used_ += sizeof value;
+}
+
+void MadeObject::put_frames(const Recipe &recipe) {
+    if (recipe.functions.empty())
+        return;
+    auto distance = [](uint64_t to, uint64_t from) { return static_cast<int32_t>(to - from); };
+    // Landing pads: call sites that cover the whole function, one per pad.
+    std::vector<uint64_t> landing_tables;
+    for (const MadeFunction &function : recipe.functions) {
+        landing_tables.push_back(function.landing_pads.empty() ? 0 : used_);
+        if (function.landing_pads.empty())
+            continue;
+        put<uint8_t>(0xff); // the function's start
+        put<uint8_t>(0xff); // no types
+        put<uint8_t>(0x03); // udata4
+        put<uint8_t>(static_cast<uint8_t>(function.landing_pads.size() * 13));
+        for (uint32_t pad : function.landing_pads) {
+            put<uint32_t>(0);
+            put<uint32_t>(function.end - function.begin);
+            put<uint32_t>(pad - function.begin);
+            put<uint8_t>(0);
+        }
+    }
+    used_ = (used_ + 7) & ~uint64_t{7};
+    const uint64_t cie = used_;
+    const char augmentation[] = "zLR";
+    const uint8_t rest[] = {1, 0x78, 16, 2, 0x1b, 0x1b, 0}; // pcrel | sdata4, both
+    put<uint32_t>(4 + 1 + sizeof augmentation + sizeof rest);
+    put<uint32_t>(0);
+    put<uint8_t>(1);
+    put(augmentation);
+    put(rest);
+    std::vector<uint64_t> frames;
+    for (size_t i = 0; i < recipe.functions.size(); i++) {
+        const MadeFunction &function = recipe.functions[i];
+        frames.push_back(used_);
+        put<uint32_t>(4 + 4 + 4 + 1 + 4 + 3);
+        put<int32_t>(distance(used_, cie));
+        put<int32_t>(distance(function.begin, used_));
+        put<uint32_t>(function.end - function.begin);
+        put<uint8_t>(4);
+        put<int32_t>(landing_tables[i] == 0 ? 0 : distance(landing_tables[i], used_));
+        put<uint16_t>(0);
+        put<uint8_t>(0);
+    }
+    used_ = (used_ + 7) & ~uint64_t{7};
+    const uint64_t header = used_;
+    put<uint32_t>(0x3b031b01); // version 1, pcrel | sdata4, udata4, datarel | sdata4
+    put<int32_t>(distance(cie, used_));
+    put<uint32_t>(static_cast<uint32_t>(frames.size()));
+    for (size_t i = 0; i < frames.size(); i++) {
+        put<int32_t>(distance(recipe.functions[i].begin, header));
+        put<int32_t>(distance(frames[i], header));
+    }
+    object_.frame_header = address() + header;
+}
+
+void MadeObject::put_symbols(const Recipe &recipe) {
+    used_ = (used_ + 15) & ~uint64_t{15};
+    const uint64_t symbols = used_;
+    put(Elf64_Sym{});
+    for (const MadeSymbol &symbol : recipe.symbols) {
+        Elf64_Sym entry{};
+        entry.st_info = ELF64_ST_INFO(STB_GLOBAL, STT_FUNC);
+        entry.st_shndx = 1;
+        entry.st_value = symbol.begin;
+        entry.st_size = symbol.end - symbol.begin;
+        put(entry);
+    }
+    const uint64_t strings = used_;
+    put<uint64_t>(0);
+    const uint64_t dynamic = used_;
+    put(Elf64_Dyn{DT_SYMTAB, {address() + symbols}});
+    put(Elf64_Dyn{DT_STRTAB, {address() + strings}});
+    put(Elf64_Dyn{DT_NULL, {0}});
+    object_.dynamic = reinterpret_cast<const ElfW(Dyn) *>(address() + dynamic);
+}
+
+bool MadeObject::make(const Recipe &recipe) {
+    EXPECT_EQ(mprotect(memory_, span_bytes, PROT_READ | PROT_WRITE), 0);
+    memset(memory_, 0, span_bytes);
+    constexpr size_t pointers_max = (jump_table_offset - data_offset) / 8;
+    constexpr size_t table_max = (span_bytes - jump_table_offset) / 4 - 1;
+    if (recipe.code.size() > page_bytes || recipe.pointers.size() > pointers_max || recipe.table.size() > table_max)
+        return false;
+    memcpy(memory_, recipe.code.data(), recipe.code.size());
+    object_ = {};
+    object_.path = "made";
+    object_.base = address();
+    object_.span = {address(), address() + span_bytes};
+    object_.is_libc = recipe.libc;
+    object_.segment_count = 3;
+    const uint64_t starts[] = {0, tables_offset, data_offset};
+    const uint32_t protections[] = {PROT_READ | PROT_EXEC, PROT_READ, PROT_READ | PROT_WRITE};
+    for (unsigned i = 0; i < 3; i++) {
+        uint64_t begin = address() + starts[i];
+        object_.segments[i] = {{begin, begin + page_bytes}, begin + page_bytes, protections[i]};
+    }
+    object_.segments[0].file_end = address() + recipe.code.size();
+    used_ = tables_offset;
+    fits_ = true;
+    put_frames(recipe);
+    put_symbols(recipe);
+    for (size_t i = 0; i < recipe.pointers.size(); i++) {
+        uint64_t word = address() + recipe.pointers[i];
+        memcpy(memory_ + data_offset + i * 8, &word, 8);
+    }
+    for (size_t i = 0; i <= recipe.table.size(); i++) {
+        // The last entry leads nowhere and ends the table.
+        int32_t entry = i < recipe.table.size() ? static_cast<int32_t>(recipe.table[i] - jump_table_offset) : INT32_MIN;
+        memcpy(memory_ + jump_table_offset + i * 4, &entry, 4);
+    }
+    return fits_;
+}
