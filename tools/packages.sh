@@ -8,7 +8,7 @@ packages=(
     meson ninja-build g++ gcc make pkg-config git procps
     libpmem-dev libpmemobj-dev libcapstone-dev libxxhash-dev
     libcli11-dev libfmt-dev nlohmann-json3-dev
-    libgtest-dev libgmock-dev libbenchmark-dev
+    libgtest-dev libgmock-dev libbenchmark-dev libunicorn-dev
     sqlite3 strace python3 valgrind
 )
 

@@ -106,11 +106,11 @@ bool BranchTargets::is_real(const Sweep &own, const BranchCandidate &candidate) 
     return index >= 0 && sweep->instructions[static_cast<size_t>(index)].target == candidate.target;
 }
 
-bool BranchTargets::reach(const Sweep &own, uint64_t first, uint64_t last) {
+template <typename Wanted> bool BranchTargets::any(const Sweep &own, uint64_t first, uint64_t last, Wanted wanted) {
     auto *at = std::lower_bound(candidates_.begin(), candidates_.end(), first,
                                 [](const BranchCandidate &c, uint64_t address) { return c.target < address; });
     for (; at != candidates_.end() && at->target <= last; at++)
-        if (is_real(own, *at))
+        if (wanted(at->target) && is_real(own, *at))
             return true;
     if (architecture_.find_short_branches == nullptr)
         return false;
@@ -119,9 +119,19 @@ bool BranchTargets::reach(const Sweep &own, uint64_t first, uint64_t last) {
     if (text == nullptr || !architecture_.find_short_branches(file_part(*text), first, last, short_ones_))
         return true;
     for (const BranchCandidate &candidate : short_ones_)
-        if (is_real(own, candidate))
+        if (wanted(candidate.target) && is_real(own, candidate))
             return true;
     return false;
+}
+
+bool BranchTargets::reach(const Sweep &own, uint64_t first, uint64_t last) {
+    return any(own, first, last, [](uint64_t) { return true; });
+}
+
+bool BranchTargets::contradict(const Sweep &own, uint64_t first, uint64_t last) {
+    first = first > own.function.range.begin ? first : own.function.range.begin;
+    last = last < own.function.range.end ? last : own.function.range.end - 1;
+    return any(own, first, last, [&](uint64_t target) { return own.starting_at(target) < 0; });
 }
 
 } // namespace intercept

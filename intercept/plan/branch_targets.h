@@ -24,7 +24,12 @@ public:
     // by falling through. `own` is the decoded function of the window.
     bool reach(const Sweep &own, uint64_t first, uint64_t last);
 
+    // True if control may come to the middle of an instruction of `own` there: then its
+    // decoding is out of step, as behind a table in the middle of code.
+    bool contradict(const Sweep &own, uint64_t first, uint64_t last);
+
 private:
+    template <typename Wanted> bool any(const Sweep &own, uint64_t first, uint64_t last, Wanted wanted);
     bool is_real(const Sweep &own, const BranchCandidate &candidate);
 
     const Object &object_;

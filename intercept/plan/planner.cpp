@@ -68,7 +68,8 @@ private:
         long index = sweep_.consistent ? sweep_.starting_at(site) : -1;
         if (index < 0 || at(index).kind != InstructionKind::system_call)
             return;
-        if (!falls_through_to(index))
+        if (!falls_through_to(index) ||
+            targets_.contradict(sweep_, site - cpu_.before_bytes_max, site + cpu_.behind_bytes_max))
             return;
         plan.state = INTERCEPT_SITE_WINDOW_UNSAFE;
         if (!choose_before(index, plan) && !choose_over(index, plan))
@@ -118,6 +119,11 @@ private:
         }
         if (!read_landing_pads(object_, sweep_.function, inner_targets_))
             indirect_unknown_ = true;
+        // Whoever knows better where an instruction begins is right. (Not so the tables
+        // below: nobody says where they end.)
+        for (uint64_t target : inner_targets_)
+            if (sweep_.function.range.contains(target) && sweep_.starting_at(target) < 0)
+                sweep_.consistent = false;
         if (!indirect)
             return;
         size_t before = inner_targets_.size();

@@ -182,7 +182,23 @@ private:
                 if (number == 4)
                     facts &= ~uint32_t{may_lock};
                 return number >= 4;
+            case 0x50: // movmskps
+            case 0x71: // shifts by an immediate
+            case 0x72:
+            case 0x73:
+            case 0xc5: // pextrw
+            case 0xd7: // pmovmskb
+            case 0xf7: // maskmovq
+                return in_register;
+            case 0x13: // movlps and movhps as stores
+            case 0x17:
+            case 0x2b: // stores past the caches
+            case 0xb2: // far pointers
+            case 0xb4:
+            case 0xb5:
             case 0xc3: // movnti
+            case 0xe7:
+            case 0xf0: // lddqu
                 return !in_register;
             case 0xc7:
                 if (number == 1 && !in_register)

@@ -1,0 +1,229 @@
+// emulation: no patch changes what a function does. Random functions, functions of libc,
+// and mutations of both are planned and patched by the real planner, stub writer and
+// patcher, then run in an emulator before and after, from the same registers and with
+// the same answers of the kernel: calls, registers, flags and memory must be the same.
+//
+// The seed is printed; EMULATION_SEED repeats a run, EMULATION_ROUNDS makes it longer.
+#include "intercept/arch/architecture.h"
+#include "intercept/objects/frame_table.h"
+#include "intercept/patch/patcher.h"
+#include "intercept/plan/planner.h"
+#include "intercept/plan/site_flags.h"
+#include "tests/intercept/code_maker.h"
+#include "tests/intercept/emulator.h"
+
+#include <chrono>
+#include <cstdlib>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+
+namespace intercept {
+namespace {
+
+// A made object and its patched twin.
+class Patched {
+public:
+    Patched(const Recipe &recipe, bool &good) {
+        good = made.make(recipe);
+        if (!good)
+            return;
+        before.assign(made.at(0), made.at(MadeObject::page_bytes));
+        EXPECT_TRUE(plan_object(made.object(), native_architecture, plan));
+        Arenas arenas;
+        write_stubs(made.object(), plan, arenas, stubs);
+        for (size_t i = 0; i < plan.size(); i++)
+            if (stubs[i] != 0) {
+                patched_sites++;
+                flags_dead |= (plan[i].flags & SITE_FLAGS_DEAD) != 0;
+                if (arena.begin == 0)
+                    arena = {stubs[i] & ~uint64_t{4095}, 0};
+                arena.end = ((stubs[i] + native_architecture.stub_bytes_max) | 4095) + 1;
+            }
+        patch_sites(made.object(), plan, stubs, false);
+        after.assign(made.at(0), made.at(MadeObject::page_bytes));
+    }
+    Patched(const Patched &) = delete;
+    Patched &operator=(const Patched &) = delete;
+    ~Patched() {
+        constexpr size_t arena_bytes = 128 * 1024;
+        if (arena.begin != 0)
+            munmap(reinterpret_cast<void *>(arena.begin), arena_bytes);
+    }
+    MadeObject made;
+    Plan plan;
+    base::PageArray<uint64_t> stubs;
+    AddressRange arena{};
+    std::vector<uint8_t> before;
+    std::vector<uint8_t> after;
+    unsigned patched_sites = 0;
+    bool flags_dead = false; // somewhere the stub may destroy them
+};
+
+std::string hex(const std::vector<uint8_t> &bytes, size_t count) {
+    std::string text;
+    for (size_t i = 0; i < count; i++) {
+        char two[4];
+        snprintf(two, sizeof two, "%02x ", bytes[i]);
+        text += two;
+    }
+    return text;
+}
+
+struct Figures {
+    unsigned functions = 0;
+    unsigned patched = 0;
+    unsigned runs = 0;
+    unsigned through_stubs = 0;
+    unsigned void_of_proof = 0;
+};
+
+class Emulation : public testing::Test {
+protected:
+    void SetUp() override {
+        const char *seed = getenv("EMULATION_SEED");
+        auto now = static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+        random_seed_ = seed != nullptr ? strtoull(seed, nullptr, 0) : now;
+        printf("EMULATION_SEED=%#lx\n", random_seed_);
+        const char *rounds = getenv("EMULATION_ROUNDS");
+        rounds_ = rounds != nullptr ? static_cast<unsigned>(atoi(rounds)) : 1;
+    }
+    void TearDown() override {
+        printf("%u functions, %u patched, %u runs compared, %u of them through stubs, %u proved nothing\n",
+               figures_.functions, figures_.patched, figures_.runs, figures_.through_stubs, figures_.void_of_proof);
+    }
+    static std::string differences(const EmulatedRun &before, const EmulatedRun &after) {
+        std::string text;
+        char line[100];
+        for (size_t i = 0; i < before.registers.size(); i++)
+            if (before.registers[i] != after.registers[i]) {
+                snprintf(line, sizeof line, "\nregister %zu %#lx %#lx", i, before.registers[i], after.registers[i]);
+                text += line;
+            }
+        snprintf(line, sizeof line, "\nflags %#lx %#lx", before.flags, after.flags);
+        text += line;
+        text += before.stack != after.stack ? " the stack differs" : "";
+        text += before.data != after.data ? " the data differ" : "";
+        for (size_t i = 0; i < std::min(before.calls.size(), after.calls.size()); i++)
+            if (!(before.calls[i] == after.calls[i])) {
+                text += " call " + std::to_string(i) + " differs";
+                break;
+            }
+        return text;
+    }
+    static bool agree(const EmulatedRun &before, const EmulatedRun &after, bool flags_lost) {
+        size_t both = std::min(before.calls.size(), after.calls.size());
+        for (size_t i = 0; i < both; i++)
+            if (!(before.calls[i] == after.calls[i]))
+                return false;
+        if (before.end == RunEnd::endless)
+            return true; // as far as it went
+        return before.end == after.end && before.calls.size() == after.calls.size() &&
+               before.registers == after.registers && (flags_lost || before.flags == after.flags) &&
+               before.stack == after.stack && before.data == after.data;
+    }
+    // Runs the function from all its entries in all ways. False: it was changed.
+    void check(const Recipe &recipe, CodeMaker &maker, bool words) {
+        bool good = false;
+        Patched patched(recipe, good);
+        if (!good)
+            return;
+        figures_.functions++;
+        if (patched.patched_sites == 0)
+            return;
+        figures_.patched++;
+        std::vector<uint32_t> entries{recipe.functions[0].begin};
+        for (const MadeFunction &function : recipe.functions)
+            entries.insert(entries.end(), function.landing_pads.begin(), function.landing_pads.end());
+        for (const MadeSymbol &symbol : recipe.symbols)
+            entries.push_back(symbol.begin);
+        for (uint32_t entry : entries) {
+            uint64_t seed = maker.next();
+            uint64_t start = patched.made.address() + entry;
+            EmulatedRun before = emulator_.run(patched.made, patched.before, start, seed, {}, Verdict::unhooked, false);
+            if (before.void_of_proof) {
+                figures_.void_of_proof++;
+                continue;
+            }
+            for (Verdict verdict : {Verdict::unhooked, Verdict::mixed}) {
+                EmulatedRun after =
+                    emulator_.run(patched.made, patched.after, start, seed, patched.arena, verdict, words);
+                if (after.given_up) {
+                    figures_.void_of_proof++;
+                    continue;
+                }
+                figures_.runs++;
+                figures_.through_stubs += after.stub_blocks != 0 ? 1 : 0;
+                ASSERT_TRUE(agree(before, after, patched.flags_dead))
+                    << "verdict " << static_cast<int>(verdict) << " entry " << entry << " seed " << seed << "\nbefore "
+                    << hex(patched.before, recipe.code.size()) << "\nafter  " << hex(patched.after, recipe.code.size())
+                    << "\nends " << static_cast<int>(before.end) << " " << static_cast<int>(after.end) << " calls "
+                    << before.calls.size() << " " << after.calls.size() << " at "
+                    << before.stopped_at - patched.made.address() << " " << after.stopped_at - patched.made.address()
+                    << differences(before, after);
+            }
+        }
+    }
+    void check_random(uint64_t seed, unsigned count) {
+        CodeMaker maker(seed);
+        for (unsigned i = 0; i < count && !HasFatalFailure(); i++) {
+            Recipe recipe = maker.make();
+            if (maker.below(4) == 0)
+                maker.mutate(recipe);
+            check(recipe, maker, maker.below(2) == 0);
+        }
+    }
+    // The functions of libc that make calls, as they are or mutated.
+    void check_libc(uint64_t seed, bool mutate, unsigned count) {
+        CodeMaker maker(seed);
+        base::PageArray<Object> objects;
+        ASSERT_TRUE(list_objects(objects));
+        for (const Object &object : objects) {
+            if (!object.is_libc)
+                continue;
+            Plan plan;
+            ASSERT_TRUE(plan_object(object, native_architecture, plan));
+            for (unsigned i = 0; i < count && !HasFatalFailure(); i++) {
+                const SitePlan &site = plan[mutate ? maker.below(static_cast<unsigned>(plan.size())) : i % plan.size()];
+                Function function;
+                if (!find_function(object, object.base + site.site_offset, function) ||
+                    function.range.size() > MadeObject::page_bytes)
+                    continue;
+                Recipe recipe;
+                auto *code = reinterpret_cast<const uint8_t *>(function.range.begin);
+                recipe.code.assign(code, code + function.range.size());
+                recipe.functions.push_back({0, static_cast<uint32_t>(function.range.size()), {}});
+                recipe.libc = true;
+                if (mutate)
+                    maker.mutate(recipe);
+                check(recipe, maker, i % 2 == 0);
+            }
+        }
+    }
+    Emulator emulator_;
+    uint64_t random_seed_ = 0;
+    unsigned rounds_ = 1;
+    Figures figures_;
+};
+
+TEST_F(Emulation, RandomFunctionsOfAFixedSeed) {
+    check_random(0x5eed, 700 * rounds_);
+    EXPECT_GT(figures_.through_stubs, figures_.functions / 10);
+}
+
+TEST_F(Emulation, RandomFunctionsOfANewSeed) {
+    check_random(random_seed_, 700 * rounds_);
+    EXPECT_GT(figures_.through_stubs, figures_.functions / 10);
+}
+
+TEST_F(Emulation, FunctionsOfLibc) {
+    check_libc(0x5eed, false, 600);
+    EXPECT_GT(figures_.patched, 400u);
+}
+
+TEST_F(Emulation, MutatedFunctionsOfLibc) {
+    check_libc(random_seed_, true, 500 * rounds_);
+    EXPECT_GT(figures_.patched, 100u);
+}
+
+} // namespace
+} // namespace intercept

@@ -1,0 +1,81 @@
+// emulator: runs made code in unicorn, with a kernel of our own and, in place of the
+// interceptor's entry, a stand-in that does what the stub may expect of it.
+#pragma once
+
+#include "intercept/patch/arena.h"
+#include "tests/intercept/made_object.h"
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <unicorn/unicorn.h>
+#include <vector>
+
+struct SystemCall {
+    std::array<uint64_t, 7> number_and_arguments;
+    uint64_t stack_pointer;
+    bool operator==(const SystemCall &) const = default;
+};
+
+enum class RunEnd { returned, faulted, endless };
+
+struct EmulatedRun {
+    RunEnd end;
+    uint64_t stopped_at; // of a fault in a window: in the stub
+    std::vector<SystemCall> calls;
+    std::array<uint64_t, 16> registers; // at the end: rax rcx rdx rbx rsp rbp rsi rdi r8..r15
+    uint64_t flags;
+    // The run did what proves nothing: it read its own text, or below the red zone, made
+    // a call without a stack, or did what is not the same twice.
+    bool void_of_proof;
+    bool given_up;              // the emulator did not know the code
+    std::vector<uint8_t> stack; // from the red zone of its highest call
+    std::vector<uint8_t> data;
+    size_t instructions;
+    unsigned stub_blocks; // how often control came to a stub
+};
+
+// How the stand-in answers, by the count of the call.
+enum class Verdict { unhooked, pass, handled, mixed };
+
+class Emulator {
+public:
+    Emulator();
+    Emulator(const Emulator &) = delete;
+    Emulator &operator=(const Emulator &) = delete;
+    ~Emulator();
+
+    // Runs `text` (a page) at the place of `made`, from `entry`, with the rest of `made`'s
+    // memory as it is; `stubs` as they are in memory. Registers come from `seed`.
+    EmulatedRun run(const MadeObject &made, const std::vector<uint8_t> &text, uint64_t entry, uint64_t seed,
+                    const intercept::AddressRange &stubs, Verdict verdict, bool words);
+
+private:
+    EmulatedRun run_unguarded(const MadeObject &made, const std::vector<uint8_t> &text, uint64_t entry, uint64_t seed,
+                              const intercept::AddressRange &stubs, Verdict verdict, bool words);
+    void open();
+    static void on_system_call(uc_engine *, void *self);
+    static void on_text_read(uc_engine *, uc_mem_type, uint64_t address, int size, int64_t, void *self);
+    static void on_stack_read(uc_engine *, uc_mem_type, uint64_t address, int size, int64_t, void *self);
+    static void on_instruction(uc_engine *, uint64_t address, uint32_t size, void *self);
+    static void on_stub(uc_engine *, uint64_t address, uint32_t size, void *self);
+    void system_call();
+    void stand_in(uint64_t address);
+    void kernel(uint64_t stack_pointer);
+    void map(uint64_t address, uint64_t size_bytes);
+    uint64_t get(int which);
+    void set(int which, uint64_t value);
+    void write(uint64_t address, const void *from, size_t size_bytes);
+
+    uc_engine *unicorn_ = nullptr;
+    std::vector<intercept::AddressRange> mapped_;
+    uc_hook text_hook_ = 0;
+    uc_hook instruction_hook_ = 0;
+    uc_hook stub_hook_ = 0;
+    intercept::AddressRange text_{};
+    intercept::AddressRange stubs_{};
+    Verdict verdict_ = Verdict::unhooked;
+    uint64_t seed_ = 0;
+    uint64_t lowest_safe_ = 0;
+    EmulatedRun run_{};
+};
