@@ -54,14 +54,24 @@ base::Status Call::lock_in_transaction(std::initializer_list<InodeNumber> inodes
     return {};
 }
 
+// Keeps them in order, each once.
+void Call::add_stripe(uint32_t stripe) {
+    unsigned i = stripe_total_;
+    while (i > 0 && stripes_[i - 1] > stripe)
+        --i;
+    if (i > 0 && stripes_[i - 1] == stripe)
+        return;
+    std::copy_backward(stripes_ + i, stripes_ + stripe_total_, stripes_ + stripe_total_ + 1);
+    stripes_[i] = stripe;
+    ++stripe_total_;
+}
+
 // A set of locks that is known at run time only, kept in the call: none for the analysis. So with unlock().
 void Call::lock_volatile(std::initializer_list<InodeNumber> inodes) BASE_NO_THREAD_SAFETY_ANALYSIS {
     Segment &segment = *pool().segment;
     for (InodeNumber inode : inodes)
         if (inode != 0)
-            stripes_[stripe_total_++] = stripe_of(inode);
-    std::sort(stripes_, stripes_ + stripe_total_);
-    stripe_total_ = static_cast<unsigned>(std::unique(stripes_, stripes_ + stripe_total_) - stripes_);
+            add_stripe(stripe_of(inode));
     for (;;) {
         for (unsigned i = 0; i < stripe_total_; i++)
             robust_lock(thread_, segment.stripes()[stripes_[i]].lock);
@@ -120,15 +130,17 @@ Change *Call::add(ChangeKind kind, uint64_t target, uint32_t length, size_t payl
             refused_ = ENOBUFS;
         return nullptr;
     }
-    auto *change = reinterpret_cast<Change *>(thread_.record + used_bytes_);
+    auto *change = reinterpret_cast<Change *>(thread_.record() + used_bytes_);
     std::memset(change, 0, sizeof(Change));
     change->kind = kind;
     change->length = length;
     change->target = target;
     if (payload_bytes % 8 != 0) // the padding is part of the checksum
-        std::memset(thread_.record + used_bytes_ + needed - 8, 0, 8);
+        std::memset(thread_.record() + used_bytes_ + needed - 8, 0, 8);
     used_bytes_ += static_cast<uint32_t>(needed);
     change_count_++;
+    if (kind <= ChangeKind::fill_pointers) // its home is fetched while the fence is waited for
+        asm volatile("prefetchw %0" : : "m"(*pool().at<char>(target)));
     return change;
 }
 
@@ -209,7 +221,7 @@ void Call::free_inode(InodeNumber inode) {
 
 void Call::load_pending(PoolOffset target, void *bytes, size_t size_bytes) const {
     std::memcpy(bytes, pool().at<std::byte>(target), size_bytes);
-    const std::byte *at = thread_.record + sizeof(RecordHeader);
+    const std::byte *at = thread_.record() + sizeof(RecordHeader);
     for (uint32_t i = 0; i < change_count_; i++) {
         const auto &change = *reinterpret_cast<const Change *>(at);
         const std::byte *payload = at + sizeof(Change);
@@ -259,8 +271,9 @@ base::Status Call::commit() {
         return {};
     }
     const uint32_t length = (used_bytes_ + 63) & ~uint32_t{63};
-    std::memset(thread_.record + used_bytes_, 0, length - used_bytes_);
-    auto &record = *reinterpret_cast<RecordHeader *>(thread_.record);
+    std::memset(thread_.record() + used_bytes_, 0, length - used_bytes_);
+    auto &record = *reinterpret_cast<RecordHeader *>(thread_.record());
+    record.lsn = 0; // not committed yet
     record.length_bytes = length;
     record.change_count = change_count_;
     base::Status done;
@@ -268,6 +281,7 @@ base::Status Call::commit() {
         done = transaction->add(thread_, record, used_bytes_);
     } else {
         done = record_commit(thread_, record, scope(), has_frees_);
+        thread_.record_index ^= 1; // the next commit asks for this one
     }
     discard();
     return done;

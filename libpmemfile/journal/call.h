@@ -106,6 +106,7 @@ private:
     bool may_free(BlockRun run);
     base::Status lock_in_transaction(std::initializer_list<InodeNumber> inodes);
     bool note_in_transaction();
+    void add_stripe(uint32_t stripe);
     CommitScope scope();
 
     Thread &thread_;

@@ -2,7 +2,7 @@
 //
 //   ring  …│header│change│payload│change│change│payload│pad to 64│…
 //                    │
-//                    └─ store ──► home location (cached) ── clwb, not waited for
+//                    └─ store ──► home location (cached) ── clwb with the ring's next record
 //
 // Records are contiguous: where one does not fit before the ring's end, a
 // record without changes fills the rest, so that every record can be read in place.
@@ -226,9 +226,6 @@ void record_apply(Pool &pool, const RecordHeader &record, RevokedQuery revoked, 
         else if (revoked == nullptr || !revoked(context, change.target / block_size_bytes, record.lsn))
             apply_bytes(pool.persist, change, payload);
     });
-    if (is_seeded(revoked == nullptr ? SeededFault::homes_not_flushed : SeededFault::recovery_does_not_flush))
-        return;
-    record_flush_targets(pool, record);
 }
 
 void record_apply_bytes(Pool &pool, const RecordHeader &record) {

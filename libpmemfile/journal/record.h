@@ -33,9 +33,8 @@ const RecordHeader *record_at(const Pool &pool, uint64_t ring, uint64_t position
 // of a known kind: what recovery asks before it applies anything.
 bool record_is_sane(const Pool &pool, const RecordHeader &record);
 
-// Stores the changes at their home locations (cached stores), then starts
-// their write-back. With `revoked`, asks it for each change of bytes whether a
-// later record, or this one, has freed its block, and skips it then.
+// Stores the changes at their home locations (cached stores). With `revoked`, asks it for each change of bytes whether
+// a later record, or this one, has freed its block, and skips it then.
 using RevokedQuery = bool (*)(void *context, BlockNumber block, Lsn lsn);
 void record_apply(Pool &pool, const RecordHeader &record, RevokedQuery revoked = nullptr, void *context = nullptr);
 

@@ -189,6 +189,8 @@ base::Result<RecoveryReport> journal_recover(Persist &persist, PoolOffset superb
                 return is_revoked;
             },
             &context);
+        if (!is_seeded(SeededFault::recovery_does_not_flush))
+            record_flush_targets(pool, record);
         report.records_applied++;
     });
     report.changes_revoked = context.skipped;

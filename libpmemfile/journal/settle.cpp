@@ -85,7 +85,6 @@ void finish_record(Thread &thread, uint32_t slot, const RecordHeader &record) {
 
     if (ring.last_lsn.load() < record.lsn)
         ring.fenced_lsn.store(ring.last_lsn.load());
-    ring.last_thread.store(0); // the next writer flushes the record's targets again
     ring.last_position.store(record.position);
     ring.last_lsn.store(record.lsn);
     ring.head_position.store(record.position + record.length_bytes);

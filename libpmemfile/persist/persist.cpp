@@ -212,11 +212,11 @@ void Persist::flush(PoolOffset target, size_t size_bytes) {
         return;
     OBSERVE(on_flush(target, size_bytes));
     if (medium_ == Medium::persistent_memory) {
-        const uint64_t lines = lines_of(target, size_bytes);
-        const std::byte *line = base_ + (target & ~(cache_line_bytes - 1));
-        for (uint64_t i = 0; i < lines; i++)
-            flush_line(line + i * cache_line_bytes);
-        count_lines(lines);
+        const PoolOffset first = target & ~(cache_line_bytes - 1);
+        const PoolOffset last = (target + size_bytes - 1) & ~(cache_line_bytes - 1);
+        for (PoolOffset line = first; line <= last; line += cache_line_bytes)
+            flush_line(base_ + line);
+        count_lines((last - first) / cache_line_bytes + 1);
     } else if (medium_ == Medium::ordinary_file) {
         dirty_ranges.add(target / block_size_bytes, (target + size_bytes - 1) / block_size_bytes);
     }

@@ -64,6 +64,10 @@ public:
     Medium medium() const {
         return medium_;
     }
+    // False when flush() has nothing to do.
+    bool has_write_back() const {
+        return medium_ == Medium::persistent_memory || medium_ == Medium::ordinary_file || observer_ != nullptr;
+    }
     PoolOffset offset_of(const void *address) const {
         return static_cast<uint64_t>(static_cast<const std::byte *>(address) - base_);
     }

@@ -21,7 +21,6 @@ enum class SeededFault : uint32_t {
     freed_before_commit,          // others may have what a call frees before it is committed
     padding_not_written,          // nothing fills a ring's end before a record that wraps
     ring_not_adopted,             // a ring's next owner does not flush the last one's homes again
-    successor_not_told,           // the next owner of a thread's slot counts its predecessor's flushes as its own
     checksum_not_checked,         // a torn record counts
     checksum_of_header_alone,     // a record with torn changes counts
     homes_not_flushed,            // home stores are not written back

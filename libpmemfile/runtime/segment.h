@@ -25,7 +25,7 @@
 namespace pmemfile {
 
 constexpr uint64_t segment_magic = 0x31474553454d4d50;
-constexpr uint32_t segment_version = 3;
+constexpr uint32_t segment_version = 4;
 constexpr unsigned max_processes = 512;
 constexpr unsigned max_threads = 2048;
 constexpr unsigned max_rings = 64;
@@ -87,16 +87,14 @@ struct RingMark {
 
 // The volatile side of a journal ring.
 struct alignas(64) RingState {
-    RobustLock lock;                        // held from before the draw to after the home stores
-    std::atomic<uint32_t> last_thread;      // thread slot index + 1 that wrote the last record; 0 = recovery
-    std::atomic<uint64_t> last_incarnation; // and its process's incarnation
-    std::atomic<uint64_t> head_position;    // where the next record goes
-    std::atomic<uint64_t> last_position;    // of the last record
-    std::atomic<Lsn> last_lsn;              // of the last record
-    std::atomic<Lsn> fenced_lsn;            // records up to here are durable at home
-    std::atomic<uint64_t> start_position;   // durable start of the chain: below it slots may be reused
-    std::atomic<uint64_t> next_start;       // start that a raise under way has stored and not yet fenced
-    RingMark marks[ring_mark_count];        // mark i: the first record in the i-th sixteenth of the ring
+    RobustLock lock;                      // held from before the draw to after the home stores
+    std::atomic<uint64_t> head_position;  // where the next record goes
+    std::atomic<uint64_t> last_position;  // of the last record
+    std::atomic<Lsn> last_lsn;            // of the last record; its homes may not be written back yet
+    std::atomic<Lsn> fenced_lsn;          // records up to here are durable at home
+    std::atomic<uint64_t> start_position; // durable start of the chain: below it slots may be reused
+    std::atomic<uint64_t> next_start;     // start that a raise under way has stored and not yet fenced
+    RingMark marks[ring_mark_count];      // mark i: the first record in the i-th sixteenth of the ring
 };
 
 // What inodes share that hash to the same stripe: the writers' lock and the

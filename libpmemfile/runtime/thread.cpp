@@ -4,8 +4,6 @@
 // used again in this attach: small, and harmless.
 #include "libpmemfile/runtime/thread.h"
 
-#include "libpmemfile/persist/seeded_fault.h"
-
 namespace pmemfile {
 
 base::Status thread_register(Thread &thread, Pool &pool) {
@@ -20,12 +18,6 @@ base::Status thread_register(Thread &thread, Pool &pool) {
         state.process_slot.store(pool.process_slot);
         uint32_t carried = slot + 1; // a raise that the slot's former owner carried ends here
         segment.raise_owner.compare_exchange_strong(carried, 0);
-        // What the former owner flushed no fence of ours completes: its rings change hands (journal/call.cpp).
-        for (uint64_t ring = 0; ring < pool.superblock().ring_count && !is_seeded(SeededFault::successor_not_told);
-             ring++) {
-            uint32_t last_thread = slot + 1;
-            segment.rings()[ring].last_thread.compare_exchange_strong(last_thread, 0);
-        }
         state.lower.store(lsn_idle);
         state.record_lsn.store(0);
         state.claim_count.store(0);
@@ -38,6 +30,7 @@ base::Status thread_register(Thread &thread, Pool &pool) {
         }
         thread.pool = &pool;
         thread.slot = slot;
+        thread.last_record().lsn = 0; // LSNs of another pool mean nothing here
         const Superblock &superblock = pool.superblock();
         thread.preferred_ring = static_cast<uint32_t>(slot % superblock.ring_count);
         thread.preferred_group = static_cast<uint32_t>(slot % groups_in_use(superblock));

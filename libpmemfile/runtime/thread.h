@@ -36,7 +36,7 @@ struct Credentials {
     mode_t umask = 022;
 };
 
-// About 80 KiB; the memory comes from the caller (mmap in the shim, heap in
+// About 100 KiB; the memory comes from the caller (mmap in the shim, heap in
 // the library). One thread at a time. A slot is taken by thread_register and
 // given back by thread_release, or collected when the process dies.
 struct Thread {
@@ -48,6 +48,7 @@ struct Thread {
     uint32_t kept_claims = 0;        // claims that belong to earlier calls of its transaction
     bool keeps_orphan_slots = false; // there are orphan slots among them
     unsigned symlinks_followed = 0;  // ELOOP counter of the present path walk
+    unsigned record_index = 0;       // in `records`, of the one under construction
 
     // What a walk that leaves the pool leaves behind (fs/walk.h).
     unsigned escape_length = 0;
@@ -55,11 +56,22 @@ struct Thread {
 
     char path[2][walk_buffer_bytes];                  // scratch of path walks
     alignas(64) std::byte block[2][block_size_bytes]; // scratch of file and directory code
-    alignas(64) std::byte record[max_record_bytes];   // the record under construction (journal/call.h)
+    // The record under construction (journal/call.h) and the last one that was committed, in turns.
+    alignas(64) std::byte records[2][max_record_bytes];
     alignas(64) std::byte data[4 * block_size_bytes]; // scratch of the data path
 
     ThreadSlot &slot_state() const {
         return pool->segment->threads()[slot];
+    }
+    std::byte *record() {
+        return records[record_index];
+    }
+    const std::byte *record() const {
+        return records[record_index];
+    }
+    // Its LSN is 0 when there is none.
+    RecordHeader &last_record() {
+        return *reinterpret_cast<RecordHeader *>(records[record_index ^ 1]);
     }
 };
 

@@ -40,7 +40,6 @@ constexpr Case cases[] = {
     {SeededFault::freed_before_commit, "freed_before_commit", "reuse"},
     {SeededFault::padding_not_written, "padding_not_written", "turns"},
     {SeededFault::ring_not_adopted, "ring_not_adopted", "turns"},
-    {SeededFault::successor_not_told, "successor_not_told", "succession"},
     {SeededFault::checksum_not_checked, "checksum_not_checked", "attributes"},
     {SeededFault::checksum_of_header_alone, "checksum_of_header_alone", "attributes"},
     {SeededFault::homes_not_flushed, "homes_not_flushed", "overtaking"},

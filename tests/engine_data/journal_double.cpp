@@ -83,7 +83,7 @@ Change *Call::add(ChangeKind kind, uint64_t target, uint32_t length, size_t payl
         refused_ = ENOBUFS;
         return nullptr;
     }
-    auto *change = new (thread_.record + used_bytes_) Change{kind, {}, length, target};
+    auto *change = new (thread_.record() + used_bytes_) Change{kind, {}, length, target};
     used_bytes_ += static_cast<uint32_t>(size);
     ++change_count_;
     return change;
@@ -147,7 +147,7 @@ base::Status Call::commit() {
         if (pass == 1)
             space_map_keep_claims(thread_);
         for (uint32_t at = sizeof(RecordHeader); at < used_bytes_;) {
-            auto *change = reinterpret_cast<Change *>(thread_.record + at);
+            auto *change = reinterpret_cast<Change *>(thread_.record() + at);
             auto *payload = reinterpret_cast<std::byte *>(change + 1);
             size_t payload_bytes = change->kind == ChangeKind::store           ? (change->length + 7) / 8 * 8
                                    : change->kind == ChangeKind::fill_pointers ? sizeof(PointerFill)
