@@ -25,4 +25,7 @@ size_t base_user_copy_nt(void *to, const void *from, size_t size_bytes);
 extern const char base_user_copy_begin[];
 extern const char base_user_copy_end[];
 extern const char base_user_copy_fault[];
+
+// Private to the copies: they may use 32-byte registers.
+extern __attribute__((visibility("hidden"))) bool base_user_copy_wide;
 }

@@ -21,7 +21,8 @@ void RatioTable::ReportRuns(const std::vector<Run> &runs) {
             run.run_name.function_name + (run.run_name.args.empty() ? "" : "/") + run.run_name.args;
         const size_t slash = name.find('/');
         const std::string target = name.substr(0, slash);
-        times_ns_[name.substr(slash + 1)][target].push_back(run.GetAdjustedRealTime());
+        // Of the processor: what others on the machine take meanwhile does not count.
+        times_ns_[name.substr(slash + 1)][target].push_back(run.GetAdjustedCPUTime());
     }
 }
 

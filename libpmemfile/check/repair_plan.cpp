@@ -29,7 +29,7 @@ base::Status empty_directory(Thread &thread, InodeNumber number) {
     inode.size_bytes = inode.block_count = inode.entry_count = 0;
     inode.height = 0;
     std::memset(&inode.content, 0, sizeof(inode.content));
-    store_changed_lines(call, number, inode);
+    store_changes(call, number, inode);
     return call.commit();
 }
 
@@ -56,17 +56,17 @@ base::Status insert(Thread &thread, InodeNumber number, std::string_view name, I
     BASE_TRY_ASSIGN(Dentry dentry, directory_lookup(call.pool(), *home, name));
     if (dentry.inode != 0)
         return base::error(EEXIST);
-    BASE_TRY(directory_reserve(call, number, name));
+    BASE_TRY_ASSIGN(const DirectoryRoom room, directory_reserve(call, number, name));
     Inode directory = *call.pool().inode(number);
     Inode inode = *child_home;
-    BASE_TRY(directory_insert(call, number, directory, name, child, static_cast<uint8_t>(IFTODT(inode.mode))));
+    BASE_TRY(directory_insert(call, number, directory, room, name, child, static_cast<uint8_t>(IFTODT(inode.mode))));
     if (moves && S_ISDIR(inode.mode)) {
         inode.parent = number;
         inode.name_hash = name_hash(call.pool(), name);
         ++directory.link_count;
     }
-    store_changed_lines(call, number, directory);
-    store_changed_lines(call, child, inode);
+    store_changes(call, number, directory);
+    store_changes(call, child, inode);
     return call.commit();
 }
 

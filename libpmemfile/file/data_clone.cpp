@@ -146,9 +146,9 @@ base::Status finish_step(CloneStep &step, uint64_t blocks) {
         target.flags |= inode_may_share;
         step.source.flags |= inode_may_share;
         if (range.from != range.to)
-            store_changed_lines(call, range.from, step.source);
+            store_changes(call, range.from, step.source);
     }
-    store_changed_lines(call, range.to, target);
+    store_changes(call, range.to, target);
     return call.commit();
 }
 
@@ -164,7 +164,7 @@ base::Result<uint64_t> next_step(Call &call, const CloneRange &range, bool at_on
     const uint64_t reach = std::min(left, step_max_blocks_in_hole);
     BASE_TRY_ASSIGN(bool ready, map_prepare(call, step.target, first + reach - 1));
     if (!ready) {
-        store_changed_lines(call, range.to, step.target);
+        store_changes(call, range.to, step.target);
         BASE_TRY(call.commit());
         return uint64_t{0};
     }

@@ -1,4 +1,4 @@
-// The idea: no lock. Runs of the map are copied straight into the application's
+// The idea: no lock, and no copy of the inode. Runs of the map are copied straight into the application's
 // buffers under the inode's sequence counter; if it moved, all is copied again.
 #include "libpmemfile/file/data.h"
 
@@ -10,13 +10,16 @@
 namespace pmemfile {
 namespace {
 
-// Copies [offset, end) of the file; returns bytes copied.
-size_t copy_range(const Pool &pool, const Inode &inode, uint64_t offset, uint64_t end, UserCursor &cursor) {
-    if (inode.flags & inode_inline) {
-        if (end > inline_max_bytes)
-            return 0; // garbage: valid() will fail, or the inode is damaged
-        return cursor.copy_in(reinterpret_cast<const std::byte *>(inode.content.bytes) + offset, end - offset);
-    }
+// Copies [offset, end) of the content that stands in the inode; returns bytes copied.
+size_t copy_inline(const Inode &inode, uint64_t offset, uint64_t end, UserCursor &cursor) {
+    if (end > inline_max_bytes)
+        return 0; // the inode is damaged
+    return cursor.copy_in(reinterpret_cast<const std::byte *>(inode.content.bytes) + offset, end - offset);
+}
+
+// The same of blocks. The buffers are not filled by a map that has changed since the section began.
+size_t copy_blocks(const Pool &pool, const ReadSection &section, const Inode &inode, uint64_t offset, uint64_t end,
+                   UserCursor &cursor) {
     uint64_t at = offset;
     while (at < end) {
         uint64_t index = at / block_size_bytes;
@@ -26,6 +29,8 @@ size_t copy_range(const Pool &pool, const Inode &inode, uint64_t offset, uint64_
         if (run.block == 0)
             size = std::min(size, block_size_bytes);
         const std::byte *from = run.block == 0 ? zero_block : pool.block(run.block) + (at - index * block_size_bytes);
+        if (!section.valid())
+            break;
         size_t copied = cursor.copy_in(from, size);
         at += copied;
         if (copied != size)
@@ -34,33 +39,52 @@ size_t copy_range(const Pool &pool, const Inode &inode, uint64_t offset, uint64_
     return at - offset;
 }
 
+// One buffer and one block, as most reads are, and nothing moves: bytes copied. 0 when it is anything else.
+size_t read_in_block(Thread &thread, InodeNumber number, uint64_t offset, const struct iovec &buffer) {
+    const Pool &pool = *thread.pool;
+    const Moment moment(thread, number);
+    const Inode *home = pool.inode(number);
+    if (!moment.is_calm() || pool.reads != nullptr || home == nullptr || (home->flags & inode_inline) != 0)
+        return 0;
+    const uint64_t file_bytes = home->size_bytes;
+    const uint64_t within = offset % block_size_bytes;
+    if (offset >= file_bytes || buffer.iov_len > block_size_bytes - within)
+        return 0;
+    const size_t size = std::min<uint64_t>(buffer.iov_len, file_bytes - offset);
+    const BlockNumber block = map_lookup(pool, *home, offset / block_size_bytes, 1).block;
+    if (block == 0 || moment.has_passed() || base_user_copy(buffer.iov_base, pool.block(block) + within, size) != 0 ||
+        moment.has_passed())
+        return 0;
+    return size;
+}
+
 } // namespace
 
 base::Result<size_t> data_read(Thread &thread, InodeNumber number, uint64_t offset_bytes, const UserBuffers &buffers) {
+    if (buffers.count == 1) {
+        if (const size_t done = read_in_block(thread, number, offset_bytes, buffers.vectors[0]))
+            return done;
+    }
     const Pool &pool = *thread.pool;
     size_t wanted = total_bytes(buffers);
     for (ReadSection section(thread, number); section.next();) {
         const Inode *home = pool.inode(number);
-        if (home == nullptr) {
-            if (section.valid())
-                return base::error(EUCLEAN);
-            continue;
-        }
-        Inode inode;
-        std::memcpy(&inode, home, sizeof(inode));
+        const uint64_t file_bytes = home == nullptr ? 0 : home->size_bytes;
+        const bool is_inline = home != nullptr && (home->flags & inode_inline) != 0;
         if (!section.valid())
-            continue; // do not fill buffers by the map of a torn inode
-        if (offset_bytes >= inode.size_bytes)
+            continue;
+        if (home == nullptr)
+            return base::error(EUCLEAN);
+        if (offset_bytes >= file_bytes)
             return size_t{0};
-        size_t size = std::min<uint64_t>(wanted, inode.size_bytes - offset_bytes);
+        size_t size = std::min<uint64_t>(wanted, file_bytes - offset_bytes);
         UserCursor cursor(buffers);
-        size_t done = copy_range(pool, inode, offset_bytes, offset_bytes + size, cursor);
+        size_t done = is_inline ? copy_inline(*home, offset_bytes, offset_bytes + size, cursor)
+                                : copy_blocks(pool, section, *home, offset_bytes, offset_bytes + size, cursor);
         if (!section.valid())
             continue;
-        if (done == 0 && size != 0) {
-            bool damaged = (inode.flags & inode_inline) && inode.size_bytes > inline_max_bytes;
-            return base::error(damaged ? EUCLEAN : EFAULT);
-        }
+        if (done == 0 && size != 0)
+            return base::error(is_inline && file_bytes > inline_max_bytes ? EUCLEAN : EFAULT);
         return done;
     }
     return base::error(EUCLEAN);

@@ -26,7 +26,7 @@ base::Result<uint64_t> copy_out(Call &call, InodeNumber number, Inode &inode, co
                                  fresh.count * block_size_bytes);
     BASE_TRY(call.fence_data());
     BASE_TRY(map_set(call, inode, run.index, std::span(&fresh, 1)));
-    store_changed_lines(call, number, inode);
+    store_changes(call, number, inode);
     BASE_TRY(call.commit());
     return run.index + fresh.count;
 }
@@ -72,7 +72,7 @@ base::Status data_prepare_change(Call &call, InodeNumber number) {
     BASE_TRY(data_unshare(call, number, 0, UINT64_MAX));
     Inode inode = *home;
     inode.flags &= static_cast<uint16_t>(~inode_may_share);
-    store_changed_lines(call, number, inode);
+    store_changes(call, number, inode);
     return call.commit();
 }
 

@@ -76,7 +76,7 @@ base::Status shrink(Call &call, InodeNumber number, Inode inode, uint64_t size) 
         if (size < inline_max_bytes)
             std::memset(inode.content.bytes + size, 0, inline_max_bytes - size);
         inode.size_bytes = size;
-        store_changed_lines(call, number, inode);
+        store_changes(call, number, inode);
         return call.commit();
     }
     bool mapped = is_mapped_writable(call.thread(), number);
@@ -88,7 +88,7 @@ base::Status shrink(Call &call, InodeNumber number, Inode inode, uint64_t size) 
         call.zero(tail, tail_bytes);
     inode.size_bytes = size;
     BASE_TRY_ASSIGN(bool done, truncate_step(call, number, inode, blocks_of(size)));
-    store_changed_lines(call, number, inode);
+    store_changes(call, number, inode);
     BASE_TRY(call.commit());
     // Mapped: only now are these bytes beyond the end. A cut before leaves bytes that growing zeroes.
     if (tail != 0 && mapped)
@@ -104,7 +104,7 @@ base::Status grow(Call &call, InodeNumber number, Inode inode, uint64_t size) {
     if ((inode.flags & inode_inline) && size > inline_max_bytes)
         BASE_TRY(move_inline_out(call, inode));
     inode.size_bytes = size;
-    store_changed_lines(call, number, inode);
+    store_changes(call, number, inode);
     return call.commit();
 }
 
@@ -127,7 +127,7 @@ base::Status fill_holes(Call &call, InodeNumber number, uint64_t first, uint64_t
             BASE_TRY(map_set(call, inode, first, std::span(&fresh, 1)));
             first += fresh.count;
         }
-        store_changed_lines(call, number, inode);
+        store_changes(call, number, inode);
         BASE_TRY(call.commit());
     }
     return {};
@@ -174,12 +174,12 @@ base::Status make_hole(Call &call, InodeNumber number, uint64_t from, uint64_t t
     if (inode.flags & inode_inline) {
         if (from < inline_max_bytes)
             std::memset(inode.content.bytes + from, 0, std::min<uint64_t>(to, inline_max_bytes) - from);
-        store_changed_lines(call, number, inode);
+        store_changes(call, number, inode);
         return call.commit();
     }
     // A mapping of a file that shares blocks is private (data_prepare_change): it need not see the change.
     if (is_mapped(call.thread(), number) && (inode.flags & inode_may_share) == 0) {
-        store_changed_lines(call, number, inode);
+        store_changes(call, number, inode);
         BASE_TRY(call.commit());
         return zero_blocks_directly(call, inode, from, to);
     }
@@ -193,7 +193,7 @@ base::Status make_hole(Call &call, InodeNumber number, uint64_t from, uint64_t t
         if (first < end) {
             BASE_TRY_ASSIGN(first, map_clear_step(call, inode, first, end));
         }
-        store_changed_lines(call, number, inode);
+        store_changes(call, number, inode);
         BASE_TRY(call.commit());
         if (first >= end)
             return {};
@@ -241,7 +241,7 @@ base::Status move_inline_and_commit(Call &call, InodeNumber number) {
     if ((inode.flags & inode_inline) == 0)
         return {};
     BASE_TRY(move_inline_out(call, inode));
-    store_changed_lines(call, number, inode);
+    store_changes(call, number, inode);
     return call.commit();
 }
 
@@ -255,11 +255,14 @@ base::Status zero_gap_directly(Call &call, const Inode &inode, uint64_t offset_b
 
 base::Status data_finish_truncate(Call &call, InodeNumber number) {
     for (;;) {
-        BASE_TRY_ASSIGN(Inode inode, load_inode(call, number));
-        if ((inode.flags & inode_truncating) == 0)
+        const Inode *home = call.pool().inode(number);
+        if (home == nullptr)
+            return base::error(EUCLEAN);
+        if ((home->flags & inode_truncating) == 0)
             return {};
+        Inode inode = *home;
         BASE_TRY(truncate_step(call, number, inode, blocks_of(inode.size_bytes)));
-        store_changed_lines(call, number, inode);
+        store_changes(call, number, inode);
         BASE_TRY(call.commit());
     }
 }
@@ -307,7 +310,7 @@ base::Status data_allocate(Thread &thread, InodeNumber number, int mode, uint64_
         inode.mtime_ns = inode.ctime_ns;
         return grow(call, number, inode, end);
     }
-    store_changed_lines(call, number, inode);
+    store_changes(call, number, inode);
     return call.empty() ? base::Status{} : call.commit();
 }
 
@@ -332,7 +335,7 @@ base::Status data_free_inode(Call &call, InodeNumber number) {
             BASE_TRY(xattr_release(call, inode));
         BASE_TRY_ASSIGN(bool done, truncate_step(call, number, inode, 0));
         if (!done) {
-            store_changed_lines(call, number, inode);
+            store_changes(call, number, inode);
             BASE_TRY(call.commit());
             continue;
         }

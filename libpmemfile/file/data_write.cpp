@@ -54,7 +54,7 @@ void zero_gap(Step &step, const Inode &inode) {
         step.call.zero(tail.block * block_size_bytes + from % block_size_bytes, to - from);
 }
 
-base::Result<size_t> write_inline(Step &step, Inode inode) {
+base::Result<size_t> write_inline(Step &step, Inode &inode) {
     std::byte *place =
         step.call.store_in_place(step.number * inode_size_bytes + offsetof(Inode, content) + step.offset, step.left);
     if (place == nullptr)
@@ -71,10 +71,10 @@ base::Result<size_t> write_inline(Step &step, Inode inode) {
 }
 
 // At most two blocks are touched.
-base::Result<size_t> write_small(Step &step, Inode inode) {
+base::Result<size_t> write_small(Step &step, const Inode &home, Inode &inode) {
     Call &call = step.call;
-    Inode before = inode;
-    if (inode.flags & inode_inline) {
+    const bool was_inline = (inode.flags & inode_inline) != 0;
+    if (was_inline) {
         std::memset(&inode.content, 0, sizeof(inode.content));
         inode.flags &= static_cast<uint16_t>(~inode_inline);
     } else {
@@ -99,9 +99,9 @@ base::Result<size_t> write_small(Step &step, Inode inode) {
         }
         blocks[index - first] = block;
     }
-    if ((before.flags & inode_inline) && before.size_bytes != 0)
-        call.store(blocks[0] * block_size_bytes, before.content.bytes,
-                   std::min<uint64_t>(before.size_bytes, inline_max_bytes));
+    if (was_inline && home.size_bytes != 0)
+        call.store(blocks[0] * block_size_bytes, home.content.bytes,
+                   std::min<uint64_t>(home.size_bytes, inline_max_bytes));
     uint64_t at = step.offset, end = step.offset + step.left;
     while (at < end) {
         uint64_t piece = std::min(end, (at / block_size_bytes + 1) * block_size_bytes) - at;
@@ -122,7 +122,7 @@ base::Result<size_t> write_small(Step &step, Inode inode) {
         BASE_TRY(map_set(call, inode, fresh_index, std::span(fresh, fresh_count)));
     extend(inode, end);
     touch(call.thread(), inode);
-    store_changed_lines(call, step.number, inode);
+    store_changes(call, step.number, inode);
     BASE_TRY(call.commit());
     return size_t{step.left};
 }
@@ -180,9 +180,8 @@ bool fill_fresh(Step &step, const Inode &before, std::span<const BlockRun> runs,
 }
 
 // Into fresh blocks; `limit_blocks` file blocks at most.
-base::Result<size_t> write_fresh(Step &step, Inode inode, uint64_t limit_blocks, bool mapped) {
+base::Result<size_t> write_fresh(Step &step, const Inode &home, Inode &inode, uint64_t limit_blocks, bool mapped) {
     Call &call = step.call;
-    Inode before = inode;
     uint64_t first = step.offset / block_size_bytes;
     bool was_inline = (inode.flags & inode_inline) != 0;
     if (was_inline) {
@@ -209,23 +208,23 @@ base::Result<size_t> write_fresh(Step &step, Inode inode, uint64_t limit_blocks,
     }
     uint64_t end = std::min(step.offset + step.left, (first + have) * block_size_bytes);
     std::span used(runs, run_count);
-    if (!fill_fresh(step, before, used, first, end))
+    if (!fill_fresh(step, home, used, first, end))
         return base::error(EFAULT);
     BASE_TRY(call.fence_data());
     // With the old tail zeroed directly before, or as a part of the fresh blocks, nothing is left to do.
-    if (!was_inline && !mapped && before.size_bytes / block_size_bytes != first)
-        zero_gap(step, before);
+    if (!was_inline && !mapped && home.size_bytes / block_size_bytes != first)
+        zero_gap(step, home);
     BASE_TRY(map_set(call, inode, first, used));
     size_t written = end - step.offset;
     extend(inode, end);
     touch(call.thread(), inode);
-    store_changed_lines(call, step.number, inode);
+    store_changes(call, step.number, inode);
     BASE_TRY(call.commit());
     return written;
 }
 
 // The file's bytes may change under us through mappings: never in a record.
-base::Result<size_t> write_direct(Step &step, Inode inode, const MappedRun &run) {
+base::Result<size_t> write_direct(Step &step, Inode &inode, const MappedRun &run) {
     Call &call = step.call;
     Persist &persist = call.pool().persist;
     uint64_t end = std::min(step.offset + step.left, (run.index + run.count) * block_size_bytes);
@@ -240,7 +239,7 @@ base::Result<size_t> write_direct(Step &step, Inode inode, const MappedRun &run)
     BASE_TRY(call.fence_data());
     extend(inode, step.offset + size);
     touch(call.thread(), inode);
-    store_changed_lines(call, step.number, inode);
+    store_changes(call, step.number, inode);
     BASE_TRY(call.commit());
     return size;
 }
@@ -261,9 +260,10 @@ base::Result<size_t> next_step(Step &step) {
     bool mapped = is_mapped_writable(call.thread(), step.number);
     uint64_t end = step.offset + step.left;
     uint64_t first = step.offset / block_size_bytes;
+    const Inode *home = nullptr; // stays as it is until a commit
     Inode inode;
     for (;;) {
-        const Inode *home = call.pool().inode(step.number);
+        home = call.pool().inode(step.number);
         if (home == nullptr)
             return base::error(EUCLEAN);
         inode = *home;
@@ -277,25 +277,25 @@ base::Result<size_t> next_step(Step &step) {
         BASE_TRY_ASSIGN(bool ready, map_prepare(call, inode, last));
         if (ready)
             break;
-        store_changed_lines(call, step.number, inode);
+        store_changes(call, step.number, inode);
         BASE_TRY(call.commit());
     }
     if ((inode.flags & inode_inline) && inode.size_bytes != 0 && first != 0) {
         // Content of block 0 has to move out first; the write itself does not touch that block.
         Inode moved = inode;
         BASE_TRY(move_inline_out(call, moved));
-        store_changed_lines(call, step.number, moved);
+        store_changes(call, step.number, moved);
         BASE_TRY(call.commit());
         return next_step(step);
     }
     if (mapped) {
         BASE_TRY(zero_gap_directly(call, inode, step.offset));
         MappedRun run = map_lookup(call.pool(), inode, first, step_max_blocks);
-        return run.block != 0 ? write_direct(step, inode, run) : write_fresh(step, inode, run.count, true);
+        return run.block != 0 ? write_direct(step, inode, run) : write_fresh(step, *home, inode, run.count, true);
     }
     return step.left <= small_write_max_bytes && !meets_shared_block(step, inode)
-               ? write_small(step, inode)
-               : write_fresh(step, inode, step_max_blocks, false);
+               ? write_small(step, *home, inode)
+               : write_fresh(step, *home, inode, step_max_blocks, false);
 }
 
 // Will the write be one step, as RWF_ATOMIC wants it?

@@ -8,15 +8,12 @@
 
 namespace pmemfile {
 
-// Adds stores of those cache lines of `changed` that differ from the inode at
-// home. The inode's lock is held.
-inline void store_changed_lines(Call &call, InodeNumber number, const Inode &changed) {
-    const auto *home = call.pool().at<std::byte>(number * inode_size_bytes);
-    const auto *copy = reinterpret_cast<const std::byte *>(&changed);
-    for (size_t line = 0; line < inode_size_bytes; line += cache_line_bytes)
-        if (std::memcmp(home + line, copy + line, cache_line_bytes) != 0)
-            call.store(number * inode_size_bytes + line, copy + line, cache_line_bytes);
-}
+// Adds stores of what differs in `changed` from the inode at home: of each cache line the words
+// from the first to the last that do. The inode's lock is held.
+void store_changes(Call &call, InodeNumber number, const Inode &changed);
+
+// Adds the stores of an inode that is new in this record.
+void store_new_inode(Call &call, InodeNumber number, const Inode &inode);
 
 // The file's bytes change: new times, and no set-id bits, as write(2) says.
 void touch(const Thread &thread, Inode &inode);

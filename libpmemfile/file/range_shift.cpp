@@ -225,7 +225,7 @@ base::Status data_shift_range(Call &call, InodeNumber number, bool is_collapse, 
     if (inode.orphan_slot == 0) {
         BASE_TRY_ASSIGN(inode.orphan_slot, orphan_slot_take(call, number));
     }
-    store_changed_lines(call, number, inode);
+    store_changes(call, number, inode);
     BASE_TRY(call.commit());
     return data_finish_truncate(call, number);
 }

@@ -29,7 +29,7 @@ template <typename Change> base::Status change_inode(Thread &thread, InodeHandle
     BASE_TRY_ASSIGN(const Inode *home, handle_inode(call.pool(), handle));
     Inode copy = *home;
     BASE_TRY(change(call, copy));
-    store_changed_lines(call, handle.number, copy);
+    store_changes(call, handle.number, copy);
     return call.empty() ? base::Status{} : call.commit();
 }
 

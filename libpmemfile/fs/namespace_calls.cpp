@@ -49,7 +49,7 @@ base::Status fill_content(Call &call, Inode &inode, const NewContent &content) {
 base::Result<InodeNumber> create_at(Call &call, const WalkResult &place, mode_t mode, const NewContent &content) {
     Thread &thread = call.thread();
     BASE_TRY(permission_check(thread, *call.pool().inode(place.parent), may_write | may_execute));
-    BASE_TRY(directory_reserve(call, place.parent, place.name));
+    BASE_TRY_ASSIGN(const DirectoryRoom room, directory_reserve(call, place.parent, place.name));
     Inode directory = *call.pool().inode(place.parent);
     if (S_ISDIR(mode) && directory.link_count >= link_max)
         return base::error(EMLINK);
@@ -58,14 +58,14 @@ base::Result<InodeNumber> create_at(Call &call, const WalkResult &place, mode_t 
     BASE_TRY(fill_content(call, inode, content));
     if (S_ISDIR(mode)) {
         inode.parent = place.parent;
-        inode.name_hash = name_hash(call.pool(), place.name);
+        inode.name_hash = room.hash;
         ++directory.link_count;
     }
-    BASE_TRY(
-        directory_insert(call, place.parent, directory, place.name, number, static_cast<uint8_t>(IFTODT(inode.mode))));
+    BASE_TRY(directory_insert(call, place.parent, directory, room, place.name, number,
+                              static_cast<uint8_t>(IFTODT(inode.mode))));
     touch_directory(directory, inode.ctime_ns);
-    store_changed_lines(call, place.parent, directory);
-    call.store(number * inode_size_bytes, &inode, sizeof(inode));
+    store_changes(call, place.parent, directory);
+    store_new_inode(call, number, inode);
     BASE_TRY(call.commit());
     return number;
 }
@@ -102,13 +102,13 @@ base::Status remove_at(Call &call, const WalkResult &place, const Dentry &dentry
     touch_directory(directory, coarse_now_ns());
     if (is_directory)
         --directory.link_count;
-    store_changed_lines(call, place.parent, directory);
+    store_changes(call, place.parent, directory);
     if (is_directory || victim.link_count <= 1)
         return remove_last_name(call, place.inode);
     Inode changed = victim;
     --changed.link_count;
     changed.ctime_ns = directory.ctime_ns;
-    store_changed_lines(call, place.inode, changed);
+    store_changes(call, place.inode, changed);
     return call.commit();
 }
 
@@ -197,19 +197,19 @@ base::Status fs_link(Thread &thread, InodeHandle from, const At &to) {
         if (home->link_count >= link_max)
             return base::error(EMLINK);
         BASE_TRY(permission_check(thread, *call.pool().inode(place.parent), may_write | may_execute));
-        BASE_TRY(directory_reserve(call, place.parent, place.name));
+        BASE_TRY_ASSIGN(const DirectoryRoom room, directory_reserve(call, place.parent, place.name));
         Inode directory = *call.pool().inode(place.parent);
         Inode inode = *home;
-        BASE_TRY(directory_insert(call, place.parent, directory, place.name, from.number,
+        BASE_TRY(directory_insert(call, place.parent, directory, room, place.name, from.number,
                                   static_cast<uint8_t>(IFTODT(inode.mode))));
         if (inode.link_count++ == 0)
             leave_orphans(call, inode);
         inode.ctime_ns = coarse_now_ns();
         touch_directory(directory, inode.ctime_ns);
-        store_changed_lines(call, place.parent, directory);
+        store_changes(call, place.parent, directory);
         if (is_seeded(SeededFault::link_in_two_records))
             BASE_TRY(call.commit());
-        store_changed_lines(call, from.number, inode);
+        store_changes(call, from.number, inode);
         return call.commit();
     }
 }

@@ -90,7 +90,7 @@ uint32_t description_flags(int flags) {
 
 // Commits a call that makes inode `number`; the description is there before, so that nobody frees it.
 base::Result<OpenFileId> commit_and_open(Call &call, InodeNumber number, const Inode &inode, int flags) {
-    call.store(number * inode_size_bytes, &inode, sizeof(inode));
+    store_new_inode(call, number, inode);
     BASE_TRY_ASSIGN(OpenFileId id, open_file_create(call.thread(), number, inode.generation, description_flags(flags)));
     base::Status committed = call.commit();
     if (committed.ok())
@@ -103,13 +103,13 @@ base::Result<OpenFileId> commit_and_open(Call &call, InodeNumber number, const I
 base::Result<OpenFileId> create_and_open(Call &call, const WalkResult &place, int flags, mode_t mode) {
     Thread &thread = call.thread();
     BASE_TRY(permission_check(thread, *call.pool().inode(place.parent), may_write | may_execute));
-    BASE_TRY(directory_reserve(call, place.parent, place.name));
+    BASE_TRY_ASSIGN(const DirectoryRoom room, directory_reserve(call, place.parent, place.name));
     Inode directory = *call.pool().inode(place.parent);
     Inode inode;
     BASE_TRY_ASSIGN(InodeNumber number, new_inode(call, directory, S_IFREG | (mode & 07777), &inode));
-    BASE_TRY(directory_insert(call, place.parent, directory, place.name, number, DT_REG));
+    BASE_TRY(directory_insert(call, place.parent, directory, room, place.name, number, DT_REG));
     touch_directory(directory, inode.ctime_ns);
-    store_changed_lines(call, place.parent, directory);
+    store_changes(call, place.parent, directory);
     return commit_and_open(call, number, inode, flags);
 }
 

@@ -20,7 +20,12 @@ base::Result<bool> place_is_unchanged(const Call &call, const WalkResult &place,
         return base::error(ENOTDIR);
     if (parent->link_count == 0)
         return base::error(ENOENT);
-    BASE_TRY_ASSIGN(*dentry, directory_lookup(call.pool(), *parent, place.name));
+    // Under its lock nobody changes the directory, so what was read is true if it has not been changed since.
+    if (place.looked_up_at.is_known() && !place.looked_up_at.has_passed()) {
+        *dentry = place.entry;
+    } else {
+        BASE_TRY_ASSIGN(*dentry, directory_lookup(call.pool(), *parent, place.name));
+    }
     if (dentry->inode != place.inode)
         return false;
     if (place.inode == 0)
@@ -86,7 +91,7 @@ base::Status remove_last_name(Call &call, InodeNumber victim) {
     if (changed.orphan_slot == 0) {
         BASE_TRY_ASSIGN(changed.orphan_slot, orphan_slot_take(call, victim));
     }
-    store_changed_lines(call, victim, changed);
+    store_changes(call, victim, changed);
     return call.commit();
 }
 

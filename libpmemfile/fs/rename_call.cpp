@@ -138,7 +138,7 @@ void Rename::store_moved(InodeNumber number, const WalkResult &place) {
         moved.parent = place.parent;
         moved.name_hash = name_hash(call_.pool(), place.name);
     }
-    store_changed_lines(call_, number, moved);
+    store_changes(call_, number, moved);
 }
 
 base::Status Rename::leave_whiteout(const Dentry &from_entry) {
@@ -153,8 +153,9 @@ base::Status Rename::leave_whiteout(const Dentry &from_entry) {
 base::Status Rename::insert_new(Dentry *from_entry) {
     const auto type = static_cast<uint8_t>(IFTODT(home(from_.inode).mode));
     const Dentry *removed = same_parent() && !leaves_whiteout_ ? from_entry : nullptr;
-    BASE_TRY_ASSIGN(bool has_split, directory_reserve(call_, to_.parent, to_.name, removed, leaves_whiteout_));
-    if (has_split) {
+    BASE_TRY_ASSIGN(const DirectoryRoom room,
+                    directory_reserve(call_, to_.parent, to_.name, removed, leaves_whiteout_));
+    if (room.has_split) {
         BASE_TRY_ASSIGN(*from_entry, directory_lookup(call_.pool(), home(from_.parent), from_.name));
     }
     from_directory_ = home(from_.parent);
@@ -162,10 +163,10 @@ base::Status Rename::insert_new(Dentry *from_entry) {
     if (leaves_whiteout_)
         BASE_TRY(leave_whiteout(*from_entry));
     if (same_parent())
-        return directory_insert(call_, to_.parent, from_directory_, to_.name, from_.inode, type, removed);
+        return directory_insert(call_, to_.parent, from_directory_, room, to_.name, from_.inode, type, removed);
     if (!leaves_whiteout_)
         directory_remove(call_, from_directory_, *from_entry);
-    return directory_insert(call_, to_.parent, to_directory_, to_.name, from_.inode, type);
+    return directory_insert(call_, to_.parent, to_directory_, room, to_.name, from_.inode, type);
 }
 
 base::Status Rename::replace_entries(const Dentry &from_entry, const Dentry &to_entry) {
@@ -189,7 +190,7 @@ base::Status Rename::commit_replaced() {
     Inode changed = victim;
     --changed.link_count;
     changed.ctime_ns = now_ns_;
-    store_changed_lines(call_, to_.inode, changed);
+    store_changes(call_, to_.inode, changed);
     return call_.commit();
 }
 
@@ -217,9 +218,9 @@ base::Status Rename::run(Dentry from_entry, Dentry to_entry) {
     }
     touch_directory(from_directory_, now_ns_);
     touch_directory(to_directory, now_ns_);
-    store_changed_lines(call_, from_.parent, from_directory_);
+    store_changes(call_, from_.parent, from_directory_);
     if (!same_parent())
-        store_changed_lines(call_, to_.parent, to_directory_);
+        store_changes(call_, to_.parent, to_directory_);
     if (is_seeded(SeededFault::rename_in_two_records))
         BASE_TRY(call_.commit());
     store_moved(from_.inode, to_);

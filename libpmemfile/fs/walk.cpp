@@ -25,29 +25,6 @@ namespace {
 
 constexpr unsigned max_symlinks = 40; // as Linux
 
-// The moment at which an inode was read: its counter then.
-class Moment {
-public:
-    Moment() = default;
-    Moment(const Thread &thread, const Stripe &stripe)
-        : stripe_(&stripe), transaction_(&thread.pool->segment->transaction), sequences_(sum()) {}
-    bool has_passed() const {
-        std::atomic_thread_fence(std::memory_order_acquire);
-        return stripe_ != nullptr && sum() != sequences_;
-    }
-
-private:
-    // The stripe's counter and that of transactions, which come home without it. Neither ever falls, so the sum
-    // is the same only if both are.
-    uint64_t sum() const {
-        return stripe_->sequence.load(std::memory_order_acquire) +
-               transaction_->sequence.load(std::memory_order_acquire);
-    }
-    const Stripe *stripe_ = nullptr;
-    const TransactionGate *transaction_ = nullptr;
-    uint64_t sequences_ = 0;
-};
-
 // What one step reads of an inode.
 struct Step {
     uint32_t mode = 0;
@@ -110,9 +87,8 @@ private:
 };
 
 bool Walk::read(InodeNumber number, const Moment &named_at, Want want, std::string_view name, Step *step) {
-    const Stripe &stripe = stripe_state(thread_, number);
     for (ReadSection section(thread_, number); section.next();) {
-        step->moment = Moment(thread_, stripe);
+        step->moment = Moment(thread_, number);
         step->status = {};
         const Inode *inode = pool_.inode(number);
         if (inode == nullptr) {
@@ -295,6 +271,10 @@ Walk::Outcome Walk::step(base::Result<WalkResult> *result) {
         place.parent_generation = here_.generation;
         place.name = name;
         place.wants_directory = !behind.empty();
+        if (!is_dots && (flags_ & walk_create) != 0) {
+            place.entry = step.child;
+            place.looked_up_at = step.moment;
+        }
         return finish(place, next, next == here_.number ? Moment{} : step.moment, result);
     }
     if (next == here_.number) {

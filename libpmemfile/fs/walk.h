@@ -2,6 +2,8 @@
 #pragma once
 
 #include "base/result.h"
+#include "libpmemfile/names/directory.h"
+#include "libpmemfile/runtime/stripe.h"
 #include "libpmemfile/runtime/thread.h"
 
 #include <string_view>
@@ -49,6 +51,9 @@ struct WalkResult {
     // Which use of the inode numbers it was: they may have been freed and used again since.
     uint32_t parent_generation = 0;
     uint32_t generation = 0; // 0 when `inode` is 0
+    // With walk_create: what the parent said of the name, and when; not known of "." and "..".
+    Dentry entry;
+    Moment looked_up_at;
 
     InodeHandle handle() const {
         return {inode, generation};

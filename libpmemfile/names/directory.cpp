@@ -19,14 +19,6 @@
 namespace pmemfile {
 namespace {
 
-// Where the trie leads for a hash.
-struct TriePlace {
-    BlockNumber leaf = 0;    // 0: the directory has none yet
-    BlockNumber table = 0;   // the node that points to it, or 0: the inode's slots
-    unsigned index = 0;      // of the pointer in the table
-    unsigned bits_after = 0; // bits of the hash that are used up behind the table
-};
-
 uint64_t load_pointer(const uint64_t *address) {
     return __atomic_load_n(address, __ATOMIC_RELAXED) & pointer_block_mask;
 }
@@ -197,22 +189,25 @@ base::Result<size_t> directory_name_of(const Pool &pool, const Inode &directory,
     return size_t{0};
 }
 
-base::Result<bool> directory_reserve(Call &call, InodeNumber number, std::string_view name, const Dentry *removed,
-                                     bool stays) {
-    uint64_t hash = name_hash(call.pool(), name);
-    for (bool has_split = false;; has_split = true) {
+base::Result<DirectoryRoom> directory_reserve(Call &call, InodeNumber number, std::string_view name,
+                                              const Dentry *removed, bool stays) {
+    DirectoryRoom room;
+    room.hash = name_hash(call.pool(), name);
+    for (;; room.has_split = true) {
         const Inode *home = call.pool().inode(number);
         if (home == nullptr)
             return base::error(EUCLEAN);
-        BASE_TRY_ASSIGN(TriePlace place, trie_find_checked(call.pool(), number, *home, hash));
+        BASE_TRY_ASSIGN(room.place, trie_find_checked(call.pool(), number, *home, room.hash));
+        const TriePlace &place = room.place;
         if (place.leaf == 0)
-            return has_split;
+            return room;
         const DirectoryLeaf &leaf = leaf_at(call.pool(), place.leaf);
         // After a split of ours `removed` may stand elsewhere; as if it stays is the safe side.
-        unsigned skip = has_split ? no_slot : slot_in(removed, place.leaf);
-        const LeafFit fit = leaf_plan(leaf, skip, name.size()).fit;
+        const unsigned skip = room.has_split ? no_slot : slot_in(removed, place.leaf);
+        room.plan = leaf_plan(leaf, skip, name.size());
+        const LeafFit fit = room.plan.fit;
         if (fit == LeafFit::fits || (fit == LeafFit::fragmented && !stays))
-            return has_split;
+            return room;
         if (fit == LeafFit::fragmented) {
             LeafImage image(call.thread().block[0], number, leaf.depth, leaf.prefix);
             if (!image.add_from(leaf, no_slot))
@@ -223,23 +218,23 @@ base::Result<bool> directory_reserve(Call &call, InodeNumber number, std::string
         }
         if (leaf.depth == hash_bits)
             return base::error(ENOSPC);
-        bool upper = (hash >> (hash_bits - 1 - leaf.depth) & 1) != 0;
+        bool upper = (room.hash >> (hash_bits - 1 - leaf.depth) & 1) != 0;
         if (!stays && half_has_room(leaf, skip, upper, name.size()))
-            return has_split;
+            return room;
         Inode copy = *home;
         BASE_TRY(split(call, number, copy, place, no_slot, nullptr));
-        store_changed_lines(call, number, copy);
+        store_changes(call, number, copy);
         BASE_TRY(call.commit());
     }
 }
 
-base::Status directory_insert(Call &call, InodeNumber number, Inode &directory, std::string_view name,
-                              InodeNumber inode, uint8_t type, const Dentry *removed) {
+base::Status directory_insert(Call &call, InodeNumber number, Inode &directory, const DirectoryRoom &room,
+                              std::string_view name, InodeNumber inode, uint8_t type, const Dentry *removed) {
     if (name.size() > name_max_bytes)
         return base::error(ENAMETOOLONG);
     const Pool &pool = call.pool();
-    NewEntry entry{name_hash(pool, name), name, inode, type};
-    BASE_TRY_ASSIGN(TriePlace place, trie_find_checked(pool, number, directory, entry.hash));
+    const NewEntry entry{room.hash, name, inode, type};
+    const TriePlace &place = room.place;
     ++directory.entry_count;
     if (removed != nullptr)
         --directory.entry_count;
@@ -257,7 +252,8 @@ base::Status directory_insert(Call &call, InodeNumber number, Inode &directory, 
     unsigned skip = slot_in(removed, place.leaf);
     if (removed != nullptr && skip == no_slot)
         call.store64(removed->slot_offset, 0);
-    LeafPlan plan = leaf_plan(leaf, skip, name.size());
+    // A split has moved `removed`, and its caller has looked it up again.
+    const LeafPlan plan = room.has_split ? leaf_plan(leaf, skip, name.size()) : room.plan;
     switch (plan.fit) {
     case LeafFit::fits:
         leaf_insert(call, place.leaf, skip, plan, entry);

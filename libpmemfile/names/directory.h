@@ -3,6 +3,7 @@
 
 #include "base/result.h"
 #include "libpmemfile/journal/call.h"
+#include "libpmemfile/names/leaf.h"
 
 #include <string_view>
 
@@ -29,21 +30,37 @@ base::Result<Dentry> directory_lookup(const Pool &pool, const Inode &directory, 
 base::Result<size_t> directory_name_of(const Pool &pool, const Inode &directory, uint64_t hash, InodeNumber child,
                                        char *name);
 
+// Where the trie leads for a hash.
+struct TriePlace {
+    BlockNumber leaf = 0;    // 0: the directory has none yet
+    BlockNumber table = 0;   // the node that points to it, or 0: the inode's slots
+    unsigned index = 0;      // of the pointer in the table
+    unsigned bits_after = 0; // bits of the hash that are used up behind the table
+};
+
+// Where a name will stand.
+struct DirectoryRoom {
+    uint64_t hash = 0;
+    TriePlace place;
+    LeafPlan plan;
+    bool has_split = false; // dentries looked up before are void
+};
+
 // Makes sure that directory_insert of `name` splits at most once: where all names of a full leaf fall
 // into one half, it splits the leaf before, in records of its own, which nobody can see. The call holds
-// the directory's lock and has no changes yet. True when it did so: dentries looked up before are void.
+// the directory's lock and has no changes yet. What it returns holds until the call commits.
 // `removed`: as directory_insert. `stays`: the insert will leave the entries that are there where they are, so
 // that one of them can be changed in the same record; the leaf is packed or split before as needed. ENOSPC, EUCLEAN.
-base::Result<bool> directory_reserve(Call &call, InodeNumber directory_number, std::string_view name,
-                                     const Dentry *removed = nullptr, bool stays = false);
+base::Result<DirectoryRoom> directory_reserve(Call &call, InodeNumber directory_number, std::string_view name,
+                                              const Dentry *removed = nullptr, bool stays = false);
 
-// Adds the changes that insert a name that is not there (directory_reserve was called). `directory`
+// Adds the changes that insert a name that is not there, into the room that directory_reserve found. `directory`
 // is a private copy of the directory's inode that the caller stores in the same
 // record (slots, size, block_count, entry_count change in it). `removed`: an entry of the same
 // directory that goes in the same record (rename); directory_remove is not called for it then.
 // ENOSPC, ENAMETOOLONG, ENOBUFS, EUCLEAN.
-base::Status directory_insert(Call &call, InodeNumber directory_number, Inode &directory, std::string_view name,
-                              InodeNumber inode, uint8_t type, const Dentry *removed = nullptr);
+base::Status directory_insert(Call &call, InodeNumber directory_number, Inode &directory, const DirectoryRoom &room,
+                              std::string_view name, InodeNumber inode, uint8_t type, const Dentry *removed = nullptr);
 // Adds the changes that remove `dentry`. Same rule for `directory`.
 void directory_remove(Call &call, Inode &directory, const Dentry &dentry);
 // Adds the change that lets `dentry` name another inode (rename over it, exchange).

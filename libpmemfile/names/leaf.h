@@ -1,5 +1,5 @@
 // leaf: one 4 KiB leaf of a directory: which slots live, where a name fits, and
-// building a leaf anew. Private to the names floor.
+// building a leaf anew. Private to the names floor, but for LeafPlan in a DirectoryRoom.
 #pragma once
 
 #include "libpmemfile/journal/call.h"

@@ -198,8 +198,10 @@ uint64_t group_of_block(const Pool &pool, BlockNumber block) {
     };
     if (count == 0 || block < table[0].first_block)
         return count;
-    // Within one slab all groups but the last are of one size.
-    uint64_t guess = (block - table[0].first_block) / std::max<uint64_t>(table[0].block_count, 1);
+    // Within one slab all groups but the last are of one size, mostly a power of two.
+    const uint64_t size = std::max<uint64_t>(table[0].block_count, 1);
+    const uint64_t distance = block - table[0].first_block;
+    const uint64_t guess = (size & (size - 1)) == 0 ? distance >> std::countr_zero(size) : distance / size;
     if (guess < count && holds(guess))
         return guess;
     uint64_t low = 0, high = count; // the last group that begins at or before `block`

@@ -30,6 +30,38 @@ inline Stripe &stripe_state(const Thread &thread, InodeNumber inode) {
     return thread.pool->segment->stripes()[stripe_of(inode)];
 }
 
+// The moment at which an inode was read: its counters then.
+class Moment {
+public:
+    Moment() = default;
+    Moment(const Thread &thread, InodeNumber inode)
+        : stripe_(&stripe_state(thread, inode)), transaction_(&thread.pool->segment->transaction), sequences_(sum()) {}
+    bool is_known() const {
+        return stripe_ != nullptr;
+    }
+    bool has_passed() const {
+        std::atomic_thread_fence(std::memory_order_acquire);
+        return is_known() && sum() != sequences_;
+    }
+    // No home stores are under way.
+    bool is_calm() const {
+        return ((stripe_->sequence.load(std::memory_order_acquire) |
+                 transaction_->sequence.load(std::memory_order_acquire)) &
+                1) == 0;
+    }
+
+private:
+    // The stripe's counter and that of transactions, which come home without it. Neither ever falls, so the sum
+    // is the same only if both are.
+    uint64_t sum() const {
+        return stripe_->sequence.load(std::memory_order_acquire) +
+               transaction_->sequence.load(std::memory_order_acquire);
+    }
+    const Stripe *stripe_ = nullptr;
+    const TransactionGate *transaction_ = nullptr;
+    uint64_t sequences_ = 0;
+};
+
 // Consistent reading of one inode (and all that hangs on it) without a lock.
 // After some failed tries it takes the stripe's lock. If the thread already
 // holds the stripe's lock (it is in a Call), the first try is always valid.
