@@ -34,7 +34,7 @@ for file in "${sources[@]}"; do
         target=${included%%/*}
         case "$top:$target" in
         base:base | intercept:base | intercept:intercept | libpmemfile:base | posix-shim:*) ;;
-        tools:tools | tools:base | tools:libpmemfile | tests:* | bench:*) ;;
+        tools:tools | tools:base | tools:libpmemfile | tools:intercept | tests:* | bench:*) ;;
         libpmemfile:libpmemfile)
             own=$(cut -d/ -f2 <<<"$file")
             other=$(cut -d/ -f2 <<<"$included")
