@@ -27,7 +27,9 @@ void read_build_id(Object &object, uint64_t address, uint64_t size_bytes) {
     }
 }
 
-void describe(Object &object, const dl_phdr_info &info) {
+} // namespace
+
+void describe_object(Object &object, const dl_phdr_info &info) {
     object.path = info.dlpi_name != nullptr ? info.dlpi_name : "";
     object.base = info.dlpi_addr;
     object.span = {UINT64_MAX, 0};
@@ -71,6 +73,8 @@ void describe(Object &object, const dl_phdr_info &info) {
         strings != 0 && soname != 0 && strcmp(reinterpret_cast<const char *>(strings + soname), "libc.so.6") == 0;
 }
 
+namespace {
+
 struct Listing {
     base::PageArray<Object> *out;
     uint64_t vdso;
@@ -80,7 +84,7 @@ struct Listing {
 int visit(dl_phdr_info *info, size_t, void *argument) {
     auto *listing = static_cast<Listing *>(argument);
     Object object{};
-    describe(object, *info);
+    describe_object(object, *info);
     if (object.segment_count == 0 || object.span.contains(listing->vdso))
         return 0;
     if (!listing->out->push(object))

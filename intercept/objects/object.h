@@ -58,6 +58,10 @@ bool is_defined_function(const ElfW(Sym) & symbol);
 // The loader changes the text before it runs.
 bool has_text_relocations(const Object &object);
 
+// What the program headers of an object that is in memory say; `info` is read during the call, but for
+// its name.
+void describe_object(Object &object, const dl_phdr_info &info);
+
 // All objects that are loaded now, but the vdso. Takes the loader's lock; for
 // constructors. False: no memory.
 bool list_objects(base::PageArray<Object> &out);

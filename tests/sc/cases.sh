@@ -2,7 +2,7 @@
 # is not as expected. Usage of a case: CASE SC PROGRAMS_DIRECTORY
 set -u
 export LC_ALL=C # no locale files are opened
-sc=$1 programs=$2
+sc=$(realpath "$1") programs=$(realpath "$2")
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
 cd "$directory" || exit 1

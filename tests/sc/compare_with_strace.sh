@@ -4,7 +4,7 @@
 # which runs before us), signal deliveries, calls from a shell's own start.
 # Usage: compare_with_strace.sh SC PROGRAM
 set -u
-sc=$1 program=$2
+sc=$(realpath "$1") program=$(realpath "$2")
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
 cd "$directory" || exit 1
