@@ -193,7 +193,7 @@ void fs_statfs(Thread &thread, struct statfs *statfs) {
     std::memcpy(&statfs->f_fsid, superblock.uuid, sizeof(statfs->f_fsid));
     statfs->f_namelen = name_max_bytes;
     constexpr long flags_are_valid = 0x20; // ST_VALID of the kernel
-    statfs->f_flags = flags_are_valid | ST_NOATIME | (pool.read_only ? ST_RDONLY : 0);
+    statfs->f_flags = flags_are_valid | ST_NOATIME | ST_NOSUID | ST_NODEV | (pool.read_only ? ST_RDONLY : 0);
 }
 
 } // namespace pmemfile

@@ -179,6 +179,15 @@ long serve_fcntl(Request &request) {
     case F_GETSIG:
     case F_SETSIG:
         return pass_to_kernel; // no signal ever comes from a regular file
+    case F_GETLEASE:
+        return F_UNLCK;
+    case F_SETLEASE:
+        return static_cast<int>(request.args[2]) == F_UNLCK ? -EAGAIN : refused(request, EINVAL, "leases");
+    case F_NOTIFY:
+        return refused(request, EINVAL, "notifications of a directory");
+    case F_SETPIPE_SZ:
+    case F_GETPIPE_SZ:
+        return -EBADF; // as for every file that is no pipe
     default:
         return -EINVAL;
     }
@@ -225,7 +234,7 @@ long serve_ioctl(Request &request) {
     case FICLONERANGE:
         return clone_into(request, *open);
     case FIDEDUPERANGE:
-        return -EOPNOTSUPP; // as on tmpfs
+        return refused(request, EOPNOTSUPP, "FIDEDUPERANGE"); // as on tmpfs
     default:
         return -ENOTTY;
     }

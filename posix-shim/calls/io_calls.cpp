@@ -5,16 +5,15 @@
 #include "posix-shim/calls/clone_call.h"
 #include "posix-shim/calls/path_call.h"
 #include "posix-shim/calls/served_calls.h"
+#include "posix-shim/calls/size_limit.h"
 #include "posix-shim/mapping/caller.h"
 
 #include "base/user_copy.h"
 #include "libpmemfile/fs/open_calls.h"
 
 #include <algorithm>
-#include <atomic>
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <sys/resource.h>
 
 namespace shim {
 
@@ -27,31 +26,7 @@ namespace {
 // Linux moves at most this much in one call.
 constexpr size_t max_transfer_bytes = 0x7ffff000;
 
-// RLIMIT_FSIZE, asked once and again after setrlimit/prlimit of this process; 0: not known.
-std::atomic<uint64_t> file_size_limit_cached;
-
-uint64_t file_size_limit() {
-    if (uint64_t known = file_size_limit_cached.load(std::memory_order_relaxed))
-        return known - 1;
-    struct rlimit limit;
-    long result = base::raw_syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, base::as_long(&limit));
-    if (base::is_error(result))
-        return UINT64_MAX;
-    uint64_t bytes = std::min<uint64_t>(limit.rlim_cur, INT64_MAX);
-    file_size_limit_cached.store(bytes + 1, std::memory_order_relaxed);
-    return bytes;
-}
-
 enum class Direction : uint8_t { read, write };
-
-// The result of a call that writes; beyond RLIMIT_FSIZE there is a signal too.
-long written(long result, uint64_t limit) {
-    if (result == -EFBIG && limit != INT64_MAX) {
-        long pid = base::raw_syscall(SYS_getpid);
-        base::raw_syscall(SYS_tgkill, pid, base::raw_syscall(SYS_gettid), 25 /* SIGXFSZ */);
-    }
-    return result;
-}
 
 long transfer(const OpenArgument &open, Direction direction, const UserBuffers &buffers, bool positional,
               int64_t offset_bytes, unsigned options = 0) {
@@ -61,9 +36,10 @@ long transfer(const OpenArgument &open, Direction direction, const UserBuffers &
         return positional ? kernel_result(fs_pread(*open.thread, open.id, buffers, offset_bytes, options))
                           : kernel_result(fs_read(*open.thread, open.id, buffers, options));
     uint64_t limit = file_size_limit();
-    return written(positional ? kernel_result(fs_pwrite(*open.thread, open.id, buffers, offset_bytes, limit, options))
-                              : kernel_result(fs_write(*open.thread, open.id, buffers, limit, options)),
-                   limit);
+    return limited_write(positional
+                             ? kernel_result(fs_pwrite(*open.thread, open.id, buffers, offset_bytes, limit, options))
+                             : kernel_result(fs_write(*open.thread, open.id, buffers, limit, options)),
+                         limit);
 }
 
 long serve_flat(Request &request, Direction direction, bool positional) {
@@ -137,9 +113,9 @@ Result<long> copy_in_pool(Request &request, const OpenArgument &from, const Open
         return error(EINVAL);
     const uint64_t limit = file_size_limit();
     const long done =
-        written(kernel_result(fs_copy_range(*from.thread, from.id, from_offset.pointer(), to.id, to_offset.pointer(),
-                                            static_cast<size_t>(request.args[4]), limit)),
-                limit);
+        limited_write(kernel_result(fs_copy_range(*from.thread, from.id, from_offset.pointer(), to.id,
+                                                  to_offset.pointer(), static_cast<size_t>(request.args[4]), limit)),
+                      limit);
     if (done > 0) {
         BASE_TRY(from_offset.write_back());
         BASE_TRY(to_offset.write_back());
@@ -236,16 +212,9 @@ long clone_into(Request &request, const OpenArgument &to) {
     if (from->mount != to.mount)
         return -EXDEV;
     const uint64_t limit = file_size_limit();
-    return written(kernel_result(fs_clone_range(*to.thread, from->id, range.src_offset, to.id, range.dest_offset,
-                                                range.src_length, limit)),
-                   limit);
-}
-
-// The kernel does it; then our copy is stale.
-long serve_limit_change(Request &request) {
-    long result = base::raw_syscall(request.number, request.args[0], request.args[1], request.args[2], request.args[3]);
-    file_size_limit_cached.store(0);
-    return result;
+    return limited_write(kernel_result(fs_clone_range(*to.thread, from->id, range.src_offset, to.id, range.dest_offset,
+                                                      range.src_length, limit)),
+                         limit);
 }
 
 long serve_lseek(Request &request) {

@@ -5,6 +5,7 @@
 #include "libpmemfile/fs/namespace_calls.h"
 #include "posix-shim/paths/user_string.h"
 
+#include <linux/capability.h>
 #include <sys/stat.h>
 
 namespace shim {
@@ -41,8 +42,12 @@ long mknod_form(Request &request, PathArgument argument, long mode_register, lon
     auto mode = static_cast<mode_t>(mode_register);
     return change_name(request, argument, EEXIST, [mode, device](Thread &thread, const At &at) -> Status {
         mode_t type = mode & S_IFMT;
-        if (type != 0 && type != S_IFREG && type != S_IFIFO)
-            return error(type == S_IFCHR || type == S_IFBLK || type == S_IFSOCK ? EPERM : EINVAL);
+        if (type == S_IFDIR)
+            return error(EPERM);
+        const bool is_device = type == S_IFCHR || type == S_IFBLK;
+        if (is_device && !(type == S_IFCHR && device == 0) && // a whiteout, which anybody may make
+            (thread.credentials->capabilities >> CAP_MKNOD & 1) == 0)
+            return error(EPERM);
         BASE_TRY(fs_mknod(thread, at, type == 0 ? mode | S_IFREG : mode, static_cast<uint64_t>(device)));
         return {};
     });

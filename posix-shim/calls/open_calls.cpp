@@ -2,11 +2,15 @@
 #include "posix-shim/calls/path_call.h"
 #include "posix-shim/calls/served_calls.h"
 #include "posix-shim/mapping/caller.h"
+#include "posix-shim/paths/rendezvous.h"
 
+#include "libpmemfile/fs/attribute_calls.h"
 #include "libpmemfile/fs/open_calls.h"
 #include "libpmemfile/mapping/size_change.h"
 
+#include <cstring>
 #include <linux/openat2.h>
+#include <sys/stat.h>
 
 namespace shim {
 
@@ -19,7 +23,29 @@ namespace {
 // O_TMPFILE without the O_DIRECTORY that is part of it.
 constexpr int unnamed_flag = O_TMPFILE & ~O_DIRECTORY;
 
-Result<long> open_in_pool(Request &request, Thread &thread, const Route &route, int flags, mode_t mode, unsigned walk) {
+// What is no file: a fifo is the kernel's, at its rendezvous; a device node has no effect, as on a mount with nodev.
+// The permissions have been looked at.
+Result<long> open_special(Request &request, const PathArgument &argument, Thread &thread, const Route &route,
+                          bool follow_last) {
+    BASE_TRY_ASSIGN(const InodeHandle inode, inode_of_route(thread, route, follow_last));
+    BASE_TRY_ASSIGN(const Attributes attributes, fs_attributes(thread, inode));
+    if (S_ISCHR(attributes.mode) || S_ISBLK(attributes.mode))
+        return refused(request, EACCES, "device nodes have no effect in a pool");
+    if (!S_ISFIFO(attributes.mode))
+        return error(ENXIO);
+    char path[rendezvous_path_bytes];
+    BASE_TRY_ASSIGN(const size_t length, rendezvous_path(route.mount, attributes, path));
+    if (const long made = rendezvous_make_fifo(path); base::is_error(made))
+        return error(static_cast<int>(-made));
+    Route fifo;
+    std::memcpy(request.context.host_path[0], path, length + 1);
+    fifo.host_path = request.context.host_path[0];
+    rewrite(request, argument, fifo);
+    return pass_to_kernel; // it may have to wait for the other side
+}
+
+Result<long> open_in_pool(Request &request, const PathArgument &argument, Thread &thread, const Route &route, int flags,
+                          mode_t mode, unsigned walk) {
     Result<OpenFileId> id = error(EINVAL);
     if (route.where == Where::descriptor) {
         // Reopening /proc/self/fd/N: a description of its own for the same inode.
@@ -35,6 +61,8 @@ Result<long> open_in_pool(Request &request, Thread &thread, const Route &route, 
     } else {
         id = fs_open(thread, route.at(walk), flags, mode);
     }
+    if (!id.ok() && id.error().number() == ENXIO)
+        return open_special(request, argument, thread, route, argument.follow_last);
     BASE_TRY(id);
     if ((flags & (O_TRUNC | O_PATH)) == O_TRUNC) {
         BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, *id));
@@ -48,7 +76,7 @@ long serve_open_form(Request &request, PathArgument argument, int flags, mode_t 
     if ((flags & (O_CREAT | unnamed_flag)) != 0 && (flags & O_PATH) == 0)
         argument.care = argument.follow_last ? Care::exact_follow : Care::exact_no_follow;
     return serve_path(request, argument, [&](Thread &thread, const Route &route) {
-        return open_in_pool(request, thread, route, flags, mode, walk);
+        return open_in_pool(request, argument, thread, route, flags, mode, walk);
     });
 }
 
@@ -104,7 +132,8 @@ long serve_openat2(Request &request) {
             return error((how.resolve & ~known) == RESOLVE_CACHED ? EAGAIN : EINVAL);
         if ((how.mode & ~07777ull) != 0 || (!creates && how.mode != 0))
             return error(EINVAL);
-        return open_in_pool(request, thread, route, static_cast<int>(how.flags), static_cast<mode_t>(how.mode), walk);
+        return open_in_pool(request, argument, thread, route, static_cast<int>(how.flags),
+                            static_cast<mode_t>(how.mode), walk);
     });
 }
 

@@ -10,11 +10,13 @@
 namespace shim {
 
 long serve_access(Request &request);
+long serve_bind(Request &request);
 long serve_chdir(Request &request);
 long serve_chmod(Request &request);
 long serve_chown(Request &request);
 long serve_close(Request &request);
 long serve_close_range(Request &request);
+long serve_connect(Request &request);
 long serve_copy_file_range(Request &request);
 long serve_creat(Request &request);
 long serve_dup(Request &request);
@@ -45,6 +47,7 @@ long serve_getdents(Request &request);
 long serve_getdents64(Request &request);
 long serve_getxattr(Request &request);
 long serve_getxattrat(Request &request);
+long serve_io_submit(Request &request);
 long serve_io_uring_setup(Request &request);
 long serve_ioctl(Request &request);
 long serve_lchown(Request &request);
@@ -86,9 +89,11 @@ long serve_rmdir(Request &request);
 long serve_sendfile(Request &request);
 long serve_sendmmsg(Request &request);
 long serve_sendmsg(Request &request);
+long serve_sendto(Request &request);
 long serve_setxattr(Request &request);
 long serve_setxattrat(Request &request);
-long serve_socket_address(Request &request);
+long serve_socket_name(Request &request);
+long serve_splice(Request &request);
 long serve_stat(Request &request);
 long serve_statfs(Request &request);
 long serve_statx(Request &request);

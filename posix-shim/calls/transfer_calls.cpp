@@ -1,14 +1,13 @@
-// Calls between two descriptors, and descriptors on their way to other processes.
+// Calls between two descriptors: sendfile and splice.
 #include "posix-shim/calls/path_call.h"
 #include "posix-shim/calls/served_calls.h"
+#include "posix-shim/calls/size_limit.h"
 
 #include "libpmemfile/fs/open_calls.h"
-#include "posix-shim/descriptors/descriptor_table.h"
 
 #include <algorithm>
-#include <cstring>
-#include <sys/socket.h>
-#include <sys/un.h>
+#include <poll.h>
+#include <sys/stat.h>
 
 namespace shim {
 
@@ -39,7 +38,8 @@ long write_some(const Side &side, void *buffer, size_t size_bytes) {
     if (side.open.thread == nullptr)
         return base::raw_syscall(SYS_write, side.descriptor, base::as_long(buffer), static_cast<long>(size_bytes));
     struct iovec vector = {buffer, size_bytes};
-    return kernel_result(fs_write(*side.open.thread, side.open.id, {&vector, 1}, INT64_MAX));
+    const uint64_t limit = file_size_limit();
+    return limited_write(kernel_result(fs_write(*side.open.thread, side.open.id, {&vector, 1}, limit)), limit);
 }
 
 // What was read and could not be written goes back (files only; the input of sendfile is one).
@@ -50,26 +50,90 @@ void unread(const Side &side, int64_t size_bytes) {
         (void)fs_seek(*side.open.thread, side.open.id, -size_bytes, SEEK_CUR).ok();
 }
 
-// Marks every descriptor of ours in a message's SCM_RIGHTS.
-void keep_passed(Request &request, const struct msghdr &message) {
-    auto *control = static_cast<char *>(message.msg_control);
-    size_t length = message.msg_controllen;
-    struct cmsghdr header;
-    for (size_t at = 0; control != nullptr && at + sizeof(header) <= length;) {
-        if (!copy_in(&header, control + at, sizeof(header)).ok() || header.cmsg_len < sizeof(header) ||
-            header.cmsg_len > length - at)
-            return; // the kernel refuses it
-        if (header.cmsg_level == SOL_SOCKET && header.cmsg_type == SCM_RIGHTS)
-            for (size_t i = CMSG_LEN(0); i + sizeof(int) <= header.cmsg_len; i += sizeof(int)) {
-                int descriptor = -1;
-                if (!copy_in(&descriptor, control + at + i, sizeof(descriptor)).ok())
-                    return;
-                Result<DescriptorWord> word = descriptor_lookup(request.context, descriptor);
-                if (word.ok() && is_ours(*word))
-                    descriptor_keep_until_exit(word_mount(*word), word_id(*word));
-            }
-        at += CMSG_ALIGN(header.cmsg_len);
+// The offset of a file's side: the application's, or the shared one.
+struct FileOffset {
+    bool is_given = false;
+    int64_t bytes = 0;
+
+    Status take(const void *user) {
+        is_given = user != nullptr;
+        if (!is_given)
+            return {};
+        BASE_TRY(copy_in(&bytes, user, sizeof bytes));
+        return bytes < 0 ? Status(base::error(EINVAL)) : Status();
     }
+    Status give(void *user, long moved) const {
+        const int64_t next = bytes + moved;
+        return is_given ? copy_out(user, &next, sizeof next) : Status();
+    }
+};
+
+// Would a call on the pipe wait? With SPLICE_F_NONBLOCK it must not, though the pipe itself may.
+bool would_wait(long pipe, short events, unsigned flags) {
+    struct pollfd poll = {static_cast<int>(pipe), events, 0};
+    return (flags & SPLICE_F_NONBLOCK) != 0 && base::raw_syscall(SYS_poll, base::as_long(&poll), 1, 0) == 0;
+}
+
+long file_to_pipe(ThreadContext &context, const Side &file, const FileOffset &offset, long pipe, size_t wanted,
+                  unsigned flags) {
+    if (would_wait(pipe, POLLOUT, flags))
+        return -EAGAIN;
+    // At most what goes into the pipe at once when it must not wait: POLLOUT promises a page.
+    const size_t piece = (flags & SPLICE_F_NONBLOCK) != 0 ? std::min<size_t>(wanted, 4096) : wanted;
+    const long length = read_some(file, context.buffer, piece, offset.is_given, offset.bytes);
+    if (length <= 0)
+        return length;
+    const long written = base::raw_syscall(SYS_write, pipe, base::as_long(context.buffer), length);
+    if (!offset.is_given && written < length)
+        unread(file, length - std::max(written, 0L));
+    return written;
+}
+
+// A copy of the pipe's beginning first (tee), so that nothing is lost where the file takes less.
+long pipe_to_file(ThreadContext &context, long pipe, const Side &file, const FileOffset &offset, size_t wanted,
+                  unsigned flags) {
+    int copy[2];
+    if (const long made = base::raw_syscall(SYS_pipe2, base::as_long(copy), O_CLOEXEC); base::is_error(made))
+        return made;
+    long moved = base::raw_syscall(SYS_tee, pipe, copy[1], static_cast<long>(wanted), flags & SPLICE_F_NONBLOCK);
+    base::raw_syscall(SYS_close, copy[1]);
+    size_t length = 0;
+    while (moved > 0 && length < wanted) {
+        const long read = base::raw_syscall(SYS_read, copy[0], base::as_long(context.buffer + length),
+                                            static_cast<long>(wanted - length));
+        if (read <= 0)
+            break;
+        length += static_cast<size_t>(read);
+    }
+    base::raw_syscall(SYS_close, copy[0]);
+    if (moved <= 0)
+        return moved;
+    const struct iovec vector = {context.buffer, length};
+    const uint64_t limit = file_size_limit();
+    moved = limited_write(
+        kernel_result(offset.is_given ? fs_pwrite(*file.open.thread, file.open.id, {&vector, 1}, offset.bytes, limit)
+                                      : fs_write(*file.open.thread, file.open.id, {&vector, 1}, limit)),
+        limit);
+    for (long taken = 0; taken < moved;) {
+        const long read = base::raw_syscall(SYS_read, pipe, base::as_long(context.buffer), moved - taken);
+        if (read <= 0)
+            break;
+        taken += read;
+    }
+    return moved;
+}
+
+// sendfile reads what can be read again, and appends to nothing.
+bool may_send(const Side &out, const Side &in) {
+    struct stat status = {};
+    if (in.open.thread == nullptr &&
+        (base::is_error(base::raw_syscall(SYS_fstat, in.descriptor, base::as_long(&status))) ||
+         (!S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode) && !S_ISCHR(status.st_mode))))
+        return false;
+    if (out.open.thread == nullptr)
+        return true;
+    const Result<OpenFile *> file = open_file_get(*out.open.thread, out.open.id);
+    return !file.ok() || ((*file)->flags.load() & O_APPEND) == 0;
 }
 
 } // namespace
@@ -87,6 +151,8 @@ long serve_sendfile(Request &request) {
     in = {*opened, request.args[1]};
     if (out.open.thread == nullptr && in.open.thread == nullptr)
         return pass_to_kernel;
+    if (!may_send(out, in))
+        return -EINVAL;
     int64_t offset_bytes = 0;
     auto *user_offset = reinterpret_cast<void *>(request.args[2]);
     bool positional = user_offset != nullptr;
@@ -128,48 +194,42 @@ long serve_sendfile(Request &request) {
     return moved > 0 ? moved : failure;
 }
 
-long serve_sendmsg(Request &request) {
-    struct msghdr message;
-    if (copy_in(&message, reinterpret_cast<void *>(request.args[1]), sizeof(message)).ok() &&
-        message.msg_controllen != 0)
-        keep_passed(request, message);
-    return pass_to_kernel;
-}
-
-long serve_sendmmsg(Request &request) {
-    struct mmsghdr message;
-    auto *user = reinterpret_cast<const struct mmsghdr *>(request.args[1]);
-    unsigned count = std::min(static_cast<unsigned>(request.args[2]), 1024u);
-    for (unsigned i = 0; i < count && copy_in(&message, user + i, sizeof(message)).ok(); i++)
-        if (message.msg_hdr.msg_controllen != 0)
-            keep_passed(request, message.msg_hdr);
-    return pass_to_kernel;
-}
-
-// A unix socket address is a path that the kernel would resolve on the host.
-long serve_socket_address(Request &request) {
-    bool sends = request.number == SYS_sendto;
-    auto *user = reinterpret_cast<const char *>(request.args[sends ? 4 : 1]);
-    auto size_bytes = static_cast<unsigned>(request.args[sends ? 5 : 2]);
-    struct sockaddr_un address = {};
-    if (user == nullptr || size_bytes <= offsetof(struct sockaddr_un, sun_path) || size_bytes > sizeof(address) ||
-        !copy_in(&address, user, size_bytes).ok() || address.sun_family != AF_UNIX || address.sun_path[0] == 0)
-        return pass_to_kernel; // another family, an abstract name, or the kernel's to refuse
-    size_t length = strnlen(address.sun_path, size_bytes - offsetof(struct sockaddr_un, sun_path));
-    std::memcpy(request.context.path[0], address.sun_path, length);
-    request.context.path[0][length] = 0;
-    Care care = request.number == SYS_bind ? Care::exact_no_follow : Care::quick;
-    Result<Route> route = route_string(request.context, 0, AT_FDCWD, {request.context.path[0], length}, care);
-    if (!route.ok())
-        return kernel_result(Status(route.error()));
-    if (route->where == Where::kernel)
+// Between a file of ours and a pipe, by copying. From a pipe only what has reached the file is taken out of it.
+long serve_splice(Request &request) {
+    Result<OpenArgument> in = open_argument(request, 0);
+    if (!in.ok())
+        return kernel_result(Status(in.error()));
+    Result<OpenArgument> out = open_argument(request, 2);
+    if (!out.ok())
+        return kernel_result(Status(out.error()));
+    if (in->thread == nullptr && out->thread == nullptr)
         return pass_to_kernel;
-    return request.number == SYS_bind ? -EPERM : -ECONNREFUSED;
-}
-
-// A ring would act on descriptors and paths that nobody looks at.
-long serve_io_uring_setup(Request &) {
-    return -ENOSYS;
+    const auto flags = static_cast<unsigned>(request.args[5]);
+    if ((flags & ~(SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT)) != 0)
+        return -EINVAL;
+    const bool reads_file = in->thread != nullptr;
+    const long pipe = request.args[reads_file ? 2 : 0];
+    struct stat status = {};
+    if (const long known = base::raw_syscall(SYS_fstat, pipe, base::as_long(&status)); base::is_error(known))
+        return known;
+    if ((reads_file && out->thread != nullptr) || !S_ISFIFO(status.st_mode))
+        return -EINVAL;
+    if (request.args[reads_file ? 3 : 1] != 0)
+        return -ESPIPE; // an offset in a pipe
+    const Side file{reads_file ? *in : *out, -1};
+    auto *user_offset = reinterpret_cast<void *>(request.args[reads_file ? 1 : 3]);
+    FileOffset offset;
+    if (Status taken = offset.take(user_offset); !taken.ok())
+        return kernel_result(taken);
+    const size_t wanted = std::min(static_cast<size_t>(request.args[4]), sizeof(request.context.buffer));
+    if (wanted == 0)
+        return 0;
+    const long moved = reads_file ? file_to_pipe(request.context, file, offset, pipe, wanted, flags)
+                                  : pipe_to_file(request.context, pipe, file, offset, wanted, flags);
+    if (moved > 0)
+        if (Status given = offset.give(user_offset, moved); !given.ok())
+            return kernel_result(given);
+    return moved;
 }
 
 } // namespace shim

@@ -4,6 +4,7 @@
 #include "base/raw_syscall.h"
 #include "libpmemfile/fs/attach.h"
 #include "posix-shim/calls/served_calls.h"
+#include "posix-shim/paths/rendezvous.h"
 #include "posix-shim/process/process.h"
 #include "posix-shim/process/shadow.h"
 #include "posix-shim/table/ledger.h"
@@ -24,8 +25,10 @@ bool is_only_thread() {
 void leave(unsigned mount) {
     pmemfile::pool_detach(mounts[mount].pool);
     const bool was_last = base::raw_syscall(SYS_access, base::as_long(mounts[mount].pool.token_path), F_OK) == -ENOENT;
-    if (was_last)
-        shadow_remove(mount);
+    if (!was_last)
+        return;
+    shadow_remove(mount);
+    rendezvous_remove(mount);
 }
 
 } // namespace

@@ -1,0 +1,169 @@
+// io_submit (libaio) on files of a pool.
+//
+// Our part of a request is done at once, as Linux does it for a file whose pages are there. Its completion must
+// come out of the kernel's ring, where programs wait for it (some read the ring without a call). So the kernel
+// gets the request as a write to /dev/null of as many bytes as we moved: that completes with our result, and
+// with the request's own address, data and eventfd. The request's words are put back before we return.
+#include "posix-shim/calls/path_call.h"
+#include "posix-shim/calls/served_calls.h"
+
+#include "libpmemfile/fs/open_calls.h"
+#include "posix-shim/calls/size_limit.h"
+#include "posix-shim/descriptors/descriptor_table.h"
+
+#include <algorithm>
+#include <atomic>
+#include <linux/aio_abi.h>
+#include <linux/fs.h>
+
+namespace shim {
+
+using base::error;
+using base::Result;
+using base::Status;
+using namespace pmemfile;
+
+namespace {
+
+constexpr size_t max_transfer_bytes = 0x7ffff000;
+
+std::atomic<int> null_descriptor = -1; // of ours
+
+Result<int> open_null() {
+    int known = null_descriptor.load();
+    if (known >= 0)
+        return known;
+    const long opened = base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long("/dev/null"), O_RDWR | O_CLOEXEC);
+    if (base::is_error(opened))
+        return error(EAGAIN);
+    const long own = descriptor_adopt_own(static_cast<int>(opened));
+    if (base::is_error(own))
+        return error(EAGAIN);
+    if (!null_descriptor.compare_exchange_strong(known, static_cast<int>(own)))
+        return known; // another thread was first; this one stays open, and protected
+    return static_cast<int>(own);
+}
+
+// The vectors of the request into the context. EINVAL, EFAULT.
+Result<UserBuffers> vectors_of(ThreadContext &context, const struct iocb &request) {
+    const bool is_vector = request.aio_lio_opcode == IOCB_CMD_PREADV || request.aio_lio_opcode == IOCB_CMD_PWRITEV;
+    if (!is_vector) {
+        context.vectors[0] = {reinterpret_cast<void *>(request.aio_buf),
+                              std::min<size_t>(request.aio_nbytes, max_transfer_bytes)};
+        return UserBuffers(context.vectors, 1);
+    }
+    if (request.aio_nbytes > max_vectors)
+        return error(EINVAL);
+    BASE_TRY(
+        copy_in(context.vectors, reinterpret_cast<void *>(request.aio_buf), request.aio_nbytes * sizeof(struct iovec)));
+    size_t total = 0;
+    for (size_t i = 0; i < request.aio_nbytes; i++) {
+        if (context.vectors[i].iov_len > static_cast<size_t>(INT64_MAX))
+            return error(EINVAL);
+        context.vectors[i].iov_len = std::min(context.vectors[i].iov_len, max_transfer_bytes - total);
+        total += context.vectors[i].iov_len;
+    }
+    return UserBuffers(context.vectors, request.aio_nbytes);
+}
+
+// What the request asks for, done. An error is one that Linux would let io_submit or the completion say.
+Result<size_t> act(ThreadContext &context, const OpenArgument &open, const struct iocb &request) {
+    if (request.aio_reserved2 != 0)
+        return error(EINVAL);
+    switch (request.aio_lio_opcode) {
+    case IOCB_CMD_FSYNC:
+    case IOCB_CMD_FDSYNC: {
+        BASE_TRY(inode_of_open(open, false));
+        return size_t{0}; // durable already
+    }
+    case IOCB_CMD_PREAD:
+    case IOCB_CMD_PREADV:
+    case IOCB_CMD_PWRITE:
+    case IOCB_CMD_PWRITEV:
+        break;
+    default:
+        return error(EINVAL);
+    }
+    const bool writes = request.aio_lio_opcode == IOCB_CMD_PWRITE || request.aio_lio_opcode == IOCB_CMD_PWRITEV;
+    BASE_TRY_ASSIGN(const unsigned options, io_options_of(static_cast<int>(request.aio_rw_flags), writes));
+    if (request.aio_offset < 0)
+        return error(EINVAL);
+    BASE_TRY_ASSIGN(const UserBuffers buffers, vectors_of(context, request));
+    if (!writes)
+        return fs_pread(*open.thread, open.id, buffers, request.aio_offset, options);
+    const uint64_t limit = file_size_limit();
+    const long done = limited_write(
+        kernel_result(fs_pwrite(*open.thread, open.id, buffers, request.aio_offset, limit, options)), limit);
+    return base::is_error(done) ? Result<size_t>(error(static_cast<int>(-done))) : Result<size_t>(done);
+}
+
+// Submits the one request at `user`. 1, or -errno.
+long submit(Request &call, struct iocb *user) {
+    const long list = base::as_long(&user);
+    struct iocb request;
+    if (!copy_in(&request, user, sizeof request).ok())
+        return -EFAULT;
+    const Result<OpenArgument> open = open_argument(call.context, static_cast<int>(request.aio_fildes));
+    if (!open.ok())
+        return kernel_result(Status(open.error()));
+    if (open->thread == nullptr || request.aio_lio_opcode == IOCB_CMD_POLL)
+        return base::raw_syscall(SYS_io_submit, call.args[0], 1, list);
+    const Result<int> null = open_null();
+    if (!null.ok())
+        return kernel_result(null);
+    const Result<size_t> done = act(call.context, *open, request);
+    if (!done.ok())
+        return kernel_result(done);
+    struct iocb changed = request;
+    changed.aio_fildes = static_cast<uint32_t>(*null);
+    changed.aio_lio_opcode = IOCB_CMD_PWRITE;
+    changed.aio_rw_flags = 0;
+    changed.aio_reqprio = 0;
+    changed.aio_flags &= ~static_cast<uint32_t>(IOCB_FLAG_IOPRIO);
+    changed.aio_offset = 0;
+    changed.aio_buf = reinterpret_cast<uint64_t>(call.context.buffer); // not looked at
+    changed.aio_nbytes = *done;
+    if (!copy_out(user, &changed, sizeof changed).ok())
+        return -EFAULT;
+    const long result = base::raw_syscall(SYS_io_submit, call.args[0], 1, list);
+    // The completion may have been taken already, and the memory be in use for the next request: only what still is as
+    // we left it is put back.
+    struct iocb now;
+    if (copy_in(&now, user, sizeof now).ok() &&
+        __builtin_memcmp(&now.aio_fildes, &changed.aio_fildes, sizeof(now.aio_fildes)) == 0 &&
+        now.aio_buf == changed.aio_buf)
+        (void)copy_out(user, &request, sizeof request).ok();
+    return result;
+}
+
+} // namespace
+
+long serve_io_submit(Request &request) {
+    const long count = request.args[1];
+    auto *user = reinterpret_cast<struct iocb **>(request.args[2]);
+    if (count <= 0)
+        return pass_to_kernel;
+    bool any = false;
+    for (long i = 0; i < count && !any; i++) {
+        struct iocb *one = nullptr;
+        uint32_t descriptor = 0;
+        if (!copy_in(&one, user + i, sizeof one).ok() ||
+            !copy_in(&descriptor, &one->aio_fildes, sizeof descriptor).ok())
+            return pass_to_kernel; // it says so, after those before
+        const Result<DescriptorWord> word = descriptor_lookup(request.context, static_cast<int>(descriptor));
+        any = word.ok() && is_ours(*word);
+    }
+    if (!any)
+        return pass_to_kernel;
+    for (long i = 0; i < count; i++) {
+        struct iocb *one = nullptr;
+        long result = -EFAULT;
+        if (copy_in(&one, user + i, sizeof one).ok())
+            result = submit(request, one);
+        if (result != 1)
+            return i > 0 ? i : result;
+    }
+    return count;
+}
+
+} // namespace shim

@@ -1,0 +1,252 @@
+// Unix sockets whose name is in a pool, and descriptors on their way to other processes.
+//
+//   bind     ─► an inode in the pool ─► the kernel binds at the inode's rendezvous (paths/rendezvous.h)
+//   connect, sendto, sendmsg ─► the inode's permissions ─► the kernel gets the rendezvous' address
+//   getsockname, getpeername ─► the address that was asked for
+#include "posix-shim/calls/path_call.h"
+#include "posix-shim/calls/served_calls.h"
+
+#include "libpmemfile/fs/attribute_calls.h"
+#include "libpmemfile/fs/namespace_calls.h"
+#include "posix-shim/descriptors/descriptor_table.h"
+#include "posix-shim/paths/rendezvous.h"
+
+#include <algorithm>
+#include <cstring>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+namespace shim {
+
+using base::error;
+using base::Result;
+using base::Status;
+using namespace pmemfile;
+
+namespace {
+
+constexpr size_t address_begin = offsetof(struct sockaddr_un, sun_path);
+
+// A unix socket address with a path in it. False: another family, an abstract name, or the kernel's to refuse.
+bool has_path(const void *user, size_t size_bytes, struct sockaddr_un *address) {
+    std::memset(address, 0, sizeof *address);
+    return user != nullptr && size_bytes > address_begin && size_bytes <= sizeof *address &&
+           copy_in(address, user, size_bytes).ok() && address->sun_family == AF_UNIX && address->sun_path[0] != 0;
+}
+
+std::string_view path_of(const struct sockaddr_un &address, size_t size_bytes) {
+    return {address.sun_path, strnlen(address.sun_path, size_bytes - address_begin)};
+}
+
+// What a path in an address leads to: on the host (0), or a socket of a pool, whose address for the kernel goes into
+// the context's buffer; its length is returned. ECONNREFUSED: no socket, or nobody has it open. EACCES.
+Result<size_t> find_socket(ThreadContext &context, std::string_view path) {
+    std::memcpy(context.path[0], path.data(), path.size());
+    context.path[0][path.size()] = 0;
+    Result<Route> route = route_string(context, 0, AT_FDCWD, {context.path[0], path.size()}, Care::quick);
+    for (unsigned times = 1;; times++) {
+        BASE_TRY(route);
+        if (route->where == Where::kernel)
+            break;
+        if (route->where == Where::kernel_rewritten)
+            return error(ECONNREFUSED); // out of the pool by a symlink: a path that may not fit into an address
+        BASE_TRY_ASSIGN(Thread * thread, context_thread(context, route->mount));
+        const Result<InodeHandle> inode = inode_of_route(*thread, *route, true);
+        if (!inode.ok() && inode.error().number() == path_escapes) {
+            route = route_escaped(context, 0, *route, times);
+            continue;
+        }
+        BASE_TRY(inode);
+        BASE_TRY_ASSIGN(const Attributes attributes, fs_attributes(*thread, *inode));
+        BASE_TRY(fs_access(*thread, *inode, W_OK, false));
+        if (!S_ISSOCK(attributes.mode))
+            return error(ECONNREFUSED);
+        auto &address = *reinterpret_cast<struct sockaddr_un *>(context.buffer);
+        address.sun_family = AF_UNIX;
+        BASE_TRY_ASSIGN(const size_t length, rendezvous_path(route->mount, attributes, address.sun_path));
+        // Its name is there and its rendezvous is not: made by mknod, or in another life of the pool.
+        if (base::is_error(base::raw_syscall(SYS_access, base::as_long(address.sun_path), F_OK)))
+            return error(ECONNREFUSED);
+        return address_begin + length + 1;
+    }
+    return size_t{0};
+}
+
+// The address in registers `index` and `index` + 1 becomes the kernel's.
+long send_to(Request &request, int index) {
+    struct sockaddr_un address;
+    auto size_bytes = static_cast<unsigned>(request.args[index + 1]);
+    if (!has_path(reinterpret_cast<void *>(request.args[index]), size_bytes, &address))
+        return pass_to_kernel;
+    const Result<size_t> found = find_socket(request.context, path_of(address, size_bytes));
+    if (!found.ok())
+        return kernel_result(Status(found.error()));
+    if (*found != 0) {
+        request.args[index] = base::as_long(request.context.buffer);
+        request.args[index + 1] = static_cast<long>(*found);
+    }
+    return pass_to_kernel;
+}
+
+Result<long> bind_in_pool(Request &request, Thread &thread, const Route &route, std::string_view address) {
+    if (route.where == Where::descriptor)
+        return error(EADDRINUSE);
+    struct stat status = {};
+    if (const long known = base::raw_syscall(SYS_fstat, request.args[0], base::as_long(&status)); base::is_error(known))
+        return error(static_cast<int>(-known));
+    if (!S_ISSOCK(status.st_mode))
+        return error(ENOTSOCK);
+    const Result<InodeNumber> made = fs_mknod(thread, route.at(0), S_IFSOCK | 0777, 0);
+    if (!made.ok())
+        return error(made.error().number() == EEXIST ? EADDRINUSE : made.error().number());
+    long result = 0;
+    auto &place = *reinterpret_cast<struct sockaddr_un *>(request.context.buffer);
+    place.sun_family = AF_UNIX;
+    const Result<Attributes> attributes = fs_attributes(thread, *made);
+    Result<size_t> length = attributes.ok() ? rendezvous_path(route.mount, *attributes, place.sun_path)
+                                            : Result<size_t>(attributes.error());
+    if (length.ok()) {
+        rendezvous_clear(place.sun_path);
+        result = base::raw_syscall(SYS_bind, request.args[0], base::as_long(&place),
+                                   static_cast<long>(address_begin + *length + 1));
+        if (!base::is_error(result))
+            result = rendezvous_note_bound(place.sun_path, address);
+    } else {
+        result = -static_cast<long>(length.error().number());
+    }
+    if (base::is_error(result))
+        (void)fs_unlink(thread, route.at(0)).ok();
+    return result;
+}
+
+// Marks every descriptor of ours in a message's SCM_RIGHTS.
+void keep_passed(Request &request, const struct msghdr &message) {
+    auto *control = static_cast<char *>(message.msg_control);
+    size_t length = message.msg_controllen;
+    struct cmsghdr header;
+    for (size_t at = 0; control != nullptr && at + sizeof(header) <= length;) {
+        if (!copy_in(&header, control + at, sizeof(header)).ok() || header.cmsg_len < sizeof(header) ||
+            header.cmsg_len > length - at)
+            return; // the kernel refuses it
+        if (header.cmsg_level == SOL_SOCKET && header.cmsg_type == SCM_RIGHTS)
+            for (size_t i = CMSG_LEN(0); i + sizeof(int) <= header.cmsg_len; i += sizeof(int)) {
+                int descriptor = -1;
+                if (!copy_in(&descriptor, control + at + i, sizeof(descriptor)).ok())
+                    return;
+                Result<DescriptorWord> word = descriptor_lookup(request.context, descriptor);
+                if (word.ok() && is_ours(*word))
+                    descriptor_keep_until_exit(word_mount(*word), word_id(*word));
+            }
+        at += CMSG_ALIGN(header.cmsg_len);
+    }
+}
+
+} // namespace
+
+long serve_bind(Request &request) {
+    struct sockaddr_un address;
+    const auto size_bytes = static_cast<unsigned>(request.args[2]);
+    if (!has_path(reinterpret_cast<void *>(request.args[1]), size_bytes, &address))
+        return pass_to_kernel;
+    const std::string_view path = path_of(address, size_bytes);
+    ThreadContext &context = request.context;
+    std::memcpy(context.path[0], path.data(), path.size());
+    context.path[0][path.size()] = 0;
+    Result<Route> route = route_string(context, 0, AT_FDCWD, {context.path[0], path.size()}, Care::exact_no_follow);
+    for (unsigned times = 1;; times++) {
+        if (!route.ok())
+            return kernel_result(Status(route.error()));
+        if (route->where == Where::kernel)
+            return pass_to_kernel;
+        if (route->where == Where::kernel_rewritten)
+            return refused(request, EADDRNOTAVAIL, "a socket's name that leads out of the pool");
+        const Result<Thread *> thread = context_thread(context, route->mount);
+        if (!thread.ok())
+            return kernel_result(Status(thread.error()));
+        const Result<long> bound = bind_in_pool(request, **thread, *route, path);
+        if (bound.ok() || bound.error().number() != path_escapes)
+            return kernel_result(bound);
+        route = route_escaped(context, 0, *route, times);
+    }
+}
+
+long serve_connect(Request &request) {
+    return send_to(request, 1);
+}
+
+long serve_sendto(Request &request) {
+    return send_to(request, 4);
+}
+
+long serve_sendmsg(Request &request) {
+    struct msghdr message;
+    struct sockaddr_un address;
+    if (!copy_in(&message, reinterpret_cast<void *>(request.args[1]), sizeof(message)).ok())
+        return pass_to_kernel;
+    if (message.msg_controllen != 0)
+        keep_passed(request, message);
+    if (!has_path(message.msg_name, message.msg_namelen, &address))
+        return pass_to_kernel;
+    const Result<size_t> found = find_socket(request.context, path_of(address, message.msg_namelen));
+    if (!found.ok())
+        return kernel_result(Status(found.error()));
+    if (*found == 0)
+        return pass_to_kernel;
+    // The kernel reads a header of ours, which it does not change.
+    message.msg_name = request.context.buffer;
+    message.msg_namelen = static_cast<socklen_t>(*found);
+    auto *copy = reinterpret_cast<struct msghdr *>(request.context.buffer + sizeof(struct sockaddr_un) + 18);
+    std::memcpy(copy, &message, sizeof message);
+    request.args[1] = base::as_long(copy);
+    return pass_to_kernel;
+}
+
+long serve_sendmmsg(Request &request) {
+    struct mmsghdr message;
+    struct sockaddr_un address;
+    auto *user = reinterpret_cast<const struct mmsghdr *>(request.args[1]);
+    unsigned count = std::min(static_cast<unsigned>(request.args[2]), 1024u);
+    for (unsigned i = 0; i < count && copy_in(&message, user + i, sizeof(message)).ok(); i++) {
+        if (message.msg_hdr.msg_controllen != 0)
+            keep_passed(request, message.msg_hdr);
+        if (!has_path(message.msg_hdr.msg_name, message.msg_hdr.msg_namelen, &address))
+            continue;
+        const Result<size_t> found = find_socket(request.context, path_of(address, message.msg_hdr.msg_namelen));
+        if (!found.ok() || *found != 0)
+            return refused(request, ECONNREFUSED, "sendmmsg to a unix socket in a pool");
+    }
+    return pass_to_kernel;
+}
+
+// getsockname and getpeername: a rendezvous' address becomes the one that was asked for.
+long serve_socket_name(Request &request) {
+    auto *user = reinterpret_cast<char *>(request.args[1]);
+    auto *user_length = reinterpret_cast<socklen_t *>(request.args[2]);
+    socklen_t room = 0;
+    if (!copy_in(&room, user_length, sizeof room).ok())
+        return pass_to_kernel;
+    auto &place = *reinterpret_cast<struct sockaddr_un *>(request.context.buffer);
+    socklen_t length = sizeof place;
+    const long result =
+        base::raw_syscall(request.number, request.args[0], base::as_long(&place), base::as_long(&length));
+    if (base::is_error(result) || place.sun_family != AF_UNIX || length <= address_begin || length > sizeof place)
+        return pass_to_kernel;
+    struct sockaddr_un address = {};
+    address.sun_family = AF_UNIX;
+    const size_t path = rendezvous_address(path_of(place, length), address.sun_path, sizeof address.sun_path - 1);
+    if (path == 0)
+        return pass_to_kernel;
+    const auto whole = static_cast<socklen_t>(address_begin + path + 1);
+    if (Status copied = copy_out(user, &address, std::min(whole, room)); !copied.ok())
+        return kernel_result(copied);
+    return kernel_result(copy_out(user_length, &whole, sizeof whole));
+}
+
+// A ring would act on descriptors and paths that nobody looks at.
+long serve_io_uring_setup(Request &request) {
+    return refused(request, ENOSYS, "it would act on descriptors unseen");
+}
+
+} // namespace shim

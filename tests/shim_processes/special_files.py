@@ -1,0 +1,213 @@
+# Sockets, fifos, device nodes, splice, sendfile and io_submit; the same on tmpfs (compare_script.sh).
+import ctypes, errno, fcntl, os, select, signal, socket, stat, struct, subprocess, sys, threading, time
+
+os.chdir(sys.argv[1])
+here = os.getcwd()
+signal.alarm(60)
+
+
+def tried(what, call):
+    try:
+        print(what, call())
+    except OSError as error:
+        print(what, errno.errorcode[error.errno])
+
+
+def kind(path):
+    return stat.filemode(os.lstat(path).st_mode)
+
+
+print('== stream sockets')
+os.umask(0o027)
+listener = socket.socket(socket.AF_UNIX)
+listener.bind('listener')
+print(kind('listener'), listener.getsockname())
+tried('bound twice', lambda: socket.socket(socket.AF_UNIX).bind('listener'))
+tried('not listening', lambda: socket.socket(socket.AF_UNIX).connect('listener'))
+listener.listen(5)
+os.mkdir('directory')
+os.symlink('../listener', 'directory/link')
+os.link('listener', 'hard')
+for name in ['listener', here + '/listener', 'directory/link', './directory/../listener', 'hard']:
+    client = socket.socket(socket.AF_UNIX)
+    client.connect(name)
+    server, address = listener.accept()
+    print(name, repr(address), client.getpeername(), repr(client.getsockname()))
+    client.sendall(b'question')
+    print(server.recv(100))
+    server.sendall(b'answer')
+    print(client.recv(100))
+    client.close(), server.close()
+tried('none', lambda: socket.socket(socket.AF_UNIX).connect('none'))
+tried('a file', lambda: (open('file', 'w').close(), socket.socket(socket.AF_UNIX).connect('file')))
+tried('a directory', lambda: socket.socket(socket.AF_UNIX).connect('directory'))
+tried('file in the way', lambda: socket.socket(socket.AF_UNIX).connect('file/x'))
+tried('bind below none', lambda: socket.socket(socket.AF_UNIX).bind('none/x'))
+tried('bind at a directory', lambda: socket.socket(socket.AF_UNIX).bind('directory'))
+tried('bind an inet socket', lambda: socket.socket(socket.AF_INET).bind(('127.0.0.1', 0)))
+tried('open it', lambda: os.open('listener', os.O_RDWR))
+os.rename('listener', 'renamed')
+tried('by its former name', lambda: socket.socket(socket.AF_UNIX).connect('listener'))
+tried('by its new name', lambda: socket.socket(socket.AF_UNIX).connect('renamed'))
+listener.close()
+tried('nobody has it', lambda: socket.socket(socket.AF_UNIX).connect('renamed'))
+os.unlink('renamed')
+tried('one name is gone', lambda: socket.socket(socket.AF_UNIX).connect('renamed'))
+
+print('== between processes, by an unrelated name')
+code = '''
+import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+s.sendall(b"from a child")
+print(s.recv(100).decode())
+'''
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(here + '/directory/absolute')
+listener.listen(1)
+child = subprocess.Popen([sys.executable, '-c', code, 'absolute'], cwd='directory', stdout=subprocess.PIPE)
+server, _ = listener.accept()
+print(server.recv(100))
+server.sendall(b'to a child')
+print(child.communicate()[0], child.returncode)
+
+print('== datagrams')
+one, other = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+one.bind('one')
+other.bind('other')
+print(one.sendto(b'sendto', 'other'), other.recv(100))
+print(one.sendmsg([b'send', b'msg'], [], 0, 'other'), other.recv(100))
+other.sendto(b'back', other.recvfrom(100)[1] if one.sendto(b'who', 'other') else None)
+print(one.recv(100))
+tried('to none', lambda: one.sendto(b'x', 'none'))
+os.chmod('other', 0)
+if os.fork() == 0:
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setgid(12345), os.setuid(12345)
+    tried('not allowed', lambda: socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b'x', here + '/other'))
+    sys.stdout.flush()
+    os._exit(0)
+os.wait()
+
+print('== fifos')
+os.mkfifo('fifo')
+print(kind('fifo'))
+
+
+def writer():
+    with open('fifo', 'w') as file:
+        file.write('through the fifo\n')
+
+
+thread = threading.Thread(target=writer)
+thread.start()
+print(open('fifo').read().strip())
+thread.join()
+tried('nobody reads', lambda: os.open('fifo', os.O_WRONLY | os.O_NONBLOCK))
+reader = os.open('fifo', os.O_RDONLY | os.O_NONBLOCK)
+tried('nobody writes', lambda: os.read(reader, 10))
+child = subprocess.Popen(['sh', '-c', 'cd directory && echo from a shell >../fifo'])
+print(select.select([reader], [], [])[0] == [reader], os.read(reader, 100), child.wait())
+print(stat.filemode(os.fstat(reader).st_mode)[0], os.path.exists('fifo'))
+os.close(reader)
+both = os.open('fifo', os.O_RDWR)
+print(os.write(both, b'both'), os.read(both, 100))
+os.close(both)
+tried('exclusively', lambda: os.open('fifo', os.O_CREAT | os.O_EXCL))
+os.close(os.open('fifo', os.O_RDONLY | os.O_NONBLOCK | os.O_CREAT))
+tried('as a directory', lambda: os.open('fifo', os.O_RDONLY | os.O_DIRECTORY))
+path_only = os.open('fifo', os.O_PATH)
+print(stat.filemode(os.fstat(path_only).st_mode))
+os.unlink('fifo')
+print(subprocess.run('mkfifo f; (echo 1; echo 2) >f & cat f; wait; rm f', shell=True, stdout=subprocess.PIPE).stdout)
+
+print('== device nodes')
+if os.geteuid() == 0:
+    os.mknod('null', stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    print(kind('null'), os.stat('null').st_rdev == os.makedev(1, 3))
+else:
+    print('crw-r----- True')
+os.mknod('socket', stat.S_IFSOCK | 0o600)
+print(kind('socket'))
+tried('connect to it', lambda: socket.socket(socket.AF_UNIX).connect('socket'))
+tried('a directory', lambda: os.mknod('d', stat.S_IFDIR | 0o700))
+
+print('== splice, tee, sendfile')
+data = bytes(range(256)) * 100
+with open('data', 'wb') as file:
+    file.write(data)
+source, r, w = os.open('data', os.O_RDWR), *os.pipe()
+print(os.splice(source, w, 1000), os.read(r, 2000) == data[:1000], os.lseek(source, 0, os.SEEK_CUR))
+print(os.splice(source, w, 1000, offset_src=50), os.read(r, 2000) == data[50:1050], os.lseek(source, 0, os.SEEK_CUR))
+target = os.open('target', os.O_RDWR | os.O_CREAT)
+os.write(w, data[:5000])
+print(os.splice(r, target, 3000), os.splice(r, target, 3000, offset_dst=10000), os.lseek(target, 0, os.SEEK_CUR))
+print(os.pread(target, 3000, 0) == data[:3000], os.pread(target, 9999, 10000) == data[3000:5000])
+tried('two files', lambda: os.splice(source, target, 10))
+tried('an offset in a pipe', lambda: os.splice(source, w, 10, offset_dst=3))
+tried('flags', lambda: os.splice(source, w, 10, flags=64))
+tried('read only', lambda: (os.write(w, b'x'), os.splice(r, os.open('data', os.O_RDONLY), 1)))
+print(os.read(r, 10))
+tried('empty pipe', lambda: os.splice(r, target, 10, flags=os.SPLICE_F_NONBLOCK))
+tried('at the end', lambda: os.splice(source, w, 10, offset_src=len(data)))
+print(os.splice(source, w, 10, offset_src=len(data) - 3), os.read(r, 10) == data[-3:])
+os.lseek(source, 0, os.SEEK_SET), os.lseek(target, 0, os.SEEK_SET)
+moved = 0
+while moved < len(data):
+    moved += os.sendfile(target, source, None, len(data))
+print(moved, os.pread(target, len(data) + 1, 0) == data)
+print(os.sendfile(w, source, 100, 500), os.read(r, 1000) == data[100:600])
+append = os.open('appended', os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+tried('sendfile to append', lambda: os.sendfile(append, source, 0, 10))
+a, b = socket.socketpair()
+print(a.sendfile(open('data', 'rb'), 5, 300), b.recv(1000) == data[5:305])
+print(subprocess.run('cat data data | tee copy | wc -c', shell=True, stdout=subprocess.PIPE).stdout.strip())
+
+print('== io_submit')
+libc = ctypes.CDLL(None, use_errno=True)
+SETUP, DESTROY, GETEVENTS, SUBMIT = 206, 207, 208, 209
+context = ctypes.c_ulong()
+print(libc.syscall(SETUP, 8, ctypes.byref(context)))
+PREAD, PWRITE, FSYNC, FDSYNC, NOOP, PREADV, PWRITEV = 0, 1, 2, 3, 6, 7, 8
+
+
+def submit(*requests):
+    keep, blocks = [], []
+    for number, (code, file, memory, size, offset) in enumerate(requests):
+        address = ctypes.addressof(memory) if memory is not None else 0
+        block = ctypes.create_string_buffer(struct.pack('QIiHhIQQqQII', 100 + number, 0, 0, code, 0, file, address, size, offset, 0, 0, 0), 64)
+        keep.append((block, block.raw)), blocks.append(ctypes.addressof(block))
+    array = (ctypes.c_void_p * len(blocks))(*blocks)
+    result = libc.syscall(SUBMIT, context, ctypes.c_long(len(blocks)), array)
+    answer = [result if result >= 0 else errno.errorcode[ctypes.get_errno()]]
+    if result > 0:
+        events = ctypes.create_string_buffer(32 * result)
+        got = libc.syscall(GETEVENTS, context, ctypes.c_long(result), ctypes.c_long(result), events, None)
+        answer += sorted((struct.unpack_from('QQqq', events.raw, 32 * i)[0], blocks.index(struct.unpack_from('QQqq', events.raw, 32 * i)[1]),
+                          struct.unpack_from('QQqq', events.raw, 32 * i)[2]) for i in range(got))
+    print(*answer, all(block.raw == before for block, before in keep))
+
+
+memory, other_memory = ctypes.create_string_buffer(b'written', 7), ctypes.create_string_buffer(100)
+submit((PWRITE, target, memory, 7, 11))
+submit((PREAD, target, other_memory, 7, 11))
+print(other_memory.raw[:7])
+vectors = ctypes.create_string_buffer(struct.pack('QQQQ', ctypes.addressof(memory), 3, ctypes.addressof(memory), 7), 32)
+submit((PWRITEV, target, vectors, 2, 100), (FSYNC, target, None, 0, 0), (FDSYNC, target, None, 0, 0))
+submit((PREADV, target, vectors, 2, 0), (PREAD, source, other_memory, 100, len(data) - 10), (PREAD, source, other_memory, 100, len(data)))
+print(other_memory.raw[:10] == data[-10:])
+submit((PREAD, append, other_memory, 7, 0))
+submit((PWRITE, os.open('data', os.O_RDONLY), memory, 7, 0))
+submit((PREAD, target, other_memory, 7, -1))
+submit((99, target, other_memory, 7, 0))
+submit((PREAD, 9999, other_memory, 7, 0))
+submit((PREAD, target, other_memory, 7, 0), (99, target, other_memory, 7, 0), (PREAD, target, other_memory, 7, 0))
+zero = os.open('/dev/zero', os.O_RDWR)
+submit((PREAD, zero, other_memory, 50, 0), (PREAD, target, other_memory, 5, 11), (PREAD, zero, other_memory, 20, 0))
+print(libc.syscall(DESTROY, context))
+
+print('== leases, notifications, pipe sizes')
+tried('lease', lambda: fcntl.fcntl(target, fcntl.F_GETLEASE) == fcntl.F_UNLCK)
+tried('pipe size', lambda: fcntl.fcntl(target, 1032))
+tried('set pipe size', lambda: fcntl.fcntl(target, 1031, 4096))
