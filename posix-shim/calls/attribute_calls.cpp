@@ -20,6 +20,8 @@ namespace {
 // Applies `change(thread, inode)` to what the path leads to.
 template <typename Change> long change_path(Request &request, const PathArgument &argument, Change change) {
     return serve_path(request, argument, [&](Thread &thread, const Route &route) -> Result<long> {
+        if (is_magic_link(route) && !argument.follow_last)
+            return pass_to_kernel;
         BASE_TRY_ASSIGN(InodeHandle inode, inode_of_route(thread, route, argument.follow_last));
         BASE_TRY(change(thread, inode));
         return 0L;

@@ -1,5 +1,6 @@
 // open, openat, openat2, creat: a description in the pool, a token for it.
 #include "posix-shim/calls/path_call.h"
+#include "posix-shim/calls/proc_tables.h"
 #include "posix-shim/calls/served_calls.h"
 #include "posix-shim/mapping/caller.h"
 #include "posix-shim/paths/rendezvous.h"
@@ -75,9 +76,17 @@ long serve_open_form(Request &request, PathArgument argument, int flags, mode_t 
     argument.follow_last = (flags & O_NOFOLLOW) == 0 && (flags & (O_CREAT | O_EXCL)) != (O_CREAT | O_EXCL);
     if ((flags & (O_CREAT | unnamed_flag)) != 0 && (flags & O_PATH) == 0)
         argument.care = argument.follow_last ? Care::exact_follow : Care::exact_no_follow;
-    return serve_path(request, argument, [&](Thread &thread, const Route &route) {
+    const long result = serve_path(request, argument, [&](Thread &thread, const Route &route) {
         return open_in_pool(request, argument, thread, route, flags, mode, walk);
     });
+    if (result != pass_with_post || request.again != Request::Again::no)
+        return result;
+    // The host's: its path is in the context still.
+    const std::string_view path = request.context.path[0];
+    if (!path.starts_with("/proc/") && path != "/etc/mtab")
+        return result;
+    const long table = open_proc_table(request.context, path, flags);
+    return table == 0 ? result : table;
 }
 
 } // namespace

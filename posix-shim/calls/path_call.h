@@ -63,6 +63,11 @@ template <typename Serve> long serve_path(Request &request, const PathArgument &
     }
 }
 
+// A symlink in /proc: it has no inode of ours, only what it leads to has one. Calls on the link itself are the kernel's.
+inline bool is_magic_link(const Route &route) {
+    return route.where == Where::descriptor || route.is_program;
+}
+
 // The inode a route leads to. /proc/self/fd/N: the description's, or with `follow_last` false
 // EINVAL (the caller answers for the link itself).
 base::Result<pmemfile::InodeHandle> inode_of_route(pmemfile::Thread &thread, const Route &route, bool follow_last,

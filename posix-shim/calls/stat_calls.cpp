@@ -1,5 +1,6 @@
 // What a file tells about itself: stat, statx, access, readlink, statfs.
 #include "posix-shim/calls/path_call.h"
+#include "posix-shim/calls/proc_tables.h"
 #include "posix-shim/calls/served_calls.h"
 
 #include "libpmemfile/file/data.h"
@@ -83,7 +84,11 @@ Result<long> give_statx(Thread &thread, unsigned mount, InodeHandle inode, long 
     status.stx_rdev_minor = minor(attributes.device);
     status.stx_dev_major = major(mounts[mount].device);
     status.stx_dev_minor = minor(mounts[mount].device);
-    status.stx_attributes_mask = statx_attribute_write_atomic;
+    status.stx_attributes_mask = statx_attribute_write_atomic | STATX_ATTR_MOUNT_ROOT;
+    status.stx_mnt_id = mount_id(mount);
+    status.stx_mask |= STATX_MNT_ID;
+    if (inode.number == mounts[mount].pool.superblock().root_inode)
+        status.stx_attributes |= STATX_ATTR_MOUNT_ROOT;
     if ((mask & statx_write_atomic) != 0 && S_ISREG(attributes.mode))
         give_atomic_write_units(status);
     BASE_TRY(copy_out(reinterpret_cast<void *>(user), &status, sizeof(status)));
@@ -118,11 +123,6 @@ template <typename Serve> long serve_empty(Request &request, Serve serve) {
     if (!inode.ok())
         return kernel_result(base::Status(inode.error()));
     return kernel_result(serve(*open->thread, open->mount, *inode));
-}
-
-// A symlink in /proc: it has no inode of ours, only what it leads to has one.
-bool is_magic_link(const Route &route) {
-    return route.where == Where::descriptor || route.is_program;
 }
 
 constexpr int stat_flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE;

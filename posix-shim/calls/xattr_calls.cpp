@@ -75,6 +75,8 @@ auto remove_by(Request &request, const Arguments &arguments) {
 
 template <typename Serve> long by_path(Request &request, const PathArgument &argument, Serve serve) {
     return serve_path(request, argument, [&](Thread &thread, const Route &route) -> Result<long> {
+        if (is_magic_link(route) && !argument.follow_last)
+            return pass_to_kernel;
         BASE_TRY_ASSIGN(InodeHandle inode, inode_of_route(thread, route, argument.follow_last));
         return serve(thread, inode);
     });

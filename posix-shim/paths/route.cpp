@@ -32,7 +32,8 @@ bool take_prefix(std::string_view &path, std::string_view prefix) {
     return true;
 }
 
-// "/proc/self/", "/proc/thread-self/", "/proc/<own pid>/": cut off.
+} // namespace
+
 bool take_proc_self(std::string_view &path) {
     if (take_prefix(path, "/proc/self/") || take_prefix(path, "/proc/thread-self/"))
         return true;
@@ -48,6 +49,8 @@ bool take_proc_self(std::string_view &path) {
     path = rest.substr(digits + 1);
     return true;
 }
+
+namespace {
 
 base::Result<pmemfile::InodeNumber> inode_of(ThreadContext &context, unsigned mount, OpenFileId id) {
     BASE_TRY_ASSIGN(pmemfile::Thread * thread, context_thread(context, mount));

@@ -20,6 +20,7 @@ struct Mount {
     // Canonical absolute path of the mount point, no trailing slash, never "/".
     char host_path[mount_path_bytes] = {};
     unsigned host_path_length = 0;
+    char pool_path[mount_path_bytes] = {}; // of the pool's file, as the mount was asked for
     // The mount point as the host knows it: to notice it behind host symlinks.
     uint64_t host_device = 0, host_inode = 0;
     // st_dev of everything in the pool: made of the pool's UUID, the same in all processes.

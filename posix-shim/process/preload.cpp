@@ -181,6 +181,8 @@ bool make_mounts(const Handover *handover) {
         if (place != nullptr && !is_same_file(place->pool_descriptor, pool_path))
             place = nullptr;
         is_handover = is_handover && place != nullptr;
+        if (setting.pool.size() < sizeof mount.pool_path)
+            std::memcpy(mount.pool_path, pool_path, setting.pool.size() + 1);
         attach(mount, pool_path, setting.read_only, place);
         refuse_overlap(mount);
         mount_count++;

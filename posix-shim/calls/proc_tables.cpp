@@ -1,0 +1,230 @@
+#include "posix-shim/calls/proc_tables.h"
+
+#include "base/raw_syscall.h"
+#include "posix-shim/paths/route.h"
+#include "posix-shim/paths/shadow_path.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+namespace shim {
+
+namespace {
+
+// Linux counts its mounts from 1 and uses numbers again.
+constexpr uint64_t first_mount_id = 1u << 24;
+constexpr size_t max_text_bytes = 8u << 20;
+
+enum class Table : uint8_t { none, mountinfo, mounts, maps };
+
+Table table_of(std::string_view path) {
+    if (path == "/proc/mounts" || path == "/etc/mtab")
+        return Table::mounts;
+    if (!take_proc_self(path))
+        return Table::none;
+    if (path == "mountinfo")
+        return Table::mountinfo;
+    if (path == "mounts")
+        return Table::mounts;
+    return path == "maps" && shadowed_program.mount >= 0 ? Table::maps : Table::none;
+}
+
+// A memory file that is written in pieces.
+class Text {
+public:
+    explicit Text(ThreadContext &context) : context_(context) {
+        descriptor_ = base::raw_syscall(SYS_memfd_create, base::as_long("proc"), MFD_CLOEXEC);
+    }
+    ~Text() {
+        if (descriptor_ >= 0)
+            base::raw_syscall(SYS_close, descriptor_);
+    }
+    Text(const Text &) = delete;
+    Text &operator=(const Text &) = delete;
+
+    Text &text(std::string_view text) {
+        while (!text.empty()) {
+            if (length_ == sizeof context_.buffer)
+                flush();
+            const size_t piece = std::min(text.size(), sizeof context_.buffer - length_);
+            std::memcpy(context_.buffer + length_, text.data(), piece);
+            length_ += piece;
+            text.remove_prefix(piece);
+        }
+        return *this;
+    }
+    Text &number(uint64_t value) {
+        char digits[20];
+        unsigned at = sizeof digits;
+        do
+            digits[--at] = static_cast<char>('0' + value % 10);
+        while ((value /= 10) != 0);
+        return text({digits + at, sizeof digits - at});
+    }
+    // As mountinfo writes a name: blanks and backslashes in octal.
+    Text &name(std::string_view name) {
+        for (const char &character : name)
+            switch (character) {
+            case ' ':
+                text("\\040");
+                break;
+            case '\t':
+                text("\\011");
+                break;
+            case '\n':
+                text("\\012");
+                break;
+            case '\\':
+                text("\\134");
+                break;
+            default:
+                text({&character, 1});
+            }
+        return *this;
+    }
+    // A descriptor for reading from the beginning.
+    long reopened(int flags) {
+        flush();
+        if (failure_ != 0 || descriptor_ < 0)
+            return descriptor_ < 0 ? descriptor_ : failure_;
+        char link[40] = "/proc/self/fd/";
+        size_t length = std::strlen(link);
+        char digits[12];
+        unsigned count = 0;
+        for (auto number = static_cast<unsigned>(descriptor_); number != 0 || count == 0; number /= 10)
+            digits[count++] = static_cast<char>('0' + number % 10);
+        while (count > 0)
+            link[length++] = digits[--count];
+        link[length] = 0;
+        return base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(link), O_RDONLY | (flags & O_CLOEXEC));
+    }
+
+private:
+    void flush() {
+        const long written =
+            base::raw_syscall(SYS_write, descriptor_, base::as_long(context_.buffer), static_cast<long>(length_));
+        if (base::is_error(written))
+            failure_ = written;
+        length_ = 0;
+    }
+    ThreadContext &context_;
+    long descriptor_;
+    size_t length_ = 0;
+    long failure_ = 0;
+};
+
+// The whole of a file of /proc, in memory of its own.
+class Whole {
+public:
+    explicit Whole(const char *path) {
+        const long memory = base::raw_syscall(SYS_mmap, 0, max_text_bytes, PROT_READ | PROT_WRITE,
+                                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        const long file = base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(path), O_RDONLY | O_CLOEXEC);
+        memory_ = base::is_error(memory) ? nullptr : reinterpret_cast<char *>(memory);
+        long read = 0;
+        while (memory_ != nullptr && !base::is_error(file) &&
+               (read = base::raw_syscall(SYS_read, file, base::as_long(memory_ + length_),
+                                         static_cast<long>(max_text_bytes - length_))) > 0)
+            length_ += static_cast<size_t>(read);
+        if (!base::is_error(file))
+            base::raw_syscall(SYS_close, file);
+    }
+    ~Whole() {
+        if (memory_ != nullptr)
+            base::raw_syscall(SYS_munmap, base::as_long(memory_), max_text_bytes);
+    }
+    Whole(const Whole &) = delete;
+    Whole &operator=(const Whole &) = delete;
+    std::string_view text() const {
+        return {memory_, length_};
+    }
+
+private:
+    char *memory_;
+    size_t length_ = 0;
+};
+
+// The kernel's mount that the directory below ours is in.
+uint64_t parent_of(const Mount &mount) {
+    struct statx status = {};
+    base::raw_syscall(SYS_statx, AT_FDCWD, base::as_long(mount.host_path), 0, STATX_MNT_ID, base::as_long(&status));
+    return status.stx_mnt_id;
+}
+
+std::string_view options_of(const Mount &mount) {
+    return mount.pool.read_only ? "ro,nosuid,nodev,noatime" : "rw,nosuid,nodev,noatime";
+}
+
+void add_mounts(Text &to, Table table) {
+    for (unsigned i = 0; i < mount_count; i++) {
+        const Mount &mount = mounts[i];
+        if (table == Table::mountinfo)
+            to.number(mount_id(i))
+                .text(" ")
+                .number(parent_of(mount))
+                .text(" ")
+                .number(major(mount.device))
+                .text(":")
+                .number(minor(mount.device))
+                .text(" / ")
+                .name(mount.path())
+                .text(" ")
+                .text(options_of(mount))
+                .text(" - pmemfile ")
+                .name(mount.pool_path)
+                .text(mount.pool.read_only ? " ro\n" : " rw\n");
+        else
+            to.name(mount.pool_path)
+                .text(" ")
+                .name(mount.path())
+                .text(" pmemfile ")
+                .text(options_of(mount))
+                .text(" 0 0\n");
+    }
+}
+
+// Lines "address ... /dev/shm/pmemfile-<pool>.run-<uid>/path".
+void translate_maps(Text &to, std::string_view lines) {
+    while (!lines.empty()) {
+        const std::string_view line = lines.substr(0, lines.find('\n'));
+        lines.remove_prefix(std::min(line.size() + 1, lines.size()));
+        const size_t name = line.find('/');
+        std::string_view inside;
+        const int mount = name == std::string_view::npos ? -1 : shadow_mount_of(line.substr(name), &inside);
+        if (mount < 0)
+            to.text(line);
+        else
+            to.text(line.substr(0, name)).text(mounts[mount].path()).text(inside);
+        to.text("\n");
+    }
+}
+
+} // namespace
+
+uint64_t mount_id(unsigned mount) {
+    return first_mount_id + mount;
+}
+
+long open_proc_table(ThreadContext &context, std::string_view path, int flags) {
+    const Table table = table_of(path);
+    if (table == Table::none || (flags & (O_ACCMODE | O_PATH | O_DIRECTORY | O_CREAT)) != O_RDONLY)
+        return 0;
+    const Whole kernel(table == Table::mountinfo ? "/proc/self/mountinfo"
+                       : table == Table::mounts  ? "/proc/self/mounts"
+                                                 : "/proc/self/maps");
+    Text text(context);
+    if (table == Table::maps) {
+        translate_maps(text, kernel.text());
+    } else {
+        text.text(kernel.text());
+        add_mounts(text, table);
+    }
+    return text.reopened(flags);
+}
+
+} // namespace shim
