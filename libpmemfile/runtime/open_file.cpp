@@ -81,6 +81,7 @@ base::Result<OpenFileId> open_file_create(Thread &thread, InodeNumber inode, uin
     file.offset_bytes.store(0, std::memory_order_relaxed);
     file.owner_signal.store(0, std::memory_order_relaxed);
     file.parent.store(0, std::memory_order_relaxed);
+    file.was_sent.store(0, std::memory_order_relaxed);
     for (auto &word : file.references)
         word.store(0, std::memory_order_relaxed);
     set_reference(file, thread.pool->process_slot);

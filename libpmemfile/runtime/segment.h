@@ -117,7 +117,7 @@ struct alignas(64) OpenFile {
     RobustLock offset_lock;             // serialises calls that use the shared offset
     std::atomic<uint32_t> owner_signal; // F_SETSIG / spare
     std::atomic<InodeNumber> parent; // directory that it was opened in (fs/open_path.h); 0: not known
-    std::atomic<uint64_t> reserved;
+    std::atomic<uint64_t> was_sent; // 1: a descriptor of it has gone through a socket, and may still be on its way
     std::atomic<uint64_t> references[max_processes / 64];
 };
 static_assert(sizeof(OpenFile) == 128);

@@ -10,6 +10,7 @@
 #include "libpmemfile/fs/open_calls.h"
 #include "posix-shim/calls/record_locks.h"
 #include "posix-shim/descriptors/descriptor_table.h"
+#include "posix-shim/descriptors/shared_token.h"
 
 #include <algorithm>
 #include <linux/close_range.h>
@@ -24,11 +25,28 @@ using namespace pmemfile;
 
 namespace {
 
-// F_DUPFD and the dups: one more number for what `old_word` stands for.
-long copied(Request &request, DescriptorWord old_word, long result) {
-    if (!base::is_error(result) && is_ours(old_word))
-        descriptor_copied(request.context, static_cast<int>(result), word_mount(old_word), word_id(old_word));
+// F_DUPFD and the dups: one more number for what `old_word` stands for. `was_shared`: of the former number, asked
+// before.
+long copied(Request &request, DescriptorWord old_word, bool was_shared, long result) {
+    if (base::is_error(result) || !is_ours(old_word))
+        return result;
+    if (was_shared && result < descriptor_table_size && !request.context.is_vfork_child)
+        shared_token_note(static_cast<int>(result));
+    descriptor_copied(request.context, static_cast<int>(result), word_mount(old_word), word_id(old_word));
     return result;
+}
+
+bool is_shared(long register_value) {
+    const int descriptor = static_cast<int>(register_value);
+    return descriptor >= 0 && descriptor < descriptor_table_size && shared_token_is(descriptor);
+}
+
+// The kernel would compare the files behind two numbers, and ours may share one.
+long compare_descriptors(Request &request, DescriptorWord word) {
+    const Result<DescriptorWord> other = descriptor_lookup(request.context, request.args[2]);
+    if (!other.ok())
+        return kernel_result(Status(other.error()));
+    return is_ours(*other) ? *other == word : pass_to_kernel;
 }
 
 long serve_dup_onto(Request &request) {
@@ -39,13 +57,14 @@ long serve_dup_onto(Request &request) {
         return -EBADF;
     if (static_cast<int>(request.args[0]) == static_cast<int>(request.args[1]))
         return pass_to_kernel; // nothing is closed
+    const bool was_shared = is_shared(request.args[0]);
     DescriptorWord was = descriptor_closing_begin(request.context, request.args[1]);
     long result = base::raw_syscall(request.number, request.args[0], request.args[1], request.args[2]);
     if (base::is_error(result)) {
         descriptor_closing_undo(request.context, request.args[1], was);
         return result;
     }
-    copied(request, *old_word, result);
+    copied(request, *old_word, was_shared, result);
     descriptor_closed(request.context, request.args[1], was);
     return result;
 }
@@ -126,7 +145,8 @@ long serve_dup(Request &request) {
         return -EBADF;
     if (!is_ours(*word))
         return pass_to_kernel;
-    return copied(request, *word, base::raw_syscall(SYS_dup, request.args[0]));
+    const bool was_shared = is_shared(request.args[0]);
+    return copied(request, *word, was_shared, base::raw_syscall(SYS_dup, request.args[0]));
 }
 
 long serve_dup2(Request &request) {
@@ -151,12 +171,13 @@ long serve_fcntl(Request &request) {
     switch (command) {
     case F_DUPFD:
     case F_DUPFD_CLOEXEC:
-        return copied(request, descriptor_word(open->mount, open->id),
+        return copied(request, descriptor_word(open->mount, open->id), is_shared(request.args[0]),
                       base::raw_syscall(SYS_fcntl, request.args[0], command, request.args[2]));
     case F_GETFD:
     case F_SETFD:
-    case 1027: // F_DUPFD_QUERY: the kernel compares its own open files, which stand for ours
         return pass_to_kernel;
+    case 1027: // F_DUPFD_QUERY
+        return compare_descriptors(request, descriptor_word(open->mount, open->id));
     case F_GETFL:
         return (flags & O_PATH) != 0 ? flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW) : (flags & ~O_CLOEXEC) | 0100000;
     default:
@@ -176,9 +197,13 @@ long serve_fcntl(Request &request) {
         return record_lock(request, *open, static_cast<int>(command));
     case F_GETOWN:
     case F_SETOWN:
+    case F_GETOWN_EX:
+    case F_SETOWN_EX:
     case F_GETSIG:
-    case F_SETSIG:
-        return pass_to_kernel; // no signal ever comes from a regular file
+    case F_SETSIG: // no signal ever comes from a regular file, but what is set can be read again
+        if (const long own = shared_token_replace(static_cast<int>(request.args[0])); base::is_error(own))
+            return own;
+        return pass_to_kernel;
     case F_GETLEASE:
         return F_UNLCK;
     case F_SETLEASE:

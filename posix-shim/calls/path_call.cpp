@@ -4,7 +4,6 @@
 #include "base/user_copy.h"
 #include "libpmemfile/fs/open_calls.h"
 #include "posix-shim/descriptors/descriptor_table.h"
-#include "posix-shim/descriptors/token.h"
 
 namespace shim {
 
@@ -62,12 +61,9 @@ Status copy_in(void *to, const void *user, size_t size_bytes) {
 }
 
 long open_descriptor(ThreadContext &context, Thread &thread, unsigned mount, OpenFileId id, int flags) {
-    long descriptor = token_create(mounts[mount], id, flags);
-    if (base::is_error(descriptor)) {
+    const long descriptor = descriptor_open(context, mount, id, flags);
+    if (base::is_error(descriptor))
         fs_close(thread, id, false);
-        return descriptor;
-    }
-    descriptor_opened(context, static_cast<int>(descriptor), mount, id);
     return descriptor;
 }
 

@@ -63,7 +63,8 @@ template <typename Serve> long serve_path(Request &request, const PathArgument &
     }
 }
 
-// A symlink in /proc: it has no inode of ours, only what it leads to has one. Calls on the link itself are the kernel's.
+// A symlink in /proc: it has no inode of ours, only what it leads to has one. Calls on the link itself are the
+// kernel's.
 inline bool is_magic_link(const Route &route) {
     return route.where == Where::descriptor || route.is_program;
 }

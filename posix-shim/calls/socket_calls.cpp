@@ -9,6 +9,7 @@
 #include "libpmemfile/fs/attribute_calls.h"
 #include "libpmemfile/fs/namespace_calls.h"
 #include "posix-shim/descriptors/descriptor_table.h"
+#include "posix-shim/descriptors/shared_token.h"
 #include "posix-shim/paths/rendezvous.h"
 
 #include <algorithm>
@@ -136,8 +137,11 @@ void keep_passed(Request &request, const struct msghdr &message) {
                 if (!copy_in(&descriptor, control + at + i, sizeof(descriptor)).ok())
                     return;
                 Result<DescriptorWord> word = descriptor_lookup(request.context, descriptor);
-                if (word.ok() && is_ours(*word))
-                    descriptor_keep_until_exit(word_mount(*word), word_id(*word));
+                if (!word.ok() || !is_ours(*word))
+                    continue;
+                if (base::is_error(shared_token_replace(descriptor)))
+                    return; // no token, no id: who receives it finds a bad descriptor
+                descriptor_keep_until_exit(request.context, word_mount(*word), word_id(*word));
             }
         at += CMSG_ALIGN(header.cmsg_len);
     }

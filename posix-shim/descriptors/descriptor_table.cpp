@@ -11,6 +11,7 @@
 #include "base/raw_syscall.h"
 #include "libpmemfile/fs/open_calls.h"
 #include "libpmemfile/runtime/advisory_lock.h"
+#include "posix-shim/descriptors/shared_token.h"
 #include "posix-shim/descriptors/token.h"
 
 #include <cerrno>
@@ -63,6 +64,16 @@ void drop(ThreadContext &context, unsigned mount, OpenFileId id) {
         pmemfile::advisory_lock_drop_posix(**thread, (*file)->inode.load());
 }
 
+// The number's word once nobody moves it.
+DescriptorWord settled_word(int descriptor) {
+    for (;;) {
+        const DescriptorWord word = descriptor_words[descriptor].load(std::memory_order_acquire);
+        if (word != descriptor_moving) [[likely]]
+            return word;
+        base::raw_syscall(SYS_sched_yield);
+    }
+}
+
 } // namespace
 
 base::Result<DescriptorWord> descriptor_lookup(ThreadContext &context, long register_value) {
@@ -71,7 +82,7 @@ base::Result<DescriptorWord> descriptor_lookup(ThreadContext &context, long regi
     if (descriptor < 0)
         return descriptor_host;
     bool cached = in_table(descriptor) && !context.is_vfork_child;
-    DescriptorWord word = cached ? descriptor_words[descriptor].load(std::memory_order_acquire) : descriptor_unknown;
+    DescriptorWord word = cached ? settled_word(descriptor) : descriptor_unknown;
     if (word == descriptor_host || word == descriptor_own || is_ours(word))
         return word;
     TokenIdentity identity = token_decode(descriptor);
@@ -100,11 +111,26 @@ base::Result<DescriptorWord> descriptor_lookup(ThreadContext &context, long regi
     return found;
 }
 
-void descriptor_opened(ThreadContext &context, int descriptor, unsigned mount, OpenFileId id) {
-    if (!context.is_vfork_child)
-        descriptor_copied(context, descriptor, mount, id);
-    else if (context.vfork_opened_count < max_vfork_opened)
-        context.vfork_opened[context.vfork_opened_count++] = {mount, id};
+long descriptor_open(ThreadContext &context, unsigned mount, OpenFileId id, int flags) {
+    if (context.is_vfork_child) {
+        const long descriptor = token_create(mounts[mount], id, flags);
+        if (!base::is_error(descriptor) && context.vfork_opened_count < max_vfork_opened)
+            context.vfork_opened[context.vfork_opened_count++] = {mount, id};
+        return descriptor;
+    }
+    long descriptor = shared_token_create(mount, flags);
+    if (base::is_error(descriptor))
+        return descriptor;
+    if (in_table(descriptor)) {
+        shared_token_note(static_cast<int>(descriptor));
+    } else { // nothing would remember what it stands for
+        base::raw_syscall(SYS_close, descriptor);
+        descriptor = token_create(mounts[mount], id, flags);
+        if (base::is_error(descriptor))
+            return descriptor;
+    }
+    descriptor_copied(context, static_cast<int>(descriptor), mount, id);
+    return descriptor;
 }
 
 void descriptor_copied(ThreadContext &context, int descriptor, unsigned mount, OpenFileId id) {
@@ -122,7 +148,11 @@ DescriptorWord descriptor_closing_begin(ThreadContext &context, long register_va
     if (!in_table(descriptor) || context.is_vfork_child)
         return descriptor_host;
     // Only one closer gets the word, so the reference is dropped once.
-    return descriptor_words[descriptor].exchange(descriptor_closing);
+    DescriptorWord was = settled_word(descriptor);
+    while (!descriptor_words[descriptor].compare_exchange_weak(was, descriptor_closing))
+        was = settled_word(descriptor);
+    shared_token_forget(descriptor);
+    return was;
 }
 
 void descriptor_closed(ThreadContext &context, long register_value, DescriptorWord was) {
@@ -140,6 +170,8 @@ void descriptor_closing_undo(ThreadContext &context, long register_value, Descri
     int descriptor = static_cast<int>(register_value);
     if (!in_table(descriptor) || context.is_vfork_child)
         return;
+    if (is_ours(was))
+        shared_token_note(descriptor); // perhaps it was one, and one too many does no harm
     DescriptorWord expected = descriptor_closing;
     descriptor_words[descriptor].compare_exchange_strong(expected, was);
 }
@@ -172,9 +204,12 @@ void descriptor_scan(ThreadContext &context) {
     base::raw_syscall(SYS_close, directory);
 }
 
-void descriptor_keep_until_exit(unsigned mount, OpenFileId id) {
+void descriptor_keep_until_exit(ThreadContext &context, unsigned mount, OpenFileId id) {
     std::atomic<uint32_t> &count = references_of(mount, id);
     count.fetch_or(keep_until_exit);
+    if (const base::Result<pmemfile::Thread *> thread = context_thread(context, mount); thread.ok())
+        if (const base::Result<pmemfile::OpenFile *> file = pmemfile::open_file_get(**thread, id); file.ok())
+            (*file)->was_sent.store(1, std::memory_order_relaxed);
 }
 
 long descriptor_adopt_own(int descriptor) {
@@ -227,6 +262,10 @@ void descriptor_prune(ThreadContext &context, unsigned mount, OpenFileId keep) {
         OpenFileId id = pmemfile::open_file_id(index, file.nonce.load());
         if (file.nonce.load() == 0 || id == keep || (file.references[slot / 64].load() >> (slot % 64) & 1) == 0)
             continue;
+        if (file.was_sent.load() != 0) { // perhaps still on its way
+            references[mount][index].fetch_or(keep_until_exit);
+            continue;
+        }
         if ((references[mount][index].load() & ~keep_until_exit) == 0)
             pmemfile::fs_close(**thread, id);
     }

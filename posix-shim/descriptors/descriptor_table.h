@@ -29,6 +29,7 @@ constexpr DescriptorWord descriptor_unknown = 0;
 constexpr DescriptorWord descriptor_host = 1;
 constexpr DescriptorWord descriptor_closing = 2; // decode, but do not remember
 constexpr DescriptorWord descriptor_own = 3;     // the shim's own: EBADF for the application
+constexpr DescriptorWord descriptor_moving = 4;  // about to get a token of its own (shared_token.h): look again
 constexpr DescriptorWord descriptor_ours_bit = uint64_t{1} << 63;
 
 constexpr DescriptorWord descriptor_word(unsigned mount, OpenFileId id) {
@@ -52,9 +53,9 @@ extern std::atomic<DescriptorWord> descriptor_words[descriptor_table_size];
 // ended, or belongs to no mount of this process: EBADF. Any thread.
 base::Result<DescriptorWord> descriptor_lookup(ThreadContext &context, long descriptor);
 
-// A token `descriptor` for a new description has been made: remembers it and counts a
-// reference of this process. In a vfork child it is noted for the parent to drop.
-void descriptor_opened(ThreadContext &context, int descriptor, unsigned mount, OpenFileId id);
+// A number for the new description `id`, remembered, with a reference of this process counted. In a vfork child
+// it is noted for the parent to drop. -errno. `flags`: O_CLOEXEC counts.
+long descriptor_open(ThreadContext &context, unsigned mount, OpenFileId id, int flags);
 // The same for one more number of a description that is already referenced (dup). Nothing in a vfork child.
 void descriptor_copied(ThreadContext &context, int descriptor, unsigned mount, OpenFileId id);
 // Before the kernel closes (or replaces, dup2) `descriptor`: forgets it. Returns what it was,
@@ -71,8 +72,8 @@ int descriptor_high_water();
 // Whatever is open now becomes known (after exec: one pass over /proc/self/fd).
 void descriptor_scan(ThreadContext &context);
 // The description may be on its way to another process (SCM_RIGHTS): this process
-// holds it until it ends.
-void descriptor_keep_until_exit(unsigned mount, OpenFileId id);
+// holds it until it ends, also over an exec.
+void descriptor_keep_until_exit(ThreadContext &context, unsigned mount, OpenFileId id);
 
 // After exec and descriptor_scan: references of the former image to descriptions that no descriptor
 // stands for any more (close-on-exec) are given back, except `keep` (0: none).

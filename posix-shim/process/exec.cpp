@@ -17,6 +17,8 @@
 #include "libpmemfile/fs/attribute_calls.h"
 #include "posix-shim/calls/path_call.h"
 #include "posix-shim/calls/served_calls.h"
+#include "posix-shim/descriptors/descriptor_room.h"
+#include "posix-shim/descriptors/shared_token.h"
 #include "posix-shim/paths/user_string.h"
 #include "posix-shim/process/image.h"
 #include "posix-shim/process/process.h"
@@ -258,6 +260,10 @@ Status make_places(ThreadContext &context, PoolPlace (&places)[max_mounts]) {
         Result<PoolPlace> place = error(EAGAIN);
         if (thread.ok())
             place = pool_place_clone(**thread);
+        if (thread.ok() && !place.ok() && place.error().number() == EMFILE) {
+            const DescriptorRoom room;
+            place = pool_place_clone(**thread);
+        }
         if (!place.ok()) {
             while (mount-- > 0)
                 pool_place_cancel(*context.threads[mount], places[mount]);
@@ -325,6 +331,9 @@ long exec(Request &request, long dirfd, const char *path, const Arguments &argum
         status = choose_target(request, **scratch, dirfd, path, flags, arguments.argv, &target);
     if (status.ok())
         status = make_environment(context, **scratch, target, arguments.envp);
+    if (status.ok() && !context.is_vfork_child)
+        if (const long own = shared_token_replace_all(true); base::is_error(own))
+            status = error(static_cast<int>(-own));
     const bool names_command = target.copy >= 0 || target.is_shadow || (*scratch)->front_count > 1;
     long result = status.ok() ? execute(request, **scratch, arguments, target, names_command) : kernel_result(status);
     if (target.is_shadow && (result == -EACCES || result == -ENOENT)) {

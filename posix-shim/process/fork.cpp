@@ -15,13 +15,16 @@
 #include "libpmemfile/journal/settle.h"
 #include "libpmemfile/mapping/mapping_table.h"
 #include "posix-shim/calls/served_calls.h"
+#include "posix-shim/descriptors/descriptor_room.h"
 #include "posix-shim/descriptors/descriptor_table.h"
+#include "posix-shim/descriptors/shared_token.h"
 #include "posix-shim/mapping/caller.h"
 #include "posix-shim/process/process.h"
 #include "posix-shim/signals/deferral.h"
 #include "posix-shim/table/dispatch.h"
 #include "posix-shim/table/ledger.h"
 
+#include <cerrno>
 #include <linux/sched.h>
 
 namespace shim {
@@ -35,6 +38,10 @@ long prepare_fork(Request &request) BASE_NO_THREAD_SAFETY_ANALYSIS {
         base::Result<pmemfile::PoolPlace> place = base::error(EAGAIN);
         if (thread.ok())
             place = pmemfile::pool_place_clone(**thread);
+        if (thread.ok() && !place.ok() && place.error().number() == EMFILE) {
+            const DescriptorRoom room;
+            place = pmemfile::pool_place_clone(**thread);
+        }
         if (!place.ok()) {
             while (mount-- > 0)
                 pmemfile::pool_place_cancel(*context.threads[mount], context.child_places[mount]);
@@ -50,6 +57,9 @@ long prepare_fork(Request &request) BASE_NO_THREAD_SAFETY_ANALYSIS {
 }
 
 long prepare_vfork(Request &request) {
+    // The child asks the kernel what its numbers are.
+    if (const long own = shared_token_replace_all(false); base::is_error(own))
+        return own;
     intercept_suspend_words(); // the child's numbers are not ours, the words are
     credentials_begin_vfork(request.context);
     request.context.is_vfork_child = true;
@@ -87,6 +97,7 @@ void after_fork(ThreadContext &context, long result, uint64_t flags) BASE_NO_THR
     }
     ledger_forget();
     memory_owner.store(0);
+    shared_token_after_fork();
     intercept_end_suspensions();
     context_after_fork(context);
     working_directory_after_fork();

@@ -2,6 +2,7 @@
 // the descriptor cache, routing of paths.
 #include "base/raw_syscall.h"
 #include "posix-shim/descriptors/descriptor_table.h"
+#include "posix-shim/descriptors/shared_token.h"
 #include "posix-shim/descriptors/token.h"
 #include "posix-shim/process/working_directory.h"
 #include "posix-shim/table/dispatch.h"
@@ -126,6 +127,7 @@ TEST_F(ShimFiles, RowsWithoutHandlerRefuseOurPaths) {
 TEST_F(ShimFiles, TokenKeepsItsIdOverDupAndForkAndFailsWhenACallSlips) {
     long ours = open_ours();
     ASSERT_GE(ours, 0);
+    EXPECT_EQ(shared_token_replace(static_cast<int>(ours)), 0);
     OpenFileId id = token_decode(ours).id;
     EXPECT_NE(id, 0u);
     int copy = dup(static_cast<int>(ours)); // slips past the shim
@@ -144,6 +146,40 @@ TEST_F(ShimFiles, TokenKeepsItsIdOverDupAndForkAndFailsWhenACallSlips) {
     EXPECT_TRUE((fcntl(static_cast<int>(ours), F_GETFD) & FD_CLOEXEC) != 0);
     EXPECT_EQ(call(SYS_close, ours), 0);
     EXPECT_EQ(fake::closed_count, 1);
+}
+
+TEST_F(ShimFiles, NumbersShareATokenUntilTheyLeaveTheProcess) {
+    const long ours = open_ours();
+    const long other = open_ours();
+    const auto number = static_cast<int>(ours);
+    EXPECT_EQ(token_decode(ours).id, 0u);
+    EXPECT_EQ(token_decode(ours).mount, 0);
+    const DescriptorWord word = descriptor_words[ours].load();
+    EXPECT_NE(word, descriptor_words[other].load());
+    char byte = 0;
+    EXPECT_EQ(read(number, &byte, 1), -1); // slipped
+    EXPECT_EQ(errno, EBADF);
+    const int slipped = dup(number);
+    EXPECT_EQ(call(SYS_read, slipped, address(&byte), 1), -EBADF); // nobody knows what it was
+    close(slipped);
+    const long copy = call(SYS_dup, ours);
+    EXPECT_TRUE(shared_token_is(static_cast<int>(copy)));
+    EXPECT_EQ(call(SYS_fcntl, ours, 1027, copy), 1); // F_DUPFD_QUERY
+    EXPECT_EQ(call(SYS_fcntl, ours, 1027, other), 0);
+
+    EXPECT_EQ(shared_token_replace_all(true), 0); // open_ours says O_CLOEXEC, dup does not
+    EXPECT_EQ(token_decode(ours).id, 0u);
+    EXPECT_EQ(token_decode(copy).id, word_id(word));
+    EXPECT_EQ(fcntl(static_cast<int>(copy), F_GETFD), 0);
+    EXPECT_EQ(shared_token_replace_all(false), 0);
+    EXPECT_EQ(token_decode(ours).id, word_id(word));
+    EXPECT_EQ(fcntl(number, F_GETFD), FD_CLOEXEC);
+    EXPECT_EQ(descriptor_words[ours].load(), word);
+    for (const long each : {ours, other, copy}) {
+        EXPECT_FALSE(shared_token_is(static_cast<int>(each)));
+        EXPECT_EQ(call(SYS_close, each), 0);
+    }
+    EXPECT_EQ(fake::closed_count, 2);
 }
 
 TEST_F(ShimFiles, DescriptionEndsAtTheLastClose) {
@@ -359,7 +395,7 @@ TEST_F(ShimFiles, LockRangesAndSendfile) {
     lock.l_whence = SEEK_SET;
     lock.l_start = 0;
     EXPECT_EQ(call(SYS_fcntl, ours, F_SETLK, address(&lock)), -EINVAL);
-    EXPECT_EQ(call(SYS_fcntl, ours, F_SETPIPE_SZ, 4096), -EINVAL);
+    EXPECT_EQ(call(SYS_fcntl, ours, F_SETPIPE_SZ, 4096), -EBADF);
     int ends[2];
     ASSERT_EQ(pipe(ends), 0);
     EXPECT_EQ(call(SYS_sendfile, ends[1], ours, 0, 100), 5);
@@ -415,6 +451,7 @@ TEST_F(ShimFiles, LongerOpenHow) {
 TEST_F(ShimFiles, VforkChildLeavesTheParentsCacheAlone) {
     long ours = open_ours();
     ThreadContext &context = *context_get();
+    EXPECT_EQ(shared_token_replace_all(false), 0); // as the process half does
     context.is_vfork_child = true;
     EXPECT_EQ(call(SYS_dup, ours), ours + 1);
     EXPECT_EQ(call(SYS_close, ours + 1), 0);

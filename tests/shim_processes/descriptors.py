@@ -1,0 +1,123 @@
+# Descriptors that leave their process, limits on their number; the same on tmpfs (compare_script.sh).
+import array, ctypes, errno, fcntl, os, resource, socket, subprocess, sys, threading
+
+os.chdir(sys.argv[1])
+for name in 'abc':
+    with open(name, 'w') as file:
+        file.write('content of ' + name)
+
+
+def opened(name, inheritable=True, flags=os.O_RDWR):
+    file = os.open(name, flags)
+    os.set_inheritable(file, inheritable)
+    return file
+
+
+print('== exec and spawn')
+a, b, closed = opened('a'), opened('b'), opened('c', False)
+os.lseek(a, 3, os.SEEK_SET)
+reader = 'import os,sys\nfor f in sys.argv[1:]:\n  try: print(os.read(int(f), 100))\n  except OSError as e: print(e.errno)'
+for how in ['fork', 'vfork', 'spawn']:
+    os.lseek(a, 3, os.SEEK_SET), os.lseek(b, 0, os.SEEK_SET)
+    arguments = [sys.executable, '-c', reader, str(a), str(b), str(closed)]
+    sys.stdout.flush()
+    if how == 'fork':
+        child = os.fork()
+        if child == 0:
+            os.execv(sys.executable, arguments)
+    elif how == 'spawn':
+        child = os.posix_spawn(sys.executable, arguments, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, closed, 0)])
+    else:
+        child = subprocess.Popen(arguments, close_fds=False).pid
+    os.waitpid(child, 0)
+    print(how, os.lseek(a, 0, os.SEEK_CUR))
+print(subprocess.run(['cat'], stdin=opened('c', False), stdout=subprocess.PIPE).stdout)
+print(subprocess.run('cat <&7; echo more >&7; cat c', shell=True, pass_fds=[7], stdout=subprocess.PIPE,
+                     preexec_fn=lambda: os.dup2(opened('c'), 7)).stdout)
+
+print('== through sockets')
+one, two = socket.socketpair()
+os.lseek(b, 4, os.SEEK_SET)
+socket.send_fds(one, [b'x'], [a, b])
+received = socket.recv_fds(two, 10, 5)[1]
+print([os.read(file, 100) for file in received], os.lseek(b, 0, os.SEEK_CUR))
+socket.send_fds(one, [b'x'], [opened('c')])
+sys.stdout.flush()
+if os.fork() == 0:
+    file = socket.recv_fds(two, 10, 5)[1][0]
+    print(os.read(file, 100))
+    sys.stdout.flush()
+    os._exit(0)
+os.wait()
+# While the sender execs, before anybody has taken it.
+sys.stdout.flush()
+if os.fork() == 0:
+    file = opened('a', False)
+    os.unlink('a')
+    socket.send_fds(one, [b'x'], [file])
+    os.close(file)
+    os.set_inheritable(two.fileno(), True)
+    os.execv(sys.executable, [sys.executable, '-c', '''if True:
+        import os, socket, sys
+        two = socket.socket(fileno=int(sys.argv[1]))
+        print(os.read(socket.recv_fds(two, 10, 5)[1][0], 100))''', str(two.fileno())])
+os.wait()
+print(os.path.exists('a'))
+
+print('== numbers')
+lowest = os.dup(0)
+os.close(lowest)
+files = [opened('b') for _ in range(10)]
+print([file - lowest for file in files])
+os.close(files[3]), os.close(files[5])
+print([opened('b') - lowest for _ in range(3)])
+print(fcntl.fcntl(files[0], fcntl.F_DUPFD, 100) >= 100, fcntl.fcntl(files[0], fcntl.F_GETFD), fcntl.fcntl(closed, fcntl.F_GETFD))
+os.dup2(files[0], files[1]), os.lseek(files[0], 5, os.SEEK_SET)
+print(os.lseek(files[1], 0, os.SEEK_CUR), os.lseek(files[2], 0, os.SEEK_CUR))
+fcntl.fcntl(files[0], fcntl.F_SETOWN, os.getpid())
+print(fcntl.fcntl(files[0], fcntl.F_GETOWN) == os.getpid(), fcntl.fcntl(files[2], fcntl.F_GETOWN))
+
+print('== at the limit')
+resource.setrlimit(resource.RLIMIT_NOFILE, (100, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+count = 0
+try:
+    while True:
+        os.set_inheritable(os.open('b', os.O_RDONLY), count % 2 == 0)
+        count += 1
+except OSError as error:
+    print(errno.errorcode[error.errno], 50 < count < 100)
+os.lseek(b, 0, os.SEEK_SET)
+sys.stdout.flush()
+if os.fork() == 0:
+    os.execv('/bin/cat', ['cat', '/dev/fd/%d' % b])
+print(os.waitstatus_to_exitcode(os.wait()[1]))
+sys.stdout.flush()
+child = os.posix_spawn('/bin/cat', ['cat'], {}, file_actions=[(os.POSIX_SPAWN_DUP2, b, 0)])
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+print('== threads that open and close while others spawn')
+os.closerange(30, 100)
+stop, wrong = threading.Event(), []
+
+
+def churn(number):
+    name = 'thread%d' % number
+    with open(name, 'w') as file:
+        file.write(name)
+    while not stop.is_set():
+        file = os.open(name, os.O_RDONLY)
+        if os.read(file, 100) != name.encode():
+            wrong.append(name)
+        os.close(file)
+
+
+threads = [threading.Thread(target=churn, args=[number]) for number in range(3)]
+[thread.start() for thread in threads]
+good = 0
+for _ in range(60):
+    file = opened('b', False)
+    good += subprocess.run(['/bin/cat'], stdin=file, stdout=subprocess.PIPE).stdout == b'content of b'
+    os.close(file)
+stop.set()
+[thread.join() for thread in threads]
+print(good, wrong)
