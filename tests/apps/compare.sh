@@ -2,6 +2,7 @@
 # compare: compare.sh CASE_SCRIPT [PMEMFILE]
 # Runs a case on tmpfs and, through `PMEMFILE run`, in a fresh pool; output and
 # tree (names, types, modes, link counts, sizes, content) must be the same to the byte.
+# APPS_POOL_MODE: permissions of the pool, for cases that work as another user. APPS_POOL_SIZE: its size.
 # Without PMEMFILE: tmpfs twice, which proves that the case itself is deterministic.
 set -u
 case_script=$(realpath "$1")
@@ -9,6 +10,7 @@ pmemfile=${2:-}
 work=$(mktemp -d /dev/shm/apps-XXXXXX)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/mount"
+[ -z "${APPS_POOL_MODE:-}" ] || chmod 755 "$work"
 cat > "$work/tree.sh" <<'END'
 cd "$1" || exit 1
 export LC_ALL=C
@@ -27,7 +29,8 @@ run_in() { # NAME COMMAND-PREFIX...
 run_in oracle env
 rm -rf "$work/mount/dir"
 if [ -n "$pmemfile" ]; then
-    "$pmemfile" mkfs -s 512M "$work/pool" || exit 1
+    "$pmemfile" mkfs -s "${APPS_POOL_SIZE:-512M}" "$work/pool" || exit 1
+    chmod "${APPS_POOL_MODE:-600}" "$work/pool"
     run_in pool "$pmemfile" run -m "$work/mount=$work/pool" --
     [ -z "$(ls -A "$work/mount")" ] || { echo "FAIL: names slipped into the host directory"; exit 1; }
     "$pmemfile" fsck -n "$work/pool" || { echo "FAIL: fsck"; exit 1; }
