@@ -158,6 +158,8 @@ base::Status zero_blocks_directly(Call &call, const Inode &inode, uint64_t from,
 // The block that byte `offset` cuts in two is about to be zeroed on one side.
 base::Status unshare_cut_block(Call &call, InodeNumber number, uint64_t offset) {
     const uint64_t index = offset / block_size_bytes;
+    if (is_seeded(SeededFault::cut_block_not_parted))
+        return {};
     return offset % block_size_bytes == 0 ? base::Status{} : data_unshare(call, number, index, index + 1);
 }
 

@@ -246,7 +246,7 @@ base::Result<size_t> write_direct(Step &step, Inode &inode, const MappedRun &run
 
 // Would a small write store to a block in place that is not the file's alone? Such go to fresh blocks.
 bool meets_shared_block(const Step &step, const Inode &inode) {
-    if ((inode.flags & inode_may_share) == 0)
+    if ((inode.flags & inode_may_share) == 0 || is_seeded(SeededFault::shared_block_stored_to))
         return false;
     const uint64_t last = (step.offset + step.left - 1) / block_size_bytes;
     for (uint64_t index = step.offset / block_size_bytes; index <= last; ++index)

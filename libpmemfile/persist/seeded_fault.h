@@ -54,6 +54,8 @@ enum class SeededFault : uint32_t {
     own_frees_ignored,            // recovery applies changes to blocks that the same record freed
     share_not_counted,            // a clone does not count the blocks' new owner
     share_count_dropped_in_place, // a share count goes down before the record that drops the block
+    shared_block_stored_to,       // a small write goes into a block that another file has too
+    cut_block_not_parted,         // a truncation zeroes the end of a block that another file has too
     growth_without_fence,         // the number of groups in use has no fence before it
     count,
 };

@@ -124,7 +124,7 @@ public:
             name += operation.name + "; ";
         }
         const Operation &last = vocabulary_[sequence.back()];
-        explorer_.call(name + last.name, last.in_steps, last.work);
+        explorer_.call(name + last.name, last.in_steps, last.work, last.changes);
         ++count_;
     }
     Explorer &explorer() {

@@ -273,11 +273,32 @@ void Explorer::explore(const std::string &where) {
     }
 }
 
-void Explorer::call(const std::string &name, bool in_steps, const Work &work) {
+// All names, other ones of the same files too, under which a call that changes `changes` may leave another content.
+std::set<std::string> Explorer::names_of(const Tree &tree, const std::vector<std::string> &changes) {
+    std::set<std::string> names;
+    std::set<InodeNumber> inodes;
+    const auto inode_of = [&](const Node &node) {
+        auto found = walk(thread(), root(), node.path, 0);
+        return found.ok() ? found->inode : 0;
+    };
+    for (const Node &node : tree)
+        for (const std::string &path : changes)
+            if (!path.empty() && (node.path == "/" + path || node.path.starts_with("/" + path + "/"))) {
+                names.insert(node.path);
+                inodes.insert(inode_of(node));
+            }
+    for (const Node &node : tree)
+        if (node.link_count > 1 && !S_ISDIR(node.mode) && inodes.contains(inode_of(node)))
+            names.insert(node.path);
+    return names;
+}
+
+void Explorer::call(const std::string &name, bool in_steps, const Work &work, const std::vector<std::string> &changes) {
     if (is_finished())
         return;
     outcomes_.clear();
     const Tree before = read_tree(thread());
+    const std::set<std::string> may_change = names_of(before, changes);
     unsigned fence = 0;
     recorder_->at_fence = [&] { explore(name + " at fence " + std::to_string(++fence)); };
     const base::Status done = work(thread());
@@ -285,6 +306,9 @@ void Explorer::call(const std::string &name, bool in_steps, const Work &work) {
     const Tree after = read_tree(thread());
     if (!done.ok() && !in_steps && after != before)
         report(name + ": failed, but has changed something:\n" + difference(after, before));
+    for (const std::string &path : other_content(before, after))
+        if (!may_change.contains(path))
+            report(name + ": has changed " + path);
     for (const auto &[key, outcome] : outcomes_)
         if (outcome.tree != after && !is_same_but_space(outcome.tree, before) &&
             !(in_steps && is_between(outcome.tree, before, after)))

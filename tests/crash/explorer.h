@@ -7,6 +7,7 @@
 #include "tests/crash/tree.h"
 
 #include <random>
+#include <set>
 #include <string>
 #include <tuple>
 #include <unordered_set>
@@ -33,8 +34,10 @@ public:
     ~Explorer();
 
     // Makes a call; its crash images must show the tree before or after it. With `in_steps` other states
-    // between are allowed (is_between). After it has returned all images must show `after`.
-    void call(const std::string &name, bool in_steps, const Work &work);
+    // between are allowed (is_between). After it has returned all images must show `after`. Both trees come from
+    // the engine under test, so another rule stands beside them: what is not at `changes`, nor below one of
+    // these paths, nor another name of such a file, has the content that it had.
+    void call(const std::string &name, bool in_steps, const Work &work, const std::vector<std::string> &changes);
     // Makes a call without looking at crashes.
     void prepare(const Work &work);
     // The second thread, which works in `subtree` alone, makes `other` at fence number `fence` (from 1) of `work`.
@@ -86,6 +89,7 @@ private:
     void sync_scratch();
     void put(const Choice &choice, Choice &undo);
     void report(const std::string &finding);
+    std::set<std::string> names_of(const Tree &tree, const std::vector<std::string> &changes);
     bool is_finished() const {
         return effort_.stop_at_first && !findings_.empty();
     }

@@ -73,6 +73,8 @@ constexpr Case cases[] = {
     {SeededFault::own_frees_ignored, "own_frees_ignored", "transactions"},
     {SeededFault::share_not_counted, "share_not_counted", "clones"},
     {SeededFault::share_count_dropped_in_place, "share_count_dropped_in_place", "clones"},
+    {SeededFault::shared_block_stored_to, "shared_block_stored_to", "clones"},
+    {SeededFault::cut_block_not_parted, "cut_block_not_parted", "clones"},
     {SeededFault::growth_without_fence, "growth_without_fence", "growth"},
 };
 // `none` is not in the list.

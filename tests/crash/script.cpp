@@ -352,7 +352,7 @@ void crashes(Explorer &explorer, std::mt19937 &random, unsigned count) {
         for (unsigned call = 0; call < 60; ++call)
             explorer.prepare(write_at("t2/small", call % 4 * 2000, 1800, letter(call)).work);
         const Operation &last = vocabulary[random() % vocabulary.size()];
-        explorer.call(last.name, last.in_steps, last.work);
+        explorer.call(last.name, last.in_steps, last.work, last.changes);
     }
 }
 

@@ -213,6 +213,16 @@ std::string difference(const Tree &is, const Tree &should_be) {
     return text;
 }
 
+std::vector<std::string> other_content(const Tree &before, const Tree &after) {
+    std::vector<std::string> paths;
+    for (const Node &node : before) {
+        const Node *now = S_ISREG(node.mode) ? find(after, node.path) : nullptr;
+        if (now != nullptr && (now->size_bytes != node.size_bytes || now->blocks != node.blocks))
+            paths.push_back(node.path);
+    }
+    return paths;
+}
+
 bool is_same_but_space(const Tree &tree, const Tree &other) {
     return std::equal(tree.begin(), tree.end(), other.begin(), other.end(), [](Node one, Node two) {
         one.block_count = two.block_count;

@@ -34,6 +34,9 @@ uint64_t hash_tree(const Tree &tree, const std::string &subtree, bool inside, bo
 // Lines for a person: what differs between two trees.
 std::string difference(const Tree &is, const Tree &should_be);
 
+// Paths of regular files in both trees that have another size or content in `after`.
+std::vector<std::string> other_content(const Tree &before, const Tree &after);
+
 // Are they the same but for the space that files and directories take? A call may make room in a record of
 // its own, before the one that makes it happen (docs/crash-consistency.md).
 bool is_same_but_space(const Tree &tree, const Tree &other);

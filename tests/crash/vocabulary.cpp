@@ -51,10 +51,17 @@ std::string sized(const std::string &name, const std::string &path, uint64_t off
     return name + " " + path + " " + std::to_string(offset) + "+" + std::to_string(size);
 }
 
+std::vector<std::string> changes_of(const std::vector<Operation> &operations) {
+    std::vector<std::string> all;
+    for (const Operation &operation : operations)
+        all.insert(all.end(), operation.changes.begin(), operation.changes.end());
+    return all;
+}
+
 } // namespace
 
 Operation create(const std::string &path, mode_t mode) {
-    return {"create " + path, [=](Thread &thread) -> base::Status {
+    return {"create " + path, {path}, [=](Thread &thread) -> base::Status {
                 BASE_TRY_ASSIGN(const OpenFileId id,
                                 fs_open(thread, at(thread, path), O_CREAT | O_EXCL | O_RDWR, mode));
                 fs_close(thread, id);
@@ -64,6 +71,7 @@ Operation create(const std::string &path, mode_t mode) {
 
 Operation create_unnamed(const std::string &directory, size_t size, char fill, const std::string &name) {
     return {"O_TMPFILE " + directory + " " + std::to_string(size) + (name.empty() ? "" : " linked to " + name),
+            {name},
             [=](Thread &thread) -> base::Status {
                 BASE_TRY_ASSIGN(const OpenFileId id, fs_open(thread, at(thread, directory), O_TMPFILE | O_RDWR, 0640));
                 std::string bytes(size, fill);
@@ -77,32 +85,32 @@ Operation create_unnamed(const std::string &directory, size_t size, char fill, c
 }
 
 Operation make_node(const std::string &path, mode_t type) {
-    return {"mknod " + path, [=](Thread &thread) -> base::Status {
+    return {"mknod " + path, {path}, [=](Thread &thread) -> base::Status {
                 BASE_TRY(fs_mknod(thread, at(thread, path), type | 0600, 0x103));
                 return {};
             }};
 }
 
 Operation make_directory(const std::string &path) {
-    return {"mkdir " + path, [=](Thread &thread) { return fs_mkdir(thread, at(thread, path), 0755); }};
+    return {"mkdir " + path, {path}, [=](Thread &thread) { return fs_mkdir(thread, at(thread, path), 0755); }};
 }
 
 Operation remove_directory(const std::string &path) {
-    return {"rmdir " + path, [=](Thread &thread) { return fs_rmdir(thread, at(thread, path)); }};
+    return {"rmdir " + path, {path}, [=](Thread &thread) { return fs_rmdir(thread, at(thread, path)); }};
 }
 
 Operation make_symlink(const std::string &target, const std::string &path) {
-    return {"symlink " + path, [=](Thread &thread) { return fs_symlink(thread, target, at(thread, path)); }};
+    return {"symlink " + path, {path}, [=](Thread &thread) { return fs_symlink(thread, target, at(thread, path)); }};
 }
 
 Operation make_link(const std::string &from, const std::string &to) {
-    return {"link " + from + " " + to, with_inode(from, [=](Thread &thread, InodeHandle handle) {
+    return {"link " + from + " " + to, {to}, with_inode(from, [=](Thread &thread, InodeHandle handle) {
                 return fs_link(thread, handle, at(thread, to));
             })};
 }
 
 Operation unlink_name(const std::string &path, bool in_steps) {
-    return {"unlink " + path, [=](Thread &thread) { return fs_unlink(thread, at(thread, path)); }, in_steps};
+    return {"unlink " + path, {path}, [=](Thread &thread) { return fs_unlink(thread, at(thread, path)); }, in_steps};
 }
 
 Operation rename_name(const std::string &from, const std::string &to, unsigned flags) {
@@ -110,12 +118,14 @@ Operation rename_name(const std::string &from, const std::string &to, unsigned f
              : flags == 2 ? "exchange "
                           : "rename, whiteout, ") +
                 from + " " + to,
+            {from, to},
             [=](Thread &thread) { return fs_rename(thread, at(thread, from), at(thread, to), flags); }};
 }
 
 Operation write_at(const std::string &path, uint64_t offset, size_t size, char fill, bool in_steps) {
     return {
         sized("write", path, offset, size),
+        {path},
         with_open(path, O_RDWR,
                   [=](Thread &thread, OpenFileId id) -> base::Status {
                       std::string bytes(size, fill);
@@ -126,7 +136,7 @@ Operation write_at(const std::string &path, uint64_t offset, size_t size, char f
 }
 
 Operation write_pieces(const std::string &path, uint64_t offset, const std::vector<size_t> &sizes, char fill) {
-    return {"writev " + path, with_open(path, O_RDWR, [=](Thread &thread, OpenFileId id) -> base::Status {
+    return {"writev " + path, {path}, with_open(path, O_RDWR, [=](Thread &thread, OpenFileId id) -> base::Status {
                 std::vector<std::string> pieces;
                 std::vector<struct iovec> vectors;
                 for (const size_t size : sizes)
@@ -140,6 +150,7 @@ Operation write_pieces(const std::string &path, uint64_t offset, const std::vect
 
 Operation append(const std::string &path, size_t size, char fill) {
     return {"append " + path + " " + std::to_string(size),
+            {path},
             with_open(path, O_WRONLY | O_APPEND, [=](Thread &thread, OpenFileId id) -> base::Status {
                 std::string bytes(size, fill);
                 struct iovec vector = {bytes.data(), bytes.size()};
@@ -149,18 +160,21 @@ Operation append(const std::string &path, size_t size, char fill) {
 
 Operation truncate_to(const std::string &path, int64_t size, bool in_steps) {
     return {"truncate " + path + " " + std::to_string(size),
+            {path},
             with_open(path, O_RDWR, [=](Thread &thread, OpenFileId id) { return fs_ftruncate(thread, id, size); }),
             in_steps};
 }
 
 Operation open_truncating(const std::string &path) {
-    return {"open O_TRUNC " + path,
-            with_open(path, O_RDWR | O_TRUNC, [](Thread &, OpenFileId) { return base::Status{}; })};
+    return {"open O_TRUNC " + path, {path}, with_open(path, O_RDWR | O_TRUNC, [](Thread &, OpenFileId) {
+                return base::Status{};
+            })};
 }
 
 Operation allocate(const std::string &path, int mode, int64_t offset, int64_t size) {
     return {sized("fallocate mode " + std::to_string(mode), path, static_cast<uint64_t>(offset),
                   static_cast<uint64_t>(size)),
+            {path},
             with_open(path, O_RDWR,
                       [=](Thread &thread, OpenFileId id) { return fs_fallocate(thread, id, mode, offset, size); }),
             true};
@@ -175,6 +189,7 @@ Operation shift_range(const std::string &path, int mode, int64_t offset, int64_t
 Operation copy_range(const std::string &from, int64_t from_offset, const std::string &to, int64_t to_offset,
                      size_t size) {
     return {"copy " + from + " to " + to,
+            {to},
             with_open(from, O_RDWR, [=](Thread &thread, OpenFileId source) -> base::Status {
                 BASE_TRY_ASSIGN(const OpenFileId target, fs_open(thread, at(thread, to), O_RDWR, 0));
                 int64_t from_at = from_offset, to_at = to_offset;
@@ -188,6 +203,7 @@ Operation copy_range(const std::string &from, int64_t from_offset, const std::st
 Operation clone_range(const std::string &from, int64_t from_offset, const std::string &to, int64_t to_offset,
                       uint64_t size, bool in_steps) {
     return {"clone " + from + " to " + to,
+            {to},
             with_open(from, O_RDWR,
                       [=](Thread &thread, OpenFileId source) -> base::Status {
                           BASE_TRY_ASSIGN(const OpenFileId target, fs_open(thread, at(thread, to), O_RDWR, 0));
@@ -201,17 +217,19 @@ Operation clone_range(const std::string &from, int64_t from_offset, const std::s
 }
 
 Operation change_mode(const std::string &path, mode_t mode) {
-    return {"chmod " + path,
-            with_inode(path, [=](Thread &thread, InodeHandle handle) { return fs_chmod(thread, handle, mode); })};
+    return {"chmod " + path, {}, with_inode(path, [=](Thread &thread, InodeHandle handle) {
+                return fs_chmod(thread, handle, mode);
+            })};
 }
 
 Operation change_owner(const std::string &path, uid_t uid, gid_t gid) {
-    return {"chown " + path,
-            with_inode(path, [=](Thread &thread, InodeHandle handle) { return fs_chown(thread, handle, uid, gid); })};
+    return {"chown " + path, {}, with_inode(path, [=](Thread &thread, InodeHandle handle) {
+                return fs_chown(thread, handle, uid, gid);
+            })};
 }
 
 Operation change_times(const std::string &path, int64_t seconds) {
-    return {"utimens " + path, with_inode(path, [=](Thread &thread, InodeHandle handle) {
+    return {"utimens " + path, {}, with_inode(path, [=](Thread &thread, InodeHandle handle) {
                 const struct timespec times[2] = {{seconds, 2}, {seconds + 1, 4}};
                 return fs_utimens(thread, handle, times);
             })};
@@ -219,18 +237,21 @@ Operation change_times(const std::string &path, int64_t seconds) {
 
 Operation set_xattr(const std::string &path, const std::string &name, size_t size, char fill) {
     return {"setxattr " + path + " " + name + " " + std::to_string(size),
+            {},
             with_inode(path, [=](Thread &thread, InodeHandle handle) {
                 return fs_setxattr(thread, handle, name, std::string(size, fill).data(), size, 0);
             })};
 }
 
 Operation remove_xattr(const std::string &path, const std::string &name) {
-    return {"removexattr " + path + " " + name,
-            with_inode(path, [=](Thread &thread, InodeHandle handle) { return fs_removexattr(thread, handle, name); })};
+    return {"removexattr " + path + " " + name, {}, with_inode(path, [=](Thread &thread, InodeHandle handle) {
+                return fs_removexattr(thread, handle, name);
+            })};
 }
 
 Operation set_acl(const std::string &path, bool is_default, unsigned count) {
     return {std::string(is_default ? "default acl " : "acl ") + path + " " + std::to_string(count),
+            {},
             with_inode(path, [=](Thread &thread, InodeHandle handle) {
                 std::vector<AclEntry> entries = {{acl_owner, 7, 0}};
                 for (uint32_t user = 0; user < count; ++user)
@@ -244,8 +265,9 @@ Operation set_acl(const std::string &path, bool is_default, unsigned count) {
 }
 
 Operation grow(uint64_t size_bytes) {
-    return {"grow to " + std::to_string(size_bytes >> 20) + " MiB",
-            [=](Thread &thread) { return fs_grow(thread, size_bytes); }};
+    return {"grow to " + std::to_string(size_bytes >> 20) + " MiB", {}, [=](Thread &thread) {
+                return fs_grow(thread, size_bytes);
+            }};
 }
 
 Operation while_open(const std::string &path, const std::vector<Operation> &operations) {
@@ -253,7 +275,7 @@ Operation while_open(const std::string &path, const std::vector<Operation> &oper
     for (const Operation &operation : operations)
         name += " " + operation.name + ";";
     // Several calls: each is there or not.
-    return {name,
+    return {name, changes_of(operations),
             with_open(path, O_RDWR,
                       [=](Thread &thread, OpenFileId) -> base::Status {
                           for (const Operation &operation : operations)
@@ -264,7 +286,7 @@ Operation while_open(const std::string &path, const std::vector<Operation> &oper
 }
 
 Operation in_transaction(const std::string &name, const std::vector<Operation> &operations) {
-    return {"transaction " + name,
+    return {"transaction " + name, changes_of(operations),
             [=](Thread &thread) -> base::Status {
                 Transaction transaction;
                 BASE_TRY(transaction.begin(thread, orphan_collect));
@@ -431,7 +453,7 @@ std::vector<Operation> second_thread_vocabulary() {
 
 void explore_all(Explorer &explorer, const std::vector<Operation> &operations) {
     for (const Operation &operation : operations)
-        explorer.call(operation.name, operation.in_steps, operation.work);
+        explorer.call(operation.name, operation.in_steps, operation.work, operation.changes);
 }
 
 } // namespace crash

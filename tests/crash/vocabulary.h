@@ -10,6 +10,7 @@ namespace crash {
 
 struct Operation {
     std::string name;
+    std::vector<std::string> changes; // paths whose content, or what is below them, may be another one after it
     Work work;
     bool in_steps = false;     // documented as done in steps: states between are allowed
     bool keeps_others = false; // from changing anything: nobody else's call comes between its fences
