@@ -34,6 +34,10 @@
 namespace pmemfile {
 namespace {
 
+// How long a lock of another program may hold up an attach: 200 ms.
+constexpr unsigned exclusive_lock_tries = 100;
+constexpr long exclusive_lock_pause_ns = 2'000'000;
+
 base::Errno errno_of(long result) {
     return base::error(static_cast<int>(-result));
 }
@@ -182,13 +186,23 @@ void unmap_all(Pool &pool) {
 base::Status attach_locked(Pool &pool, const char *path, const AttachOptions &options, Descriptor &pool_descriptor,
                            const struct stat &pool_status, Descriptor &runtime, ContainerMessage *message,
                            bool &is_first) {
-    const long exclusive = base::raw_syscall(SYS_flock, pool_descriptor.get(), LOCK_EX | LOCK_NB);
-    is_first = !base::is_error(exclusive);
+    is_first = false;
+    for (unsigned tries = 0; !is_first; tries++) {
+        is_first = !base::is_error(base::raw_syscall(SYS_flock, pool_descriptor.get(), LOCK_EX | LOCK_NB));
+        if (is_first || !base::is_error(base::raw_syscall(SYS_flock, pool_descriptor.get(), LOCK_SH | LOCK_NB)))
+            break;
+        // One that was killed in its first attach is gone, and its byte 0 with its descriptors. But its mapping of the
+        // pool keeps the lock for as long as anybody (ps, for one) looks at its memory.
+        if (tries == exclusive_lock_tries)
+            return attach_failure(message, path, "the pool is in use by another program", EBUSY);
+        const struct timespec pause = {0, exclusive_lock_pause_ns};
+        base::raw_syscall(SYS_nanosleep, base::as_long(&pause), 0);
+    }
     if (is_first) {
         BASE_TRY(attach_first(pool, path, options, pool_descriptor.get(), pool_status, runtime.get(), message));
+        if (base::is_error(base::raw_syscall(SYS_flock, pool_descriptor.get(), LOCK_SH | LOCK_NB)))
+            return attach_failure(message, path, "the pool is in use by another program", EBUSY);
     }
-    if (base::is_error(base::raw_syscall(SYS_flock, pool_descriptor.get(), LOCK_SH | LOCK_NB)))
-        return attach_failure(message, path, "the pool is in use by another program", EBUSY);
     if (!is_first) {
         BASE_TRY(attach_later(pool, path, pool_descriptor.get(), pool_status, runtime.get(), message));
     }
@@ -224,6 +238,7 @@ base::Status pool_attach(Pool &pool, const char *path, const AttachOptions &opti
     base::raw_syscall(SYS_fstat, pool_descriptor.get(), base::as_long(&pool_status));
     if (!S_ISREG(pool_status.st_mode) && !S_ISCHR(pool_status.st_mode))
         return attach_failure(message, path, "neither a file nor a device-dax", EINVAL);
+    pool.is_device = S_ISCHR(pool_status.st_mode);
     runtime_file_path(pool_status, pool.segment_path);
     token_file_path(pool.segment_path, pool.token_path);
 

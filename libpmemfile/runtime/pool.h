@@ -24,6 +24,7 @@ struct Pool {
     uint32_t process_slot = 0;
     uint64_t incarnation = 0; // of this process's slot
     bool read_only = false;
+    bool is_device = false; // a device-dax: no private mappings of it
     // Set: this is the private view of an open transaction (journal/transaction.h), else null.
     class Transaction *transaction = nullptr;
     struct TransactionReads *reads = nullptr; // the same; what it has looked at (transaction_gate.h)

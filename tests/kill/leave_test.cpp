@@ -2,7 +2,10 @@
 #include "tests/engine_names/pool_fixture.h"
 
 #include <csignal>
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/wait.h>
+#include <thread>
 
 namespace pmemfile {
 namespace {
@@ -54,6 +57,24 @@ TEST_F(LeaveTest, who_leaves_holds_nobody_up_though_a_child_has_the_descriptors)
     int status = 0;
     waitpid(child, &status, 0);
     EXPECT_EQ(status, 0);
+}
+
+// As one that was killed in its first attach does, whose mapping somebody still looks at.
+TEST_F(LeaveTest, a_lock_that_outlives_its_process_for_a_moment_turns_nobody_away) {
+    detach();
+    const int held = open(path_.c_str(), O_RDWR | O_CLOEXEC);
+    ASSERT_EQ(flock(held, LOCK_EX | LOCK_NB), 0);
+    std::thread dying([held] {
+        usleep(30'000);
+        close(held);
+    });
+    EXPECT_EQ(come_and_go(1), 0);
+    dying.join();
+    const int kept = open(path_.c_str(), O_RDWR | O_CLOEXEC);
+    ASSERT_EQ(flock(kept, LOCK_EX | LOCK_NB), 0);
+    EXPECT_EQ(come_and_go(1), 1) << "a program that keeps its lock";
+    close(kept);
+    EXPECT_EQ(come_and_go(1), 0);
 }
 
 TEST_F(LeaveTest, processes_come_and_go_at_the_same_time) {
