@@ -16,12 +16,6 @@ namespace model_test {
 using namespace pmemfile;
 using kill_test::give_up;
 
-namespace {
-
-constexpr size_t max_file_bytes = 300'000;
-
-} // namespace
-
 std::string DirectoryModel::random_name() {
     const std::string name = "n" + std::to_string(below(8));
     return below(2) == 0 ? name : random_directory() + "/" + name;
@@ -37,10 +31,12 @@ bool DirectoryModel::is_empty(const std::string &directory) const {
     return first == files_.end() || !first->first.starts_with(directory + "/");
 }
 
-void DirectoryModel::expect(int wanted, const base::Status &got, const std::string &call) {
+void DirectoryModel::expect(int wanted, const base::Status &got, int mirrored, const std::string &call) {
     const int number = got.ok() ? 0 : got.error().number();
     if (number != wanted)
         give_up(path_ + ": " + call + ": " + std::strerror(number) + ", expected " + std::strerror(wanted));
+    if (mirrored != wanted)
+        give_up(path_ + ": " + call + " on tmpfs: " + std::strerror(mirrored) + ", expected " + std::strerror(wanted));
 }
 
 void DirectoryModel::drop(const std::string &name) {
@@ -55,7 +51,7 @@ void DirectoryModel::create(const std::string &name) {
     const std::string path = full(name);
     auto id = fs_open(session_.thread(), session_.at(path), O_CREAT | O_EXCL | O_WRONLY, 0644);
     const int wanted = !parent_exists(name) ? ENOENT : files_.contains(name) ? EEXIST : 0;
-    expect(wanted, id.ok() ? base::Status() : base::Status(id.error()), "create " + name);
+    expect(wanted, id.ok() ? base::Status() : base::Status(id.error()), mirror_.create(name), "create " + name);
     if (!id.ok())
         return;
     fs_close(session_.thread(), *id);
@@ -82,6 +78,7 @@ void DirectoryModel::write(const std::string &name, bool append) {
     fs_close(session_.thread(), *id);
     if (!done.ok() || *done != bytes.size())
         give_up(path_ + ": write " + name + ": " + (done.ok() ? "short" : std::strerror(done.error().number())));
+    expect(0, {}, mirror_.write(name, append ? -1 : static_cast<int64_t>(offset), bytes), "write " + name);
     if (file.bytes.size() < offset + bytes.size())
         file.bytes.resize(offset + bytes.size());
     file.bytes.replace(offset, bytes.size(), bytes);
@@ -96,41 +93,9 @@ void DirectoryModel::truncate(const std::string &name) {
     if (!place.ok())
         return;
     const size_t size = below(3) == 0 ? below(200'000) : below(6000);
-    expect(0, fs_truncate(session_.thread(), place->handle(), static_cast<int64_t>(size), false), "truncate " + name);
+    expect(0, fs_truncate(session_.thread(), place->handle(), static_cast<int64_t>(size), false),
+           mirror_.truncate(name, static_cast<int64_t>(size)), "truncate " + name);
     found->second->bytes.resize(size);
-}
-
-// Whole, to a place in the target: blocks that two files share, which the other calls then change in one of them.
-void DirectoryModel::clone(const std::string &from, const std::string &to) {
-    const auto source = files_.find(from);
-    const auto target = files_.find(to);
-    if (source == files_.end() || target == files_.end())
-        return;
-    const std::string bytes = source->second->bytes;
-    std::string &wanted_bytes = target->second->bytes;
-    const size_t offset = below(3) == 0 ? 0 : below(8) * block_size_bytes;
-    const size_t end = offset + bytes.size();
-    if (end > max_file_bytes)
-        return truncate(to);
-    const std::string from_path = full(from);
-    const std::string to_path = full(to);
-    auto from_id = fs_open(session_.thread(), session_.at(from_path), O_RDONLY, 0);
-    auto to_id = fs_open(session_.thread(), session_.at(to_path), O_WRONLY, 0);
-    if (!from_id.ok() || !to_id.ok())
-        give_up(path_ + ": open " + from + " or " + to);
-    // ioctl_ficlonerange(2): a part of a block may only become the end; no file onto itself.
-    const size_t whole_blocks = (bytes.size() + block_size_bytes - 1) / block_size_bytes * block_size_bytes;
-    const bool is_cut = bytes.size() % block_size_bytes != 0;
-    const bool overlaps = source->second == target->second && offset < whole_blocks;
-    const int wanted = !bytes.empty() && (overlaps || (is_cut && end < wanted_bytes.size())) ? EINVAL : 0;
-    expect(wanted, fs_clone_range(session_.thread(), *from_id, 0, *to_id, offset, 0, UINT64_MAX),
-           "clone " + from + " " + to);
-    fs_close(session_.thread(), *from_id);
-    fs_close(session_.thread(), *to_id);
-    if (wanted != 0 || bytes.empty())
-        return;
-    wanted_bytes.resize(std::max(wanted_bytes.size(), end));
-    wanted_bytes.replace(offset, bytes.size(), bytes);
 }
 
 void DirectoryModel::change_xattr(const std::string &name) {
@@ -194,7 +159,8 @@ void DirectoryModel::read(const std::string &name) {
 
 void DirectoryModel::unlink(const std::string &name) {
     const std::string path = full(name);
-    expect(files_.contains(name) ? 0 : ENOENT, fs_unlink(session_.thread(), session_.at(path)), "unlink " + name);
+    expect(files_.contains(name) ? 0 : ENOENT, fs_unlink(session_.thread(), session_.at(path)), mirror_.unlink(name),
+           "unlink " + name);
     drop(name);
 }
 
@@ -205,7 +171,7 @@ void DirectoryModel::link(const std::string &from, const std::string &to) {
     base::Status done =
         place.ok() ? fs_link(session_.thread(), place->handle(), session_.at(to_path)) : base::Status(place.error());
     const int wanted = !files_.contains(from) || !parent_exists(to) ? ENOENT : files_.contains(to) ? EEXIST : 0;
-    expect(wanted, done, "link " + from + " " + to);
+    expect(wanted, done, mirror_.link(from, to), "link " + from + " " + to);
     if (wanted != 0)
         return;
     files_[to] = files_[from];
@@ -217,7 +183,7 @@ void DirectoryModel::rename(const std::string &from, const std::string &to) {
     const std::string to_path = full(to);
     const bool fails = !files_.contains(from) || !parent_exists(to);
     expect(fails ? ENOENT : 0, fs_rename(session_.thread(), session_.at(from_path), session_.at(to_path), 0),
-           "rename " + from + " " + to);
+           mirror_.rename(from, to), "rename " + from + " " + to);
     if (fails || (files_.contains(to) && files_[to] == files_[from]))
         return; // two names of one file: nothing happens
     drop(to);
@@ -228,14 +194,14 @@ void DirectoryModel::rename(const std::string &from, const std::string &to) {
 void DirectoryModel::mkdir(const std::string &name) {
     const std::string path = full(name);
     expect(directories_.contains(name) ? EEXIST : 0, fs_mkdir(session_.thread(), session_.at(path), 0755),
-           "mkdir " + name);
+           mirror_.mkdir(name), "mkdir " + name);
     directories_.insert(name);
 }
 
 void DirectoryModel::rmdir(const std::string &name) {
     const std::string path = full(name);
     const int wanted = !directories_.contains(name) ? ENOENT : !is_empty(name) ? ENOTEMPTY : 0;
-    expect(wanted, fs_rmdir(session_.thread(), session_.at(path)), "rmdir " + name);
+    expect(wanted, fs_rmdir(session_.thread(), session_.at(path)), mirror_.rmdir(name), "rmdir " + name);
     if (wanted == 0)
         directories_.erase(name);
 }
@@ -246,7 +212,7 @@ void DirectoryModel::rename_directory(const std::string &from, const std::string
     const bool both = directories_.contains(to);
     const int wanted = !directories_.contains(from) ? ENOENT : from != to && both && !is_empty(to) ? ENOTEMPTY : 0;
     expect(wanted, fs_rename(session_.thread(), session_.at(from_path), session_.at(to_path), 0),
-           "rename " + from + " " + to);
+           mirror_.rename(from, to), "rename " + from + " " + to);
     if (wanted != 0 || from == to)
         return;
     directories_.erase(from);
@@ -296,10 +262,22 @@ void DirectoryModel::compare() {
         compare_directory(directory);
     for (const auto &[name, file] : files_)
         compare_file(name, *file);
+    compare_mirror();
+}
+
+// The files of tmpfs are the model's too.
+void DirectoryModel::compare_mirror() {
+    std::map<std::string, std::string> wanted;
+    for (const auto &[name, file] : files_)
+        wanted[name] = file->bytes;
+    if (mirror_.content() != wanted)
+        give_up(path_ + ": tmpfs has other files than the model");
 }
 
 void DirectoryModel::call() {
-    switch (below(20)) {
+    if (below(5) == 0)
+        return call_on_ranges();
+    switch (below(18)) {
     case 0:
     case 1:
         return create(random_name());
@@ -326,9 +304,6 @@ void DirectoryModel::call() {
     case 15:
     case 16:
         return change_xattr(random_name());
-    case 17:
-    case 18:
-        return clone(random_name(), random_name());
     case 14:
         return below(2) == 0 ? rmdir(random_directory()) : compare_directory("");
     default:
