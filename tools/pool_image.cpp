@@ -9,9 +9,12 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <fstream>
+#include <string>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 namespace tools {
@@ -21,6 +24,35 @@ namespace {
 constexpr char container_signature[8] = "PMEMOBJ";
 constexpr uint64_t layout_offset_bytes = 4096;
 constexpr uint64_t slab_alignment_bytes = uint64_t{2} << 20;
+
+// A device-dax tells its size in sysfs alone; 0: not such a device.
+uint64_t device_size_bytes(const struct stat &status) {
+    const std::string device =
+        "/sys/dev/char/" + std::to_string(major(status.st_rdev)) + ":" + std::to_string(minor(status.st_rdev));
+    uint64_t size_bytes = 0;
+    std::ifstream(device + "/size") >> size_bytes;
+    return size_bytes;
+}
+
+// A private copy of a device, which the kernel maps shared only. Pages of zeros take no memory.
+void *copy_of_device(int descriptor, uint64_t size_bytes) {
+    void *device = mmap(nullptr, size_bytes, PROT_READ, MAP_SHARED, descriptor, 0);
+    void *copy = mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (device != MAP_FAILED && copy != MAP_FAILED) {
+        static constexpr std::byte zeros[pmemfile::block_size_bytes] = {};
+        for (uint64_t at = 0; at < size_bytes; at += sizeof(zeros))
+            if (const auto *from = static_cast<const std::byte *>(device) + at;
+                std::memcmp(from, zeros, sizeof(zeros)) != 0)
+                std::memcpy(static_cast<std::byte *>(copy) + at, from, sizeof(zeros));
+    }
+    const int error_number = errno;
+    if (device != MAP_FAILED)
+        munmap(device, size_bytes);
+    else if (copy != MAP_FAILED)
+        munmap(copy, size_bytes);
+    errno = error_number;
+    return device != MAP_FAILED ? copy : MAP_FAILED;
+}
 
 } // namespace
 
@@ -41,8 +73,10 @@ std::string PoolImage::open(const std::string &path, ImageMode mode) {
         return std::strerror(errno);
     if (S_ISDIR(status.st_mode))
         return "is a directory, not a pool";
-    if (!S_ISREG(status.st_mode))
-        return "is not a regular file";
+    const bool is_device = S_ISCHR(status.st_mode);
+    size_bytes_ = is_device ? device_size_bytes(status) : static_cast<uint64_t>(status.st_size);
+    if (is_device ? size_bytes_ == 0 : !S_ISREG(status.st_mode))
+        return "is not a regular file or a device-dax";
     // Looking takes the lock for an instant only, to see whether somebody is attached.
     if (flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
         if (mode != ImageMode::look)
@@ -51,12 +85,13 @@ std::string PoolImage::open(const std::string &path, ImageMode mode) {
     } else if (mode == ImageMode::look) {
         flock(descriptor_, LOCK_UN);
     }
-    size_bytes_ = static_cast<uint64_t>(status.st_size);
     if (size_bytes_ < slab_alignment_bytes)
         return "is not a pmemfile pool (too short)";
     int protection = mode == ImageMode::look ? PROT_READ : PROT_READ | PROT_WRITE;
-    void *mapped =
-        mmap(nullptr, size_bytes_, protection, shared ? MAP_SHARED : MAP_PRIVATE | MAP_NORESERVE, descriptor_, 0);
+    const bool is_copy = is_device && mode == ImageMode::private_copy;
+    void *mapped = is_copy ? copy_of_device(descriptor_, size_bytes_)
+                           : mmap(nullptr, size_bytes_, protection,
+                                  shared || is_device ? MAP_SHARED : MAP_PRIVATE | MAP_NORESERVE, descriptor_, 0);
     if (mapped == MAP_FAILED)
         return std::strerror(errno);
     base_ = static_cast<std::byte *>(mapped);

@@ -7,15 +7,14 @@
 #include "libpmemfile/fs/locate.h"
 
 #include "base/raw_syscall.h"
+#include "libpmemfile/fs/pool_file.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include <cstring>
-#include <string_view>
 #include <sys/file.h>
-
-extern char **environ;
+#include <sys/mman.h>
 
 namespace pmemfile {
 namespace {
@@ -24,16 +23,6 @@ constexpr uint64_t slab_alignment_bytes = uint64_t{2} << 20;
 constexpr uint64_t last_offset_bytes = 32 * slab_alignment_bytes; // libpmemobj's own part is smaller
 constexpr size_t looked_at_bytes = 576;                           // up to the line of the note
 static_assert(offsetof(Superblock, watermark) == looked_at_bytes);
-
-// libpmem's answer depends on this variable, so the note holds for one setting of it only. Read
-// without libc: a preloaded program may replace getenv.
-uint32_t environment_forces() {
-    constexpr std::string_view name = "PMEM_IS_PMEM_FORCE=";
-    for (char **variable = environ; variable != nullptr && *variable != nullptr; variable++)
-        if (std::string_view(*variable).starts_with(name))
-            return (*variable)[name.size()] == '1' ? 2 : 1;
-    return 0;
-}
 
 bool is_whole(const Superblock &superblock, const struct stat &pool_status) {
     return superblock.magic == superblock_magic && superblock.version == format_version &&
@@ -59,6 +48,16 @@ base::Result<PoolOffset> read_head(int descriptor, std::byte (&head)[looked_at_b
     return base::error(EINVAL);
 }
 
+// Is the file on a filesystem that is mounted with DAX (by now)?
+bool is_mapped_synchronously(int descriptor) {
+    const long mapped = base::raw_syscall(SYS_mmap, 0, static_cast<long>(block_size_bytes), PROT_READ,
+                                          MAP_SHARED_VALIDATE | MAP_SYNC, descriptor, 0);
+    if (base::is_error(mapped))
+        return false;
+    base::raw_syscall(SYS_munmap, mapped, static_cast<long>(block_size_bytes));
+    return true;
+}
+
 // Fills `location` from the note; false when there is none that holds.
 __attribute__((no_sanitize("object-size"))) bool read_note(int descriptor, const struct stat &pool_status,
                                                            PoolLocation &location) {
@@ -75,7 +74,8 @@ __attribute__((no_sanitize("object-size"))) bool read_note(int descriptor, const
         superblock.note_medium > static_cast<uint32_t>(Medium::volatile_memory))
         return false;
     location = {*offset, superblock.pool_size_bytes, static_cast<Medium>(superblock.note_medium)};
-    return true;
+    // Where the note says persistent memory and that is so no more, map_pool_file() sees it.
+    return location.medium != Medium::ordinary_file || !is_mapped_synchronously(descriptor);
 }
 
 } // namespace
@@ -84,6 +84,24 @@ base::Result<PoolOffset> pool_find_superblock(int descriptor) {
     alignas(Superblock) std::byte head[looked_at_bytes];
     return read_head(descriptor, head);
 }
+
+namespace {
+
+// A device-dax has no read().
+base::Result<ContainerRoot> read_root(int descriptor, const struct stat &pool_status, const ContainerInfo &info) {
+    ContainerRoot root;
+    if (S_ISCHR(pool_status.st_mode)) {
+        BASE_TRY_ASSIGN(Persist device, map_pool_file(descriptor, info.pool_size_bytes, info.medium));
+        std::memcpy(&root, device.base() + info.root_offset, sizeof(root));
+        unmap_pool_file(device);
+        return root;
+    }
+    const long length = base::raw_syscall(SYS_pread64, descriptor, base::as_long(&root), sizeof(root),
+                                          static_cast<long>(info.root_offset));
+    return length == static_cast<long>(sizeof(root)) ? base::Result<ContainerRoot>(root) : base::error(EIO);
+}
+
+} // namespace
 
 base::Result<PoolLocation> pool_locate(const char *path, const AttachOptions &options, int descriptor,
                                        const struct stat &pool_status, ContainerMessage *message) {
@@ -94,11 +112,7 @@ base::Result<PoolLocation> pool_locate(const char *path, const AttachOptions &op
     BASE_TRY_ASSIGN(ContainerInfo info, options.container_open(path, message));
     if (base::is_error(base::raw_syscall(SYS_flock, descriptor, LOCK_EX | LOCK_NB)))
         return base::error(EBUSY);
-    ContainerRoot root;
-    const long length = base::raw_syscall(SYS_pread64, descriptor, base::as_long(&root), sizeof(root),
-                                          static_cast<long>(info.root_offset));
-    if (length != static_cast<long>(sizeof(root)))
-        return base::error(EIO);
+    BASE_TRY_ASSIGN(const ContainerRoot root, read_root(descriptor, pool_status, info));
     location = {root.slabs[0].first_block * block_size_bytes, info.pool_size_bytes, info.medium};
     return location;
 }

@@ -228,6 +228,16 @@ base::Status make_at(const std::string &path, uint64_t size_bytes, const MkfsOpt
     return fill_container(path, info, options, message);
 }
 
+// The host's filesystem has its name, or its size and blocks, on its medium.
+base::Status sync_on_host(const std::string &path, int flags) {
+    const int descriptor = open(path.c_str(), flags | O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0)
+        return base::error(errno);
+    const int error_number = fsync(descriptor) == 0 || errno == EINVAL ? 0 : errno;
+    close(descriptor);
+    return error_number == 0 ? base::Status() : base::Status(base::error(error_number));
+}
+
 } // namespace
 
 base::Status mkfs(const char *path, const MkfsOptions &options, ContainerMessage *message) {
@@ -255,6 +265,10 @@ base::Status mkfs(const char *path, const MkfsOptions &options, ContainerMessage
         say(message, path, "a pool that can grow takes a size, a larger one to grow to, and a file");
         return base::error(EINVAL);
     }
+    if (exists && is_pool_in_use(path)) {
+        say(message, path, "the pool is in use");
+        return base::error(EBUSY);
+    }
     if (exists && S_ISCHR(status.st_mode)) // a device-dax is formatted where it is
         return make_at(path, 0, options, message);
     const uint64_t size_bytes = options.size_bytes != 0 ? options.size_bytes : exists ? status.st_size : 0;
@@ -262,12 +276,10 @@ base::Status mkfs(const char *path, const MkfsOptions &options, ContainerMessage
         say(message, path, "a pool takes at least 16 MiB");
         return base::error(EINVAL);
     }
-    if (exists && is_pool_in_use(path)) {
-        say(message, path, "the pool is in use");
-        return base::error(EBUSY);
-    }
     const std::string beside = std::string(path) + ".new-" + std::to_string(getpid());
-    const base::Status made = make_at(beside, size_bytes, options, message);
+    base::Status made = make_at(beside, size_bytes, options, message);
+    if (made.ok())
+        made = sync_on_host(beside, 0);
     if (!made.ok()) {
         unlink(beside.c_str());
         return made;
@@ -278,7 +290,9 @@ base::Status mkfs(const char *path, const MkfsOptions &options, ContainerMessage
         say(message, path, std::strerror(error_number));
         return base::error(error_number);
     }
-    return {};
+    // Else the old pool could be back after a power cut, and with the new one all that was acknowledged in it is gone.
+    const std::string directory = beside.substr(0, beside.rfind('/') + 1);
+    return sync_on_host(directory.empty() ? "." : directory, O_DIRECTORY);
 }
 
 } // namespace pmemfile

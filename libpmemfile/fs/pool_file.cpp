@@ -5,9 +5,12 @@
 #include "base/raw_syscall.h"
 
 #include <fcntl.h>
+#include <string_view>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
+
+extern char **environ;
 
 namespace pmemfile {
 namespace {
@@ -30,6 +33,15 @@ char *append_hex(char *to, uint64_t value) {
 
 } // namespace
 
+// Read without libc: a preloaded program may replace getenv.
+uint32_t environment_forces() {
+    constexpr std::string_view name = "PMEM_IS_PMEM_FORCE=";
+    for (char **variable = environ; variable != nullptr && *variable != nullptr; variable++)
+        if (std::string_view(*variable).starts_with(name))
+            return (*variable)[name.size()] == '1' ? 2 : 1;
+    return 0;
+}
+
 base::Result<Persist> map_pool_file(int descriptor, uint64_t size_bytes, Medium medium) {
     const long reserved = base::raw_syscall(SYS_mmap, 0, static_cast<long>(size_bytes + huge_page_bytes), PROT_NONE,
                                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -42,6 +54,8 @@ base::Result<Persist> map_pool_file(int descriptor, uint64_t size_bytes, Medium 
     if (wants_sync)
         mapped = base::raw_syscall(SYS_mmap, static_cast<long>(aligned), static_cast<long>(size_bytes),
                                    PROT_READ | PROT_WRITE, MAP_SHARED_VALIDATE | MAP_SYNC | MAP_FIXED, descriptor, 0);
+    if (base::is_error(mapped) && wants_sync && environment_forces() != 2)
+        medium = Medium::ordinary_file;
     if (base::is_error(mapped))
         mapped = base::raw_syscall(SYS_mmap, static_cast<long>(aligned), static_cast<long>(size_bytes),
                                    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, descriptor, 0);

@@ -9,9 +9,13 @@
 
 namespace pmemfile {
 
+// PMEM_IS_PMEM_FORCE, which says what libpmem believes of a medium: 2 when it is 1, 1 for any other value, 0: not set.
+uint32_t environment_forces();
+
 // Maps the whole pool file shared and writable, aligned to 2 MiB so that huge
-// pages are possible. Real persistent memory is mapped with MAP_SYNC where the
-// kernel offers it; where it does not, the medium is treated as an ordinary file (hazard 29).
+// pages are possible. Real persistent memory is mapped with MAP_SYNC. Where the kernel
+// refuses that (the filesystem is mounted without DAX by now), the medium is an ordinary file (hazard 29),
+// unless the environment says otherwise.
 base::Result<Persist> map_pool_file(int descriptor, uint64_t size_bytes, Medium medium);
 void unmap_pool_file(Persist &persist);
 

@@ -13,6 +13,7 @@
 #include "libpmemfile/fs/mapping_calls.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace pmemfile {
 
@@ -33,12 +34,26 @@ struct Run {
     uint64_t count = 0;
 };
 
+// A device-dax can only be mapped shared. A private mapping need not show later writes: a copy will do.
+long copy_piece(const Pool &pool, const Mapping &at, const Run &run, int flags) {
+    const auto address = static_cast<long>(at.address), length = static_cast<long>(at.length_bytes);
+    const long mapped = base::raw_syscall(SYS_mmap, address, length, PROT_READ | PROT_WRITE,
+                                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | flags, -1, 0);
+    if (base::is_error(mapped))
+        return mapped;
+    std::memcpy(reinterpret_cast<void *>(mapped), pool.block(run.block), at.length_bytes);
+    const long protected_as = base::raw_syscall(SYS_mprotect, address, length, at.protection);
+    return base::is_error(protected_as) ? protected_as : mapped;
+}
+
 // The kernel's mapping of one piece; the address or -errno.
 long map_piece(const Pool &pool, const Mapping &at, const Run &run, int flags) {
     auto address = static_cast<long>(at.address);
     auto length = static_cast<long>(at.length_bytes);
     switch (run.piece) {
     case Piece::blocks:
+        if (pool.is_device && !at.shared)
+            return copy_piece(pool, at, run, flags);
         return base::raw_syscall(SYS_mmap, address, length, at.protection,
                                  (at.shared ? MAP_SHARED : MAP_PRIVATE) | MAP_FIXED | flags, pool.pool_descriptor,
                                  static_cast<long>(run.block * page_bytes));

@@ -152,6 +152,23 @@ base::Result<uint64_t> size_of(const char *path, ContainerMessage *message) {
     return mapped_bytes;
 }
 
+// libpmemobj takes a device only where no header stands on it. (A file is made anew.)
+base::Status forget_former_pool(const char *path, ContainerMessage *message) {
+    struct stat status = {};
+    if (stat(path, &status) != 0 || !S_ISCHR(status.st_mode))
+        return {};
+    size_t mapped_bytes = 0;
+    void *address = pmem_map_file(path, 0, 0, 0, &mapped_bytes, nullptr);
+    if (address == nullptr) {
+        const int error_number = errno;
+        say(message, "%s: cannot map: %s", path, std::strerror(error_number));
+        return base::error(error_number);
+    }
+    pmem_memset_persist(address, 0, block_size_bytes);
+    pmem_unmap(address, mapped_bytes);
+    return {};
+}
+
 base::Result<ContainerInfo> describe(PMEMobjpool *pool, const char *path, Medium medium, ContainerMessage *message) {
     ContainerInfo info;
     BASE_TRY_ASSIGN(info.pool_size_bytes, size_of(path, message));
@@ -175,6 +192,7 @@ base::Result<ContainerInfo> describe(PMEMobjpool *pool, const char *path, Medium
 
 base::Result<ContainerInfo> container_create(const char *path, uint64_t size_bytes, unsigned mode,
                                              ContainerMessage *message) {
+    BASE_TRY(forget_former_pool(path, message));
     PMEMobjpool *created = pmemobj_create(path, container_layout, size_bytes, mode);
     if (created == nullptr) {
         const int error_number = errno != 0 ? errno : EINVAL;

@@ -18,6 +18,7 @@
 #include "tests/kill/actor.h"
 #include "tests/kill/scoreboard.h"
 #include "tests/kill/worker.h"
+#include "tests/tools/test_directory.h"
 
 #include <chrono>
 #include <csignal>
@@ -81,7 +82,7 @@ private:
 
     double seconds_;
     std::mt19937 random_;
-    std::string path_ = "/dev/shm/pmemfile-kill." + std::to_string(getpid());
+    std::string path_ = tests::test_directory() + "/pmemfile-kill." + std::to_string(getpid());
     Scoreboard *scoreboard_ = nullptr;
     Process processes_[worker_count + 1];
     std::map<uint32_t, Death> deaths_;

@@ -3,6 +3,7 @@
 #include "libpmemfile/include/libpmemfile-posix.h"
 #include "tests/posix/target.h"
 #include "tests/tools/closed_pool.h"
+#include "tests/tools/test_directory.h"
 
 #include <cerrno>
 #include <gtest/gtest.h>
@@ -20,7 +21,7 @@ class LibraryTarget final : public Target {
 public:
     LibraryTarget() {
         static unsigned count = 0;
-        path_ = "/dev/shm/pmemfile-posix." + std::to_string(getpid()) + "." + std::to_string(count++);
+        path_ = tests::test_directory() + "/pmemfile-posix." + std::to_string(getpid()) + "." + std::to_string(count++);
         pool_ = pmemfile_pool_create(path_.c_str(), 64ul << 20, 0600);
         if (pool_ == nullptr)
             throw std::runtime_error(pmemfile_errormsg());
