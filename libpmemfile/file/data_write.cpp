@@ -103,6 +103,7 @@ base::Result<size_t> write_small(Step &step, const Inode &home, Inode &inode) {
         call.store(blocks[0] * block_size_bytes, home.content.bytes,
                    std::min<uint64_t>(home.size_bytes, inline_max_bytes));
     uint64_t at = step.offset, end = step.offset + step.left;
+    const void *user = step.cursor.piece();
     while (at < end) {
         uint64_t piece = std::min(end, (at / block_size_bytes + 1) * block_size_bytes) - at;
         std::byte *place = call.store_in_place(
@@ -124,6 +125,9 @@ base::Result<size_t> write_small(Step &step, const Inode &home, Inode &inode) {
     touch(call.thread(), inode);
     store_changes(call, step.number, inode);
     BASE_TRY(call.commit());
+    if (is_seeded(SeededFault::user_memory_read_twice))
+        call.pool().persist.store_from_user(blocks[0] * block_size_bytes + step.offset % block_size_bytes, user,
+                                            std::min(step.left, block_size_bytes - step.offset % block_size_bytes));
     return size_t{step.left};
 }
 
@@ -234,7 +238,8 @@ base::Result<size_t> write_direct(Step &step, Inode &inode, const MappedRun &run
     PoolOffset target = run.block * block_size_bytes + (step.offset - run.index * block_size_bytes);
     call.begin_direct_stores();
     persist.store(target, call.thread().data, size);
-    persist.flush(target, size);
+    if (!is_seeded(SeededFault::mapped_data_not_flushed))
+        persist.flush(target, size);
     call.end_direct_stores();
     BASE_TRY(call.fence_data());
     extend(inode, step.offset + size);

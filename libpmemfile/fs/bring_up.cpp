@@ -134,7 +134,8 @@ base::Status tidy_up(Pool &pool, bool is_first, bool is_handover) {
             static_cast<void>(orphan_collect_all(thread)); // the kernel killed its other threads anywhere
         }
         orphan_settle_dead(thread);
-        if (is_first && !is_seeded(SeededFault::orphans_not_collected))
+        // A failed medium is not changed (pool_mark_failed).
+        if (is_first && pool.segment->failed.load() == 0 && !is_seeded(SeededFault::orphans_not_collected))
             done = orphan_collect_all(thread);
         thread_release(thread);
     }

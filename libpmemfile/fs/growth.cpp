@@ -61,7 +61,7 @@ base::Status fs_grow(Thread &thread, uint64_t size_bytes) {
         return {};
     const base::Status taken = take_groups(pool, present, wanted);
     if (!taken.ok() && taken.error().number() == EIO)
-        pool.segment->failed.store(EIO);
+        pool_mark_failed(pool);
     return taken;
 }
 

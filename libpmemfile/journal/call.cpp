@@ -241,7 +241,7 @@ size_t Call::room_bytes() const {
 base::Status Call::fence_data() {
     if (is_seeded(SeededFault::data_not_fenced) || pool().persist.fence())
         return {};
-    pool().segment->failed.store(EIO);
+    pool_mark_failed(pool().shared != nullptr ? *pool().shared : pool());
     return base::error(EIO);
 }
 

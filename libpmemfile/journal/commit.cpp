@@ -172,7 +172,7 @@ base::Status record_commit(Thread &thread, RecordHeader &record, const CommitSco
     flush_last_homes(thread, ring);
     const bool is_durable = is_seeded(SeededFault::commit_not_fenced) || pool.persist.fence(); // the commit point
     if (!is_durable)
-        segment.failed.store(EIO);
+        pool_mark_failed(pool);
 
     ring.state->fenced_lsn.store(ring.state->last_lsn.load(), std::memory_order_release);
     // Not in the same sixteenth? (The size is a power of two.)

@@ -81,7 +81,7 @@ void finish_record(Thread &thread, uint32_t slot, const RecordHeader &record) {
         pool.persist.flush(ring_begin + head % pool.superblock().ring_size_bytes, cache_line_bytes);
     pool.persist.flush(pool.persist.offset_of(&record), record.length_bytes);
     if (!pool.persist.fence())
-        segment.failed.store(EIO);
+        pool_mark_failed(pool);
 
     if (ring.last_lsn.load() < record.lsn)
         ring.fenced_lsn.store(ring.last_lsn.load());

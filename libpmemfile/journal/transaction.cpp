@@ -164,7 +164,7 @@ base::Status Transaction::copy_fresh_blocks() {
     });
     if (!copied || is_seeded(SeededFault::data_not_fenced) || real_->persist.fence())
         return {};
-    real_->segment->failed.store(EIO);
+    pool_mark_failed(*real_);
     return base::error(EIO);
 }
 

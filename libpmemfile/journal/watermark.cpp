@@ -123,7 +123,6 @@ bool raise_now(Thread &thread) BASE_REQUIRES(thread.pool->segment->raise_lock) {
 }
 
 base::Status raise_in_a_hurry(Thread &thread) {
-    Segment &segment = *thread.pool->segment;
     bool is_durable = false;
     {
         const RobustGuard raising(thread, thread.pool->segment->raise_lock);
@@ -131,7 +130,7 @@ base::Status raise_in_a_hurry(Thread &thread) {
     }
     if (is_durable)
         return {};
-    segment.failed.store(EIO);
+    pool_mark_failed(*thread.pool);
     return base::error(EIO);
 }
 

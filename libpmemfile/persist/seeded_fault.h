@@ -56,6 +56,8 @@ enum class SeededFault : uint32_t {
     share_count_dropped_in_place, // a share count goes down before the record that drops the block
     shared_block_stored_to,       // a small write goes into a block that another file has too
     cut_block_not_parted,         // a truncation zeroes the end of a block that another file has too
+    user_memory_read_twice,       // home is stored from the application's memory, which may be another by now
+    mapped_data_not_flushed,      // a write to a mapped file is not written back
     growth_without_fence,         // the number of groups in use has no fence before it
     count,
 };

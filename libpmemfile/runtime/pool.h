@@ -7,6 +7,8 @@
 #include "libpmemfile/persist/persist.h"
 #include "libpmemfile/runtime/segment.h"
 
+#include <cerrno>
+#include <cstddef>
 #include <cstdint>
 
 namespace pmemfile {
@@ -72,5 +74,15 @@ struct Pool {
         return inode->magic == inode_magic ? inode : nullptr;
     }
 };
+
+// The medium has reported an error, which it does once (hazard 28): from now on nobody changes the pool, those who are
+// attached and those who attach later, until fsck has looked at it.
+inline void pool_mark_failed(Pool &pool) {
+    pool.segment->failed.store(EIO);
+    const PoolOffset state = pool.superblock_offset + offsetof(Superblock, state);
+    pool.persist.store64(state, pool.superblock().state | superblock_state_failed);
+    pool.persist.flush(state, sizeof(uint64_t));
+    static_cast<void>(pool.persist.fence()); // that may fail too: then only those who are attached know
+}
 
 } // namespace pmemfile

@@ -63,6 +63,14 @@ TEST(Script, Transactions) {
     expect_sound("transactions", [](Explorer &explorer, std::mt19937 &) { transactions(explorer); });
 }
 
+TEST(Script, Mapped) {
+    expect_sound("mapped", [](Explorer &explorer, std::mt19937 &) { mapped(explorer); });
+}
+
+TEST(Script, Flipping) {
+    expect_sound("flipping", [](Explorer &explorer, std::mt19937 &) { flipping(explorer); });
+}
+
 TEST(Script, ManyNames) {
     expect_sound("many names",
                  [](Explorer &explorer, std::mt19937 &) { many_names(explorer, is_thorough() ? 70 : 24); });
@@ -124,7 +132,7 @@ public:
             name += operation.name + "; ";
         }
         const Operation &last = vocabulary_[sequence.back()];
-        explorer_.call(name + last.name, last.in_steps, last.work, last.changes);
+        explorer_.call(name + last.name, last.in_steps, last.work, last.changes, last.torn);
         ++count_;
     }
     Explorer &explorer() {

@@ -173,7 +173,7 @@ Tree Explorer::recover(const std::string &where, Choice *second) {
         if (!image.error().empty()) {
             report(where + ": " + image.error());
         } else {
-            tree = read_tree(image.thread());
+            tree = read_tree(image.thread(), torn_);
             const CheckReport report_of_check = check_pool(image.pool().persist, superblock_, false);
             for (const CheckProblem &problem : report_of_check.problems)
                 report(where + ": " + problem.structure + ": " + problem.text);
@@ -293,17 +293,19 @@ std::set<std::string> Explorer::names_of(const Tree &tree, const std::vector<std
     return names;
 }
 
-void Explorer::call(const std::string &name, bool in_steps, const Work &work, const std::vector<std::string> &changes) {
+void Explorer::call(const std::string &name, bool in_steps, const Work &work, const std::vector<std::string> &changes,
+                    const std::string &torn) {
     if (is_finished())
         return;
     outcomes_.clear();
-    const Tree before = read_tree(thread());
+    torn_ = torn.empty() ? "" : "/" + torn;
+    const Tree before = read_tree(thread(), torn_);
     const std::set<std::string> may_change = names_of(before, changes);
     unsigned fence = 0;
     recorder_->at_fence = [&] { explore(name + " at fence " + std::to_string(++fence)); };
     const base::Status done = work(thread());
     recorder_->at_fence = nullptr;
-    const Tree after = read_tree(thread());
+    const Tree after = read_tree(thread(), torn_);
     if (!done.ok() && !in_steps && after != before)
         report(name + ": failed, but has changed something:\n" + difference(after, before));
     for (const std::string &path : other_content(before, after))
@@ -311,13 +313,16 @@ void Explorer::call(const std::string &name, bool in_steps, const Work &work, co
             report(name + ": has changed " + path);
     for (const auto &[key, outcome] : outcomes_)
         if (outcome.tree != after && !is_same_but_space(outcome.tree, before) &&
-            !(in_steps && is_between(outcome.tree, before, after)))
+            !(in_steps && is_between(outcome.tree, before, after)) &&
+            !(!torn_.empty() && (is_same_but_torn(outcome.tree, before, torn_, before, after) ||
+                                 is_same_but_torn(outcome.tree, after, torn_, before, after))))
             report(outcome.where + ": neither before nor after:\n" + difference(outcome.tree, after));
     outcomes_.clear();
     explore(name + " after its return");
     for (const auto &[key, outcome] : outcomes_)
         if (outcome.tree != after)
             report(outcome.where + ": what was done is lost:\n" + difference(outcome.tree, after));
+    torn_.clear();
 }
 
 bool Explorer::call_both(const std::string &name, const Work &work, const std::string &subtree, const Work &other,

@@ -37,7 +37,9 @@ public:
     // between are allowed (is_between). After it has returned all images must show `after`. Both trees come from
     // the engine under test, so another rule stands beside them: what is not at `changes`, nor below one of
     // these paths, nor another name of such a file, has the content that it had.
-    void call(const std::string &name, bool in_steps, const Work &work, const std::vector<std::string> &changes);
+    // `torn`: a file that is mapped; a crash may leave any byte of it old or new, until the call has returned.
+    void call(const std::string &name, bool in_steps, const Work &work, const std::vector<std::string> &changes,
+              const std::string &torn = {});
     // Makes a call without looking at crashes.
     void prepare(const Work &work);
     // The second thread, which works in `subtree` alone, makes `other` at fence number `fence` (from 1) of `work`.
@@ -105,6 +107,7 @@ private:
     unsigned thread_ = 0;
     unsigned recorded_thread_[2] = {0, 1};
     std::string subtree_;
+    std::string torn_; // in call(), as a path of a tree
     Stage stage_ = Stage::not_begun;
     // By the hash of the first thread's part, of the second's, and the stage.
     std::map<std::tuple<uint64_t, uint64_t, Stage>, Outcome> outcomes_;

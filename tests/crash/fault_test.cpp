@@ -75,6 +75,8 @@ constexpr Case cases[] = {
     {SeededFault::share_count_dropped_in_place, "share_count_dropped_in_place", "clones"},
     {SeededFault::shared_block_stored_to, "shared_block_stored_to", "clones"},
     {SeededFault::cut_block_not_parted, "cut_block_not_parted", "clones"},
+    {SeededFault::user_memory_read_twice, "user_memory_read_twice", "flipping"},
+    {SeededFault::mapped_data_not_flushed, "mapped_data_not_flushed", "mapped"},
     {SeededFault::growth_without_fence, "growth_without_fence", "growth"},
 };
 // `none` is not in the list.
@@ -97,6 +99,8 @@ constexpr Script scripts[] = {
     {"laps", [](Explorer &explorer, std::mt19937 &) { laps(explorer, 2); }},
     {"succession", [](Explorer &explorer, std::mt19937 &) { succession(explorer); }},
     {"clones", [](Explorer &explorer, std::mt19937 &) { clones(explorer); }},
+    {"mapped", [](Explorer &explorer, std::mt19937 &) { mapped(explorer); }},
+    {"flipping", [](Explorer &explorer, std::mt19937 &) { flipping(explorer); }},
     {"transactions", [](Explorer &explorer, std::mt19937 &) { transactions(explorer); }},
     {"extended attributes", [](Explorer &explorer, std::mt19937 &) { extended_attributes(explorer); }},
     {"growth", [](Explorer &explorer, std::mt19937 &) { growth(explorer); }},

@@ -16,6 +16,11 @@ char letter(unsigned round) {
 
 } // namespace
 
+void explore_all(Explorer &explorer, const std::vector<Operation> &operations) {
+    for (const Operation &operation : operations)
+        explorer.call(operation.name, operation.in_steps, operation.work, operation.changes, operation.torn);
+}
+
 void names(Explorer &explorer) {
     constexpr unsigned exchange = 2; // RENAME_EXCHANGE
     explore_all(explorer, {make_directory("d"),
@@ -191,6 +196,29 @@ void transactions(Explorer &explorer) {
          write_at("h", 0, 8192, 'm'), write_at("named", 0, 8192, 'n')});
 }
 
+void mapped(Explorer &explorer) {
+    explore_all(explorer,
+                {create("m"), write_at("m", 0, 20000, 'a'), create("n"), write_at("n", 0, 9000, 'n'),
+                 while_mapped("m", write_at("m", 100, 64, 'b')), while_mapped("m", write_at("m", 4000, 200, 'c')),
+                 while_mapped("m", write_at("m", 4096, 8192, 'd')), while_mapped("m", append("m", 300, 'e')),
+                 while_mapped("m", append("m", 9000, 'f')), while_mapped("m", write_at("n", 50, 64, 'o')),
+                 // Holes are filled, tails zeroed in place.
+                 truncate_to("m", 60'000), while_mapped("m", write_at("m", 50'000, 64, 'g')),
+                 while_mapped("m", truncate_to("m", 5'000)), while_mapped("m", truncate_to("m", 30'000)),
+                 while_mapped("m", write_at("m", 35'000, 100, 'h')), write_at("m", 100, 64, 'i'), unlink_name("m"),
+                 // Blocks of a clone part before they are mapped.
+                 clone_range("n", 0, "n", 12288, 8192), while_mapped("n", write_at("n", 100, 64, 'p')),
+                 write_at("n", 12'400, 64, 'q')});
+}
+
+void flipping(Explorer &explorer) {
+    explorer.prepare(create("f").work);
+    for (unsigned round = 0; round < 12; ++round)
+        explore_all(explorer,
+                    {write_flipping("f", 0, 100), write_flipping("f", 100, 1500), write_flipping("f", 3000, 2000),
+                     write_flipping("f", 0, 8192), write_flipping("f", 100, 5000), truncate_to("f", 0)});
+}
+
 void many_names(Explorer &explorer, unsigned count) {
     auto name = [](unsigned i) { return "m/" + std::to_string(i) + std::string(40 + i % 100, 'n'); };
     explorer.prepare(make_directory("m").work);
@@ -352,7 +380,7 @@ void crashes(Explorer &explorer, std::mt19937 &random, unsigned count) {
         for (unsigned call = 0; call < 60; ++call)
             explorer.prepare(write_at("t2/small", call % 4 * 2000, 1800, letter(call)).work);
         const Operation &last = vocabulary[random() % vocabulary.size()];
-        explorer.call(last.name, last.in_steps, last.work, last.changes);
+        explorer.call(last.name, last.in_steps, last.work, last.changes, last.torn);
     }
 }
 

@@ -30,6 +30,10 @@ void alternate(Explorer &explorer, unsigned rounds);
 // Several calls in one record; the second thread's calls in between wait.
 void clones(Explorer &explorer);
 void transactions(Explorer &explorer);
+// Writes to a file that is mapped shared and writable go in place.
+void mapped(Explorer &explorer);
+// User memory that changes while it is written.
+void flipping(Explorer &explorer);
 // A ring is filled up, its start moves by a recovery or by another thread, and it is filled up again:
 // records go over the old start.
 void laps(Explorer &explorer, unsigned rounds);

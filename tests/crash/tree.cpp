@@ -27,7 +27,7 @@ uint64_t hash_of(const void *bytes, size_t size_bytes) {
     return hash == 0 ? 1 : hash;
 }
 
-void read_content(Thread &thread, InodeNumber number, Node &node) {
+void read_content(Thread &thread, InodeNumber number, Node &node, bool wants_letters) {
     constexpr uint64_t run_max = 64;
     static std::vector<std::byte> buffer(run_max * block_size_bytes);
     const Inode &inode = *thread.pool->inode(number);
@@ -45,6 +45,7 @@ void read_content(Thread &thread, InodeNumber number, Node &node) {
             // One entry for a hole, so that holes of terabytes cost nothing.
             if (node.blocks.empty() || node.blocks.back() != 0)
                 node.blocks.push_back(0);
+            node.letters[0] = wants_letters;
             index += run.count;
             continue;
         }
@@ -57,6 +58,8 @@ void read_content(Thread &thread, InodeNumber number, Node &node) {
             node.trouble = "its content cannot be read";
             return;
         }
+        for (size_t at = 0; wants_letters && at < want; ++at)
+            node.letters[static_cast<uint8_t>(buffer[at])] = true;
         for (size_t at = 0; at < want; at += block_size_bytes)
             node.blocks.push_back(hash_of(buffer.data() + at, std::min(block_size_bytes, want - at)));
         index += count;
@@ -111,7 +114,7 @@ std::vector<std::string> list_names(Thread &thread, const std::string &path, Nod
     return names;
 }
 
-void read_node(Thread &thread, const std::string &path, Tree &tree) {
+void read_node(Thread &thread, const std::string &path, Tree &tree, const std::string &letters_of) {
     const InodeNumber root = thread.pool->superblock().root_inode;
     Node node;
     node.path = path;
@@ -136,11 +139,11 @@ void read_node(Thread &thread, const std::string &path, Tree &tree) {
         node.target = length.ok() ? std::string(target, *length) : "";
         node.trouble = length.ok() ? "" : "its target cannot be read";
     } else if (S_ISREG(a.mode)) {
-        read_content(thread, found->inode, node);
+        read_content(thread, found->inode, node, !letters_of.empty() && path == letters_of);
     }
     tree.push_back(std::move(node));
     for (const std::string &name : names)
-        read_node(thread, path + "/" + name, tree);
+        read_node(thread, path + "/" + name, tree, letters_of);
 }
 
 bool is_inside(const std::string &path, const std::string &subtree) {
@@ -171,9 +174,9 @@ bool has_block(const Node *node, uint64_t hash) {
 
 } // namespace
 
-Tree read_tree(Thread &thread) {
+Tree read_tree(Thread &thread, const std::string &letters_of) {
     Tree tree;
-    read_node(thread, "", tree);
+    read_node(thread, "", tree, letters_of);
     return tree;
 }
 
@@ -230,6 +233,26 @@ bool is_same_but_space(const Tree &tree, const Tree &other) {
             one.size_bytes = two.size_bytes;
         return one == two;
     });
+}
+
+bool is_same_but_torn(const Tree &tree, const Tree &other, const std::string &path, const Tree &before,
+                      const Tree &after) {
+    const Node *torn = find(tree, path), *old_node = find(before, path), *new_node = find(after, path);
+    if (torn == nullptr || old_node == nullptr || new_node == nullptr)
+        return is_same_but_space(tree, other);
+    if ((torn->letters & ~(old_node->letters | new_node->letters)).any() ||
+        torn->size_bytes < std::min(old_node->size_bytes, new_node->size_bytes) ||
+        torn->size_bytes > std::max(old_node->size_bytes, new_node->size_bytes))
+        return false;
+    Tree one = tree, two = other;
+    for (Tree *side : {&one, &two})
+        for (Node &node : *side)
+            if (node.path == path) {
+                node.blocks.clear();
+                node.letters.reset();
+                node.size_bytes = 0, node.mtime_ns = 0, node.ctime_ns = 0;
+            }
+    return is_same_but_space(one, two);
 }
 
 bool is_between(const Tree &tree, const Tree &before, const Tree &after) {

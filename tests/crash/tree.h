@@ -3,6 +3,7 @@
 
 #include "libpmemfile/runtime/thread.h"
 
+#include <bitset>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -19,7 +20,8 @@ struct Node {
     std::string xattrs; // names and values' hashes, sorted by name
     // Hash of each 4 KiB of content, 0 for a hole; of a file's inline content too.
     std::vector<uint64_t> blocks;
-    std::string trouble; // what could not be read
+    std::string trouble;      // what could not be read
+    std::bitset<256> letters; // bytes that the content has; of one file, if asked for
 
     bool operator==(const Node &) const = default;
 };
@@ -27,7 +29,13 @@ struct Node {
 // Sorted by path.
 using Tree = std::vector<Node>;
 
-Tree read_tree(pmemfile::Thread &thread);
+// `letters_of`: the path of a file whose `letters` are wanted.
+Tree read_tree(pmemfile::Thread &thread, const std::string &letters_of = {});
+// Does `tree` differ from `other` in nothing but the file at `path`, which is mapped and written to run by run: every
+// byte is one that it has in `before` or `after` (not even a torn write leaves others), its size between theirs, its
+// times any? Space does not count.
+bool is_same_but_torn(const Tree &tree, const Tree &other, const std::string &path, const Tree &before,
+                      const Tree &after);
 // Of one part of the tree: the nodes below `subtree` and itself, or (`inside` false) all others.
 // Without `with_space` the space that they take does not count.
 uint64_t hash_tree(const Tree &tree, const std::string &subtree, bool inside, bool with_space);

@@ -4,14 +4,17 @@
 #include "libpmemfile/fs/acl.h"
 #include "libpmemfile/fs/attribute_calls.h"
 #include "libpmemfile/fs/growth.h"
+#include "libpmemfile/fs/mapping_calls.h"
 #include "libpmemfile/fs/open_calls.h"
 #include "libpmemfile/fs/orphan.h"
 #include "libpmemfile/fs/xattr_calls.h"
 #include "libpmemfile/journal/transaction.h"
 
+#include <atomic>
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <sys/stat.h>
+#include <thread>
 
 namespace crash {
 
@@ -285,6 +288,45 @@ Operation while_open(const std::string &path, const std::vector<Operation> &oper
             operations.size() > 1};
 }
 
+Operation while_mapped(const std::string &path, const Operation &operation) {
+    Operation mapped = {"while " + path + " is mapped: " + operation.name, operation.changes,
+                        with_inode(path, [=](Thread &thread, InodeHandle handle) -> base::Status {
+                            const Inode *inode = thread.pool->inode(handle.number);
+                            const uint64_t blocks = (inode->size_bytes + block_size_bytes - 1) / block_size_bytes;
+                            BASE_TRY_ASSIGN(const uint32_t pin,
+                                            fs_map_begin(thread, handle.number, 0, blocks, true, true));
+                            const base::Status done = operation.work(thread);
+                            fs_map_end(thread, pin);
+                            return done;
+                        })};
+    mapped.torn = path;
+    return mapped;
+}
+
+Operation write_flipping(const std::string &path, uint64_t offset, size_t size) {
+    return {sized("write, flipping,", path, offset, size),
+            {path},
+            with_open(path, O_RDWR, [=](Thread &thread, OpenFileId id) -> base::Status {
+                std::vector<char> bytes(size, 'f');
+                std::atomic<bool> is_over = false, has_begun = false;
+                std::thread flipper([&] {
+                    for (char fill = 'g'; !is_over.load(); fill = fill == 'g' ? 'f' : 'g') {
+                        for (char &byte : bytes) // each for itself, as any program could
+                            __atomic_store_n(&byte, fill, __ATOMIC_RELAXED);
+                        has_begun = true;
+                    }
+                });
+                while (!has_begun)
+                    std::this_thread::yield();
+                struct iovec vector = {bytes.data(), bytes.size()};
+                const base::Status done =
+                    status_of(fs_pwrite(thread, id, {&vector, 1}, static_cast<int64_t>(offset), UINT64_MAX));
+                is_over = true;
+                flipper.join();
+                return done;
+            })};
+}
+
 Operation in_transaction(const std::string &name, const std::vector<Operation> &operations) {
     return {"transaction " + name, changes_of(operations),
             [=](Thread &thread) -> base::Status {
@@ -449,11 +491,6 @@ std::vector<Operation> second_thread_vocabulary() {
         change_mode("t2/inline", 0640),
         change_times("t2", 3000),
     };
-}
-
-void explore_all(Explorer &explorer, const std::vector<Operation> &operations) {
-    for (const Operation &operation : operations)
-        explorer.call(operation.name, operation.in_steps, operation.work, operation.changes);
 }
 
 } // namespace crash

@@ -14,6 +14,7 @@ struct Operation {
     Work work;
     bool in_steps = false;     // documented as done in steps: states between are allowed
     bool keeps_others = false; // from changing anything: nobody else's call comes between its fences
+    std::string torn = {};     // a mapped file that a crash may leave with any byte old or new
 };
 
 // Paths are from the root, without a leading slash.
@@ -52,6 +53,10 @@ Operation set_acl(const std::string &path, bool is_default, unsigned count);
 Operation grow(uint64_t size_bytes);
 // Opens the file, makes the calls and closes it: what is unlinked among them is an orphan in between.
 Operation while_open(const std::string &path, const std::vector<Operation> &operations);
+// One call while the file is mapped shared and writable: its data goes in place.
+Operation while_mapped(const std::string &path, const Operation &operation);
+// A write of a buffer that another thread changes all the time: what is read of it, is read once (hazard 7).
+Operation write_flipping(const std::string &path, uint64_t offset, size_t size);
 // The calls in one transaction, named `name`.
 Operation in_transaction(const std::string &name, const std::vector<Operation> &operations);
 

@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <functional>
+#include <linux/falloc.h>
 
 namespace pmemfile {
 namespace {
@@ -69,6 +70,49 @@ protected:
         ASSERT_EQ(write("d/sparse", 5 << 20, 100, 's'), 0);
         ASSERT_EQ(set_xattr("d/big", 20000), 0);
         ASSERT_EQ(set_xattr("d/empty", 100), 0);
+        ASSERT_EQ(write("d/source", 0, 50000, 'c'), 0);
+        ASSERT_EQ(write("d/clone", 0, 0, 'c'), 0);
+        ASSERT_EQ(clone("d/source", 0, "d/clone", 0), 0);
+        ASSERT_EQ(set_xattr("d/clone", 8000), 0);
+    }
+    int clone(const char *from, uint64_t from_offset, const char *to, uint64_t to_offset) {
+        auto source = fs_open(thread(), at(from), O_RDONLY, 0);
+        if (!source.ok())
+            return source.error().number();
+        const int error = with_open(to, [&](OpenFileId id) {
+            return fs_clone_range(thread(), *source, from_offset, id, to_offset, 0, UINT64_MAX);
+        });
+        fs_close(thread(), *source);
+        return error;
+    }
+    int allocate(const char *path, int mode, int64_t offset, int64_t size) {
+        return with_open(path, [&](OpenFileId id) { return fs_fallocate(thread(), id, mode, offset, size); });
+    }
+    int copy(const char *from, const char *to, int64_t to_offset, size_t size) {
+        auto source = fs_open(thread(), at(from), O_RDONLY, 0);
+        if (!source.ok())
+            return source.error().number();
+        const int error = with_open(to, [&](OpenFileId id) -> base::Status {
+            int64_t in = 0, out = to_offset;
+            auto done = fs_copy_range(thread(), *source, &in, id, &out, size, UINT64_MAX);
+            return done.ok() ? base::Status() : base::Status(done.error());
+        });
+        fs_close(thread(), *source);
+        return error;
+    }
+    // O_TMPFILE, a write, and a name.
+    int create_unnamed(const char *name, size_t size) {
+        auto id = fs_open(thread(), at("d"), O_TMPFILE | O_RDWR, 0644);
+        if (!id.ok())
+            return id.error().number();
+        std::string bytes(size, 'u');
+        struct iovec vector = {bytes.data(), bytes.size()};
+        auto written = fs_pwrite(thread(), *id, {&vector, 1}, 0, UINT64_MAX);
+        int error = written.ok() ? 0 : written.error().number();
+        if (error == 0)
+            error = number(fs_link(thread(), (*open_file_get(thread(), *id))->inode.load(), at(name)));
+        fs_close(thread(), *id);
+        return error;
     }
 
     // 0 or the errno; -1 for a short write, whose bytes must be there and no others.
@@ -178,6 +222,27 @@ TEST_F(FullPoolTest, a_call_that_finds_no_room_leaves_no_trace) {
         {"small attribute", [&] { return set_xattr("d/blocks", 100); }, 1},
         {"attribute of blocks", [&] { return set_xattr("d/blocks", 30000); }, 9},
         {"smaller again", [&] { return set_xattr("d/blocks", 5000); }, 3},
+        {"write into a block of two files", [&] { return write("d/clone", 100, 50, 'q'); }, 1},
+        {"cut in a block of two files",
+         [&] { return number(fs_truncate(thread(), walk(thread(), root_, "d/clone", 0)->handle(), 46000, false)); }, 1},
+        {"hole with an end in a block of two files",
+         [&] { return allocate("d/clone", FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, 9000, 9000); }, 1, true},
+        {"clone that needs a map", [&] { return clone("d/source", 0, "d/inline", 4096); }, 1, true},
+        {"copy of bytes", [&] { return copy("d/big", "d/record", 100, 30000); }, 7, true},
+        {"range put in", [&] { return allocate("d/big", FALLOC_FL_INSERT_RANGE, 4096, 4096); }, 1},
+        {"range taken out", [&] { return allocate("d/big", FALLOC_FL_COLLAPSE_RANGE, 4096, 4096); }, 1},
+        // Its inode takes a block that stays one of inodes.
+        {"file that is named late", [&] { return create_unnamed("d/late", 9000); }, 3, true},
+        {"second attribute",
+         [&] {
+             return number(
+                 fs_setxattr(thread(), walk(thread(), root_, "d/clone", 0)->handle(), "trusted.y", "yy", 2, 0));
+         },
+         1},
+        {"one of two attributes removed",
+         [&] { return number(fs_removexattr(thread(), walk(thread(), root_, "d/clone", 0)->handle(), "trusted.y")); },
+         1},
+        {"whiteout", [&] { return number(fs_rename(thread(), at("d/late"), at("d/white"), RENAME_WHITEOUT)); }, 0},
         {"file for a write far out", [&] { return write("d/far", 0, 100, 'f'); }, 0},
         {"write far out", [&] { return write("d/far", 40 << 20, 10, 'f'); }, 2, true},
     };
@@ -230,6 +295,11 @@ TEST_F(FullPoolTest, what_gives_space_back_needs_none) {
     ASSERT_TRUE(id.ok());
     EXPECT_EQ(number(fs_unlink(thread(), at("d/sparse"))), 0) << "while open";
     fs_close(thread(), *id);
+    // Blocks that two files have: what the first gives up, the second keeps; counts go down in records.
+    EXPECT_EQ(number(fs_unlink(thread(), at("d/source"))), 0) << "its clone goes on";
+    EXPECT_EQ(content(walk(thread(), root_, "d/clone", 0)->inode), std::string(50000, 'c'));
+    EXPECT_EQ(number(fs_truncate(thread(), walk(thread(), root_, "d/clone", 0)->handle(), 8192, false)), 0);
+    EXPECT_EQ(number(fs_unlink(thread(), at("d/clone"))), 0) << "with attributes";
     for (const char *name : {"d/inline", "d/blocks", "d/big"})
         EXPECT_EQ(number(fs_unlink(thread(), at(name))), 0) << name;
     for (const char *name : {"d/empty", "d/other"})

@@ -1,0 +1,94 @@
+// A process is stopped in the middle of a commit (hazard 14): others go on for as long as their rings have room and
+// they want nothing that it holds; and when it goes on, its call ends as any other.
+#include "tests/engine_names/pool_fixture.h"
+
+#include <csignal>
+#include <fcntl.h>
+#include <sys/wait.h>
+
+namespace pmemfile {
+namespace {
+
+// Stops the process at its next fence: the record is written, its changes are not home.
+class StopAtFence final : public PersistObserver {
+public:
+    void on_store(PoolOffset, const void *, size_t, bool) override {}
+    void on_flush(PoolOffset, size_t) override {}
+    void on_fence() override {
+        if (!has_stopped_)
+            raise(SIGSTOP);
+        has_stopped_ = true;
+    }
+
+private:
+    bool has_stopped_ = false;
+};
+
+class StoppedTest : public PoolFixture {
+protected:
+    int create(const std::string &name) {
+        auto id = fs_open(thread(), at(name), O_CREAT | O_EXCL | O_WRONLY, 0644);
+        if (!id.ok())
+            return id.error().number();
+        fs_close(thread(), *id);
+        return 0;
+    }
+    // A child that makes the directory and is stopped in it.
+    pid_t start_stopped(const char *name) {
+        const pid_t child = fork();
+        if (child == 0) {
+            Pool pool;
+            AttachOptions options;
+            options.container_open = container_open;
+            if (!pool_attach(pool, path_.c_str(), options, nullptr).ok())
+                _exit(1);
+            {
+                PoolThread thread(pool, nullptr);
+                StopAtFence observer;
+                pool.persist.set_observer(&observer);
+                const bool done = fs_mkdir(*thread, at(name), 0755).ok();
+                pool.persist.set_observer(nullptr);
+                if (!done)
+                    _exit(2);
+            }
+            pool_detach(pool);
+            _exit(0);
+        }
+        int status = 0;
+        EXPECT_EQ(waitpid(child, &status, WUNTRACED), child);
+        EXPECT_TRUE(WIFSTOPPED(status)) << status;
+        return child;
+    }
+};
+
+TEST_F(StoppedTest, others_go_on_and_it_goes_on) {
+    ASSERT_TRUE(fs_mkdir(thread(), at("ours"), 0755).ok());
+    ASSERT_TRUE(fs_mkdir(thread(), at("theirs"), 0755).ok());
+    const pid_t child = start_stopped("theirs/d");
+    alarm(60); // nobody may hang for it
+    for (int i = 0; i < 40; ++i)
+        ASSERT_EQ(create("ours/" + std::to_string(i)), 0) << i;
+    kill(child, SIGCONT);
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    alarm(0);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+    EXPECT_TRUE(walk(thread(), root_, "theirs/d", 0).ok());
+    EXPECT_EQ(create("theirs/d/file"), 0);
+}
+
+// Killed while it is stopped: its record is whole, so its call has happened.
+TEST_F(StoppedTest, who_is_killed_while_stopped_is_settled) {
+    ASSERT_TRUE(fs_mkdir(thread(), at("theirs"), 0755).ok());
+    const pid_t child = start_stopped("theirs/d");
+    kill(child, SIGKILL);
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    alarm(60);
+    EXPECT_EQ(create("theirs/e"), 0); // wants the lock that it held
+    EXPECT_TRUE(walk(thread(), root_, "theirs/d", 0).ok());
+    alarm(0);
+}
+
+} // namespace
+} // namespace pmemfile
