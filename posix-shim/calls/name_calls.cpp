@@ -65,12 +65,12 @@ long symlink_form(Request &request, PathArgument argument, long user_target) {
     Result<size_t> length = copy_user_string(target, path_max_bytes, reinterpret_cast<const char *>(user_target));
     if (!length.ok())
         return kernel_result(length);
+    if (*length == 0)
+        return -ENOENT; // before the path is looked at, also on the host
     // route_path uses the same buffer as scratch for host paths: keep the text behind it.
     char *kept = target + 2 * path_max_bytes;
     __builtin_memmove(kept, target, *length);
     return change_name(request, argument, EEXIST, [&](Thread &thread, const At &at) -> Status {
-        if (*length == 0)
-            return error(ENOENT);
         return fs_symlink(thread, {kept, *length}, at);
     });
 }

@@ -280,8 +280,10 @@ long serve_readlinkat(Request &request) {
             if (size <= 0)
                 return error(EINVAL);
             char *text = request.context.symlink;
-            BASE_TRY_ASSIGN(size_t length, fs_readlink(thread, inode, text, sizeof(request.context.symlink)));
-            length = std::min(length, static_cast<size_t>(size));
+            Result<size_t> found = fs_readlink(thread, inode, text, sizeof(request.context.symlink));
+            if (!found.ok())
+                return error(found.error().number() == EINVAL ? ENOENT : found.error().number()); // as Linux for ""
+            size_t length = std::min(*found, static_cast<size_t>(size));
             BASE_TRY(copy_out(reinterpret_cast<void *>(request.args[2]), text, length));
             return static_cast<long>(length);
         });

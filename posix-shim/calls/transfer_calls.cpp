@@ -188,7 +188,7 @@ long serve_sendfile(Request &request) {
         if (written < length)
             break;
     }
-    if (positional && moved > 0)
+    if (positional)
         if (Status copied = copy_out(user_offset, &offset_bytes, sizeof(offset_bytes)); !copied.ok())
             return kernel_result(copied);
     return moved > 0 ? moved : failure;
@@ -207,6 +207,14 @@ long serve_splice(Request &request) {
     const auto flags = static_cast<unsigned>(request.args[5]);
     if ((flags & ~(SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT)) != 0)
         return -EINVAL;
+    // The order of errors is Linux's: offsets are read before the two are looked at.
+    for (const int index : {0, 2}) {
+        int64_t offset = 0;
+        const auto *user = reinterpret_cast<void *>(request.args[index + 1]);
+        if ((index == 0 ? in : out)->thread != nullptr && user != nullptr &&
+            !copy_in(&offset, user, sizeof offset).ok())
+            return -EFAULT;
+    }
     const bool reads_file = in->thread != nullptr;
     const long pipe = request.args[reads_file ? 2 : 0];
     struct stat status = {};

@@ -320,15 +320,21 @@ long execute(Request &request, Scratch &scratch, const Arguments &arguments, con
 long exec(Request &request, long dirfd, const char *path, const Arguments &arguments, long flags) {
     if (signal_is_pending())
         return restart_call; // its handler belongs to this image
-    const Result<Scratch *> scratch = make_scratch(arguments);
+    Result<Scratch *> scratch = make_scratch(arguments);
+    // Bad words are told only of a program that could be executed.
+    const Status words = scratch.ok() ? Status() : Status(scratch.error());
+    if (!words.ok())
+        scratch = make_scratch({});
     if (!scratch.ok())
-        return kernel_result(Status(scratch.error()));
+        return kernel_result(words);
     ThreadContext &context = request.context;
     Target target;
     const Result<size_t> name = copy_user_string((*scratch)->command_name, path_max_bytes, path);
     Status status = name.ok() ? Status() : Status(name.error());
     if (status.ok())
-        status = choose_target(request, **scratch, dirfd, path, flags, arguments.argv, &target);
+        status = choose_target(request, **scratch, dirfd, path, flags, words.ok() ? arguments.argv : nullptr, &target);
+    if (status.ok())
+        status = words;
     if (status.ok())
         status = make_environment(context, **scratch, target, arguments.envp);
     if (status.ok() && !context.is_vfork_child)

@@ -1,5 +1,5 @@
 #!/bin/bash
-# compare_script.sh PMEMFILE SCRIPT LINES: the script (bash, or python by its name) on tmpfs and, at the same path, in a pool: what it
+# compare_script.sh PMEMFILE SCRIPT LINES: the script (.sh, .py, else a program) on tmpfs and, at the same path, in a pool: what it
 # prints must be the same to the byte, and at least LINES. Then the pool is checked, and nothing may be left behind.
 set -u
 pmemfile=$(realpath "$1")
@@ -8,7 +8,7 @@ base=$(mktemp -d /dev/shm/pmemfile-script.XXXXXX) || exit 1
 trap 'rm -rf "$base"' EXIT
 mkdir "$base/mount"
 unset LD_LIBRARY_PATH
-case $script in *.py) shell=python3 ;; *) shell=bash ;; esac
+case $script in *.py) shell=python3 ;; *.sh) shell=bash ;; *) shell=env ;; esac
 "$shell" "$script" "$base/mount" >"$base/oracle" 2>&1
 [ "$(wc -l <"$base/oracle")" -ge "$3" ] || { echo "FAILED: the script does too little"; cat "$base/oracle"; exit 1; }
 rm -rf "$base/mount" && mkdir "$base/mount"
