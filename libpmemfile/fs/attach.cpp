@@ -24,12 +24,14 @@
 #include "libpmemfile/runtime/robust_lock.h"
 #include "libpmemfile/runtime/space_map.h"
 
+#include <algorithm>
 #include <ctime>
 #include <fcntl.h>
 #include <string_view>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 
 namespace pmemfile {
 namespace {
@@ -123,6 +125,16 @@ base::Result<Segment *> map_segment(int descriptor, uint64_t size_bytes) {
     return reinterpret_cast<Segment *>(mapped);
 }
 
+// The runtime file is sparse. Where it could not even begin to fill, the first touch of a page would be a SIGBUS.
+bool has_room(int descriptor, uint64_t size_bytes) {
+    constexpr uint64_t begin_bytes = 8u << 20;
+    struct statfs filesystem = {};
+    if (base::is_error(base::raw_syscall(SYS_fstatfs, descriptor, base::as_long(&filesystem))) ||
+        filesystem.f_blocks == 0) // no limit
+        return true;
+    return filesystem.f_bavail * static_cast<uint64_t>(filesystem.f_bsize) >= std::min(size_bytes, begin_bytes);
+}
+
 // First attach: nobody else is there, and byte 0 of the runtime file is ours.
 base::Status attach_first(Pool &pool, const char *path, const AttachOptions &options, int pool_descriptor,
                           const struct stat &pool_status, int runtime_descriptor, ContainerMessage *message) {
@@ -136,6 +148,8 @@ base::Status attach_first(Pool &pool, const char *path, const AttachOptions &opt
     base::raw_syscall(SYS_fchmod, runtime_descriptor, pool_status.st_mode & 0666);
     auto size_and_map = [](void *descriptor, uint64_t size_bytes) -> base::Result<Segment *> {
         const int runtime = *static_cast<int *>(descriptor);
+        if (!has_room(runtime, size_bytes))
+            return base::error(ENOSPC);
         base::raw_syscall(SYS_ftruncate, runtime, 0);
         const long sized = base::raw_syscall(SYS_ftruncate, runtime, static_cast<long>(size_bytes));
         if (base::is_error(sized))

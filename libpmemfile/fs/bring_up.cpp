@@ -89,8 +89,11 @@ base::Status bring_up(Pool &pool, const char *path, const struct stat &pool_stat
     if (!report.ok())
         return attach_failure(message, path, "the journal is damaged; run pmemfile fsck", report.error().number());
     const Superblock &superblock = pool.superblock();
-    BASE_TRY_ASSIGN(pool.segment,
-                    segment_memory(context, segment_size_bytes(superblock.group_count, superblock.orphan_slots)));
+    const base::Result<Segment *> segment =
+        segment_memory(context, segment_size_bytes(superblock.group_count, superblock.orphan_slots));
+    if (!segment.ok())
+        return attach_failure(message, path, "cannot make the runtime file in /dev/shm", segment.error().number());
+    pool.segment = *segment;
     fill_segment(pool, pool_status, random_nonce(), *report, heads);
     return stamp_superblock(pool);
 }

@@ -32,7 +32,7 @@ constexpr unsigned max_tries = 10000;
 // Status flags that F_GETFL tells; the rest acts only while opening.
 constexpr int kept_flags = O_ACCMODE | O_APPEND | O_NONBLOCK | O_DSYNC | O_SYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY |
                            O_NOFOLLOW | O_NOATIME | O_PATH | O_ASYNC | O_TMPFILE;
-constexpr int changeable_flags = O_APPEND | O_NONBLOCK | O_NOATIME | O_DIRECT | O_ASYNC;
+constexpr int changeable_flags = O_APPEND | O_NONBLOCK | O_NOATIME | O_DIRECT;
 
 bool may_read_by(uint32_t flags) {
     return (flags & O_PATH) == 0 && (flags & O_ACCMODE) != O_WRONLY;

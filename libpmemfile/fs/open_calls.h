@@ -45,7 +45,7 @@ base::Result<int64_t> fs_seek(Thread &thread, OpenFileId id, int64_t offset, int
 base::Result<size_t> fs_getdents64(Thread &thread, OpenFileId id, void *user_buffer, size_t size_bytes);
 base::Status fs_ftruncate(Thread &thread, OpenFileId id, int64_t size_bytes);
 base::Status fs_fallocate(Thread &thread, OpenFileId id, int mode, int64_t offset_bytes, int64_t length_bytes);
-// F_SETFL: O_APPEND, O_NONBLOCK, O_NOATIME, O_DIRECT, O_ASYNC may change.
+// F_SETFL: O_APPEND, O_NONBLOCK, O_NOATIME, O_DIRECT may change.
 base::Status fs_set_flags(Thread &thread, OpenFileId id, int flags);
 
 } // namespace pmemfile

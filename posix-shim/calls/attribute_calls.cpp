@@ -1,6 +1,7 @@
 // chmod, chown, utimes, truncate: by path and by descriptor.
 #include "posix-shim/calls/path_call.h"
 #include "posix-shim/calls/served_calls.h"
+#include "posix-shim/calls/size_limit.h"
 #include "posix-shim/mapping/caller.h"
 
 #include "libpmemfile/fs/attribute_calls.h"
@@ -162,6 +163,12 @@ long serve_truncate(Request &request) {
         if (size_bytes < 0)
             return error(EINVAL);
         BASE_TRY_ASSIGN(InodeHandle inode, inode_of_route(thread, route, true));
+        if (size_bytes > 0 && static_cast<uint64_t>(size_bytes) > file_size_limit()) {
+            BASE_TRY_ASSIGN(const Attributes attributes, fs_attributes(thread, inode));
+            if (S_ISREG(attributes.mode) && attributes.size_bytes < static_cast<uint64_t>(size_bytes) &&
+                fs_access(thread, inode, W_OK, false).ok())
+                return limited_write(-EFBIG, file_size_limit());
+        }
         BASE_TRY(fs_truncate(thread, inode, size_bytes, true));
         mapping_file_cut(mapping_caller(request.context), route.mount, inode.number);
         return 0L;

@@ -9,10 +9,12 @@
 #include "posix-shim/mapping/caller.h"
 
 #include "base/user_copy.h"
+#include "libpmemfile/fs/attribute_calls.h"
 #include "libpmemfile/fs/open_calls.h"
 
 #include <algorithm>
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <linux/fs.h>
 
 namespace shim {
@@ -130,6 +132,18 @@ template <typename Serve> long on_open_file(Request &request, Serve serve) {
     if (open->thread == nullptr)
         return pass_to_kernel;
     return serve(*open);
+}
+
+// Would the file, open for writing, become longer than RLIMIT_FSIZE lets it?
+bool is_too_long(const OpenArgument &open, int64_t size_bytes) {
+    if (size_bytes < 0 || static_cast<uint64_t>(size_bytes) <= file_size_limit())
+        return false;
+    const Result<OpenFile *> file = open_file_get(*open.thread, open.id);
+    const uint32_t flags = file.ok() ? (*file)->flags.load() : uint32_t{O_PATH};
+    if ((flags & O_PATH) != 0 || (flags & O_ACCMODE) == O_RDONLY)
+        return false; // another error
+    const Result<Attributes> attributes = fs_attributes(*open.thread, (*file)->inode.load());
+    return attributes.ok() && attributes->size_bytes < static_cast<uint64_t>(size_bytes);
 }
 
 // A descriptor that is none of ours: is it one of the host's?
@@ -257,6 +271,8 @@ long serve_getdents(Request &request) {
 
 long serve_ftruncate(Request &request) {
     return on_open_file(request, [&](const OpenArgument &open) {
+        if (is_too_long(open, request.args[1]))
+            return limited_write(-EFBIG, file_size_limit());
         const base::Status done = fs_ftruncate(*open.thread, open.id, request.args[1]);
         base::Result<InodeNumber> inode = inode_of_open(open, true);
         if (done.ok() && inode.ok())
@@ -267,6 +283,11 @@ long serve_ftruncate(Request &request) {
 
 long serve_fallocate(Request &request) {
     return on_open_file(request, [&](const OpenArgument &open) {
+        const bool may_grow = (request.args[1] & ~long{FALLOC_FL_ZERO_RANGE | FALLOC_FL_UNSHARE_RANGE}) == 0;
+        int64_t end_bytes = 0;
+        if (may_grow && request.args[2] >= 0 && request.args[3] > 0 &&
+            !__builtin_add_overflow(request.args[2], request.args[3], &end_bytes) && is_too_long(open, end_bytes))
+            return limited_write(-EFBIG, file_size_limit());
         return kernel_result(
             fs_fallocate(*open.thread, open.id, static_cast<int>(request.args[1]), request.args[2], request.args[3]));
     });

@@ -31,6 +31,7 @@
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace shim {
 
@@ -114,6 +115,14 @@ void fill_host_side(Mount &mount, std::string_view directory) {
     mount.host_inode = status.st_ino;
 }
 
+// The pool's file has been removed, and the place that was left to us still holds it.
+bool is_removed_file(int descriptor, const char *path) {
+    struct stat held = {};
+    return base::raw_syscall(SYS_access, base::as_long(path), F_OK) == -ENOENT &&
+           !base::is_error(base::raw_syscall(SYS_fstat, descriptor, base::as_long(&held))) && S_ISREG(held.st_mode) &&
+           held.st_nlink == 0;
+}
+
 bool is_same_file(int descriptor, const char *path) {
     struct stat held = {};
     struct stat named = {};
@@ -178,7 +187,8 @@ bool make_mounts(const Handover *handover) {
         pool_path[setting.pool.size()] = 0;
         const pmemfile::PoolPlace *place =
             is_handover && mount_count < handover->place_count ? &handover->places[mount_count] : nullptr;
-        if (place != nullptr && !is_same_file(place->pool_descriptor, pool_path))
+        if (place != nullptr && !is_same_file(place->pool_descriptor, pool_path) &&
+            !is_removed_file(place->pool_descriptor, pool_path))
             place = nullptr;
         is_handover = is_handover && place != nullptr;
         if (setting.pool.size() < sizeof mount.pool_path)

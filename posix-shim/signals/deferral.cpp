@@ -10,6 +10,7 @@
 #include "posix-shim/signals/deferral.h"
 #include "posix-shim/mapping/caller.h"
 
+#include "base/log.h"
 #include "base/raw_syscall.h"
 #include "base/user_copy.h"
 #include "libpmemfile/mapping/size_change.h"
@@ -90,6 +91,26 @@ bool file_has_grown(const siginfo_t *info) {
     return is_there;
 }
 
+// Memory of a pool that is not there any more: why the process ends is told, for the signal alone says nothing.
+void tell_of_pool(uint64_t address) {
+    const auto lies_in = [address](const void *begin, uint64_t size_bytes) {
+        return begin != nullptr && address - reinterpret_cast<uint64_t>(begin) < size_bytes;
+    };
+    for (unsigned i = 0; i < mount_count; i++) {
+        const pmemfile::Pool &pool = mounts[i].pool;
+        if (lies_in(pool.persist.base(), pool.persist.size_bytes()))
+            base::LogLine("pool")
+                .text(mounts[i].pool_path)
+                .text(": the file was cut, or a page of it cannot be read")
+                .write();
+        else if (pool.segment != nullptr && lies_in(pool.segment, pool.segment->segment_size_bytes))
+            base::LogLine("pool")
+                .text(pool.segment_path)
+                .text(": no room for a page of it: /dev/shm is full, or the file was cut")
+                .write();
+    }
+}
+
 } // namespace
 
 void universal_handler(int number, siginfo_t *info, void *ucontext) {
@@ -111,6 +132,8 @@ void universal_handler(int number, siginfo_t *info, void *ucontext) {
     }
     if (number == SIGBUS && !in_call && file_has_grown(info))
         return;
+    if (number == SIGBUS)
+        tell_of_pool(reinterpret_cast<uint64_t>(info->si_addr));
     if (in_call)
         die_by(number, info, interrupted); // ours: no handler of the application can repair it
     else

@@ -1,0 +1,88 @@
+#!/bin/bash
+# Pools that go away, /dev/shm that is full, read-only or not there, runtime files that are damaged: a clear line each, and
+# nothing is lost. Usage: bad_surroundings.sh PATH_OF_PMEMFILE (root, for mount namespaces and other users)
+set -u
+pmemfile=$(realpath "$1")
+dir=$(mktemp -d /tmp/pmemfile-surroundings.XXXXXX)
+trap 'rm -rf "$dir"' EXIT
+chmod 755 "$dir"
+failed=0
+passed=0
+# expect CODE OUT ERR COMMAND...: as in switches.sh.
+expect() {
+    local code=$1 out=$2 err=$3 got
+    shift 3
+    timeout 60 "$@" >"$dir/out" 2>"$dir/err"
+    got=$?
+    if [ "$got" -eq "$code" ] && { [ -n "$out" ] || [ ! -s "$dir/out" ]; } && { [ -n "$err" ] || [ ! -s "$dir/err" ]; } &&
+        grep -qE -- "${out:-^}" <(cat "$dir/out"; echo) && grep -qE -- "${err:-^}" <(cat "$dir/err"; echo); then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "FAILED: $*: exit code $got (want $code), out: $(head -c 2000 "$dir/out"), err: $(head -c 2000 "$dir/err")"
+    fi
+}
+mkdir "$dir/mount"
+pool=$dir/pool
+"$pmemfile" mkfs -s 32M "$pool" >/dev/null || exit 1
+run=("$pmemfile" run -m "$dir/mount=$pool" --)
+"${run[@]}" sh -c "echo kept >$dir/mount/file" || exit 1
+runtime=/dev/shm/$(printf 'pmemfile-%x-%x' "$(stat -c %d "$pool")" "$(stat -c %i "$pool")")
+
+# A runtime file that was left behind, of another boot or damaged: made anew.
+head -c 20000000 /dev/urandom >"$runtime"
+expect 0 kept "" "${run[@]}" cat "$dir/mount/file"
+: >"$runtime"
+expect 0 kept "" "${run[@]}" cat "$dir/mount/file"
+[ ! -e "$runtime" ] || { echo "FAILED: $runtime is left"; failed=$((failed + 1)); }
+# Damaged while somebody uses it: nobody else comes in.
+"${run[@]}" sleep 60 &
+sleeper=$!
+for _ in $(seq 200); do [ -s "$runtime" ] && break; sleep 0.05; done
+sleep 0.3
+dd if=/dev/urandom of="$runtime" bs=64 count=1 conv=notrunc 2>/dev/null
+expect 125 "" "the pool is in use, and the processes that use it are out of reach: Device or resource busy" "${run[@]}" cat "$dir/mount/file"
+kill -9 $sleeper
+wait $sleeper 2>/dev/null
+expect 0 kept "" "${run[@]}" cat "$dir/mount/file"
+
+# The pool's name goes away under a session: who is in it goes on, also over execs; nobody new comes in.
+cp --sparse=always "$pool" "$dir/second"
+second=("$pmemfile" run -m "$dir/mount=$dir/second" --)
+expect 0 "kept
+more" "" "${second[@]}" sh -c "rm $dir/second; cat $dir/mount/file; echo more >>$dir/mount/file; sh -c 'tail -1 $dir/mount/file'"
+expect 125 "" "cannot use pool .*/second: No such file" "${second[@]}" true
+# It is cut: the process ends by SIGBUS, and says why.
+cp --sparse=always "$pool" "$dir/second"
+expect 135 "" "pool: $dir/second: the file was cut" "${second[@]}" python3 -c "
+import os, resource
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+os.truncate('$dir/second', 4096)
+os.listdir('$dir/mount')"
+expect 125 "" "second: " "${second[@]}" true
+
+if unshare -m true 2>/dev/null; then
+    # A /dev/shm of its own, made by $prepare.
+    in_own=(unshare -m sh -c 'eval "$prepare" && exec "$@"' sh)
+    export prepare
+    prepare='mount -t tmpfs -o size=1M tmpfs /dev/shm'
+    expect 125 "" "No space left on device" "${in_own[@]}" "${run[@]}" true
+    prepare='mount -t tmpfs -o ro tmpfs /dev/shm'
+    expect 125 "" "cannot make the runtime file in /dev/shm: Read-only file system" "${in_own[@]}" "${run[@]}" true
+    prepare='mount -t tmpfs tmpfs /dev && mknod -m 666 /dev/null c 1 3'
+    expect 125 "" "cannot make the runtime file in /dev/shm: No such file or directory" "${in_own[@]}" "${run[@]}" true
+    expect 1 "bad +/dev/shm" "" "${in_own[@]}" "$pmemfile" doctor
+    prepare='mount -t tmpfs -o size=1M tmpfs /dev/shm'
+    expect 1 "bad +/dev/shm" "" "${in_own[@]}" "$pmemfile" doctor
+    expect 0 kept "" "${run[@]}" cat "$dir/mount/file"
+fi
+if [ "$(id -u)" -eq 0 ]; then
+    chmod 600 "$pool"
+    preload=$(dirname "$pmemfile")/../posix-shim/libpmemfile-preload.so
+    cp "$preload" "$(dirname "$preload")/../libpmemfile/libpmemfile-container.so" "$dir" && chmod 755 "$dir"/*.so
+    expect 125 "" "pool: permission denied: Permission denied" setpriv --reuid=12345 --clear-groups \
+        env HOME=/ LD_PRELOAD="$dir/libpmemfile-preload.so" PMEMFILE_POOLS="$dir/mount=$pool" true
+fi
+"$pmemfile" fsck -n "$pool" >/dev/null || { echo "FAILED: fsck"; failed=$((failed + 1)); }
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
