@@ -9,6 +9,7 @@
 #include "intercept/arch/architecture.h"
 #include "intercept/arch/x86_64/frame.h"
 #include "intercept/arch/x86_64/vector_level.h"
+#include "intercept/guest/launch.h"
 #include "intercept/hooks/registry.h"
 #include "intercept/levels.h"
 #include "intercept/objects/object.h"
@@ -178,6 +179,8 @@ extern "C" {
 
 int intercept_start(void) {
     detect_vector_level();
+    if (int launch = launch_start(); launch < 0)
+        base::LogLine("intercept").text("level 3: no launcher (INTERCEPT_LAUNCHER): error ").number(-launch).write();
     bool traps = (chosen_levels() & INTERCEPT_LEVEL_TRAP) != 0 && prepare_traps();
     base::PageArray<Work> work;
     int planned = plan_all(work);

@@ -8,6 +8,7 @@
 #include "tools/mount_registry.h"
 #include "tools/mount_words.h"
 #include "tools/preload_path.h"
+#include "tools/static_program.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -113,9 +114,17 @@ int run_command(const RunRequest &request) {
     for (const std::string &word : request.words)
         arguments.push_back(const_cast<char *>(word.c_str()));
     arguments.push_back(nullptr);
-    // Only a process that sees the pools can start a program in them: ourselves, once more.
+    // Static programs, ours and those below, start by way of the launcher (the interceptor's level 3).
+    const std::string launcher = find_launcher();
+    const bool has_launcher = !launcher.empty();
+    if (has_launcher) {
+        setenv("INTERCEPT_LAUNCHER", launcher.c_str(), 0);
+        setenv("INTERCEPT_LEVELS", "0,1,3", 0);
+    }
+    // Only a process that sees the pools can start a program in them, or a static one: ourselves, once more.
     bool is_again = pools->empty();
-    bool is_hidden = !is_again && lies_in_mount(request.words[0], *pools);
+    bool is_hidden =
+        !is_again && (lies_in_mount(request.words[0], *pools) || (has_launcher && is_static_program(request.words[0])));
     errno = ENOENT;
     if (!is_hidden)
         execvp(arguments[3], arguments.data() + 3);

@@ -138,6 +138,30 @@ int elf_read_interpreter(int descriptor, char (&interpreter)[256]) {
     return read_interpreter(descriptor, headers, interpreter);
 }
 
+bool elf_is_static_program(int descriptor) {
+    Headers headers;
+    if (read_headers(descriptor, headers) != 0)
+        return false;
+    const Elf64_Phdr *dynamic = nullptr;
+    for (unsigned i = 0; i < headers.file.e_phnum; i++) {
+        if (headers.program[i].p_type == PT_INTERP)
+            return false;
+        if (headers.program[i].p_type == PT_DYNAMIC)
+            dynamic = &headers.program[i];
+    }
+    if (headers.file.e_type == ET_EXEC)
+        return true;
+    // A shared object is one if the linker says so.
+    for (uint64_t at = 0; dynamic != nullptr && at < dynamic->p_filesz; at += sizeof(Elf64_Dyn)) {
+        Elf64_Dyn entry;
+        if (read_at(descriptor, &entry, sizeof entry, dynamic->p_offset + at) != 0 || entry.d_tag == DT_NULL)
+            return false;
+        if (entry.d_tag == DT_FLAGS_1)
+            return (entry.d_un.d_val & DF_1_PIE) != 0;
+    }
+    return false;
+}
+
 int elf_map(int descriptor, uint64_t hint, ElfImage &out) {
     Headers headers;
     out = {};

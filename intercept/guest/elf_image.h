@@ -21,6 +21,9 @@ struct ElfImage {
 // 0; -ENOEXEC: not an x86-64 ELF program, or cut short; -errno of reading.
 int elf_read_interpreter(int descriptor, char (&interpreter)[256]);
 
+// Is it a program without an interpreter? (The loader itself, which is one, is not a program.)
+bool elf_is_static_program(int descriptor);
+
 // Maps it. A position-independent one goes near `hint` (0: where the kernel likes). 0, or -ENOEXEC,
 // -EEXIST: its fixed address is taken, -errno of mmap. What was mapped before a failure stays.
 int elf_map(int descriptor, uint64_t hint, ElfImage &out);

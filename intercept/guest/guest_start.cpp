@@ -15,6 +15,7 @@
 #include <csignal>
 #include <cstring>
 #include <fcntl.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
@@ -27,22 +28,34 @@ constexpr char run_variable[] = "INTERCEPT_RUN=";
 struct StartBlock {
     uint64_t *argc;
     uint64_t *environment;
+    uint64_t *environment_end; // behind its null
     uint64_t *auxiliary;
     uint64_t *end;
 };
 
-StartBlock block_of(char **argv) {
-    StartBlock block{};
+// A constructor may have taken variables out, so the auxiliary vector does not follow at once.
+uint64_t *find_auxiliary(uint64_t *at) {
+    constexpr unsigned words_max = 4096;
+    for (unsigned i = 0; i < words_max; i++, at++)
+        if ((at[0] == AT_SYSINFO_EHDR || at[0] == AT_HWCAP) && at[1] != 0 && at[1] == getauxval(at[0]))
+            return at;
+    return nullptr;
+}
+
+bool find_block(char **argv, StartBlock &block) {
     block.argc = reinterpret_cast<uint64_t *>(argv) - 1;
     block.environment = block.argc + 1 + *block.argc + 1;
     uint64_t *at = block.environment;
     while (*at != 0)
         at++;
-    block.auxiliary = ++at;
-    while (*at != AT_NULL)
+    block.environment_end = at + 1;
+    block.auxiliary = find_auxiliary(at);
+    if (block.auxiliary == nullptr)
+        return false;
+    for (at = block.auxiliary; *at != AT_NULL;)
         at += 2;
     block.end = at + 2;
-    return block;
+    return true;
 }
 
 void describe_program(const StartBlock &block, const ElfImage &program, const ElfImage *interpreter, const char *path) {
@@ -73,17 +86,24 @@ void describe_program(const StartBlock &block, const ElfImage &program, const El
     }
 }
 
-// Takes our variable out; what stands before it moves up. Returns where the block begins then.
-uint64_t take_variable_out(const StartBlock &block) {
+// Takes our variable out and closes the gaps upwards, to where the auxiliary vector ends. Returns where the
+// block begins then, a multiple of 16.
+uint64_t close_gaps(StartBlock &block) {
     uint64_t *at = block.environment;
     while (*at != 0 && strncmp(reinterpret_cast<const char *>(*at), run_variable, sizeof run_variable - 1) != 0)
         at++;
-    uint64_t *begin = block.argc;
     if (*at != 0) {
-        // The stack pointer must stay a multiple of 16: so not this way, but the rest moves down.
-        memmove(at, at + 1, static_cast<size_t>(block.end - at - 1) * sizeof *at);
+        memmove(at, at + 1, static_cast<size_t>(block.environment_end - at - 1) * sizeof *at);
+        block.environment_end--;
     }
-    return reinterpret_cast<uint64_t>(begin);
+    auto front_words = static_cast<size_t>(block.environment_end - block.argc);
+    auto back_words = static_cast<size_t>(block.end - block.auxiliary);
+    uint64_t begin = reinterpret_cast<uint64_t>(block.end - back_words - front_words) & ~uint64_t{15};
+    auto *to = reinterpret_cast<uint64_t *>(begin);
+    // The vector moves down by a word at most, into what was taken out; then the front moves up to it.
+    memmove(to + front_words, block.auxiliary, back_words * sizeof *to);
+    memmove(to, block.argc, front_words * sizeof *to);
+    return begin;
 }
 
 // Somewhere in the third where the kernel puts such programs, and out of the exempt range.
@@ -107,7 +127,8 @@ constinit GuestStart start_registers;
 using namespace intercept;
 
 extern "C" int intercept_run_program(int descriptor, const char *path, char **argv) {
-    if (!guest_is_possible())
+    StartBlock block{};
+    if (!guest_is_possible() || !find_block(argv, block))
         return -EOPNOTSUPP;
     ElfImage program;
     ElfImage interpreter;
@@ -130,9 +151,8 @@ extern "C" int intercept_run_program(int descriptor, const char *path, char **ar
     const char *name = strrchr(path, '/');
     base::raw_syscall(SYS_prctl, PR_SET_NAME, base::as_long(name != nullptr ? name + 1 : path));
     base::raw_syscall(SYS_close, descriptor);
-    StartBlock block = block_of(argv);
     describe_program(block, program, loader, path);
-    start_registers.rsp = take_variable_out(block);
+    start_registers.rsp = close_gaps(block);
     start_registers.rip = loader != nullptr ? loader->entry : program.entry;
     start_registers.mxcsr = 0x1f80;
     start_registers.x87 = 0x37f;

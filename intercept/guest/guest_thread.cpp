@@ -309,12 +309,16 @@ int serve(intercept_call *call) {
     case SYS_arch_prctl:
         return serve_thread_pointer(call);
     default:
-        return program_path_serve(call);
+        return INTERCEPT_PASS;
     }
 }
 
-constexpr long numbers[] = {SYS_clone,      SYS_clone3, SYS_exit,   SYS_set_tid_address, SYS_arch_prctl, SYS_readlink,
-                            SYS_readlinkat, SYS_open,   SYS_openat, SYS_execve,          SYS_rseq};
+int serve_path(intercept_call *call) {
+    return is_guest_call(call) ? program_path_serve(call) : static_cast<int>(INTERCEPT_PASS);
+}
+
+constexpr long numbers[] = {SYS_clone, SYS_clone3, SYS_exit, SYS_set_tid_address, SYS_arch_prctl, SYS_rseq};
+constexpr long path_numbers[] = {SYS_readlink, SYS_readlinkat, SYS_open, SYS_openat, SYS_execve};
 
 } // namespace
 
@@ -334,6 +338,11 @@ int guest_threads_start() {
     // Before the hook of program_signals: that one would let the kernel make threads.
     const intercept_hook hook = {nullptr, serve, nullptr, INT_MAX - 1, numbers, sizeof numbers / sizeof numbers[0]};
     if (int id = intercept_add(&hook); id < 0)
+        return id;
+    // First of all: the others are to see the right path.
+    const intercept_hook path_hook = {nullptr, serve_path,   nullptr,
+                                      INT_MIN, path_numbers, sizeof path_numbers / sizeof path_numbers[0]};
+    if (int id = intercept_add(&path_hook); id < 0)
         return id;
     begin_thread(false);
     self.hook_stack = static_cast<uint64_t>(stack) + hook_stack_bytes;

@@ -219,6 +219,18 @@ INTERCEPT_API long intercept_raw_syscall(long nr, long a0, long a1, long a2, lon
  * is taken), -ENOMEM. After one the process should end. */
 INTERCEPT_API int intercept_run_program(int descriptor, const char *path, char **argv);
 
+/* execveat(2) for hooks that execute programs themselves: under level 3 a static program is started by
+ * intercept-run (INTERCEPT_LAUNCHER in the environment of intercept_start, else where it was installed), so that the
+ * hook libraries in envp's LD_PRELOAD see its calls. Not set-id programs. Comes back with -errno only. */
+INTERCEPT_API long intercept_execute(int dirfd, const char *path, const char *const *argv, const char *const *envp,
+                                     int flags);
+/* Does intercept_execute do more than execveat? */
+INTERCEPT_API int intercept_launches(void);
+
+/* Signals that belong to the interceptor (a bit mask as in the kernel's sigset_t; SIGSYS under level 2,
+ * else 0): hooks must neither block nor handle them. */
+INTERCEPT_API uint64_t intercept_reserved_signals(void);
+
 /* For hooks that end a thread or handle signals themselves; needed for programs run by
  * intercept_run_program, the plain thing elsewhere. A hook must not execute exit(2) itself but call
  * intercept_exit_thread. A signal handler of the hooks' own must begin with intercept_run_own_handler

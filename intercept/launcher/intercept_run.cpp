@@ -8,11 +8,13 @@
 #include "base/log.h"
 
 #include <cerrno>
+#include <climits>
 #include <cstdlib>
 #include <cstring>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <string>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace {
@@ -78,6 +80,39 @@ void add_to_variable(const char *name, const std::string &value, const char *sep
     setenv(name, (former == nullptr || *former == 0 ? value : value + separator + former).c_str(), 1);
 }
 
+// We have been executed by descriptor in place of a static program, whose number is the next one
+// (guest/launch.cpp). Not by AT_EXECFN: hook libraries may have changed that. -1: not so.
+int program_descriptor() {
+    constexpr int first = 100;
+    constexpr int last = 1000;
+    struct stat own {};
+    struct stat open_file {};
+    if (stat("/proc/self/exe", &own) != 0)
+        return -1;
+    for (int i = first; i < last; i++) {
+        if (fstat(i, &open_file) != 0 || open_file.st_dev != own.st_dev || open_file.st_ino != own.st_ino)
+            continue;
+        close(i);
+        fcntl(i + 1, F_SETFD, FD_CLOEXEC);
+        return i + 1;
+    }
+    return -1;
+}
+
+int run_in_place(int descriptor, char **argv) {
+    std::string link = "/proc/self/fd/" + std::to_string(descriptor);
+    static char path[PATH_MAX];
+    if (readlink(link.c_str(), path, sizeof path - 1) <= 0)
+        strcpy(path, argv[0]);
+    auto run_program = reinterpret_cast<RunProgram>(dlsym(RTLD_DEFAULT, "intercept_run_program"));
+    int result = run_program != nullptr ? run_program(descriptor, path, argv) : -ENOENT;
+    // The hooks are not loaded, as with a cleared environment, or cannot be: it runs as it would have.
+    if (run_program == nullptr || result == -EOPNOTSUPP || result == -ENOSYS)
+        fexecve(descriptor, argv, environ);
+    complain(path, reason(result));
+    return not_executable;
+}
+
 constexpr char usage[] = "usage: intercept-run [-l HOOKS.so]... PROGRAM [ARGUMENT]...\n"
                          "Runs a program, static or not, with hook libraries that use libpmemfile-intercept;\n"
                          "they see every system call from its first instruction on.\n";
@@ -87,6 +122,13 @@ constexpr char usage[] = "usage: intercept-run [-l HOOKS.so]... PROGRAM [ARGUMEN
 int main(int argc, char **argv) {
     if (const char *path = getenv(run_variable))
         return run(path, argv);
+    if (int descriptor = program_descriptor(); descriptor >= 0)
+        return run_in_place(descriptor, argv);
+    // What the program executes, too.
+    if (getenv("INTERCEPT_LEVELS") == nullptr)
+        setenv("INTERCEPT_LEVELS", "0,1,3", 1);
+    if (char *self = realpath("/proc/self/exe", nullptr))
+        setenv("INTERCEPT_LAUNCHER", self, 1);
     int option = 0;
     while ((option = getopt(argc, argv, "+l:h")) != -1) {
         if (option == 'l') {

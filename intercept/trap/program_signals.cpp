@@ -336,6 +336,10 @@ void other_sigsys(int number, siginfo_t *info, void *interrupted) {
 
 } // namespace
 
+extern "C" uint64_t intercept_reserved_signals(void) {
+    return trap_is_on() ? trap_bit : 0;
+}
+
 // A SIGSYS that is not a trap of ours: somebody sent it, or a seccomp filter.
 extern "C" __attribute__((visibility("hidden"))) void intercept_other_sigsys(int number, siginfo_t *info,
                                                                              void *context) {

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/raw_syscall.h"
 #include "base/user_copy.h"
+#include "intercept/include/pmemfile-intercept.h"
 #include "libpmemfile/fs/attach.h"
 #include "libpmemfile/fs/attribute_calls.h"
 #include "posix-shim/calls/path_call.h"
@@ -305,11 +306,8 @@ long execute(Request &request, Scratch &scratch, const Arguments &arguments, con
         ledger_report(scratch.command_name);
     if (!context.is_vfork_child)
         signals_before_exec();
-    const long envp = base::as_long(scratch.pointers());
-    const long failed = target.dirfd == AT_FDCWD && target.flags == 0
-                            ? base::raw_syscall(SYS_execve, base::as_long(target.path), base::as_long(*argv), envp)
-                            : base::raw_syscall(SYS_execveat, target.dirfd, base::as_long(target.path),
-                                                base::as_long(*argv), envp, target.flags);
+    const long failed = intercept_execute(static_cast<int>(target.dirfd), target.path, *argv, scratch.pointers(),
+                                          static_cast<int>(target.flags));
     if (!context.is_vfork_child)
         signals_after_exec();
     if (scratch.is_handed_over)

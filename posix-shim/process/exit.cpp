@@ -2,6 +2,7 @@
 // before the kernel ends it. A process that is killed, or ends while other threads are
 // in the middle of something, leaves that to the next one who looks (journal/settle.h).
 #include "base/raw_syscall.h"
+#include "intercept/include/pmemfile-intercept.h"
 #include "libpmemfile/fs/attach.h"
 #include "posix-shim/calls/served_calls.h"
 #include "posix-shim/paths/rendezvous.h"
@@ -38,8 +39,7 @@ long serve_exit(Request &request) {
         return pass_to_kernel;
     const long status = request.args[0];
     context_release(); // `request.context` is gone: there is no way back
-    base::raw_syscall(SYS_exit, status);
-    __builtin_unreachable();
+    intercept_exit_thread(status);
 }
 
 long serve_exit_group(Request &request) {

@@ -14,7 +14,8 @@ namespace {
 
 enum Switch : uint8_t { disable, bypass, log_lines, strict, report };
 constexpr std::string_view names[switch_count] = {
-    "PMEMFILE_DISABLE=", "PMEMFILE_BYPASS=", "PMEMFILE_LOG=", "PMEMFILE_STRICT=", "PMEMFILE_REPORT="};
+    "PMEMFILE_DISABLE=", "PMEMFILE_BYPASS=",  "PMEMFILE_LOG=",      "PMEMFILE_STRICT=",
+    "PMEMFILE_REPORT=",  "INTERCEPT_LEVELS=", "INTERCEPT_LAUNCHER="};
 constexpr size_t text_bytes = 1024;
 constinit char texts[switch_count][text_bytes]; // empty: not set
 

@@ -7,6 +7,8 @@
 //   PMEMFILE_STRICT=1         the first call that is refused or unknown ends the process (SIGABRT)
 //   PMEMFILE_REPORT=1|PATH    at the end of a process or image: how many calls were served, passed, refused
 //
+//   INTERCEPT_LEVELS, INTERCEPT_LAUNCHER  the interceptor's; only handed on from here
+//
 // 1: to standard error. PATH: an absolute path of the host; lines are added. 0 or empty: not set.
 #pragma once
 
@@ -14,7 +16,7 @@
 
 namespace shim {
 
-constexpr unsigned switch_count = 5;
+constexpr unsigned switch_count = 7;
 
 // Reads them, and fills the ledger (table/ledger.h). False: this program is to be left alone. Constructor time.
 bool switches_read(char **environment);

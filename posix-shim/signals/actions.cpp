@@ -10,6 +10,7 @@
 #include "base/raw_syscall.h"
 #include "base/spin_lock.h"
 #include "base/user_copy.h"
+#include "intercept/include/pmemfile-intercept.h"
 #include "posix-shim/calls/served_calls.h"
 #include "posix-shim/signals/deferral.h"
 
@@ -78,6 +79,7 @@ long kernel_action(int number, const KernelAction *next, KernelAction *former) {
 }
 
 void set_signal_mask(uint64_t mask, uint64_t *former) {
+    mask &= ~intercept_reserved_signals();
     base::raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, base::as_long(&mask), base::as_long(former), sizeof mask);
 }
 
@@ -152,7 +154,8 @@ long serve_rt_sigaction(Request &request) {
     const int number = static_cast<int>(request.args[0]);
     auto *user_next = reinterpret_cast<const void *>(request.args[1]);
     auto *user_former = reinterpret_cast<void *>(request.args[2]);
-    if (request.args[3] != sizeof(uint64_t) || number < 1 || number >= signal_limit)
+    if (request.args[3] != sizeof(uint64_t) || number < 1 || number >= signal_limit ||
+        (signal_bit(number) & intercept_reserved_signals()) != 0)
         return pass_to_kernel;
     KernelAction next = {};
     KernelAction former = {};

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/raw_syscall.h"
 #include "base/user_copy.h"
+#include "intercept/include/pmemfile-intercept.h"
 #include "libpmemfile/mapping/size_change.h"
 #include "posix-shim/process/context.h"
 #include "posix-shim/signals/actions.h"
@@ -77,7 +78,7 @@ void deliver(int number, siginfo_t *info, ucontext_t *context) {
     if ((action.flags & SA_NODEFER) == 0)
         mask |= signal_bit(number);
     set_signal_mask(mask, nullptr);
-    action.handler(number, info, context);
+    intercept_run_program_handler(number, info, context, action.handler);
 }
 
 // A touch of a mapping behind the end that its file had: shown now, if there is something (mapping/).
@@ -113,7 +114,9 @@ void tell_of_pool(uint64_t address) {
 
 } // namespace
 
-void universal_handler(int number, siginfo_t *info, void *ucontext) {
+namespace {
+
+void handle(int number, siginfo_t *info, void *ucontext) {
     auto *interrupted = static_cast<ucontext_t *>(ucontext);
     greg_t &instruction = interrupted->uc_mcontext.gregs[REG_RIP];
     ThreadContext *context = context_current();
@@ -138,6 +141,13 @@ void universal_handler(int number, siginfo_t *info, void *ucontext) {
         die_by(number, info, interrupted); // ours: no handler of the application can repair it
     else
         deliver(number, info, interrupted);
+}
+
+} // namespace
+
+// A program with a C library of its own may have been interrupted: first our thread pointer, which all else needs.
+void universal_handler(int number, siginfo_t *info, void *ucontext) {
+    intercept_run_own_handler(number, info, ucontext, handle);
 }
 
 bool signal_is_pending() {

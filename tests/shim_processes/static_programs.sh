@@ -1,0 +1,104 @@
+#!/bin/bash
+# static_programs.sh, run by run_in_pool.sh: programs that are linked statically see the pool too: from the host, from the pool
+# itself, by fork and exec, with threads, and where somebody in between clears the environment.
+set -u
+cd "$POOL_DIRECTORY" || exit 1
+failures=0
+expect() { # TEXT COMMAND...
+    local text=$1 output
+    shift
+    output=$("$@" 2>&1)
+    [ "$output" = "$text" ] && return
+    echo "FAIL: $*: $output"
+    failures=$((failures + 1))
+}
+cat >files.c <<'END_OF_C'
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static char *directory;
+static void in_directory(char *out, const char *name) { sprintf(out, "%s/%s", directory, name); }
+static void *writer(void *argument) {
+    char path[4096], name[32];
+    for (int i = 0; i < 20; i++) {
+        sprintf(name, "t%ld-%d", (long)argument, i);
+        in_directory(path, name);
+        int file = open(path, O_CREAT | O_WRONLY | O_EXCL, 0600);
+        if (file < 0 || write(file, name, strlen(name)) != (ssize_t)strlen(name) || fsync(file) != 0 || close(file) != 0)
+            return "a write failed";
+    }
+    return NULL;
+}
+static volatile int alarms;
+static void on_alarm(int number) {
+    struct stat status;
+    alarms += number == SIGUSR1 && stat(directory, &status) == 0;
+}
+int main(int argc, char **argv) {
+    char path[4096], other[4096];
+    directory = argv[1];
+    if (argc > 2) { // the child
+        in_directory(path, "inherited");
+        return write(9, "child", 5) == 5 && access(path, F_OK) == 0 ? 0 : 1;
+    }
+    pthread_t threads[4];
+    for (long i = 0; i < 4; i++)
+        pthread_create(&threads[i], NULL, writer, (void *)i);
+    for (int i = 0; i < 4; i++) {
+        void *wrong;
+        pthread_join(threads[i], &wrong);
+        if (wrong != NULL)
+            puts(wrong);
+    }
+    signal(SIGUSR1, on_alarm);
+    for (int i = 0; i < 20; i++)
+        raise(SIGUSR1);
+    int count = 0;
+    DIR *open_directory = opendir(directory);
+    for (struct dirent *entry; (entry = readdir(open_directory)) != NULL;)
+        count += entry->d_name[0] == 't';
+    closedir(open_directory);
+    in_directory(path, "mapped");
+    int file = open(path, O_CREAT | O_RDWR, 0600);
+    ftruncate(file, 8192);
+    char *map = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    strcpy(map + 4096, "through a mapping");
+    char text[32] = "";
+    pread(file, text, sizeof text, 4096);
+    in_directory(path, "inherited");
+    if (dup2(open(path, O_CREAT | O_RDWR, 0600), 9) != 9)
+        return 2;
+    int status = -1;
+    if (fork() == 0) {
+        execl("/proc/self/exe", argv[0], directory, "child", NULL);
+        _exit(9);
+    }
+    wait(&status);
+    in_directory(other, "renamed");
+    int bad = access((char *)1, F_OK);
+    printf("%d %d %s %d %d %ld\n", count, alarms, text, rename(path, other), bad, (long)lseek(9, 0, SEEK_CUR) + status);
+    return 0;
+}
+END_OF_C
+gcc -static -o "${TMPDIR:-/tmp}/static_files.$$" files.c -pthread -w || exit 1
+trap 'rm -f "${TMPDIR:-/tmp}/static_files.$$"' EXIT
+program=${TMPDIR:-/tmp}/static_files.$$
+good='80 20 through a mapping 0 -1 5'
+mkdir a b c
+expect "$good" "$program" "$PWD/a"
+cp "$program" inside
+expect "$good" ./inside "$PWD/b"
+expect "$good" env -i "$program" "$PWD/c"
+expect 't0-0' cat a/t0-0
+expect child cat b/renamed
+expect 80 bash -c 'ls c | grep -c ^t'
+[ $failures -eq 0 ] && echo "all right"
+exit $((failures != 0))
