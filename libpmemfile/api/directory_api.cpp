@@ -1,4 +1,5 @@
 // Directories: the working directory, paths of directories, their entries, and the parent of a path.
+#include "base/page_array.h"
 #include "libpmemfile/api/pool_object.h"
 #include "libpmemfile/fs/namespace_calls.h"
 #include "libpmemfile/fs/walk.h"
@@ -7,11 +8,10 @@
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
-#include <string>
+#include <memory>
+#include <new>
 #include <sys/stat.h>
-#include <unordered_set>
 #include <utility>
-#include <vector>
 
 using namespace pmemfile;
 
@@ -52,18 +52,18 @@ unsigned short old_entry_bytes(size_t name_length) {
     return static_cast<unsigned short>((offsetof(OldEntry, name) + name_length + 2 + 7) & ~size_t{7});
 }
 
+struct SplitPath {
+    std::string_view parent, rest;
+};
+
 // Splits off the last component (with the slashes behind it). "." stands for none.
-void split_path(std::string_view path, std::string *parent, std::string *rest) {
+SplitPath split_path(std::string_view path) {
     const size_t end = path.find_last_not_of('/');
-    if (end == path.npos) {
-        *parent = path.empty() ? "" : "/";
-        *rest = ".";
-        return;
-    }
+    if (end == path.npos)
+        return {path.empty() ? "" : "/", "."};
     const size_t slash = path.substr(0, end).rfind('/');
     const size_t begin = slash == path.npos ? 0 : slash + 1;
-    *rest = path.substr(begin);
-    *parent = begin == 0 ? "." : std::string(path.substr(0, begin));
+    return {begin == 0 ? "." : path.substr(0, begin), path.substr(begin)};
 }
 
 // Calls of the thread go by `who` while it lives.
@@ -85,41 +85,50 @@ private:
 
 struct Parent {
     InodeHandle directory;
-    std::string rest; // to be looked up in it
+    char rest[path_max_bytes]; // to be looked up in it
+
+    // `above`, a slash if it needs one, `last`. ENAMETOOLONG.
+    base::Status leave(std::string_view above, std::string_view last) {
+        const std::string_view slash = above.empty() || above.ends_with('/') ? "" : "/";
+        if (above.size() + slash.size() + last.size() >= sizeof(rest))
+            return base::error(ENAMETOOLONG);
+        char *end = rest;
+        for (const std::string_view part : {above, slash, last})
+            end = std::copy(part.begin(), part.end(), end);
+        *end = 0;
+        return {};
+    }
 };
 
 // The directory of `path`'s last component; behind a link in its place when `follows_last`.
-base::Result<Parent> find_parent(PMEMfilepool *pool, Thread &thread, PMEMfile *at, const std::string &path,
-                                 unsigned walk_flags, bool follows_last) {
-    std::string whole = path;
-    BASE_TRY_ASSIGN(At start, api::at_of(pool, at, path.c_str()));
+base::Status find_parent(PMEMfilepool *pool, Thread &thread, PMEMfile *at, const char *path, unsigned walk_flags,
+                         bool follows_last, Parent &parent) {
+    char target[path_max_bytes];
+    std::string_view whole = path;
+    BASE_TRY_ASSIGN(At start, api::at_of(pool, at, path));
     for (unsigned links = 0;; ++links) {
-        Parent parent;
-        std::string directory;
-        split_path(whole, &directory, &parent.rest);
+        const auto [directory, last] = split_path(whole);
         auto found = walk(thread, start.start, directory, walk_flags);
         if (!found.ok() && found.error().number() == path_escapes) {
             // It went above the root: that part stays, and is looked up from there.
-            const std::string above(thread.escape_path, thread.escape_length);
-            parent.rest = above + (above.ends_with('/') ? "" : "/") + parent.rest;
+            BASE_TRY(parent.leave({thread.escape_path, thread.escape_length}, last));
             BASE_TRY_ASSIGN(WalkResult root, walk(thread, pool->pool.superblock().root_inode, "/", 0));
             parent.directory = root.handle();
-            return parent;
+            return {};
         }
         if (!found.ok())
             return found.error();
         parent.directory = found->handle();
+        BASE_TRY(parent.leave("", last));
         if (!follows_last)
-            return parent;
-        const std::string name = parent.rest.substr(0, parent.rest.find('/'));
-        auto last = walk(thread, parent.directory.number, name, 0);
-        if (!last.ok() || last->type != DT_LNK)
-            return parent; // a missing one is the caller's affair
+            return {};
+        auto named = walk(thread, parent.directory.number, last.substr(0, last.find('/')), 0);
+        if (!named.ok() || named->type != DT_LNK)
+            return {}; // a missing one is the caller's affair
         if (links == 40)
             return base::error(ELOOP);
-        char target[path_max_bytes];
-        BASE_TRY_ASSIGN(size_t length, fs_readlink(thread, last->handle(), target, sizeof(target)));
-        whole = std::string(target, length);
+        BASE_TRY_ASSIGN(size_t length, fs_readlink(thread, named->handle(), target, sizeof(target)));
+        whole = {target, length};
         start.start = whole.starts_with('/') ? pool->pool.superblock().root_inode : parent.directory.number;
     }
 }
@@ -132,8 +141,9 @@ int pmemfile_fchdir(PMEMfilepool *pool, PMEMfile *dir) {
         if (!S_ISDIR(attributes.mode))
             return base::error(ENOTDIR);
         BASE_TRY(fs_access(thread, dir->inode, X_OK, false));
+        BASE_TRY_ASSIGN(api::NewFile fresh, api::new_file());
         BASE_TRY_ASSIGN(OpenFileId holder, fs_open_inode(thread, dir->inode, O_PATH | O_DIRECTORY));
-        PMEMfile *file = api::add_file(pool, holder, dir->inode);
+        PMEMfile *file = api::add_file(pool, std::move(fresh), holder, dir->inode);
         PMEMfile *former = nullptr;
         {
             const api::MutexGuard lock(pool->mutex);
@@ -179,12 +189,14 @@ int pmemfile_getdents64(PMEMfilepool *pool, PMEMfile *dir, struct dirent64 *buff
 
 // An entry of the old form is never larger than the new one: what fits there fits here.
 int pmemfile_getdents(PMEMfilepool *pool, PMEMfile *dir, struct linux_dirent *buffer, unsigned size) {
-    std::vector<std::byte> entries(std::min(size, 65536u));
-    const int filled = pmemfile_getdents64(pool, dir, reinterpret_cast<struct dirent64 *>(entries.data()),
-                                           static_cast<unsigned>(entries.size()));
+    size = std::min(size, 65536u);
+    const std::unique_ptr<std::byte[]> entries(new (std::nothrow) std::byte[size]);
+    if (entries == nullptr)
+        return api::fail(ENOMEM);
+    const int filled = pmemfile_getdents64(pool, dir, reinterpret_cast<struct dirent64 *>(entries.get()), size);
     auto *out = reinterpret_cast<std::byte *>(buffer);
     for (int at = 0; at < filled;) {
-        const auto &entry = *reinterpret_cast<const struct dirent64 *>(entries.data() + at);
+        const auto &entry = *reinterpret_cast<const struct dirent64 *>(entries.get() + at);
         const size_t length = std::strlen(entry.d_name);
         const unsigned short bytes = old_entry_bytes(length);
         auto &old = *reinterpret_cast<OldEntry *>(out);
@@ -209,7 +221,7 @@ PMEMfile *pmemfile_open_parent(PMEMfilepool *pool, PMEMfile *at, char *path, siz
         return nullptr;
     }
     PMEMfile *directory = nullptr;
-    std::string rest;
+    Parent parent;
     api::serve(pool, [&](Thread &thread) -> base::Status {
         Credentials who = pool->credentials;
         if (whose == PMEMFILE_OPEN_PARENT_USE_EACCESS)
@@ -221,16 +233,16 @@ PMEMfile *pmemfile_open_parent(PMEMfilepool *pool, PMEMfile *at, char *path, siz
         if ((flags & PMEMFILE_OPEN_PARENT_STOP_AT_ROOT) != 0)
             walk_flags |= walk_may_escape;
         const bool follows = (flags & PMEMFILE_OPEN_PARENT_SYMLINK_FOLLOW) != 0;
-        BASE_TRY_ASSIGN(Parent parent, find_parent(pool, thread, at, path, walk_flags, follows));
-        if (parent.rest.size() >= path_size)
+        BASE_TRY(find_parent(pool, thread, at, path, walk_flags, follows, parent));
+        if (std::strlen(parent.rest) >= path_size)
             return base::error(ENAMETOOLONG);
+        BASE_TRY_ASSIGN(api::NewFile fresh, api::new_file());
         BASE_TRY_ASSIGN(OpenFileId id, fs_open_inode(thread, parent.directory, O_PATH | O_DIRECTORY));
-        rest = parent.rest;
-        directory = api::add_file(pool, id, parent.directory.number);
+        directory = api::add_file(pool, std::move(fresh), id, parent.directory.number);
         return {};
     });
     if (directory != nullptr)
-        std::memcpy(path, rest.c_str(), rest.size() + 1);
+        std::strcpy(path, parent.rest);
     return directory;
 }
 
@@ -243,12 +255,12 @@ void pmemfile_stats(PMEMfilepool *pool, struct pmemfile_stats *stats) {
     fs_statfs(*thread, &counts);
     stats->blocks = static_cast<unsigned>(counts.f_blocks - counts.f_bfree);
     const Credentials *former = std::exchange(thread->credentials, nullptr); // every directory may be read
-    std::vector<InodeNumber> waiting = {pool->pool.superblock().root_inode};
-    std::unordered_set<InodeNumber> seen = {waiting.back()}; // an inode may have many names
+    base::PageArray<InodeNumber> directories, others; // an inode that is no directory may have many names
+    bool has_room = directories.push(pool->pool.superblock().root_inode);
     alignas(struct dirent64) std::byte entries[4096];
-    while (!waiting.empty()) {
-        const auto id = fs_open_inode(*thread, waiting.back(), O_RDONLY | O_DIRECTORY);
-        waiting.pop_back();
+    // (A damaged pool may have directories in a circle.)
+    for (size_t next = 0; has_room && next < directories.size() && next < counts.f_files; ++next) {
+        const auto id = fs_open_inode(*thread, directories[next], O_RDONLY | O_DIRECTORY);
         if (!id.ok())
             continue; // removed meanwhile
         ++stats->dirs;
@@ -259,14 +271,19 @@ void pmemfile_stats(PMEMfilepool *pool, struct pmemfile_stats *stats) {
             for (size_t at = 0; at < *filled;) {
                 const auto &entry = *reinterpret_cast<const struct dirent64 *>(entries + at);
                 const std::string_view name = entry.d_name;
-                const bool is_new = name != "." && name != ".." && seen.insert(entry.d_ino).second;
-                if (is_new && entry.d_type == DT_DIR)
-                    waiting.push_back(entry.d_ino);
+                if (name != "." && name != "..")
+                    has_room = (entry.d_type == DT_DIR ? directories : others).push(entry.d_ino) && has_room;
                 at += entry.d_reclen;
             }
         }
         fs_close(*thread, *id);
     }
     thread->credentials = former;
-    stats->inodes = static_cast<unsigned>(seen.size());
+    std::sort(others.begin(), others.end());
+    stats->inodes = static_cast<unsigned>(
+        directories.size() + static_cast<size_t>(std::unique(others.begin(), others.end()) - others.begin()));
+    if (!has_room) {
+        *stats = {};
+        errno = ENOMEM;
+    }
 }

@@ -13,9 +13,10 @@ PMEMfile *open_at(PMEMfilepool *pool, PMEMfile *dir, const char *path, int flags
     PMEMfile *file = nullptr;
     const long result = api::serve(pool, [&](Thread &thread) -> base::Status {
         BASE_TRY_ASSIGN(At at, api::at_of(pool, dir, path));
+        BASE_TRY_ASSIGN(api::NewFile fresh, api::new_file());
         BASE_TRY_ASSIGN(OpenFileId id, fs_open(thread, at, flags, mode));
         BASE_TRY_ASSIGN(OpenFile * description, open_file_get(thread, id));
-        file = api::add_file(pool, id, description->inode.load());
+        file = api::add_file(pool, std::move(fresh), id, description->inode.load());
         return {};
     });
     if (result < 0 && file != nullptr) { // opened in a transaction that had been overtaken

@@ -1,77 +1,90 @@
 // Pools, and the places of threads in them.
 //
-//   thread_local ─► (pool, serial) ─► Thread ◄─ owned by the pool
+//   thread_local ─► ThreadPlace ─► ThreadPlace        (one in each pool that the thread uses)
+//                        ▲
+//   pool ────────────────┴─► ThreadPlace of another thread
 //
 // A thread's place is made at its first call and given back when the thread or the
-// pool ends, whichever comes first; a registry of open pools tells which.
+// pool ends, whichever comes first. The thread frees it: a place that its pool has
+// left behind leads to no pool.
+//
+// Memory is asked for before a call has any effect, and never by what would throw.
 #include "libpmemfile/api/pool_object.h"
 #include "libpmemfile/fs/growth.h"
 #include "libpmemfile/fs/mkfs.h"
 
 #include <cstring>
-#include <set>
-#include <string>
+#include <new>
 #include <sys/resource.h>
 #include <unistd.h>
-#include <vector>
+#include <utility>
 
 namespace pmemfile::api {
 namespace {
 
-// Outside a pool's mutex when both are held.
-Mutex registry_mutex;
-std::set<uint64_t> open_serials BASE_GUARDED_BY(registry_mutex);
-uint64_t next_serial BASE_GUARDED_BY(registry_mutex) = 1;
-thread_local std::string last_message;
+// Outside a pool's mutex when both are held. Guards the pools' lists of places.
+Mutex places_mutex;
+thread_local ContainerMessage last_message;
 
-struct ThreadPlace {
-    PMEMfilepool *pool;
-    uint64_t serial;
-    Thread *thread;
-};
-
+// The places of one thread, in all pools.
 class ThreadPlaces {
 public:
     ~ThreadPlaces() {
-        const api::MutexGuard lock(registry_mutex);
-        for (const ThreadPlace &place : places_) {
-            if (!open_serials.contains(place.serial))
-                continue;
-            abort_transaction(place.pool, *place.thread);
-            thread_release(*place.thread);
-            const api::MutexGuard pool_lock(place.pool->mutex);
-            place.pool->threads.erase(place.thread);
+        const MutexGuard lock(places_mutex);
+        while (ThreadPlace *place = first_) {
+            first_ = place->next_of_thread;
+            if (PMEMfilepool *pool = place->pool.load()) {
+                abort_transaction(pool, place->thread);
+                thread_release(place->thread);
+                ThreadPlace **link = &pool->places;
+                while (*link != place)
+                    link = &(*link)->next_of_pool;
+                *link = place->next_of_pool;
+            }
+            delete place;
         }
     }
     Thread *find(const PMEMfilepool *pool) const {
-        for (const ThreadPlace &place : places_)
-            if (place.pool == pool && place.serial == pool->serial)
-                return place.thread;
+        for (ThreadPlace *place = first_; place != nullptr; place = place->next_of_thread)
+            if (place->pool.load(std::memory_order_relaxed) == pool)
+                return &place->thread;
         return nullptr;
     }
     Thread *add(PMEMfilepool *pool) {
-        auto thread = std::make_unique<Thread>();
-        thread->credentials = &pool->credentials;
-        if (base::Status registered = thread_register(*thread, pool->pool); !registered.ok()) {
+        free_closed();
+        std::unique_ptr<ThreadPlace> place(new (std::nothrow) ThreadPlace);
+        if (place == nullptr) {
+            errno = ENOMEM;
+            return nullptr;
+        }
+        place->thread.credentials = &pool->credentials;
+        if (base::Status registered = thread_register(place->thread, pool->pool); !registered.ok()) {
             errno = registered.error().number();
             return nullptr;
         }
-        Thread *place = thread.get();
-        {
-            const api::MutexGuard pool_lock(pool->mutex);
-            pool->threads.emplace(place, std::move(thread));
-        }
-        std::erase_if(places_, [](const ThreadPlace &old) { return !is_open(old.serial); });
-        places_.push_back({pool, pool->serial, place});
-        return place;
+        place->pool.store(pool);
+        place->next_of_thread = first_;
+        first_ = place.release();
+        const MutexGuard lock(places_mutex);
+        first_->next_of_pool = pool->places;
+        pool->places = first_;
+        return &first_->thread;
     }
 
 private:
-    static bool is_open(uint64_t serial) {
-        const api::MutexGuard lock(registry_mutex);
-        return open_serials.contains(serial);
+    // Those of pools that have been closed meanwhile, by any thread.
+    void free_closed() {
+        for (ThreadPlace **link = &first_; *link != nullptr;) {
+            ThreadPlace *place = *link;
+            if (place->pool.load(std::memory_order_acquire) != nullptr) {
+                link = &place->next_of_thread;
+                continue;
+            }
+            *link = place->next_of_thread;
+            delete place;
+        }
     }
-    std::vector<ThreadPlace> places_;
+    ThreadPlace *first_ = nullptr;
 };
 
 thread_local ThreadPlaces places;
@@ -85,15 +98,8 @@ base::Status attach(Pool &pool, const char *path, bool read_only) {
     if (!attached.ok() && read_only && (attached.error().number() == EACCES || attached.error().number() == EROFS))
         attached = pool_attach_copy(pool, path, &message);
     if (!attached.ok())
-        last_message = message.text;
+        last_message = message;
     return attached;
-}
-
-// The pool has a serial from now on, so that threads take places in it.
-void enter_registry(PMEMfilepool *pool) {
-    const api::MutexGuard lock(registry_mutex);
-    pool->serial = next_serial++;
-    open_serials.insert(pool->serial);
 }
 
 // All that are open. Whoever walks along them is alone in the pool (pmemfile_pool_close says so).
@@ -106,28 +112,24 @@ PMEMfile *first_file(PMEMfilepool *pool) {
 void leave(PMEMfilepool *pool) {
     end_mappings(pool);
     {
-        const api::MutexGuard lock(registry_mutex);
-        open_serials.erase(pool->serial);
-    }
-    std::vector<Thread *> all;
-    {
-        const MutexGuard lock(pool->mutex);
-        for (auto &[thread, owned] : pool->threads)
-            all.push_back(thread);
-    }
-    for (Thread *thread : all)
-        abort_transaction(pool, *thread);
-    {
-        const MutexGuard lock(pool->mutex);
-        for (auto &[thread, owned] : pool->threads)
-            thread_release(*thread);
-        pool->threads.clear();
+        const MutexGuard lock(places_mutex);
+        for (ThreadPlace *place = pool->places; place != nullptr; place = place->next_of_pool)
+            abort_transaction(pool, place->thread);
+        while (ThreadPlace *place = pool->places) {
+            pool->places = place->next_of_pool;
+            thread_release(place->thread);
+            place->pool.store(nullptr, std::memory_order_release); // its thread frees it
+        }
     }
     pool_detach(pool->pool);
 }
 
 PMEMfilepool *open_pool(const char *path, bool read_only) {
-    auto pool = std::make_unique<pmemfilepool>();
+    std::unique_ptr<pmemfilepool> pool(new (std::nothrow) pmemfilepool);
+    if (pool == nullptr) {
+        errno = ENOMEM;
+        return nullptr;
+    }
     if (base::Status attached = attach(pool->pool, path, read_only); !attached.ok()) {
         errno = attached.error().number();
         return nullptr;
@@ -151,7 +153,6 @@ PMEMfilepool *open_pool(const char *path, bool read_only) {
     }
     std::memcpy(pool->uuid, pool->pool.superblock().uuid, sizeof(pool->uuid));
     std::memcpy(&pool->device, pool->uuid, sizeof(pool->device));
-    enter_registry(pool.get());
     return pool.release();
 }
 
@@ -187,8 +188,17 @@ base::Status reopen_file(Thread &thread, PMEMfile *file) {
 
 } // namespace
 
-PMEMfile *add_file(PMEMfilepool *pool, OpenFileId id, InodeNumber inode) {
-    auto *file = new pmemfile_file{id, inode};
+base::Result<NewFile> new_file() {
+    NewFile file(new (std::nothrow) pmemfile_file{});
+    if (file == nullptr)
+        return base::error(ENOMEM);
+    return file;
+}
+
+PMEMfile *add_file(PMEMfilepool *pool, NewFile place, OpenFileId id, InodeNumber inode) {
+    PMEMfile *file = place.release();
+    file->id = id;
+    file->inode = inode;
     file->transaction = thread_of(pool)->pool->transaction;
     const api::MutexGuard lock(pool->mutex);
     file->next = pool->files;
@@ -260,7 +270,7 @@ PMEMfilepool *pmemfile_pool_create(const char *path, size_t poolsize, pmemfile_m
     options.root_gid = getegid();
     ContainerMessage message;
     if (base::Status made = mkfs(path, options, &message); !made.ok()) {
-        api::last_message = message.text;
+        api::last_message = message;
         errno = made.error().number();
         return nullptr;
     }
@@ -307,7 +317,6 @@ int pmemfile_pool_resume(PMEMfilepool *pool, const char *path) {
     if (base::Status attached = api::attach(pool->pool, path, pool->pool.read_only); !attached.ok())
         return api::fail(attached.error().number());
     pool->is_suspended = false;
-    api::enter_registry(pool);
     int failed = std::memcmp(pool->pool.superblock().uuid, pool->uuid, sizeof(pool->uuid)) != 0 ? EINVAL : 0;
     Thread *thread = api::thread_of(pool);
     if (thread == nullptr)
@@ -334,20 +343,19 @@ unsigned pmemfile_pool_root_count(PMEMfilepool *pool) {
 }
 
 PMEMfile *pmemfile_open_root(PMEMfilepool *pool, unsigned index, int flags) {
-    Thread *thread = api::thread_of(pool);
-    if (thread == nullptr)
-        return nullptr;
     InodeNumber wanted = 0;
     unsigned at = 0;
     for_roots(pool->pool.superblock(), [&](InodeNumber root) { wanted = at++ == index ? root : wanted; });
-    base::Result<OpenFileId> opened = base::error(EINVAL);
-    if (wanted != 0)
-        opened = fs_open_inode(*thread, InodeHandle(wanted, 0), flags | O_DIRECTORY);
-    if (!opened.ok()) {
-        errno = opened.error().number();
-        return nullptr;
-    }
-    return api::add_file(pool, *opened, wanted);
+    PMEMfile *file = nullptr;
+    api::serve(pool, [&](Thread &place) -> base::Status {
+        if (wanted == 0)
+            return base::error(EINVAL);
+        BASE_TRY_ASSIGN(api::NewFile fresh, api::new_file());
+        BASE_TRY_ASSIGN(OpenFileId id, fs_open_inode(place, InodeHandle(wanted, 0), flags | O_DIRECTORY));
+        file = api::add_file(pool, std::move(fresh), id, wanted);
+        return {};
+    });
+    return file;
 }
 
 void pmemfile_pool_set_device(PMEMfilepool *pool, pmemfile_dev_t device) {
@@ -355,5 +363,5 @@ void pmemfile_pool_set_device(PMEMfilepool *pool, pmemfile_dev_t device) {
 }
 
 const char *pmemfile_errormsg(void) {
-    return api::last_message.c_str();
+    return api::last_message.text;
 }

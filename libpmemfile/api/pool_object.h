@@ -9,13 +9,13 @@
 
 #include "libpmemfile/api/mutex.h"
 
+#include <atomic>
 #include <cerrno>
 #include <memory>
-#include <unordered_map>
 
 struct pmemfile_file {
-    pmemfile::OpenFileId id;
-    pmemfile::InodeNumber inode;
+    pmemfile::OpenFileId id = 0;
+    pmemfile::InodeNumber inode = 0;
     // In the pool's list, under its mutex.
     pmemfile_file *previous = nullptr, *next = nullptr;
     // While the pool is suspended: what is needed to open it again.
@@ -25,12 +25,22 @@ struct pmemfile_file {
     const pmemfile::Transaction *transaction = nullptr;
 };
 
+namespace pmemfile::api {
+
+// What a thread has of a pool. On the lists of both; its thread frees it.
+struct ThreadPlace {
+    std::atomic<PMEMfilepool *> pool = nullptr; // null when that has been closed
+    ThreadPlace *next_of_thread = nullptr, *next_of_pool = nullptr;
+    Thread thread;
+};
+
+} // namespace pmemfile::api
+
 struct pmemfilepool {
     pmemfile::Pool pool;
     pmemfile::Credentials credentials;
     dev_t device = 0;
     uint64_t file_size_limit_bytes = UINT64_MAX; // RLIMIT_FSIZE: asking at each write would be a system call
-    uint64_t serial = 0; // never used again, so that a thread notices that a pool is another one
 
     unsigned char uuid[16] = {};
     bool is_suspended = false;
@@ -39,16 +49,18 @@ struct pmemfilepool {
     PMEMfile *files BASE_GUARDED_BY(mutex) = nullptr; // all that are open
     pmemfile::InodeNumber directory BASE_GUARDED_BY(mutex) = 0;
     PMEMfile *directory_holder BASE_GUARDED_BY(mutex) = nullptr; // null while it is the root
-    // Places of threads, made at a thread's first call.
-    std::unordered_map<pmemfile::Thread *, std::unique_ptr<pmemfile::Thread>> threads BASE_GUARDED_BY(mutex);
+    pmemfile::api::ThreadPlace *places = nullptr; // of threads, made at a thread's first call; pool_api.cpp guards them
 };
 
 namespace pmemfile::api {
 
-// This thread's place in the pool. Null with errno set (EAGAIN, ENODEV while it is suspended).
+// This thread's place in the pool. Null with errno set (EAGAIN, ENOMEM, ENODEV while it is suspended).
 Thread *thread_of(PMEMfilepool *pool);
+// Memory for a PMEMfile, asked for before the call that opens has an effect. ENOMEM.
+using NewFile = std::unique_ptr<pmemfile_file>;
+base::Result<NewFile> new_file();
 // A PMEMfile for an open file description, in the pool's list.
-PMEMfile *add_file(PMEMfilepool *pool, OpenFileId id, InodeNumber inode);
+PMEMfile *add_file(PMEMfilepool *pool, NewFile file, OpenFileId id, InodeNumber inode);
 // Takes it out of the list and frees it.
 void remove_file(PMEMfilepool *pool, PMEMfile *file);
 // Commits the transaction that `thread` has open. EAGAIN, ENOBUFS, EIO, EROFS: it has been aborted.

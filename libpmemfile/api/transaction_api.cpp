@@ -3,6 +3,7 @@
 #include "libpmemfile/api/pool_object.h"
 #include "libpmemfile/fs/orphan.h"
 
+#include <new>
 #include <utility>
 
 namespace pmemfile::api {
@@ -52,7 +53,9 @@ using namespace pmemfile;
 
 int pmemfile_tx_begin(PMEMfilepool *pool) {
     return static_cast<int>(api::serve(pool, [&](Thread &thread) {
-        auto transaction = std::make_unique<Transaction>();
+        std::unique_ptr<Transaction> transaction(new (std::nothrow) Transaction);
+        if (transaction == nullptr)
+            return base::Status(base::error(ENOMEM));
         const base::Status begun = transaction->begin(thread, orphan_collect);
         if (begun.ok())
             static_cast<void>(transaction.release()); // the thread's view leads to it

@@ -108,7 +108,8 @@ PMEMFILE_API int pmemfile_tx_commit(PMEMfilepool *pool);
 /* Nothing has happened. Files opened in the transaction are closed: pmemfile_close frees them, other calls
  * say EBADF. EINVAL when none is open. The end of the thread, or of the pool, aborts too. */
 PMEMFILE_API int pmemfile_tx_abort(PMEMfilepool *pool);
-/* What there is in the pool: inodes that have a name, and directories among them, counted by walking the tree. */
+/* What there is in the pool: inodes that have a name, and directories among them, counted by walking the tree.
+ * All 0 and errno ENOMEM when there is no memory for that. */
 struct pmemfile_stats {
     unsigned inodes;
     unsigned dirs;
