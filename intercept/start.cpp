@@ -7,8 +7,7 @@
 #include "base/log.h"
 #include "base/raw_syscall.h"
 #include "intercept/arch/architecture.h"
-#include "intercept/arch/x86_64/frame.h"
-#include "intercept/arch/x86_64/vector_level.h"
+#include "intercept/arch/native.h"
 #include "intercept/guest/launch.h"
 #include "intercept/hooks/registry.h"
 #include "intercept/levels.h"
@@ -178,7 +177,7 @@ using namespace intercept;
 extern "C" {
 
 int intercept_start(void) {
-    detect_vector_level();
+    prepare_processor();
     if (int launch = launch_start(); launch < 0)
         base::LogLine("intercept").text("level 3: no launcher (INTERCEPT_LAUNCHER): error ").number(-launch).write();
     bool traps = (chosen_levels() & INTERCEPT_LEVEL_TRAP) != 0 && prepare_traps();

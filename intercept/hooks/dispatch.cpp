@@ -1,7 +1,6 @@
 // dispatch: from the entry to the hooks that want the call, and what the entry
 // is to do then. Runs with the vector state saved.
-#include "intercept/arch/x86_64/frame.h"
-#include "intercept/arch/x86_64/site_record.h"
+#include "intercept/arch/native.h"
 #include "intercept/hooks/registry.h"
 
 using namespace intercept;
@@ -45,8 +44,7 @@ uint32_t after_hooks(intercept_call *call, long number, uint64_t post) {
     if (kind < process_kind_count) {
         auto *record = static_cast<const SiteRecord *>(call->site);
         call->nr = number;
-        // A site whose number is known at planning time has no such code.
-        return record->kind_target[kind] != 0 ? ACTION_PROCESS + kind : static_cast<uint32_t>(ACTION_PASS);
+        return process_target(*record, kind) != 0 ? ACTION_PROCESS + kind : static_cast<uint32_t>(ACTION_PASS);
     }
     *reinterpret_cast<uint64_t *>(reinterpret_cast<char *>(call) + FRAME_MASK) = post;
     return post != 0 ? ACTION_EXECUTE_POST : ACTION_EXECUTE;

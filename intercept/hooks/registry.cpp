@@ -5,7 +5,7 @@
 #include "intercept/hooks/registry.h"
 
 #include "base/raw_syscall.h"
-#include "intercept/arch/x86_64/site_record.h"
+#include "intercept/arch/native.h"
 
 #include <cerrno>
 #include <pthread.h>
@@ -259,7 +259,7 @@ void intercept_end_suspensions(void) {
 
 const void *intercept_call_address(const intercept_call *call) {
     auto *record = static_cast<const SiteRecord *>(call->site);
-    return reinterpret_cast<const void *>(record->return_address - 2);
+    return reinterpret_cast<const void *>(site_address(*record));
 }
 
 int intercept_bypass_enter(void) {

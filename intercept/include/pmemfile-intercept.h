@@ -14,7 +14,7 @@
  *                          └ HANDLED ──────────────────────► behind the syscall
  *
  * C, usable from C++. Results and arguments are the kernel's own (-errno).
- * x86-64 Linux. docs/interception.md explains the mechanism. */
+ * x86-64 Linux; aarch64 as far as docs/interception.md, Porting, says. docs/interception.md explains the mechanism. */
 #pragma once
 
 #include <signal.h>
@@ -31,14 +31,18 @@ extern "C" {
  * INTERCEPT_FILTER_FUNCTION, and what it calls INTERCEPT_GENERAL_REGS_ONLY at
  * least (each such call costs it the saving of eight registers). */
 #define INTERCEPT_GENERAL_REGS_ONLY __attribute__((target("general-regs-only")))
+#if defined(__x86_64__)
 #define INTERCEPT_KEEPS_REGISTERS __attribute__((no_caller_saved_registers))
+#else
+#define INTERCEPT_KEEPS_REGISTERS /* the entry saves them: no compiler has this there */
+#endif
 #define INTERCEPT_FILTER_FUNCTION INTERCEPT_GENERAL_REGS_ONLY INTERCEPT_KEEPS_REGISTERS
 
 /* One system call on its way. Lives on the stack of the calling thread, only
  * for the time of the callback. */
 struct intercept_call {
     long nr;            /* call number, 0..65535 */
-    long args[6];       /* rdi rsi rdx r10 r8 r9 */
+    long args[6];       /* rdi rsi rdx r10 r8 r9; aarch64: x0..x5 */
     long result;        /* what the app gets; valid in post, set by hook for HANDLED */
     const void *site;   /* opaque; the address of the syscall instruction is
                            intercept_call_address() */

@@ -12,6 +12,7 @@ namespace intercept {
 namespace {
 
 constexpr size_t arena_bytes_min = 128 * 1024;
+constexpr size_t page_bytes_max = 65536; // of any processor that we know
 constexpr uint64_t lowest_address = 0x10000;
 
 bool within_reach(const AddressRange &span, uint64_t begin, uint64_t size_bytes) {
@@ -73,7 +74,7 @@ Arena *Arenas::find(const AddressRange &span, size_t size_bytes) {
     }
     if (count_ == arenas_max)
         return nullptr;
-    size_t wanted = size_bytes > arena_bytes_min ? (size_bytes + 4095) & ~size_t{4095} : arena_bytes_min;
+    size_t wanted = size_bytes > arena_bytes_min ? (size_bytes + page_bytes_max - 1) & ~(page_bytes_max - 1) : arena_bytes_min;
     // Level 2: where the kernel lets system calls through, if that is near enough.
     AddressRange exempt = exempt_range();
     uint64_t address =
@@ -99,6 +100,8 @@ bool Arenas::seal() {
         Arena &arena = arenas_[i];
         if (arena.sealed)
             continue;
+        __builtin___clear_cache(reinterpret_cast<char *>(arena.address),
+                                reinterpret_cast<char *>(arena.address + arena.used_bytes));
         long result = base::raw_syscall(SYS_mprotect, static_cast<long>(arena.address),
                                         static_cast<long>(arena.size_bytes), PROT_READ | PROT_EXEC);
         arena.sealed = result == 0;

@@ -1,6 +1,6 @@
 // patcher: stubs first, then the jumps to them.
 //
-//   text RX ─mprotect─► RWX ─ write jmp rel32 in each window ─mprotect─► RX
+//   text RX ─mprotect─► RWX ─ write a jump into each window ─mprotect─► RX
 //
 // X stays on in between since a signal handler may run in that very page. A
 // failure at any step leaves the sites concerned as they were.
@@ -11,12 +11,12 @@
 
 #include <cstring>
 #include <linux/membarrier.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 
 namespace intercept {
 namespace {
 
-constexpr uint64_t page_bytes = 4096;
 constexpr uint64_t cache_line_bytes = 64;
 constexpr uint8_t breakpoint = 0xcc;
 constexpr unsigned jump_bytes_max = 8;
@@ -39,16 +39,23 @@ size_t known_bytes(const SitePlan &site) {
 // Another thread may be anywhere: then the store must replace exactly one
 // instruction, and must not be seen half done (it stays within a cache line).
 bool one_store_is_enough(const SitePlan &site, uint64_t window) {
-    return site.instruction_count == 1 && window % cache_line_bytes <= cache_line_bytes - 8;
+    uint64_t stored_bytes = cpu.jump_bytes == sizeof(uint32_t) ? sizeof(uint32_t) : sizeof(uint64_t);
+    return site.instruction_count == 1 && window % cache_line_bytes <= cache_line_bytes - stored_bytes;
 }
 
 void store_jump(uint64_t window, const uint8_t *jump, const SitePlan &site, bool other_threads) {
     auto *text = reinterpret_cast<uint8_t *>(window);
     if (other_threads) {
+        if (cpu.jump_bytes == sizeof(uint32_t)) { // the whole of an aligned instruction
+            uint32_t whole;
+            memcpy(&whole, jump, sizeof whole);
+            __atomic_store_n(reinterpret_cast<uint32_t *>(text), whole, __ATOMIC_RELAXED);
+            return;
+        }
         uint64_t word;
         memcpy(&word, text, 8);
         memcpy(&word, jump, cpu.jump_bytes);
-        asm volatile("mov %1, %0" : "=m"(*reinterpret_cast<uint64_t *>(text)) : "r"(word) : "memory");
+        __atomic_store_n(reinterpret_cast<uint64_t *>(text), word, __ATOMIC_RELAXED);
         return;
     }
     memcpy(text, jump, cpu.jump_bytes);
@@ -63,6 +70,7 @@ bool protect(const AddressRange &range, uint32_t protection) {
 
 // Patches sites[first, last), which lie in one segment.
 void patch_run(const Object &object, SitePlan *sites, const uint64_t *stubs, size_t count, bool other_threads) {
+    const uint64_t page_bytes = getauxval(AT_PAGESZ);
     AddressRange pages{UINT64_MAX, 0};
     const Segment *segment = nullptr;
     for (size_t i = 0; i < count; i++) {
@@ -92,6 +100,8 @@ void patch_run(const Object &object, SitePlan *sites, const uint64_t *stubs, siz
     }
     if (writable)
         protect(pages, segment->protection);
+    // Where instructions and data have caches of their own.
+    __builtin___clear_cache(reinterpret_cast<char *>(pages.begin), reinterpret_cast<char *>(pages.end));
 }
 
 } // namespace

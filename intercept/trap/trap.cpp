@@ -1,6 +1,7 @@
 // The switch and the C++ half of the handler (arch/x86_64/trap_entry.S is the other).
 #include "intercept/trap/trap.h"
 
+#include "intercept/arch/x86_64/trap_stub.h"
 #include "intercept/hooks/registry.h"
 #include "intercept/trap/exempt_call.h"
 #include "intercept/trap/exempt_range.h"

@@ -1,5 +1,6 @@
 // An open-addressed table of two words an entry; the address is stored last.
 #include "intercept/trap/trap_sites.h"
+#include "intercept/arch/x86_64/trap_stub.h"
 
 #include "base/spin_lock.h"
 #include "intercept/trap/exempt_range.h"

@@ -4,11 +4,11 @@
 // keeps its stub when other code comes to stand there: the stub depends on it alone.
 #pragma once
 
-#include "intercept/arch/x86_64/trap_stub.h"
-
 #include <cstdint>
 
 namespace intercept {
+
+enum class TrapKind : uint8_t; // arch/<processor>/trap_stub.h
 
 // The stub of the call with this return address, made as `kind` if there is none yet. 0: no
 // memory left for it. Any context; all signals are blocked while one is made.

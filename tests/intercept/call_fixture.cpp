@@ -30,7 +30,11 @@ INTERCEPT_FILTER_FUNCTION int filter(const intercept_call *call) {
 
 void spoil() {
     spoil_vectors();
+#if defined(__aarch64__)
+    asm volatile("cmp xzr, xzr" ::: "cc");
+#else
     asm volatile("xor %%eax, %%eax\n stc" ::: "eax", "cc");
+#endif
 }
 
 int hook(intercept_call *call) {

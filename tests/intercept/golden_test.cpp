@@ -1,5 +1,5 @@
 // golden: each byte sequence of plans/<processor>.txt gets the plan that stands there.
-#include "intercept/arch/architecture.h"
+#include "intercept/arch/aarch64/architecture.h"
 #include "intercept/plan/planner.h"
 #include "intercept/plan/site_flags.h"
 #include "tests/intercept/made_object.h"
@@ -134,6 +134,10 @@ void check(const char *path, const Architecture &architecture, size_t cases_min)
 
 TEST(Golden, X86) {
     check(PLANS "/x86_64.txt", native_architecture, 50);
+}
+
+TEST(Golden, Aarch64) {
+    check(PLANS "/aarch64.txt", aarch64::architecture, 25);
 }
 
 } // namespace

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/raw_syscall.h"
 #include "intercept/include/pmemfile-intercept.h"
+#include "tests/intercept/vector_spoiler.h"
 
 #include <cstdlib>
 #include <cstring>
@@ -21,17 +22,6 @@ long parent_answer = -1;
 
 INTERCEPT_FILTER_FUNCTION int pass_filter(const intercept_call *call) {
     return call->nr == SYS_getppid ? INTERCEPT_FILTER_SERVE : INTERCEPT_FILTER_PASS;
-}
-
-// Destroys every vector register, as a filesystem that copies would.
-void spoil_vectors() {
-    asm volatile("pcmpeqd %%xmm0, %%xmm0\n pcmpeqd %%xmm1, %%xmm1\n pcmpeqd %%xmm2, %%xmm2\n pcmpeqd %%xmm3, %%xmm3\n"
-                 "pcmpeqd %%xmm4, %%xmm4\n pcmpeqd %%xmm5, %%xmm5\n pcmpeqd %%xmm6, %%xmm6\n pcmpeqd %%xmm7, %%xmm7\n"
-                 "pcmpeqd %%xmm8, %%xmm8\n pcmpeqd %%xmm9, %%xmm9\n pcmpeqd %%xmm10, %%xmm10\n"
-                 "pcmpeqd %%xmm11, %%xmm11\n pcmpeqd %%xmm12, %%xmm12\n pcmpeqd %%xmm13, %%xmm13\n"
-                 "pcmpeqd %%xmm14, %%xmm14\n pcmpeqd %%xmm15, %%xmm15\n" ::
-                     : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11",
-                       "xmm12", "xmm13", "xmm14", "xmm15");
 }
 
 int pass_hook(intercept_call *call) {

@@ -40,7 +40,10 @@ struct Record {
 Record *record = nullptr;
 
 bool makes_process(long nr) {
-    return nr == SYS_clone || nr == SYS_fork || nr == SYS_vfork || nr == SYS_clone3;
+    for (long one : intercept::process_kind_numbers)
+        if (nr == one)
+            return true;
+    return false;
 }
 
 int trace_hook(intercept_call *call) {
@@ -75,7 +78,7 @@ __attribute__((constructor)) void start() {
     const char *path = getenv("TRACE_ALL_RECORD");
     if (path == nullptr)
         return;
-    long file = base::raw_syscall(SYS_open, base::as_long(path), O_RDWR | O_CLOEXEC);
+    long file = base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(path), O_RDWR | O_CLOEXEC);
     if (base::is_error(file))
         return;
     long memory = base::raw_syscall(SYS_mmap, 0, sizeof(Record), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);

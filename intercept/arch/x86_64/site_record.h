@@ -23,6 +23,17 @@ struct SiteRecord {
     uint64_t flags; // SITE_VECTOR_DEAD | SITE_FLAGS_DEAD
 };
 
+inline uint64_t site_address(const SiteRecord &record) {
+    constexpr unsigned system_call_bytes = 2;
+    return record.return_address - system_call_bytes;
+}
+
+// Where the stub executes a call of that kind; 0: a site whose number is known at
+// planning time has no such code.
+inline uint64_t process_target(const SiteRecord &record, unsigned kind) {
+    return record.kind_target[kind];
+}
+
 static_assert(offsetof(SiteRecord, return_address) == RECORD_ADDRESS);
 static_assert(offsetof(SiteRecord, entry) == RECORD_ENTRY);
 static_assert(offsetof(SiteRecord, post_entry) == RECORD_POST_ENTRY);

@@ -36,7 +36,7 @@ static_assert(offsetof(siginfo_t, si_code) == SIGINFO_CODE && offsetof(ucontext_
               offsetof(ucontext_t, uc_mcontext.fpregs) == UCONTEXT_FPREGS);
 
 // How a trapped call goes on.
-enum class TrapKind {
+enum class TrapKind : uint8_t {
     hooked, // through the hooks, then the kernel
     pass,   // to the kernel: a call of our own
     guest,  // as hooked, from a program that has its own thread pointer (guest/)
