@@ -27,10 +27,6 @@ bool is_exec(const Event &event) {
     return event.number == SYS_execve || event.number == SYS_execveat;
 }
 
-bool lies_at(std::string_view path, std::string_view wanted) {
-    return path == wanted;
-}
-
 } // namespace
 
 bool TraceOutput::has_path(const Event &event) {
@@ -44,7 +40,7 @@ bool TraceOutput::has_path(const Event &event) {
         else if (call->kinds[i] == ArgumentKind::fd_)
             path = paths_.path_of(event.process, static_cast<int>(event.args[i]));
         for (const std::string &wanted : options_.selection.paths)
-            if (!path.empty() && lies_at(path, wanted))
+            if (!path.empty() && path == wanted)
                 return true;
     }
     return false;

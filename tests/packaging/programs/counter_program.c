@@ -1,0 +1,15 @@
+/* Looks at the processor's counter twice, with both instructions, and at the time of day. */
+#include <signal.h>
+#include <stdio.h>
+#include <time.h>
+#include <x86intrin.h>
+
+int main(void) {
+    unsigned processor;
+    struct timespec now;
+    signal(SIGSEGV, SIG_IGN); /* must not take the handler away */
+    unsigned long long first = __rdtsc(), second = __rdtscp(&processor);
+    clock_gettime(CLOCK_REALTIME, &now);
+    printf("%llu %llu %d\n", first, second, now.tv_sec > 1600000000);
+    return 0;
+}
