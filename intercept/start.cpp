@@ -8,6 +8,7 @@
 #include "base/raw_syscall.h"
 #include "intercept/arch/architecture.h"
 #include "intercept/arch/native.h"
+#include "intercept/guest/guest.h"
 #include "intercept/guest/launch.h"
 #include "intercept/hooks/registry.h"
 #include "intercept/levels.h"
@@ -177,6 +178,9 @@ using namespace intercept;
 extern "C" {
 
 int intercept_start(void) {
+    // In a guest whose loader has loaded us once more: its calls have their hooks.
+    if (base::raw_syscall(SYS_prctl, guest_question) == guest_answer)
+        return 0;
     prepare_processor();
     if (int launch = launch_start(); launch < 0)
         base::LogLine("intercept").text("level 3: no launcher (INTERCEPT_LAUNCHER): error ").number(-launch).write();

@@ -115,13 +115,11 @@ int map_segment(int descriptor, const Elf64_Phdr &header, uint64_t base) {
         if (base::is_error(got))
             return static_cast<int>(got);
     }
+    // The rest of the last page is the file's, and has to be zero, to the page's end: loaders allocate from it.
+    if (file_end % page_bytes != 0 && header.p_filesz != 0 && (protection & PROT_WRITE) != 0)
+        memset(reinterpret_cast<void *>(file_end), 0, page_end(file_end) - file_end);
     if (end == file_end)
         return 0;
-    // The rest of the last page is the file's, and has to be zero.
-    if (file_end % page_bytes != 0 && header.p_filesz != 0 && (protection & PROT_WRITE) != 0) {
-        uint64_t zero_end = page_end(file_end) < end ? page_end(file_end) : end;
-        memset(reinterpret_cast<void *>(file_end), 0, zero_end - file_end);
-    }
     uint64_t rest = header.p_filesz != 0 ? page_end(file_end) : page_begin(begin);
     if (rest >= page_end(end))
         return 0;

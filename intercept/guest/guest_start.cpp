@@ -130,6 +130,9 @@ extern "C" int intercept_run_program(int descriptor, const char *path, char **ar
     StartBlock block{};
     if (!guest_is_possible() || !find_block(argv, block))
         return -EOPNOTSUPP;
+    // First the exempt range, so that nothing of the program comes to lie in it.
+    if (int traps = start_traps(); traps != 0)
+        return traps;
     ElfImage program;
     ElfImage interpreter;
     if (int result = elf_map(descriptor, random_place(), program); result != 0)
@@ -143,8 +146,6 @@ extern "C" int intercept_run_program(int descriptor, const char *path, char **ar
             return result;
         loader = &interpreter;
     }
-    if (int traps = start_traps(); traps != 0)
-        return traps;
     program_path_set(path);
     if (int threads = guest_threads_start(); threads != 0)
         return threads;

@@ -3,6 +3,7 @@
 
 #include "base/spin_lock.h"
 #include "intercept/arch/x86_64/trap_stub.h"
+#include "intercept/guest/guest.h"
 #include "intercept/hooks/registry.h"
 #include "intercept/trap/exempt_call.h"
 #include "intercept/trap/program_memory.h"
@@ -211,6 +212,10 @@ int serve(intercept_call *call) {
     case SYS_execveat:
         return serve_exec(call);
     case SYS_prctl:
+        if (call->args[0] == guest_question && guest_is_active()) {
+            call->result = guest_answer;
+            return INTERCEPT_HANDLED;
+        }
         if (call->args[0] != PR_SET_SYSCALL_USER_DISPATCH)
             return INTERCEPT_PASS;
         call->result = -EINVAL; // as a kernel that has none: it is in use
