@@ -32,7 +32,7 @@ done
 # Dynamic ones: the loader is the program's own, and what it loads once more from LD_PRELOAD stays quiet.
 output=$(PASS_ALL_GETPPID=4711 run bash -c 'echo $PPID; ls -d /; (exit 3); echo $?' 2>&1)
 [ "$output" = $'4711\n/\n3' ] || fail "a dynamic program: $output"
-output=$(run python3 -c 'import threading
+output=$(run /usr/bin/python3 -c 'import threading
 t = threading.Thread(target=lambda: print("in a thread")); t.start(); t.join()' 2>&1)
 [ "$output" = "in a thread" ] || fail "a dynamic program with threads: $output"
 
