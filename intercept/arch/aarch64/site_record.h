@@ -42,11 +42,5 @@ static_assert(offsetof(SiteRecord, pass) == RECORD_PASS);
 static_assert(offsetof(SiteRecord, answered) == RECORD_ANSWERED);
 static_assert(offsetof(SiteRecord, process) == RECORD_PROCESS);
 static_assert(offsetof(SiteRecord, flags) == RECORD_FLAGS);
-static_assert(offsetof(intercept_call, nr) == FRAME_NR);
-static_assert(offsetof(intercept_call, args) == FRAME_ARG0);
-static_assert(offsetof(intercept_call, result) == FRAME_RESULT);
-static_assert(offsetof(intercept_call, site) == FRAME_SITE);
-static_assert(offsetof(intercept_call, opaque) == FRAME_OPAQUE);
-static_assert(sizeof(intercept_call) == FRAME_SAVED);
 
 } // namespace intercept::aarch64

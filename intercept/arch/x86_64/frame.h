@@ -4,23 +4,10 @@
  * asserts each offset. */
 #pragma once
 
+#include "intercept/arch/call_frame.h"
 #include "intercept/plan/site_flags.h"
 
-#define FRAME_NR 0
-#define FRAME_ARG0 8
-#define FRAME_ARG1 16
-#define FRAME_ARG2 24
-#define FRAME_ARG3 32
-#define FRAME_ARG4 40
-#define FRAME_ARG5 48
-#define FRAME_RESULT 56
-#define FRAME_SITE 64
-#define FRAME_OPAQUE 72
-/* behind struct intercept_call: the app's registers, in the order of args */
-#define FRAME_SAVED 80
-#define FRAME_MASK 128
-#define FRAME_ACTION 136
-#define FRAME_RBP 144
+#define FRAME_RBP FRAME_REST
 #define FRAME_FLAGS 152
 #define FRAME_BYTES 160
 
@@ -29,16 +16,6 @@
 #define RECORD_POST_ENTRY 16
 #define RECORD_KIND_TARGET 24
 #define RECORD_FLAGS 56
-
-/* Of a byte of intercept_table: the hooks; the bit above them is words_bit. */
-#define SLOTS_MASK 0x7f
-
-/* What intercept_dispatch_hook tells the entry to do. */
-#define ACTION_HANDLED 0
-#define ACTION_PASS 1
-#define ACTION_EXECUTE 2
-#define ACTION_EXECUTE_POST 3
-#define ACTION_PROCESS 4 /* ACTION_PROCESS + index of the kind */
 
 #define VECTOR_NONE 0
 #define VECTOR_SSE 1

@@ -39,11 +39,5 @@ static_assert(offsetof(SiteRecord, entry) == RECORD_ENTRY);
 static_assert(offsetof(SiteRecord, post_entry) == RECORD_POST_ENTRY);
 static_assert(offsetof(SiteRecord, kind_target) == RECORD_KIND_TARGET);
 static_assert(offsetof(SiteRecord, flags) == RECORD_FLAGS);
-static_assert(offsetof(intercept_call, nr) == FRAME_NR);
-static_assert(offsetof(intercept_call, args) == FRAME_ARG0);
-static_assert(offsetof(intercept_call, result) == FRAME_RESULT);
-static_assert(offsetof(intercept_call, site) == FRAME_SITE);
-static_assert(offsetof(intercept_call, opaque) == FRAME_OPAQUE);
-static_assert(sizeof(intercept_call) == FRAME_SAVED);
 
 } // namespace intercept
