@@ -1,5 +1,6 @@
 #include "posix-shim/calls/proc_tables.h"
 
+#include "base/decimal.h"
 #include "base/raw_syscall.h"
 #include "posix-shim/paths/route.h"
 #include "posix-shim/paths/shadow_path.h"
@@ -59,12 +60,7 @@ public:
         return *this;
     }
     Text &number(uint64_t value) {
-        char digits[20];
-        unsigned at = sizeof digits;
-        do
-            digits[--at] = static_cast<char>('0' + value % 10);
-        while ((value /= 10) != 0);
-        return text({digits + at, sizeof digits - at});
+        return text(base::Decimal(value).text());
     }
     // As mountinfo writes a name: blanks and backslashes in octal.
     Text &name(std::string_view name) {
@@ -93,14 +89,8 @@ public:
         if (failure_ != 0 || descriptor_ < 0)
             return descriptor_ < 0 ? descriptor_ : failure_;
         char link[40] = "/proc/self/fd/";
-        size_t length = std::strlen(link);
-        char digits[12];
-        unsigned count = 0;
-        for (auto number = static_cast<unsigned>(descriptor_); number != 0 || count == 0; number /= 10)
-            digits[count++] = static_cast<char>('0' + number % 10);
-        while (count > 0)
-            link[length++] = digits[--count];
-        link[length] = 0;
+        const base::Decimal number(static_cast<uint64_t>(descriptor_));
+        std::memcpy(link + std::strlen(link), number.text().data(), number.text().size()); // zeros behind it
         return base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(link), O_RDONLY | (flags & O_CLOEXEC));
     }
 

@@ -1,4 +1,5 @@
 // What a file tells about itself: stat, statx, access, readlink, statfs.
+#include "base/decimal.h"
 #include "posix-shim/calls/path_call.h"
 #include "posix-shim/calls/proc_tables.h"
 #include "posix-shim/calls/served_calls.h"
@@ -171,20 +172,12 @@ Result<size_t> magic_link_text(Thread &thread, const Route &route, char *buffer,
         return inside.error();
     // As the kernel marks what has no name any more; which name it had is not known.
     BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, route.id));
-    InodeNumber inode = file->inode.load();
-    constexpr std::string_view prefix = "/#inode:";
-    constexpr std::string_view suffix = " (deleted)";
-    std::memcpy(buffer + length, prefix.data(), prefix.size());
-    length += prefix.size();
-    char digits[20];
-    unsigned count = 0;
-    do
-        digits[count++] = static_cast<char>('0' + inode % 10);
-    while ((inode /= 10) != 0);
-    while (count > 0)
-        buffer[length++] = digits[--count];
-    std::memcpy(buffer + length, suffix.data(), suffix.size());
-    return length + suffix.size();
+    const base::Decimal number(file->inode.load());
+    for (const std::string_view part : {std::string_view("/#inode:"), number.text(), std::string_view(" (deleted)")}) {
+        std::memcpy(buffer + length, part.data(), part.size());
+        length += part.size();
+    }
+    return length;
 }
 
 long serve_readlink_form(Request &request, PathArgument argument, int buffer_index) {

@@ -2,6 +2,7 @@
 // time the pool file's change time. They, the size and the pool's own name tell whether it is still good.
 #include "posix-shim/process/shadow.h"
 
+#include "base/decimal.h"
 #include "base/raw_syscall.h"
 #include "libpmemfile/file/data.h"
 #include "libpmemfile/fs/attribute_calls.h"
@@ -43,12 +44,7 @@ public:
         return *this;
     }
     Path &number(uint64_t value) {
-        char digits[20];
-        unsigned at = sizeof digits;
-        do
-            digits[--at] = static_cast<char>('0' + value % 10);
-        while ((value /= 10) != 0);
-        return text({digits + at, sizeof digits - at});
+        return text(base::Decimal(value).text());
     }
     Result<size_t> length() const {
         return fits_ ? Result<size_t>(length_) : Result<size_t>(error(ENAMETOOLONG));

@@ -6,22 +6,7 @@ pmemfile=$(realpath "$1")
 dir=$(mktemp -d /tmp/pmemfile-surroundings.XXXXXX)
 trap 'rm -rf "$dir"' EXIT
 chmod 755 "$dir"
-failed=0
-passed=0
-# expect CODE OUT ERR COMMAND...: as in switches.sh.
-expect() {
-    local code=$1 out=$2 err=$3 got
-    shift 3
-    timeout 60 "$@" >"$dir/out" 2>"$dir/err"
-    got=$?
-    if [ "$got" -eq "$code" ] && { [ -n "$out" ] || [ ! -s "$dir/out" ]; } && { [ -n "$err" ] || [ ! -s "$dir/err" ]; } &&
-        grep -qE -- "${out:-^}" <(cat "$dir/out"; echo) && grep -qE -- "${err:-^}" <(cat "$dir/err"; echo); then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAILED: $*: exit code $got (want $code), out: $(head -c 2000 "$dir/out"), err: $(head -c 2000 "$dir/err")"
-    fi
-}
+. "$(dirname "$0")/expect.sh"
 mkdir "$dir/mount"
 pool=$dir/pool
 "$pmemfile" mkfs -s 32M "$pool" >/dev/null || exit 1
