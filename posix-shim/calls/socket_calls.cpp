@@ -147,6 +147,24 @@ void keep_passed(Request &request, const struct msghdr &message) {
     }
 }
 
+// A message to a socket in a pool: a header with the address for the kernel, which reads it and does not change it; in
+// the context's buffer. Null: it goes elsewhere.
+Result<struct msghdr *> address_message(ThreadContext &context, const struct msghdr &message) {
+    struct sockaddr_un address;
+    if (!has_path(message.msg_name, message.msg_namelen, &address))
+        return static_cast<struct msghdr *>(nullptr);
+    BASE_TRY_ASSIGN(const size_t found, find_socket(context, path_of(address, message.msg_namelen)));
+    if (found == 0)
+        return static_cast<struct msghdr *>(nullptr);
+    constexpr size_t header_offset = 128; // behind the address, aligned
+    static_assert(header_offset >= sizeof(struct sockaddr_un) && header_offset % alignof(struct msghdr) == 0);
+    auto *changed = reinterpret_cast<struct msghdr *>(context.buffer + header_offset);
+    *changed = message;
+    changed->msg_name = context.buffer;
+    changed->msg_namelen = static_cast<socklen_t>(found);
+    return changed;
+}
+
 } // namespace
 
 long serve_bind(Request &request) {
@@ -186,42 +204,48 @@ long serve_sendto(Request &request) {
 
 long serve_sendmsg(Request &request) {
     struct msghdr message;
-    struct sockaddr_un address;
     if (!copy_in(&message, reinterpret_cast<void *>(request.args[1]), sizeof(message)).ok())
         return pass_to_kernel;
     if (message.msg_controllen != 0)
         keep_passed(request, message);
-    if (!has_path(message.msg_name, message.msg_namelen, &address))
-        return pass_to_kernel;
-    const Result<size_t> found = find_socket(request.context, path_of(address, message.msg_namelen));
-    if (!found.ok())
-        return kernel_result(Status(found.error()));
-    if (*found == 0)
-        return pass_to_kernel;
-    // The kernel reads a header of ours, which it does not change.
-    message.msg_name = request.context.buffer;
-    message.msg_namelen = static_cast<socklen_t>(*found);
-    auto *copy = reinterpret_cast<struct msghdr *>(request.context.buffer + sizeof(struct sockaddr_un) + 18);
-    std::memcpy(copy, &message, sizeof message);
-    request.args[1] = base::as_long(copy);
+    const Result<struct msghdr *> changed = address_message(request.context, message);
+    if (!changed.ok())
+        return kernel_result(Status(changed.error()));
+    if (*changed != nullptr)
+        request.args[1] = base::as_long(*changed);
     return pass_to_kernel;
 }
 
+// One by one, as the kernel does it, when one of them goes to a socket in a pool.
 long serve_sendmmsg(Request &request) {
+    auto *user = reinterpret_cast<struct mmsghdr *>(request.args[1]);
+    const unsigned count = std::min(static_cast<unsigned>(request.args[2]), 1024u); // as Linux
+    bool any = false;
     struct mmsghdr message;
-    struct sockaddr_un address;
-    auto *user = reinterpret_cast<const struct mmsghdr *>(request.args[1]);
-    unsigned count = std::min(static_cast<unsigned>(request.args[2]), 1024u);
     for (unsigned i = 0; i < count && copy_in(&message, user + i, sizeof(message)).ok(); i++) {
         if (message.msg_hdr.msg_controllen != 0)
             keep_passed(request, message.msg_hdr);
-        if (!has_path(message.msg_hdr.msg_name, message.msg_hdr.msg_namelen, &address))
-            continue;
-        const Result<size_t> found = find_socket(request.context, path_of(address, message.msg_hdr.msg_namelen));
-        if (!found.ok() || *found != 0)
-            return refused(request, ECONNREFUSED, "sendmmsg to a unix socket in a pool");
+        const Result<struct msghdr *> changed = address_message(request.context, message.msg_hdr);
+        any = any || !changed.ok() || *changed != nullptr;
     }
-    return pass_to_kernel;
+    if (!any)
+        return pass_to_kernel;
+    for (unsigned i = 0; i < count; i++) {
+        long sent = -EFAULT;
+        if (copy_in(&message, user + i, sizeof(message)).ok()) {
+            const Result<struct msghdr *> changed = address_message(request.context, message.msg_hdr);
+            const void *header = changed.ok() && *changed != nullptr ? *changed : &message.msg_hdr;
+            sent = changed.ok()
+                       ? base::raw_syscall(SYS_sendmsg, request.args[0], base::as_long(header), request.args[3])
+                       : kernel_result(Status(changed.error()));
+        }
+        const auto length = static_cast<unsigned>(sent);
+        if (!base::is_error(sent) && !copy_out(&user[i].msg_len, &length, sizeof length).ok())
+            sent = -EFAULT;
+        if (base::is_error(sent))
+            return i > 0 ? static_cast<long>(i) : sent;
+    }
+    return count;
 }
 
 // getsockname and getpeername: a rendezvous' address becomes the one that was asked for.

@@ -79,6 +79,28 @@ print(one.sendto(b'sendto', 'other'), other.recv(100))
 print(one.sendmsg([b'send', b'msg'], [], 0, 'other'), other.recv(100))
 other.sendto(b'back', other.recvfrom(100)[1] if one.sendto(b'who', 'other') else None)
 print(one.recv(100))
+class Message(ctypes.Structure):
+    _fields_ = [('name', ctypes.c_void_p), ('name_length', ctypes.c_uint), ('vectors', ctypes.c_void_p), ('vector_count', ctypes.c_size_t),
+                ('control', ctypes.c_void_p), ('control_length', ctypes.c_size_t), ('flags', ctypes.c_long), ('length', ctypes.c_uint)]
+
+
+def send_many(*addresses):
+    messages, keep = (Message * len(addresses))(), []
+    for number, address in enumerate(addresses):
+        name = ctypes.create_string_buffer(struct.pack('H', socket.AF_UNIX) + address + b'\0')
+        text = ctypes.create_string_buffer(b'message %d' % number)
+        vector = ctypes.create_string_buffer(struct.pack('QQ', ctypes.addressof(text), 9 + number))
+        keep += [name, text, vector]
+        messages[number] = Message(ctypes.addressof(name), len(name) - 1, ctypes.addressof(vector), 1, None, 0, 0, 0)
+    sent = ctypes.CDLL(None, use_errno=True).sendmmsg(one.fileno(), messages, len(addresses), 0)
+    print('sendmmsg', sent, [message.length for message in messages], errno.errorcode[ctypes.get_errno()] if sent < 0 else '')
+
+
+send_many(b'other', b'other')
+print(other.recv(100), other.recv(100))
+send_many(b'other', b'none', b'other')
+print(other.recv(100))
+send_many(b'none', b'other')
 tried('to none', lambda: one.sendto(b'x', 'none'))
 os.chmod('other', 0)
 if os.fork() == 0:
