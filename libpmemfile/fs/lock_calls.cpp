@@ -2,7 +2,6 @@
 // the end); the table of locks wants first and last byte.
 #include "libpmemfile/fs/lock_calls.h"
 
-#include "base/raw_syscall.h"
 #include "libpmemfile/fs/attribute_calls.h"
 
 #include <sys/file.h>
@@ -37,8 +36,9 @@ base::Result<LockRange> range_of(Thread &thread, const OpenFile &file, const str
     return range;
 }
 
-uint32_t own_pid() {
-    return static_cast<uint32_t>(base::raw_syscall(SYS_getpid));
+// As the slot has it since the process began: sqlite locks and unlocks six times in a transaction.
+uint32_t own_pid(const Thread &thread) {
+    return thread.pool->segment->processes()[thread.pool->process_slot].pid.load(std::memory_order_relaxed);
 }
 
 } // namespace
@@ -53,7 +53,7 @@ base::Status fs_lock_record(Thread &thread, OpenFileId id, int command, struct f
     LockOwner owner;
     owner.family = of_description ? LockFamily::description : LockFamily::posix;
     owner.description = of_description ? id : 0;
-    owner.pid = own_pid();
+    owner.pid = own_pid(thread);
     if (command == F_GETLK || command == F_OFD_GETLK) {
         if (lock.l_type != F_RDLCK && lock.l_type != F_WRLCK)
             return base::error(EINVAL);
@@ -86,7 +86,7 @@ base::Status fs_flock(Thread &thread, OpenFileId id, int operation, bool (*inter
     default:
         return base::error(EINVAL);
     }
-    LockOwner owner{LockFamily::flock, id, own_pid()};
+    LockOwner owner{LockFamily::flock, id, own_pid(thread)};
     return advisory_lock_set(thread, file->inode.load(), owner, type, {}, (operation & LOCK_NB) == 0, interrupted);
 }
 

@@ -49,7 +49,7 @@ struct BASE_CAPABILITY("robust lock") RobustLock {
 // on byte (liveness_first_byte + index) of the runtime file for it (liveness.h).
 struct alignas(64) ProcessSlot {
     std::atomic<uint64_t> incarnation; // 0 = free; else a number never used before
-    std::atomic<uint32_t> pid;         // for people; never for decisions
+    std::atomic<uint32_t> pid;         // for people and F_GETLK; never for decisions
     std::atomic<uint32_t> state;       // 0 free, 1 live, 2 being collected
 };
 

@@ -27,6 +27,7 @@ pmemfile::Thread thread;
 shim::ThreadContext context;
 shim::WorkingDirectory cwd;
 alignas(64) std::byte image[65536];
+alignas(4096) std::byte segment[sizeof(pmemfile::Segment) + sizeof(pmemfile::ProcessSlot)]; // one process
 } // namespace
 
 void mount(const std::string &directory, const std::string &token_path) {
@@ -41,6 +42,8 @@ void mount(const std::string &directory, const std::string &token_path) {
     mount.host_inode = status.st_ino;
     mount.pool.persist = pmemfile::Persist(image, sizeof(image), pmemfile::Medium{});
     mount.pool.superblock_offset = 4096;
+    mount.pool.segment = reinterpret_cast<pmemfile::Segment *>(segment);
+    mount.pool.segment->processes_offset = sizeof(pmemfile::Segment);
     reinterpret_cast<pmemfile::Superblock *>(image + 4096)->root_inode = root_inode;
     if (shim::token_file_open(mount, token_path.c_str()) != 0)
         abort();
