@@ -2,6 +2,7 @@
 // is to do then. Runs with the vector state saved.
 #include "intercept/arch/native.h"
 #include "intercept/hooks/registry.h"
+#include "intercept/objects/loader_watch.h"
 
 using namespace intercept;
 
@@ -30,6 +31,9 @@ constexpr unsigned generation_shift(unsigned slot) {
 }
 static_assert(generation_shift(hook_slots - 1) == 56);
 
+// In the low byte, where no slot is: the loader watch wants the result.
+constexpr uint64_t loader_mark = words_bit;
+
 uint64_t post_mark(unsigned slot, const HookFunctions &hook) {
     return uint64_t{1} << slot | uint64_t{hook.generation / 2 & 0xff} << generation_shift(slot);
 }
@@ -53,6 +57,9 @@ uint32_t after_hooks(intercept_call *call, long number, uint64_t post) {
 } // namespace
 
 extern "C" {
+
+__attribute__((visibility("hidden"))) INTERCEPT_FILTER_FUNCTION uint64_t
+intercept_dispatch_filter(const intercept_call *call, uint32_t mask);
 
 __attribute__((visibility("hidden"))) uint32_t intercept_dispatch_hook(intercept_call *call, uint32_t mask) {
     long number = call->nr;
@@ -96,6 +103,26 @@ __attribute__((visibility("hidden"))) uint32_t intercept_after_lone_hook(interce
     return after_hooks(call, number, post ? post_mark(slot, hook) : 0);
 }
 
+// A call of the dynamic loader that maps or unmaps. It is looked at whoever answers it,
+// and the hooks' filters have not been asked yet.
+__attribute__((visibility("hidden"))) uint32_t intercept_dispatch_loader(intercept_call *call, uint32_t mask) {
+    loader_calls(*call);
+    bool wants_result = loader_wants_result(call->nr);
+    uint64_t serve = 0;
+    if (intercept_bypass_depth <= 0)
+        serve = intercept_dispatch_filter(call, mask & SLOTS_MASK);
+    uint32_t action = serve != 0 ? intercept_dispatch_hook(call, static_cast<uint32_t>(serve)) : ACTION_PASS;
+    if (!wants_result || action >= ACTION_PROCESS)
+        return action;
+    if (action == ACTION_HANDLED) {
+        loader_called(*call);
+        return action;
+    }
+    auto *marks = reinterpret_cast<uint64_t *>(reinterpret_cast<char *>(call) + FRAME_MASK);
+    *marks = (action == ACTION_EXECUTE_POST ? *marks : 0) | loader_mark;
+    return ACTION_EXECUTE_POST;
+}
+
 // The hooks that asked, in reverse order: the last to see the call before the
 // kernel is the first to see it after.
 __attribute__((visibility("hidden"))) void intercept_dispatch_post(intercept_call *call) {
@@ -118,6 +145,8 @@ __attribute__((visibility("hidden"))) void intercept_dispatch_post(intercept_cal
     for (unsigned slot = 0; left != 0; slot++)
         if ((left >> slot & 1) != 0)
             run(slot);
+    if ((marks & loader_mark) != 0)
+        loader_called(*call);
 }
 
 // After fork and its kin nobody remembers who asked: every hook of that number.

@@ -153,7 +153,9 @@ INTERCEPT_API int intercept_start(void);
 
 /* Which objects intercept_start patches. `wanted` is asked for each object that
  * is not ours: 0 = leave it alone; it is called on the thread of
- * intercept_start, may use the loader and libc, and is not called afterwards. NULL: all.
+ * intercept_start, and for objects that come later on the thread that loads them, in
+ * the middle of dlopen: no malloc, no locks. NULL: all. Level 1 needs the loader
+ * (ld-linux) among the wanted.
  * An object that was left alone can be patched by a later start. It costs a call
  * nothing, since sites that are not patched have no hook at all. (A hook that
  * only wants some of the patched objects compares intercept_call_address in its
@@ -181,6 +183,7 @@ struct intercept_statistics {
     size_t failed;         /* proven, but memory or protection said no */
     int traps_on;          /* level 2 is at work */
     size_t trap_sites;     /* addresses whose calls have been trapped so far */
+    size_t objects_later;  /* of the objects: loaded after intercept_start */
 };
 INTERCEPT_API void intercept_get_statistics(struct intercept_statistics *out);
 
@@ -198,9 +201,11 @@ struct intercept_site_info {
     int state;           /* enum intercept_site_state */
     long nr;             /* the number when the window fixes it, else -1 */
     int vector_dead;
+    const char *why; /* why it is not patched; "" if it is */
 };
-/* Calls `visit` for each site until it returns non-zero; returns that, or 0.
- * The strings live as long as the object stays loaded. */
+/* Calls `visit` for each site until it returns non-zero; returns that, or 0. The
+ * paths live as long as the object stays loaded. `visit` must not load or unload
+ * objects. -EDEADLK in a visitor. */
 INTERCEPT_API int intercept_visit_sites(int (*visit)(const struct intercept_site_info *, void *), void *argument);
 
 /* Address of the syscall instruction that a call came from. */

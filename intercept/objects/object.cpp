@@ -1,6 +1,9 @@
 // object: walks the loader's list and turns program headers into ranges.
 #include "intercept/objects/object.h"
 
+#include "base/raw_syscall.h"
+
+#include <cerrno>
 #include <cstring>
 #include <elf.h>
 #include <sys/auxv.h>
@@ -8,6 +11,14 @@
 
 namespace intercept {
 namespace {
+
+constexpr uint64_t page_bytes = 4096;
+constexpr long populate_read = 22; // MADV_POPULATE_READ, newer than the headers of some systems
+#if defined(__x86_64__)
+constexpr unsigned native_machine = EM_X86_64;
+#elif defined(__aarch64__)
+constexpr unsigned native_machine = EM_AARCH64;
+#endif
 
 void read_build_id(Object &object, uint64_t address, uint64_t size_bytes) {
     uint64_t end = address + size_bytes;
@@ -27,14 +38,12 @@ void read_build_id(Object &object, uint64_t address, uint64_t size_bytes) {
     }
 }
 
-} // namespace
-
-void describe_object(Object &object, const dl_phdr_info &info) {
-    object.path = info.dlpi_name != nullptr ? info.dlpi_name : "";
-    object.base = info.dlpi_addr;
+void describe_segments(Object &object, uint64_t base, const ElfW(Phdr) * headers, unsigned header_count) {
+    object.path = "";
+    object.base = base;
     object.span = {UINT64_MAX, 0};
-    for (int i = 0; i < info.dlpi_phnum; i++) {
-        const ElfW(Phdr) &header = info.dlpi_phdr[i];
+    for (unsigned i = 0; i < header_count; i++) {
+        const ElfW(Phdr) &header = headers[i];
         uint64_t begin = object.base + header.p_vaddr;
         switch (header.p_type) {
         case PT_LOAD: {
@@ -58,22 +67,63 @@ void describe_object(Object &object, const dl_phdr_info &info) {
             break;
         case PT_DYNAMIC:
             object.dynamic = reinterpret_cast<const ElfW(Dyn) *>(begin);
-            break;
-        case PT_NOTE:
-            if (object.build_id_bytes == 0)
-                read_build_id(object, begin, header.p_memsz);
+            object.dynamic_count = header.p_memsz / sizeof(ElfW(Dyn));
             break;
         default:
             break;
         }
     }
-    uint64_t strings = dynamic_address(object, DT_STRTAB);
-    uint64_t soname = dynamic_value(object, DT_SONAME);
-    object.is_libc =
-        strings != 0 && soname != 0 && strcmp(reinterpret_cast<const char *>(strings + soname), "libc.so.6") == 0;
 }
 
-namespace {
+void describe(Object &object, uint64_t base, const ElfW(Phdr) * headers, unsigned header_count) {
+    describe_segments(object, base, headers, header_count);
+    for (unsigned i = 0; i < header_count; i++)
+        if (headers[i].p_type == PT_NOTE && object.build_id_bytes == 0 &&
+            object.readable(base + headers[i].p_vaddr, headers[i].p_memsz))
+            read_build_id(object, base + headers[i].p_vaddr, headers[i].p_memsz);
+    if (!object.readable(reinterpret_cast<uint64_t>(object.dynamic), object.dynamic_count * sizeof(ElfW(Dyn))))
+        object.dynamic_count = 0;
+    uint64_t strings = dynamic_address(object, DT_STRTAB);
+    uint64_t soname = dynamic_value(object, DT_SONAME);
+    constexpr char libc_name[] = "libc.so.6";
+    if (strings == 0 || soname == 0 || !object.readable(strings + soname, sizeof libc_name))
+        return;
+    auto *name = reinterpret_cast<const char *>(strings + soname);
+    object.is_libc = strcmp(name, libc_name) == 0;
+    object.is_loader = strncmp(name, "ld-linux", 8) == 0 || strncmp(name, "ld64", 4) == 0;
+}
+
+// The bytes at `address` are there.
+bool is_populated(uint64_t begin, uint64_t end) {
+    uint64_t first = begin & ~uint64_t{page_bytes - 1};
+    uint64_t last = (end + page_bytes - 1) & ~uint64_t{page_bytes - 1};
+    long result =
+        base::raw_syscall(SYS_madvise, static_cast<long>(first), static_cast<long>(last - first), populate_read);
+    // Kernels before 5.14 can not tell: then the object is believed.
+    return result == 0 || result == -EINVAL;
+}
+
+const ElfW(Phdr) * headers_in_place(uint64_t begin, unsigned &count) {
+    if (!is_populated(begin, begin + page_bytes))
+        return nullptr;
+    auto *header = reinterpret_cast<const ElfW(Ehdr) *>(begin);
+    bool good = memcmp(header->e_ident, ELFMAG, SELFMAG) == 0 && header->e_ident[EI_CLASS] == ELFCLASS64 &&
+                header->e_machine == native_machine && (header->e_type == ET_DYN || header->e_type == ET_EXEC) &&
+                header->e_phentsize == sizeof(ElfW(Phdr)) && header->e_phnum != 0 &&
+                header->e_phoff >= sizeof *header && header->e_phoff <= page_bytes &&
+                header->e_phnum <= (page_bytes - header->e_phoff) / sizeof(ElfW(Phdr));
+    count = good ? header->e_phnum : 0;
+    return good ? reinterpret_cast<const ElfW(Phdr) *>(begin + header->e_phoff) : nullptr;
+}
+
+// The lowest address that the program headers ask for, page-aligned; UINT64_MAX: none.
+uint64_t lowest_page(const ElfW(Phdr) * headers, unsigned count) {
+    uint64_t lowest = UINT64_MAX;
+    for (unsigned i = 0; i < count; i++)
+        if (headers[i].p_type == PT_LOAD && headers[i].p_vaddr < lowest)
+            lowest = headers[i].p_vaddr & ~uint64_t{page_bytes - 1};
+    return lowest;
+}
 
 struct Listing {
     base::PageArray<Object> *out;
@@ -81,16 +131,58 @@ struct Listing {
     bool failed;
 };
 
+bool add(const Listing &listing, const Object &object) {
+    if (object.segment_count == 0 || object.span.contains(listing.vdso))
+        return true;
+    for (const Object &known : *listing.out)
+        if (known.span.begin == object.span.begin)
+            return true;
+    return listing.out->push(object);
+}
+
+} // namespace
+
+void describe_object(Object &object, const dl_phdr_info &info) {
+    describe(object, info.dlpi_addr, info.dlpi_phdr, info.dlpi_phnum);
+    object.path = info.dlpi_name != nullptr ? info.dlpi_name : "";
+}
+
+namespace {
+
 int visit(dl_phdr_info *info, size_t, void *argument) {
     auto *listing = static_cast<Listing *>(argument);
     Object object{};
     describe_object(object, *info);
-    if (object.segment_count == 0 || object.span.contains(listing->vdso))
-        return 0;
-    if (!listing->out->push(object))
-        listing->failed = true;
+    listing->failed = !add(*listing, object);
     return listing->failed ? 1 : 0;
 }
+
+// dl_iterate_phdr shows the namespace of its caller. The others (dlmopen, audit
+// libraries) hang on the structure that is there for debuggers.
+#ifdef __GLIBC__
+bool list_other_namespaces(const Listing &listing) {
+    uint64_t address = 0;
+    for (const Object &object : *listing.out)
+        if (object.path[0] == 0) // the program
+            address = dynamic_value(object, DT_DEBUG);
+    auto *first = reinterpret_cast<const r_debug_extended *>(address);
+    if (first == nullptr || first->base.r_version < 2)
+        return true;
+    for (auto *space = first->r_next; space != nullptr; space = space->r_next)
+        for (const link_map *map = space->base.r_map; map != nullptr; map = map->l_next) {
+            unsigned count = 0;
+            const ElfW(Phdr) *headers = headers_in_place(map->l_addr, count);
+            if (headers == nullptr)
+                continue;
+            Object object{};
+            describe(object, map->l_addr, headers, count);
+            object.path = map->l_name;
+            if (!add(listing, object))
+                return false;
+        }
+    return true;
+}
+#endif
 
 } // namespace
 
@@ -130,11 +222,9 @@ uint64_t dynamic_address(const Object &object, int64_t tag) {
 }
 
 uint64_t dynamic_value(const Object &object, int64_t tag) {
-    if (object.dynamic == nullptr)
-        return 0;
-    for (const ElfW(Dyn) *entry = object.dynamic; entry->d_tag != DT_NULL; entry++)
-        if (entry->d_tag == tag)
-            return entry->d_un.d_val;
+    for (size_t i = 0; i < object.dynamic_count && object.dynamic[i].d_tag != DT_NULL; i++)
+        if (object.dynamic[i].d_tag == tag)
+            return object.dynamic[i].d_un.d_val;
     return 0;
 }
 
@@ -156,8 +246,8 @@ bool is_defined_function(const ElfW(Sym) & symbol) {
 bool has_text_relocations(const Object &object) {
     if ((dynamic_value(object, DT_FLAGS) & DF_TEXTREL) != 0)
         return true;
-    for (const ElfW(Dyn) *entry = object.dynamic; entry != nullptr && entry->d_tag != DT_NULL; entry++)
-        if (entry->d_tag == DT_TEXTREL)
+    for (size_t i = 0; i < object.dynamic_count && object.dynamic[i].d_tag != DT_NULL; i++)
+        if (object.dynamic[i].d_tag == DT_TEXTREL)
             return true;
     return false;
 }
@@ -165,7 +255,47 @@ bool has_text_relocations(const Object &object) {
 bool list_objects(base::PageArray<Object> &out) {
     Listing listing{&out, getauxval(AT_SYSINFO_EHDR), false};
     dl_iterate_phdr(visit, &listing);
+#ifdef __GLIBC__
+    if (!listing.failed)
+        listing.failed = !list_other_namespaces(listing);
+#endif
     return !listing.failed;
+}
+
+bool describe_mapped(const AddressRange &range, Object &out) {
+    unsigned count = 0;
+    const ElfW(Phdr) *headers = headers_in_place(range.begin, count);
+    if (headers == nullptr)
+        return false;
+    uint64_t lowest = lowest_page(headers, count);
+    for (unsigned i = 0; i < count; i++) {
+        const ElfW(Phdr) &header = headers[i];
+        uint64_t offset = header.p_vaddr - lowest;
+        bool inside = offset < range.size() && header.p_memsz <= range.size() - offset;
+        if (header.p_type == PT_LOAD && (!inside || header.p_filesz > header.p_memsz))
+            return false;
+    }
+    out = {};
+    // The dynamic section and the notes are looked at first where they are whole.
+    Object layout{};
+    describe_segments(layout, range.begin - lowest, headers, count);
+    if (!is_whole(layout))
+        return false;
+    describe(out, range.begin - lowest, headers, count);
+    return true;
+}
+
+bool is_whole(const Object &object) {
+    for (unsigned i = 0; i < object.segment_count; i++) {
+        const Segment &segment = object.segments[i];
+        if ((segment.protection & PROT_READ) == 0 || segment.file_end == segment.range.begin)
+            continue;
+        bool text = (segment.protection & PROT_EXEC) != 0;
+        // What is missing is missing at the end; the text will be read as a whole.
+        if (!is_populated(text ? segment.range.begin : segment.file_end - 1, segment.file_end))
+            return false;
+    }
+    return true;
 }
 
 } // namespace intercept

@@ -31,8 +31,10 @@ struct Object {
     uint64_t frame_header; // address of .eh_frame_hdr, 0 = none
     AddressRange relro;
     const ElfW(Dyn) * dynamic;
+    size_t dynamic_count;
     uint8_t build_id[build_id_bytes_max];
     unsigned build_id_bytes; // 0 = none
+    bool is_loader;          // the dynamic loader
     bool is_libc;            // soname libc.so.6: its wrappers follow glibc's own rules
 
     bool executable(uint64_t address) const;
@@ -62,9 +64,18 @@ bool has_text_relocations(const Object &object);
 // its name.
 void describe_object(Object &object, const dl_phdr_info &info);
 
-// All objects that are loaded now, but the vdso. Takes the loader's lock; for
-// constructors. False: no memory.
+// All objects of all of the loader's namespaces that are loaded now, but the vdso. Takes
+// the loader's lock; for constructors. False: no memory.
 bool list_objects(base::PageArray<Object> &out);
+
+// The object whose ELF header is at `range.begin` and whose segments fill `range`, mapped
+// by the loader a moment ago and not relocated yet. False: not one for this processor,
+// damaged, or its parts lie elsewhere.
+bool describe_mapped(const AddressRange &range, Object &out);
+
+// Everything that is mapped is there: the file was not cut short, which would turn a
+// look at its text into SIGBUS.
+bool is_whole(const Object &object);
 
 // The address of entry `tag` of the dynamic section, absolute; 0 = absent.
 uint64_t dynamic_address(const Object &object, int64_t tag);

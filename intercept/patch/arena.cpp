@@ -6,14 +6,18 @@
 #include "intercept/arch/architecture.h"
 #include "intercept/trap/exempt_range.h"
 
+#include <sys/auxv.h>
 #include <sys/mman.h>
 
 namespace intercept {
 namespace {
 
-constexpr size_t arena_bytes_min = 128 * 1024;
-constexpr size_t page_bytes_max = 65536; // of any processor that we know
 constexpr uint64_t lowest_address = 0x10000;
+
+size_t pages(size_t size_bytes) {
+    const size_t page_bytes = getauxval(AT_PAGESZ);
+    return (size_bytes + page_bytes - 1) & ~(page_bytes - 1);
+}
 
 bool within_reach(const AddressRange &span, uint64_t begin, uint64_t size_bytes) {
     uint64_t low = begin < span.begin ? begin : span.begin;
@@ -65,49 +69,58 @@ uint64_t map_near(const AddressRange &span, size_t size_bytes) {
 
 } // namespace
 
-Arena *Arenas::find(const AddressRange &span, size_t size_bytes) {
-    for (unsigned i = 0; i < count_; i++) {
-        Arena &arena = arenas_[i];
-        if (!arena.sealed && arena.size_bytes - arena.used_bytes >= size_bytes &&
-            within_reach(span, arena.address, arena.size_bytes))
-            return &arena;
-    }
-    if (count_ == arenas_max)
+Arena *Arenas::create(const AddressRange &span, size_t size_bytes) {
+    Arena *arena = nullptr;
+    for (unsigned i = 0; i < count_ && arena == nullptr; i++)
+        if (arenas_[i].address == 0)
+            arena = &arenas_[i];
+    if (arena == nullptr && count_ == arenas_max)
         return nullptr;
-    size_t wanted = size_bytes > arena_bytes_min ? (size_bytes + page_bytes_max - 1) & ~(page_bytes_max - 1) : arena_bytes_min;
+    size_t wanted = pages(size_bytes);
     // Level 2: where the kernel lets system calls through, if that is near enough.
     AddressRange exempt = exempt_range();
     uint64_t address =
         exempt.begin != 0 && within_reach(span, exempt.begin, exempt.end - exempt.begin) ? exempt_pages(wanted) : 0;
+    bool reserved = address != 0;
     if (address == 0)
         address = map_near(span, wanted);
     if (address == 0)
         return nullptr;
-    arenas_[count_] = {address, wanted, 0, false};
-    return &arenas_[count_++];
+    if (arena == nullptr)
+        arena = &arenas_[count_++];
+    arena->size_bytes = wanted;
+    arena->used_bytes = 0;
+    arena->reserved = reserved;
+    __atomic_store_n(&arena->address, address, __ATOMIC_RELEASE);
+    return arena;
+}
+
+bool Arenas::seal(Arena &arena) {
+    __builtin___clear_cache(reinterpret_cast<char *>(arena.address),
+                            reinterpret_cast<char *>(arena.address + arena.used_bytes));
+    size_t kept = pages(arena.used_bytes);
+    if (kept < arena.size_bytes && kept != 0 && !arena.reserved) {
+        base::raw_syscall(SYS_munmap, static_cast<long>(arena.address + kept),
+                          static_cast<long>(arena.size_bytes - kept));
+        arena.size_bytes = kept;
+    }
+    return base::raw_syscall(SYS_mprotect, static_cast<long>(arena.address), static_cast<long>(arena.size_bytes),
+                             PROT_READ | PROT_EXEC) == 0;
+}
+
+void Arenas::release(Arena &arena) {
+    uint64_t address = __atomic_exchange_n(&arena.address, 0, __ATOMIC_SEQ_CST);
+    if (!arena.reserved)
+        base::raw_syscall(SYS_munmap, static_cast<long>(address), static_cast<long>(arena.size_bytes));
 }
 
 bool Arenas::contains(uint64_t address) const {
-    for (unsigned i = 0; i < count_; i++)
-        if (address - arenas_[i].address < arenas_[i].size_bytes)
-            return true;
-    return false;
-}
-
-bool Arenas::seal() {
-    bool all = true;
     for (unsigned i = 0; i < count_; i++) {
-        Arena &arena = arenas_[i];
-        if (arena.sealed)
-            continue;
-        __builtin___clear_cache(reinterpret_cast<char *>(arena.address),
-                                reinterpret_cast<char *>(arena.address + arena.used_bytes));
-        long result = base::raw_syscall(SYS_mprotect, static_cast<long>(arena.address),
-                                        static_cast<long>(arena.size_bytes), PROT_READ | PROT_EXEC);
-        arena.sealed = result == 0;
-        all &= arena.sealed;
+        uint64_t begin = __atomic_load_n(&arenas_[i].address, __ATOMIC_ACQUIRE);
+        if (begin != 0 && address - begin < arenas_[i].size_bytes)
+            return true;
     }
-    return all;
+    return false;
 }
 
 } // namespace intercept

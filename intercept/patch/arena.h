@@ -8,30 +8,41 @@
 
 namespace intercept {
 
-// A piece of memory for stubs. Written while planning, then only read and run.
+// The memory for the stubs of one object. Written while it is planned, then only read
+// and run.
 struct Arena {
-    uint64_t address;
+    uint64_t address; // 0: the entry is free
     size_t size_bytes;
     size_t used_bytes;
-    bool sealed;
+    bool reserved; // of level 2's exempt range, to which nothing is given back
 };
 
-// The arenas of the process. One thread.
+// The arenas of the process. One thread at a time changes them.
 class Arenas {
 public:
-    // An arena with `size_bytes` free, of which every byte is within +-2 GiB of
-    // every byte of `span`; nullptr if there is no such gap. Readable and writable.
-    Arena *find(const AddressRange &span, size_t size_bytes);
-    // Makes all arenas readable and executable, no longer writable. False: refused.
-    bool seal();
+    // A new arena of which every byte is within reach of every byte of `span`; nullptr
+    // if there is no such gap. Readable and writable.
+    Arena *create(const AddressRange &span, size_t size_bytes);
+    // Gives back what is not used and makes the rest readable and executable, no longer
+    // writable. False: refused.
+    bool seal(Arena &arena);
+    // Unmaps it. Nobody runs in it or jumps to it any more.
+    void release(Arena &arena);
 
-    // Any thread: arenas are only added.
+    unsigned count() const {
+        return count_;
+    }
+    AddressRange range(unsigned index) const { // empty: the entry is free
+        return {arenas_[index].address, arenas_[index].address + arenas_[index].size_bytes};
+    }
+
+    // Any thread, in a signal handler too.
     bool contains(uint64_t address) const;
 
 private:
-    static constexpr unsigned arenas_max = 64;
+    static constexpr unsigned arenas_max = 1024;
     Arena arenas_[arenas_max];
-    unsigned count_ = 0;
+    unsigned count_ = 0; // entries that were in use at any time
 };
 
 } // namespace intercept

@@ -26,6 +26,11 @@ bool to_patch(const SitePlan &site) {
     return site.state == INTERCEPT_SITE_BEFORE || site.state == INTERCEPT_SITE_OVER;
 }
 
+void fail(SitePlan &site, SiteReason reason) {
+    site.state = INTERCEPT_SITE_FAILED;
+    site.reason = reason;
+}
+
 uint64_t window_address(const Object &object, const SitePlan &site) {
     return object.base + site.site_offset - site.site_in_window;
 }
@@ -91,12 +96,14 @@ void patch_run(const Object &object, SitePlan *sites, const uint64_t *stubs, siz
             continue;
         uint64_t window = window_address(object, sites[i]);
         uint8_t jump[jump_bytes_max];
-        if (!writable || (other_threads && !one_store_is_enough(sites[i], window)) ||
-            !cpu.write_jump(window, stubs[i], jump)) {
-            sites[i].state = INTERCEPT_SITE_FAILED;
-            continue;
-        }
-        store_jump(window, jump, sites[i], other_threads);
+        if (!writable)
+            fail(sites[i], SiteReason::not_writable);
+        else if (other_threads && !one_store_is_enough(sites[i], window))
+            fail(sites[i], SiteReason::other_threads);
+        else if (!cpu.write_jump(window, stubs[i], jump))
+            fail(sites[i], SiteReason::no_memory_near);
+        else
+            store_jump(window, jump, sites[i], other_threads);
     }
     if (writable)
         protect(pages, segment->protection);
@@ -106,11 +113,20 @@ void patch_run(const Object &object, SitePlan *sites, const uint64_t *stubs, siz
 
 } // namespace
 
-void write_stubs(const Object &object, Plan &plan, Arenas &arenas, base::PageArray<uint64_t> &stubs) {
-    size_t patchable = 0;
+size_t patchable_sites(const Plan &plan) {
+    size_t count = 0;
     for (const SitePlan &site : plan)
-        patchable += to_patch(site) ? 1 : 0;
-    Arena *arena = patchable != 0 ? arenas.find(object.span, patchable * cpu.stub_bytes_max) : nullptr;
+        count += to_patch(site) ? 1 : 0;
+    return count;
+}
+
+void fail_sites(Plan &plan, SiteReason reason) {
+    for (SitePlan &site : plan)
+        if (to_patch(site))
+            fail(site, reason);
+}
+
+void write_stubs(const Object &object, Plan &plan, Arena *arena, base::PageArray<uint64_t> &stubs) {
     bool memory = stubs.reserve(plan.size());
     for (SitePlan &site : plan) {
         size_t used = 0;
@@ -121,7 +137,7 @@ void write_stubs(const Object &object, Plan &plan, Arenas &arenas, base::PageArr
             arena->used_bytes += used;
         }
         if (to_patch(site) && used == 0)
-            site.state = INTERCEPT_SITE_FAILED;
+            fail(site, SiteReason::no_memory_near);
         if (memory)
             stubs.push(used != 0 ? address : 0);
     }

@@ -16,37 +16,29 @@ class Neighbourhood {
 public:
     // Covers [site - before, site + behind] of each site. False: no memory.
     bool build(const AddressRange &span, const base::PageArray<uint64_t> &sites, uint64_t before, uint64_t behind) {
-        span_ = span;
-        if (!bits_.reserve(span.size() / granule_bytes / 8 + 1))
+        begin_ = span.begin & ~(granule_bytes - 1);
+        granules_ = (span.end - begin_ + granule_bytes - 1) / granule_bytes;
+        if (!bits_.reserve(granules_ / 8 + 1))
             return false;
         for (uint64_t site : sites)
-            for (uint64_t at = (site - before) / granule_bytes; at <= (site + behind) / granule_bytes; at++)
-                mark(at * granule_bytes);
+            for (uint64_t at = (site - before) & ~(granule_bytes - 1); at <= site + behind; at += granule_bytes)
+                if (uint64_t granule = (at - begin_) / granule_bytes; granule < granules_)
+                    bits_[granule / 8] |= static_cast<uint8_t>(1u << (granule % 8));
         return true;
     }
     bool contains(uint64_t address) const {
-        if (!span_.contains(address))
-            return false;
-        uint64_t at = index(address);
-        return (bits_.data()[at / 8] >> (at % 8) & 1) != 0;
+        uint64_t granule = (address - begin_) / granule_bytes;
+        return granule < granules_ && (bits_[granule / 8] >> (granule % 8) & 1) != 0;
     }
-    const AddressRange &span() const {
-        return span_;
+    uint64_t size_bytes() const {
+        return granules_ * granule_bytes;
     }
 
 private:
     static constexpr uint64_t granule_bytes = 16;
-    uint64_t index(uint64_t address) const {
-        return address / granule_bytes - span_.begin / granule_bytes;
-    }
-    void mark(uint64_t address) {
-        if (address >= span_.end || address + granule_bytes <= span_.begin)
-            return;
-        uint64_t at = index(address < span_.begin ? span_.begin : address);
-        bits_.data()[at / 8] |= static_cast<uint8_t>(1u << (at % 8));
-    }
     base::PageArray<uint8_t> bits_;
-    AddressRange span_{};
+    uint64_t begin_ = 0;
+    uint64_t granules_ = 0;
 };
 
 } // namespace intercept

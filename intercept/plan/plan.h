@@ -5,6 +5,7 @@
 
 #include "base/page_array.h"
 #include "intercept/include/pmemfile-intercept.h"
+#include "intercept/plan/site_reason.h"
 
 #include <cstdint>
 
@@ -38,7 +39,8 @@ struct SitePlan {
     uint8_t window_bytes;      // BEFORE: up to the site; OVER: all of it
     int32_t number;            // call number if the window fixes it, else -1
     uint8_t instruction_count; // of the window (BEFORE: without the syscall)
-    uint8_t padding[7];
+    SiteReason reason;         // why it is left alone
+    uint8_t padding[6];
     MovedInstruction instructions[window_instructions_max];
     uint8_t bytes[window_bytes_max]; // what the window and the site held
 };

@@ -20,7 +20,7 @@ namespace {
 constexpr size_t path_bytes_max = 4096;
 constexpr size_t name_bytes_max = 160;
 // Raised whenever the planner's rules or the record change.
-constexpr uint32_t plan_version = 3;
+constexpr uint32_t plan_version = 4;
 
 struct PlanFileHeader {
     char magic[8];
@@ -154,7 +154,8 @@ size_t known_bytes(const SitePlan &site) {
 // A record is used only if all its numbers are in range and the text still holds
 // what it says.
 bool fits(const Object &object, const SitePlan &site) {
-    if (site.state > INTERCEPT_SITE_FAILED || site.site_offset >= object.span.end - object.base)
+    if (site.state > INTERCEPT_SITE_FAILED || site.reason > SiteReason::other_threads ||
+        site.site_offset >= object.span.end - object.base)
         return false;
     if (site.state != INTERCEPT_SITE_BEFORE && site.state != INTERCEPT_SITE_OVER)
         return true;

@@ -55,27 +55,40 @@ private:
     void plan_site(uint64_t site, SitePlan &plan) {
         if (cpu_.is_signal_return(file_part(*object_.segment_of(site)), site)) {
             plan.state = INTERCEPT_SITE_EXCLUDED;
+            plan.reason = SiteReason::signal_return;
             return;
         }
         plan.state = INTERCEPT_SITE_UNPROVEN;
         Function function;
         if (!sweep_.function.range.contains(site)) {
+            plan.reason = SiteReason::no_function;
             if (!find_function(object_, site, function))
                 return;
             sweep_.decode(cpu_, function);
             look_at_function();
         }
-        long index = sweep_.consistent ? sweep_.starting_at(site) : -1;
+        plan.reason = SiteReason::not_decoded;
+        if (!sweep_.consistent)
+            return;
+        plan.reason = SiteReason::no_boundary;
+        long index = sweep_.starting_at(site);
         if (index < 0 || at(index).kind != InstructionKind::system_call)
             return;
-        if (!falls_through_to(index) ||
-            targets_.contradict(sweep_, site - cpu_.before_bytes_max, site + cpu_.behind_bytes_max))
+        plan.reason = SiteReason::not_straight;
+        if (!falls_through_to(index))
+            return;
+        plan.reason = SiteReason::out_of_step;
+        if (targets_.contradict(sweep_, site - cpu_.before_bytes_max, site + cpu_.behind_bytes_max))
             return;
         plan.state = INTERCEPT_SITE_WINDOW_UNSAFE;
+        plan.reason = SiteReason::no_room;
         if (!choose_before(index, plan) && !choose_over(index, plan))
             return;
+        plan.reason = SiteReason::none;
         unsigned with_site = plan.site_in_window + cpu_.system_call_bytes;
         last_window_end_ = site - plan.site_in_window + (plan.window_bytes > with_site ? plan.window_bytes : with_site);
+        if (object_.is_loader)
+            plan.flags |= SITE_LOADER;
         if (flags_dead(index))
             plan.flags |= SITE_FLAGS_DEAD;
         if (vectors_dead())
@@ -168,10 +181,12 @@ private:
         uint64_t end = at(to - 1).end();
         uint64_t kept_end = end > at(site).end() ? end : at(site).end();
         // Windows of neighbours must not overlap.
+        plan.reason = SiteReason::no_room;
         if (begin < last_window_end_)
             return false;
         if (to - from > static_cast<long>(window_instructions_max) || kept_end - begin > window_bytes_max)
             return false;
+        plan.reason = SiteReason::not_movable;
         long number = number_unknown;
         for (long i = from; i < to; i++) {
             MovedInstruction &moved = plan.instructions[i - from];
@@ -200,7 +215,11 @@ private:
             if (s - at(from).address < cpu_.jump_bytes)
                 continue;
             bool one = from == site - 1;
-            if ((indirect_unknown_ && !one) || entered(at(from).address + 1, s) || !fill(from, site, site, plan))
+            plan.reason = SiteReason::unknown_jumps;
+            if (indirect_unknown_ && !one)
+                return false;
+            plan.reason = SiteReason::entered;
+            if (entered(at(from).address + 1, s) || !fill(from, site, site, plan))
                 return false;
             plan.state = INTERCEPT_SITE_BEFORE;
             return true;
@@ -221,6 +240,7 @@ private:
             uint64_t end = at(to - 1).end();
             if (end - begin < cpu_.jump_bytes)
                 continue;
+            plan.reason = SiteReason::entered;
             if (!entered(begin + 1, end - 1) && fill(from, to, site, plan)) {
                 plan.state = INTERCEPT_SITE_OVER;
                 return true;

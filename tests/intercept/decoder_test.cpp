@@ -120,7 +120,7 @@ void compare(Oracle &oracle, const uint8_t *code, size_t left, uint64_t address,
         return;
     }
     // capstone 4 takes the rounding mode, which is in the prefix, for one more byte.
-    bool rounding = code[0] == 0x62 && strstr(theirs->op_str, "-sae") != nullptr;
+    bool rounding = theirs->mnemonic[0] == 'v' && strstr(theirs->op_str, "-sae") != nullptr;
     if (rounding && theirs->size == ours.length_bytes + 1) {
         counts.roundings++;
         return;

@@ -22,6 +22,7 @@
         .hidden intercept_lone_hook
         .hidden intercept_bypass_depth
         .hidden intercept_dispatch_hook
+        .hidden intercept_dispatch_loader
         .hidden intercept_dispatch_post
         .hidden intercept_dispatch_process_post
         .hidden intercept_vector_level
@@ -256,7 +257,7 @@ with_vectors_saved:
 
 // The filter keeps every register but rax (INTERCEPT_FILTER_FUNCTION): the app's
 // arguments are still in theirs when it returns.
-.macro ENTRY name, keep_flags
+.macro ENTRY name, keep_flags, loader=0
         .globl  \name
         .hidden \name
         .type   \name, @function
@@ -273,6 +274,10 @@ with_vectors_saved:
         mov     %ecx, %r11d
         and     $SLOTS_MASK, %ecx
         mov     %rcx, FRAME_MASK(%rsp)
+.if \loader
+        // Nobody is asked yet: the loader's calls are looked at in any case.
+        jmp     10f
+.endif
         mov     intercept_bypass_depth@gottpoff(%rip), %rcx
         cmpl    $0, %fs:(%rcx)
         jg      8f
@@ -295,6 +300,9 @@ with_vectors_saved:
 10:     SAVE_ARGS
         .cfi_remember_state
         FRAME_TO_RBP
+.if \loader
+        jmp     2f
+.endif
         mov     FRAME_SITE(%rbp), %rcx
         testb   $SITE_VECTOR_DEAD, RECORD_FLAGS(%rcx)
         jz      2f
@@ -316,7 +324,11 @@ with_vectors_saved:
 
 2:      mov     %rbp, %rdi
         mov     FRAME_MASK(%rbp), %esi
+.if \loader
+        CALL_C  intercept_dispatch_loader
+.else
         CALL_C  intercept_dispatch_hook
+.endif
         jmp     4f
 3:      mov     %rbp, %rdi
         mov     %eax, %esi
@@ -378,6 +390,7 @@ with_vectors_saved:
 
         ENTRY   intercept_entry, 1
         ENTRY   intercept_entry_flags_dead, 0
+        ENTRY   intercept_entry_loader, 1, 1
 
 // After the kernel made a process or thread: rax = result, ecx = number,
 // r11 = record. Runs in the parent and in the child, on whatever stack rsp is.

@@ -2,7 +2,7 @@
 //
 //        moved instructions of the window, up to the syscall
 //        movzx ecx, ax ; mov r11, table ; movzx ecx, byte [r11 + rcx]
-//        jrcxz pass                        no flag is touched
+//        jrcxz pass                        no flag is touched (not where the loader maps objects)
 //        [words, where the flags are dead:
 //          test cl, cl ; jns serve         no words decide this number
 //          mov r11, words ; mov ecx, edi
@@ -32,10 +32,12 @@
 #include "intercept/trap/exempt_range.h"
 
 #include <cstring>
+#include <sys/syscall.h>
 
 extern "C" {
 __attribute__((visibility("hidden"))) void intercept_entry();
 __attribute__((visibility("hidden"))) void intercept_entry_flags_dead();
+__attribute__((visibility("hidden"))) void intercept_entry_loader();
 __attribute__((visibility("hidden"))) void intercept_process_post_entry();
 }
 
@@ -205,6 +207,19 @@ size_t write_guest_stub(StubWriter &stub, const SitePlan &plan, unsigned moved, 
     return stub.ok() ? stub.used() : 0;
 }
 
+// The calls by which the loader maps and unmaps objects: always looked at.
+bool is_watched(const SitePlan &plan) {
+    return (plan.flags & SITE_LOADER) != 0 &&
+           (plan.number < 0 || plan.number == SYS_mmap || plan.number == SYS_munmap || plan.number == SYS_close);
+}
+
+uint64_t entry_of(const SitePlan &plan) {
+    if (is_watched(plan))
+        return reinterpret_cast<uint64_t>(intercept_entry_loader);
+    bool flags_dead = (plan.flags & SITE_FLAGS_DEAD) != 0;
+    return reinterpret_cast<uint64_t>(flags_dead ? intercept_entry_flags_dead : intercept_entry);
+}
+
 bool may_make_process(const SitePlan &plan) {
     for (long number : process_kind_numbers)
         if (plan.number == number)
@@ -243,10 +258,14 @@ size_t write_stub(const SitePlan &plan, uint64_t window, uint64_t stub_address, 
         fixups[fixup_count++][1] = member;
     };
 
-    bool words = (plan.flags & SITE_FLAGS_DEAD) != 0;
+    bool watched = is_watched(plan);
+    bool words = (plan.flags & SITE_FLAGS_DEAD) != 0 && !watched;
     load_mask(stub);
-    stub.code({0xe3}); // jrcxz pass
-    size_t unhooked = stub.open(1);
+    size_t unhooked = 0;
+    if (!watched) {
+        stub.code({0xe3}); // jrcxz pass
+        unhooked = stub.open(1);
+    }
     size_t no_words = 0;
     size_t word_passed = 0;
     size_t again = 0;
@@ -280,7 +299,8 @@ size_t write_stub(const SitePlan &plan, uint64_t window, uint64_t stub_address, 
         move_instruction(stub, plan, plan.instructions[i], window);
     stub.jump_to(behind);
 
-    stub.close(unhooked, 1);
+    if (!watched)
+        stub.close(unhooked, 1);
     stub.close(passed, 1);
     if (words)
         stub.close(word_passed, 4);
@@ -302,8 +322,7 @@ size_t write_stub(const SitePlan &plan, uint64_t window, uint64_t stub_address, 
 
     SiteRecord record{};
     record.return_address = site + 2;
-    record.entry =
-        reinterpret_cast<uint64_t>((plan.flags & SITE_FLAGS_DEAD) != 0 ? intercept_entry_flags_dead : intercept_entry);
+    record.entry = entry_of(plan);
     record.post_entry = reinterpret_cast<uint64_t>(intercept_process_post_entry);
     record.flags = plan.flags;
     for (unsigned kind = 0; kinds && kind < process_kind_count; kind++) {

@@ -35,7 +35,7 @@ bool is_opcode(const AddressRange &text, uint64_t at) {
     return (byte & 0xfe) == 0xe8 || ((byte & 0xf0) == 0x80 && at > text.begin && *code_at(at - 1) == 0x0f);
 }
 
-bool take(uint64_t opcode, const Neighbourhood &near, base::PageArray<BranchCandidate> &out) {
+inline bool take(uint64_t opcode, const Neighbourhood &near, base::PageArray<BranchCandidate> &out) {
     uint64_t target = target_of(opcode);
     return !near.contains(target) || out.push({target, opcode + behind_opcode_bytes});
 }
@@ -64,7 +64,7 @@ bool find_sites(const AddressRange &text, base::PageArray<uint64_t> &out) {
 bool find_far_branches(const AddressRange &text, const Neighbourhood &near, base::PageArray<BranchCandidate> &out) {
     constexpr uint64_t step = 16;
     constexpr uint64_t look_ahead = behind_opcode_bytes - 1;
-    uint64_t high = near.span().size() >> 24;
+    uint64_t high = near.size_bytes() >> 24;
     const bool any_height = high >= 126;
     const __m128i lowest = all(static_cast<unsigned>(any_height ? 128 : high + 1));
     const __m128i heights = all(static_cast<unsigned>(any_height ? 255 : 2 * high + 1));
