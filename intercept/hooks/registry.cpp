@@ -8,12 +8,14 @@
 #include "intercept/arch/native.h"
 
 #include <cerrno>
+#include <ctime>
 #include <pthread.h>
 
 uint8_t intercept_table[intercept::call_numbers];
 intercept::Words intercept_words;
 int (*intercept_lone_filter)(const intercept_call *call) INTERCEPT_KEEPS_REGISTERS;
 int (*intercept_lone_hook)(intercept_call *call);
+int (*intercept_words_hook)(intercept_call *call);
 constinit thread_local int intercept_bypass_depth = 0;
 
 namespace intercept {
@@ -27,7 +29,14 @@ static_assert(SLOTS_MASK == (1u << hook_slots) - 1 && words_bit == SLOTS_MASK + 
 constexpr int no_slot = -1;
 constexpr int64_t suspension = int64_t{1} << 32;
 
-int words_slot = no_slot;           // whose words they are
+// The first registration that had words.
+struct WordsOwner {
+    int slot;
+    uint32_t generation;
+};
+
+int words_slot = no_slot; // whose words they are
+WordsOwner words_owner = {no_slot, 0};
 bool word_calls[word_call_numbers]; // numbers they decide
 HookOrder hook_order;
 bool short_way_over; // two hooks, or a removal, have been
@@ -42,7 +51,7 @@ public:
         while (__atomic_exchange_n(&locked, 1, __ATOMIC_ACQUIRE) != 0)
             base::raw_syscall(SYS_sched_yield);
         if (!handler_set)
-            handler_set = pthread_atfork(nullptr, nullptr, [] { __atomic_store_n(&locked, 0, __ATOMIC_RELEASE); }) == 0;
+            handler_set = pthread_atfork(nullptr, nullptr, alone_again) == 0;
     }
     Writing(const Writing &) = delete;
     Writing &operator=(const Writing &) = delete;
@@ -51,12 +60,21 @@ public:
     }
 
 private:
+    // In a forked child, where nobody else is.
+    static void alone_again() {
+        __atomic_store_n(&locked, 0, __ATOMIC_RELEASE);
+        for (HookSlot &slot : hooks)
+            slot.inside = 0;
+    }
     static inline int locked = 0;
 };
 
 // `slots` is who wants `number`: may the words decide, too?
 uint8_t with_words(long number, uint8_t slots) {
-    bool alone = words_slot != no_slot && slots == 1u << words_slot;
+    // Later registrations get words in name only: whoever read a byte of the table earlier
+    // must not meet another function behind it.
+    bool alone = words_slot != no_slot && slots == 1u << words_slot && words_slot == words_owner.slot &&
+                 hooks[words_slot].generation == words_owner.generation;
     bool decided = number < static_cast<long>(word_call_numbers) && word_calls[number];
     return alone && decided ? slots | words_bit : slots;
 }
@@ -121,7 +139,7 @@ void rebuild_order() {
     uint64_t word;
     __builtin_memcpy(&word, &order, sizeof word);
     __atomic_store_n(reinterpret_cast<uint64_t *>(&hook_order), word, __ATOMIC_RELEASE);
-    if (!short_way_over && order.count == 1) {
+    if (!short_way_over && order.count == 1 && !hooks[order.slots[0]].counted) {
         intercept_lone_hook = hooks[order.slots[0]].hook;
         __atomic_store_n(&intercept_lone_filter, hooks[order.slots[0]].filter, __ATOMIC_RELEASE);
     }
@@ -135,6 +153,7 @@ void fill_slot(HookSlot &slot, const intercept_hook &hook) {
     __atomic_store_n(&slot.hook, hook.hook, __ATOMIC_SEQ_CST);
     __atomic_store_n(&slot.post, hook.post, __ATOMIC_SEQ_CST);
     slot.priority = hook.priority;
+    slot.counted = (hook.flags & INTERCEPT_COUNTED) != 0;
     slot.used = true;
     __atomic_store_n(&slot.generation, changing + 1, __ATOMIC_RELEASE);
 }
@@ -143,13 +162,28 @@ void fill_slot(HookSlot &slot, const intercept_hook &hook) {
 int free_slot() {
     int found = no_slot;
     for (unsigned slot = 0; slot < hook_slots; slot++)
-        if (!hooks[slot].used && (found == no_slot || hooks[slot].freed < hooks[found].freed))
+        if (!hooks[slot].used && __atomic_load_n(&hooks[slot].inside, __ATOMIC_ACQUIRE) == 0 &&
+            (found == no_slot || hooks[slot].freed < hooks[found].freed))
             found = static_cast<int>(slot);
     return found;
 }
 
 bool valid_id(int id) {
     return id >= 0 && id < static_cast<int>(hook_slots) && hooks[id].used;
+}
+
+int remove_hook(int id) {
+    if (!valid_id(id))
+        return -EINVAL;
+    if (words_slot == id)
+        words_slot = no_slot;
+    long none = 0;
+    set_numbers(static_cast<unsigned>(id), &none, 0);
+    hooks[id].used = false;
+    hooks[id].freed = ++removals;
+    short_way_over = true;
+    rebuild_order();
+    return 0;
 }
 
 } // namespace
@@ -166,8 +200,18 @@ bool read_slot(unsigned slot, HookFunctions &out) {
     out.generation = __atomic_load_n(&from.generation, __ATOMIC_ACQUIRE);
     out.hook = __atomic_load_n(&from.hook, __ATOMIC_RELAXED);
     out.post = __atomic_load_n(&from.post, __ATOMIC_RELAXED);
+    out.counted = __atomic_load_n(&from.counted, __ATOMIC_RELAXED);
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
     return out.generation % 2 == 0 && __atomic_load_n(&from.generation, __ATOMIC_RELAXED) == out.generation;
+}
+
+bool read_words_slot(HookFunctions &out) {
+    return words_owner.slot != no_slot && read_slot(static_cast<unsigned>(words_owner.slot), out) &&
+           out.generation == words_owner.generation;
+}
+
+unsigned words_owner_slot() {
+    return static_cast<unsigned>(words_owner.slot);
 }
 
 bool read_slot_for(unsigned slot, long number, HookFunctions &out) {
@@ -182,7 +226,8 @@ using namespace intercept;
 extern "C" {
 
 int intercept_add(const intercept_hook *hook) {
-    if (hook == nullptr || hook->hook == nullptr || !valid_numbers(hook->calls, hook->call_count))
+    if (hook == nullptr || hook->hook == nullptr || (hook->flags & ~INTERCEPT_COUNTED) != 0 ||
+        !valid_numbers(hook->calls, hook->call_count))
         return -EINVAL;
     Writing writing;
     int slot = free_slot();
@@ -205,16 +250,23 @@ int intercept_set_calls(int id, const long *calls, size_t call_count) {
 
 int intercept_remove(int id) {
     Writing writing;
-    if (!valid_id(id))
-        return -EINVAL;
-    if (words_slot == id)
-        words_slot = no_slot;
-    long none = 0;
-    set_numbers(static_cast<unsigned>(id), &none, 0);
-    hooks[id].used = false;
-    hooks[id].freed = ++removals;
-    short_way_over = true;
-    rebuild_order();
+    return remove_hook(id);
+}
+
+int intercept_remove_and_wait(int id, unsigned timeout_ms) {
+    {
+        Writing writing;
+        if (!valid_id(id) || !hooks[id].counted)
+            return -EINVAL;
+        remove_hook(id);
+    }
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    for (unsigned waited_ms = 0; __atomic_load_n(&hooks[id].inside, __ATOMIC_SEQ_CST) != 0; waited_ms++) {
+        if (waited_ms >= timeout_ms)
+            return -ETIMEDOUT;
+        timespec millisecond = {0, 1000000};
+        base::raw_syscall(SYS_nanosleep, base::as_long(&millisecond));
+    }
     return 0;
 }
 
@@ -225,6 +277,8 @@ int intercept_set_words(int id, const uint64_t *words, size_t count, const long 
     for (size_t i = 0; i < call_count; i++)
         if (calls[i] >= static_cast<long>(word_call_numbers))
             return -EINVAL;
+    if (hooks[id].counted)
+        return -EINVAL;
     if (words_slot != no_slot && words_slot != id)
         return -EBUSY;
     // No stub may meet a new limit with old words.
@@ -233,6 +287,10 @@ int intercept_set_words(int id, const uint64_t *words, size_t count, const long 
     int64_t former = __atomic_load_n(&intercept_words.limit, __ATOMIC_RELAXED) & (suspension - 1);
     __atomic_fetch_add(&intercept_words.limit, static_cast<int64_t>(count) - former, __ATOMIC_RELEASE);
     intercept_resume_words();
+    if (intercept_words_hook == nullptr) {
+        words_owner = {id, hooks[id].generation};
+        intercept_words_hook = hooks[id].hook;
+    }
     words_slot = id;
     for (bool &decided : word_calls)
         decided = false;

@@ -32,6 +32,8 @@ struct HookSlot {
     void (*post)(intercept_call *call);
     int priority;
     bool used;
+    bool counted;        // INTERCEPT_COUNTED
+    uint32_t inside;     // calls in it, if it is counted; while there are any, it is not filled anew
     uint32_t generation; // raised before and after each change: odd while one is going on
     uint64_t freed;      // when it was removed: the longest free is filled first
 };
@@ -39,6 +41,7 @@ struct HookSlot {
 struct HookFunctions {
     int (*hook)(intercept_call *call);
     void (*post)(intercept_call *call);
+    bool counted;
     uint32_t generation;
 };
 
@@ -53,9 +56,16 @@ constexpr uint32_t first_generation = 2; // of a slot that was filled once
 
 extern HookSlot hooks[hook_slots];
 
+// What intercept_dispatch_filter answers: who serves, and above it who of them is counted.
+constexpr unsigned counted_shift = 8;
+
 HookOrder read_order();
 // The functions of a slot as they belong together. False: they are being changed.
 bool read_slot(unsigned slot, HookFunctions &out);
+// The slot of the registration that intercept_words_hook belongs to, and its functions.
+// False: another one is there.
+unsigned words_owner_slot();
+bool read_words_slot(HookFunctions &out);
 // The same for a call that is about to begin. False also if the slot does not want `number` (any more).
 bool read_slot_for(unsigned slot, long number, HookFunctions &out);
 
@@ -74,8 +84,29 @@ extern __attribute__((visibility("hidden"))) intercept::Words intercept_words;
 extern __attribute__((visibility("hidden"))) int (*intercept_lone_filter)(const intercept_call *call)
     INTERCEPT_KEEPS_REGISTERS;
 extern __attribute__((visibility("hidden"))) int (*intercept_lone_hook)(intercept_call *call);
+// The function of the first registration that had words: of every number with words_bit.
+extern __attribute__((visibility("hidden"))) int (*intercept_words_hook)(intercept_call *call);
 
 // The thread's bypass depth.
 extern
     __attribute__((visibility("hidden"), tls_model("initial-exec"))) constinit thread_local int intercept_bypass_depth;
 }
+
+namespace intercept {
+
+// A call leaves a counted hook, and enters it. False: the hook is gone, or does not want
+// `number` any more. First the call is counted and then the table is looked at; a removal
+// clears the table first and then looks at the count.
+inline void leave_counted(unsigned slot) {
+    __atomic_fetch_sub(&hooks[slot].inside, 1, __ATOMIC_RELEASE);
+}
+inline bool enter_counted(unsigned slot, long number) {
+    __atomic_fetch_add(&hooks[slot].inside, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&hooks[slot].counted, __ATOMIC_ACQUIRE) &&
+        (__atomic_load_n(&intercept_table[number], __ATOMIC_ACQUIRE) >> slot & 1) != 0)
+        return true;
+    leave_counted(slot);
+    return false;
+}
+
+} // namespace intercept

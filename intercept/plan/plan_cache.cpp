@@ -20,7 +20,7 @@ namespace {
 constexpr size_t path_bytes_max = 4096;
 constexpr size_t name_bytes_max = 160;
 // Raised whenever the planner's rules or the record change.
-constexpr uint32_t plan_version = 4;
+constexpr uint32_t plan_version = 5;
 
 struct PlanFileHeader {
     char magic[8];

@@ -91,8 +91,13 @@ private:
             plan.flags |= SITE_LOADER;
         if (flags_dead(index))
             plan.flags |= SITE_FLAGS_DEAD;
-        if (vectors_dead())
+        if (vectors_dead()) {
             plan.flags |= SITE_VECTOR_DEAD;
+            unsigned steps = 0;
+            if ((plan.flags & SITE_FLAGS_DEAD) != 0 && plan.state == INTERCEPT_SITE_BEFORE && plan.number >= 0 &&
+                arguments_dead(index + 1, 0, steps))
+                plan.flags |= SITE_ARGUMENTS_DEAD;
+        }
     }
 
     const Instruction &at(long index) const {
@@ -261,6 +266,35 @@ private:
                 return true;
             if (next.kind != InstructionKind::other || next.flags != FlagEffect::keeps)
                 return false;
+        }
+        return false;
+    }
+
+    // From instruction `from` on, each way to a return reads no argument register. By the
+    // ABI nobody expects them to be kept; see vectors_dead().
+    bool arguments_dead(long from, unsigned written, unsigned &steps) const {
+        constexpr unsigned steps_max = 64;
+        for (long i = from; i < count() && steps++ < steps_max; i++) {
+            const Instruction &next = at(i);
+            switch (next.kind) {
+            case InstructionKind::ret:
+                return true;
+            case InstructionKind::branch:
+            case InstructionKind::jump: {
+                long target = sweep_.starting_at(next.target);
+                if (target < 0 || !arguments_dead(target, written, steps))
+                    return false;
+                if (next.kind == InstructionKind::jump)
+                    return true;
+                break;
+            }
+            case InstructionKind::other:
+                if (!cpu_.keeps_off_arguments(next, code_at(next.address), written))
+                    return false;
+                break;
+            default:
+                return false;
+            }
         }
         return false;
     }

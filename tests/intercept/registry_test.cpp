@@ -163,3 +163,108 @@ TEST_F(Registry, ForkedChildrenMayChangeHooks) {
 }
 
 } // namespace
+
+namespace {
+
+// What would crash if the hook's code were unloaded after the removal.
+std::atomic<bool> unloaded;
+std::atomic<long> after_unload;
+
+INTERCEPT_FILTER_FUNCTION int counted_filter(const intercept_call *call) {
+    after_unload += unloaded ? 1 : 0;
+    return call->args[0] == 77 ? INTERCEPT_FILTER_PASS : INTERCEPT_FILTER_SERVE;
+}
+
+int counted_hook(intercept_call *) {
+    after_unload += unloaded ? 1 : 0;
+    calls_seen[0]++;
+    return INTERCEPT_PASS_POST;
+}
+
+void counted_post(intercept_call *) {
+    after_unload += unloaded ? 1 : 0;
+}
+
+int add_counted(long number) {
+    intercept_hook hook{counted_filter, counted_hook, counted_post, 0, &number, 1, INTERCEPT_COUNTED};
+    return intercept_add(&hook);
+}
+
+TEST_F(Registry, RemovalWaitsUntilNobodyIsInside) {
+    std::atomic<bool> over{false};
+    std::vector<std::thread> threads;
+    for (int n = 0; n < 3; n++)
+        threads.emplace_back([&] {
+            while (!over) {
+                site_call(SYS_getppid, 77, 0, 0, 0, 0);
+                site_call(SYS_getppid, 1, 0, 0, 0, 0);
+                reinterpret_cast<long (*)(long)>(reinterpret_cast<void *>(getppid))(1);
+            }
+        });
+    after_unload = 0;
+    for (int round = 0; round < 100; round++) {
+        unloaded = false;
+        int id = add_counted(SYS_getppid);
+        ASSERT_GE(id, 0);
+        long seen = calls_seen[0];
+        while (calls_seen[0] < seen + 10)
+            std::this_thread::yield();
+        ASSERT_EQ(intercept_remove_and_wait(id, 10000), 0);
+        unloaded = true;
+        std::this_thread::yield();
+    }
+    over = true;
+    for (std::thread &thread : threads)
+        thread.join();
+    EXPECT_EQ(after_unload, 0);
+    unloaded = false;
+}
+
+TEST_F(Registry, ACallThatSleepsInTheKernelIsInsideUntilItsPost) {
+    int ends[2];
+    ASSERT_EQ(pipe(ends), 0);
+    int id = add_counted(SYS_read);
+    ASSERT_GE(id, 0);
+    long seen = calls_seen[0];
+    std::thread reader([&] {
+        char byte;
+        EXPECT_EQ(site_call(SYS_read, ends[0], reinterpret_cast<long>(&byte), 1, 0, 0), 1);
+    });
+    while (calls_seen[0] == seen)
+        std::this_thread::yield();
+    EXPECT_EQ(intercept_remove_and_wait(id, 20), -ETIMEDOUT);
+    // Its place is not given away meanwhile.
+    int ids[7];
+    for (int &one : ids) {
+        one = add_counted(SYS_getuid);
+        EXPECT_NE(one, id);
+    }
+    for (int one : ids)
+        if (one >= 0) {
+            EXPECT_EQ(intercept_remove_and_wait(one, 1000), 0);
+        }
+    EXPECT_EQ(site_call(SYS_write, ends[1], reinterpret_cast<long>("x"), 1, 0, 0), 1);
+    reader.join();
+    int again = add_counted(SYS_read);
+    EXPECT_GE(again, 0);
+    EXPECT_EQ(intercept_remove_and_wait(again, 1000), 0);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+TEST_F(Registry, OnlyCountedHooksCanBeWaitedFor) {
+    int id = Kind<0>::add();
+    ASSERT_GE(id, 0);
+    EXPECT_EQ(intercept_remove_and_wait(id, 0), -EINVAL);
+    EXPECT_EQ(intercept_remove_and_wait(99, 0), -EINVAL);
+    EXPECT_EQ(intercept_remove(id), 0);
+    long number = SYS_getppid;
+    intercept_hook wrong{nullptr, counted_hook, nullptr, 0, &number, 1, 8};
+    EXPECT_EQ(intercept_add(&wrong), -EINVAL);
+    int counted = add_counted(SYS_getppid);
+    uint64_t word = 0;
+    EXPECT_EQ(intercept_set_words(counted, &word, 1, &number, 1), -EINVAL);
+    EXPECT_EQ(intercept_remove_and_wait(counted, 1000), 0);
+}
+
+} // namespace

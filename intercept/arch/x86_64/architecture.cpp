@@ -63,6 +63,44 @@ long number_from(const Instruction &instruction, const uint8_t *code) {
     return other_constant ? number_kept : number_unknown;
 }
 
+// The few instructions that compilers write between a system call and the return of a
+// wrapper. Argument registers: rdi rsi rdx r10 r8 r9; only rdx is ever written here.
+bool keeps_off_arguments(const Instruction &instruction, const uint8_t *code, unsigned &written) {
+    constexpr unsigned rdx = 1;
+    struct Form {
+        uint8_t length;
+        uint8_t fixed; // bytes that must be these; operands follow
+        uint8_t bytes[4];
+    };
+    static constexpr Form forms[] = {
+        {6, 2, {0x48, 0x3d}},             // cmp rax, imm32
+        {5, 1, {0x3d}},                   // cmp eax, imm32
+        {2, 2, {0xf7, 0xd8}},             // neg eax
+        {3, 3, {0x48, 0xf7, 0xd8}},       // neg rax
+        {5, 1, {0xb8}},                   // mov eax, imm32
+        {7, 3, {0x48, 0xc7, 0xc0}},       // mov rax, imm32
+        {4, 4, {0x48, 0x83, 0xc8, 0xff}}, // or rax, -1
+        {3, 3, {0x83, 0xc8, 0xff}},       // or eax, -1
+        {2, 2, {0x31, 0xc0}},             // xor eax, eax
+        {2, 2, {0x85, 0xc0}},             // test eax, eax
+        {3, 3, {0x48, 0x85, 0xc0}},       // test rax, rax
+        {2, 2, {0x48, 0x98}},             // cdqe
+        {4, 3, {0x48, 0x83, 0xc4}},       // add rsp, imm8
+        {7, 3, {0x48, 0x81, 0xc4}},       // add rsp, imm32
+    };
+    if (instruction.length_bytes == 7 && code[0] == 0x48 && code[1] == 0x8b &&
+        code[2] == 0x15) { // mov rdx, [rip + ...]
+        written |= rdx;
+        return true;
+    }
+    if (instruction.length_bytes == 3 && code[0] == 0x64 && code[1] == 0x89 && code[2] == 0x02) // mov fs:[rdx], eax
+        return (written & rdx) != 0;
+    for (const Form &form : forms)
+        if (instruction.length_bytes == form.length && memcmp(code, form.bytes, form.fixed) == 0)
+            return true;
+    return false;
+}
+
 // Also what unwinders know by its bytes.
 bool is_signal_return(const AddressRange &text, uint64_t site) {
     static constexpr uint8_t with_rax[7] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0};
@@ -91,6 +129,7 @@ constinit const Architecture native_architecture = {
     .find_short_branches = x86_64::find_short_branches,
     .plan_move = x86_64::plan_move,
     .number_from = x86_64::number_from,
+    .keeps_off_arguments = x86_64::keeps_off_arguments,
     .is_signal_return = x86_64::is_signal_return,
     .write_stub = x86_64::write_stub,
     .write_jump = x86_64::write_jump,

@@ -18,6 +18,8 @@
         .text
         .hidden intercept_dispatch_filter
         .hidden intercept_after_lone_hook
+        .hidden intercept_after_words_hook
+        .hidden intercept_words_hook
         .hidden intercept_lone_filter
         .hidden intercept_lone_hook
         .hidden intercept_bypass_depth
@@ -255,6 +257,52 @@ with_vectors_saved:
 17:
 .endm
 
+// What the hooks decided, in eax. Label 1 of the entry is "answered".
+.macro DO_ACTION keep_flags
+4:      cmp     $ACTION_PASS, %eax
+        jb      1b
+        ja      5f
+        ARGS_BACK FRAME_ARG0
+        FLAGS_BACK rbp, \keep_flags
+        mov     FRAME_NR(%rbp), %rax
+        mov     $0, %ecx
+        FRAME_CLOSE
+
+5:      cmp     $ACTION_PROCESS, %eax
+        jae     6f
+        // Changed arguments, or a post: the kernel is asked from here, with
+        // the frame kept. The app gets its own registers back.
+        mov     %rax, FRAME_ACTION(%rbp)
+        ARGS_BACK FRAME_ARG0
+        mov     FRAME_NR(%rbp), %rax
+        syscall
+        mov     %rax, FRAME_RESULT(%rbp)
+        cmpl    $ACTION_EXECUTE_POST, FRAME_ACTION(%rbp)
+        jne     1b
+        mov     %rbp, %rdi
+        CALL_C  intercept_dispatch_post
+        jmp     1b
+
+6:      // fork, vfork, clone, clone3: from the stub, on the app's own stack
+        // pointer, with nothing left on the stack that we need afterwards.
+        sub     $ACTION_PROCESS, %eax
+        mov     FRAME_SITE(%rbp), %rcx
+        mov     RECORD_KIND_TARGET(%rcx,%rax,8), %rcx
+        mov     %rcx, FRAME_BYTES(%rbp)
+        ARGS_BACK FRAME_ARG0
+        FLAGS_BACK rbp, \keep_flags
+        mov     FRAME_NR(%rbp), %rax
+        FRAME_CLOSE
+.endm
+
+.macro PASS_ON keep_flags
+8:      // Not ours. Every register but rax, rcx and r11 still is the app's.
+        FLAGS_BACK rsp, \keep_flags
+        mov     FRAME_NR(%rsp), %rax
+        mov     $0, %ecx
+        LEAVE_FRAME
+.endm
+
 // The filter keeps every register but rax (INTERCEPT_FILTER_FUNCTION): the app's
 // arguments are still in theirs when it returns.
 .macro ENTRY name, keep_flags, loader=0
@@ -271,19 +319,17 @@ with_vectors_saved:
         mov     %rax, FRAME_NR(%rsp)
         cmp     $0xffff, %eax
         ja      8f
-        mov     %ecx, %r11d
-        and     $SLOTS_MASK, %ecx
-        mov     %rcx, FRAME_MASK(%rsp)
+        mov     %rcx, FRAME_MASK(%rsp) // words_bit included
 .if \loader
         // Nobody is asked yet: the loader's calls are looked at in any case.
         jmp     10f
 .endif
-        mov     intercept_bypass_depth@gottpoff(%rip), %rcx
-        cmpl    $0, %fs:(%rcx)
+        mov     intercept_bypass_depth@gottpoff(%rip), %r11
+        cmpl    $0, %fs:(%r11)
         jg      8f
 .if !\keep_flags
         // The stub has looked at the words: they do not let it pass.
-        test    %r11b, %r11b
+        test    %cl, %cl
         js      10f
 .endif
         // With one hook in the process, which is nearly always so, its functions
@@ -324,6 +370,7 @@ with_vectors_saved:
 
 2:      mov     %rbp, %rdi
         mov     FRAME_MASK(%rbp), %esi
+        and     $SLOTS_MASK, %esi
 .if \loader
         CALL_C  intercept_dispatch_loader
 .else
@@ -333,57 +380,22 @@ with_vectors_saved:
 3:      mov     %rbp, %rdi
         mov     %eax, %esi
         mov     FRAME_MASK(%rbp), %edx
+        and     $SLOTS_MASK, %edx
         call    intercept_after_lone_hook
-4:      cmp     $ACTION_PASS, %eax
-        jb      1b
-        ja      5f
-        ARGS_BACK FRAME_ARG0
-        FLAGS_BACK rbp, \keep_flags
-        mov     FRAME_NR(%rbp), %rax
-        mov     $0, %ecx
-        FRAME_CLOSE
-
-5:      cmp     $ACTION_PROCESS, %eax
-        jae     6f
-        // Changed arguments, or a post: the kernel is asked from here, with
-        // the frame kept. The app gets its own registers back.
-        mov     %rax, FRAME_ACTION(%rbp)
-        ARGS_BACK FRAME_ARG0
-        mov     FRAME_NR(%rbp), %rax
-        syscall
-        mov     %rax, FRAME_RESULT(%rbp)
-        cmpl    $ACTION_EXECUTE_POST, FRAME_ACTION(%rbp)
-        jne     1b
-        mov     %rbp, %rdi
-        CALL_C  intercept_dispatch_post
-        jmp     1b
-
-6:      // fork, vfork, clone, clone3: from the stub, on the app's own stack
-        // pointer, with nothing left on the stack that we need afterwards.
-        sub     $ACTION_PROCESS, %eax
-        mov     FRAME_SITE(%rbp), %rcx
-        mov     RECORD_KIND_TARGET(%rcx,%rax,8), %rcx
-        mov     %rcx, FRAME_BYTES(%rbp)
-        ARGS_BACK FRAME_ARG0
-        FLAGS_BACK rbp, \keep_flags
-        mov     FRAME_NR(%rbp), %rax
-        FRAME_CLOSE
+        DO_ACTION \keep_flags
         .cfi_restore_state
 
 9:      // Several hooks, or one without a filter.
         mov     %rsp, %rdi
         mov     FRAME_MASK(%rsp), %esi
+        and     $SLOTS_MASK, %esi
         call    intercept_dispatch_filter
         mov     FRAME_ARG0(%rsp), %rdi
         mov     FRAME_ARG1(%rsp), %rsi
         mov     %rax, FRAME_MASK(%rsp)
         test    %eax, %eax
         jnz     10b
-8:      // Not ours. Every register but rax, rcx and r11 still is the app's.
-        FLAGS_BACK rsp, \keep_flags
-        mov     FRAME_NR(%rsp), %rax
-        mov     $0, %ecx
-        LEAVE_FRAME
+        PASS_ON \keep_flags
         .cfi_endproc
         .size   \name, .-\name
 .endm
@@ -391,6 +403,86 @@ with_vectors_saved:
         ENTRY   intercept_entry, 1
         ENTRY   intercept_entry_flags_dead, 0
         ENTRY   intercept_entry_loader, 1, 1
+
+// A site whose number is known, and behind which nobody needs flags, vector state or the
+// argument registers: most of libc's wrappers. Each store and each taken branch counts.
+        .globl  intercept_entry_bare
+        .hidden intercept_entry_bare
+        .type   intercept_entry_bare, @function
+        .p2align 5
+intercept_entry_bare:
+        .cfi_startproc
+        .cfi_def_cfa_offset 136
+        SITE_IN_R11
+        FRAME_OPEN 0
+        mov     %rax, FRAME_NR(%rsp)
+        mov     intercept_bypass_depth@gottpoff(%rip), %r11
+        cmpl    $0, %fs:(%r11)
+        jg      8f
+        // The stub has looked at the words: they do not let it pass.
+        test    %cl, %cl
+        jns     10f
+        .cfi_remember_state
+        FRAME_TO_RBP
+        mov     %rbp, %rdi
+        call    *intercept_words_hook(%rip)
+        test    %eax, %eax
+        jnz     3f
+1:      // Answered. The code behind the site looks at rax alone; the stub wants rcx not 0.
+        mov     FRAME_RESULT(%rbp), %rax
+        mov     %rbp, %rcx
+        FRAME_CLOSE
+2:      mov     %rbp, %rdi
+        mov     FRAME_MASK(%rbp), %esi
+        and     $SLOTS_MASK, %esi
+        call    intercept_dispatch_hook
+        jmp     4f
+12:     mov     %rbp, %rdi
+        call    *intercept_lone_hook(%rip)
+        test    %eax, %eax
+        jz      1b
+        mov     %rbp, %rdi
+        mov     %eax, %esi
+        mov     FRAME_MASK(%rbp), %edx
+        and     $SLOTS_MASK, %edx
+        call    intercept_after_lone_hook
+        jmp     4f
+3:      mov     %rbp, %rdi
+        mov     %eax, %esi
+        call    intercept_after_words_hook
+        DO_ACTION 0
+        .cfi_restore_state
+
+10:     mov     %rcx, FRAME_MASK(%rsp)
+        mov     intercept_lone_filter(%rip), %rcx
+        test    %rcx, %rcx
+        jz      9f
+        mov     %rdi, %r11
+        mov     %rsp, %rdi
+        call    *%rcx
+        mov     %r11, %rdi
+        test    %eax, %eax
+        jz      8f
+        .cfi_remember_state
+        FRAME_TO_RBP
+        jmp     12b
+        .cfi_restore_state
+        PASS_ON 0
+9:      mov     %rsp, %rdi
+        mov     FRAME_MASK(%rsp), %esi
+        and     $SLOTS_MASK, %esi
+        call    intercept_dispatch_filter
+        mov     FRAME_ARG0(%rsp), %rdi
+        mov     FRAME_ARG1(%rsp), %rsi
+        mov     %rax, FRAME_MASK(%rsp)
+        test    %eax, %eax
+        jz      8b
+        .cfi_remember_state
+        FRAME_TO_RBP
+        jmp     2b
+        .cfi_restore_state
+        .cfi_endproc
+        .size   intercept_entry_bare, .-intercept_entry_bare
 
 // After the kernel made a process or thread: rax = result, ecx = number,
 // r11 = record. Runs in the parent and in the child, on whatever stack rsp is.

@@ -3,18 +3,19 @@
 //        moved instructions of the window, up to the syscall
 //        movzx ecx, ax ; mov r11, table ; movzx ecx, byte [r11 + rcx]
 //        jrcxz pass                        no flag is touched (not where the loader maps objects)
-//        [words, where the flags are dead:
+//        [words, where the flags are dead and the number is known:
 //          test cl, cl ; jns serve         no words decide this number
-//          mov r11, words ; mov ecx, edi
-//          cmp [r11], rcx ; jle again      no such word, or suspended
-//          mov r11, [r11 + 8] ; cmp qword [r11 + rcx * 8], pass ; je pass ; jmp again]
+//          mov r11, words ; mov eax, edi
+//          cmp [r11], rax ; jle again      no such word, or suspended
+//          mov r11, [r11 + 8] ; cmp qword [r11 + rax * 8], pass ; mov eax, number ; je pass
+//        ]
 // serve: lea rsp, [rsp - 128]              leave the red zone alone
 //        lea r11, [record] ; call [record.entry]
 //        lea rsp, [rsp + 128]
 //        jrcxz pass
 //   after:  (OVER: the rest of the window) ; jmp behind the window
 //   pass:   BEFORE: jmp syscall          OVER: syscall ; jmp after
-//   again:  the table once more, for ecx is gone ; jmp serve
+//   again:  mov eax, number ; jmp serve
 //   kind k: lea rsp, [rsp + 128] ; syscall ; lea rsp, [rsp - 128]
 //           mov ecx, number ; lea r11, [record] ; call [record.post_entry]
 //           lea rsp, [rsp + 128] ; jmp after
@@ -37,6 +38,7 @@
 extern "C" {
 __attribute__((visibility("hidden"))) void intercept_entry();
 __attribute__((visibility("hidden"))) void intercept_entry_flags_dead();
+__attribute__((visibility("hidden"))) void intercept_entry_bare();
 __attribute__((visibility("hidden"))) void intercept_entry_loader();
 __attribute__((visibility("hidden"))) void intercept_process_post_entry();
 }
@@ -166,11 +168,25 @@ void load_address(StubWriter &stub, const void *address) {
     stub.bytes(&address, 8);
 }
 
+bool is_known(const SitePlan &plan) {
+    return plan.number >= 0 && plan.number < static_cast<int32_t>(call_numbers);
+}
+
 // ecx = who wants the number in ax.
-void load_mask(StubWriter &stub) {
+void load_mask(StubWriter &stub, const SitePlan &plan) {
+    if (is_known(plan)) {
+        load_address(stub, intercept_table + plan.number);
+        stub.code({0x41, 0x0f, 0xb6, 0x0b}); // movzx ecx, byte [r11]
+        return;
+    }
     stub.code({0x0f, 0xb7, 0xc8}); // movzx ecx, ax
     load_address(stub, intercept_table);
     stub.code({0x41, 0x0f, 0xb6, 0x0c, 0x0b}); // movzx ecx, byte [r11 + rcx]
+}
+
+void load_number(StubWriter &stub, const SitePlan &plan) {
+    stub.code({0xb8}); // mov eax, number
+    stub.bytes(&plan.number, 4);
 }
 
 void far_jump(StubWriter &stub, uint64_t to) {
@@ -216,6 +232,8 @@ bool is_watched(const SitePlan &plan) {
 uint64_t entry_of(const SitePlan &plan) {
     if (is_watched(plan))
         return reinterpret_cast<uint64_t>(intercept_entry_loader);
+    if ((plan.flags & SITE_ARGUMENTS_DEAD) != 0)
+        return reinterpret_cast<uint64_t>(intercept_entry_bare);
     bool flags_dead = (plan.flags & SITE_FLAGS_DEAD) != 0;
     return reinterpret_cast<uint64_t>(flags_dead ? intercept_entry_flags_dead : intercept_entry);
 }
@@ -259,29 +277,26 @@ size_t write_stub(const SitePlan &plan, uint64_t window, uint64_t stub_address, 
     };
 
     bool watched = is_watched(plan);
-    bool words = (plan.flags & SITE_FLAGS_DEAD) != 0 && !watched;
-    load_mask(stub);
+    bool words = (plan.flags & SITE_FLAGS_DEAD) != 0 && is_known(plan) && !watched;
+    load_mask(stub, plan);
     size_t unhooked = 0;
     if (!watched) {
         stub.code({0xe3}); // jrcxz pass
         unhooked = stub.open(1);
     }
-    size_t no_words = 0;
     size_t word_passed = 0;
     size_t again = 0;
     if (words) {
         stub.code({0x84, 0xc9, 0x79}); // test cl, cl ; jns serve
-        no_words = stub.open(1);
+        size_t no_words = stub.open(1);
         load_address(stub, &intercept_words);
-        stub.code({0x89, 0xf9, 0x49, 0x39, 0x0b, 0x7e}); // mov ecx, edi ; cmp [r11], rcx ; jle again
-        size_t outside = stub.open(1);
-        stub.code({0x4d, 0x8b, 0x5b, offsetof(Words, words)}); // mov r11, [r11 + words]
-        stub.code(
-            {0x49, 0x83, 0x3c, 0xcb, INTERCEPT_WORD_PASS, 0x0f, 0x84}); // cmp qword [r11 + rcx * 8], pass ; je pass
-        word_passed = stub.open(4);
-        stub.close(outside, 1);
-        stub.code({0xe9}); // jmp again
+        stub.code({0x89, 0xf8, 0x49, 0x39, 0x03, 0x0f, 0x8e}); // mov eax, edi ; cmp [r11], rax ; jle again
         again = stub.open(4);
+        stub.code({0x4d, 0x8b, 0x5b, offsetof(Words, words)});    // mov r11, [r11 + words]
+        stub.code({0x49, 0x83, 0x3c, 0xc3, INTERCEPT_WORD_PASS}); // cmp qword [r11 + rax * 8], pass
+        load_number(stub, plan);
+        stub.code({0x0f, 0x84}); // je pass
+        word_passed = stub.open(4);
         stub.close(no_words, 1);
     }
     size_t serve = stub.used();
@@ -314,9 +329,10 @@ size_t write_stub(const SitePlan &plan, uint64_t window, uint64_t stub_address, 
     } else {
         stub.jump_to(site);
     }
+
     if (words) {
         stub.close(again, 4);
-        load_mask(stub);
+        load_number(stub, plan);
         stub.jump_to(stub_address + serve);
     }
 
