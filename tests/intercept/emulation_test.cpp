@@ -30,7 +30,10 @@ public:
         before.assign(made.at(0), made.at(MadeObject::page_bytes));
         EXPECT_TRUE(plan_object(made.object(), native_architecture, plan));
         Arenas arenas;
-        write_stubs(made.object(), plan, arenas, stubs);
+        Arena *memory = arenas.create(made.object().span, (plan.size() + 1) * native_architecture.stub_bytes_max);
+        arena_begin = memory != nullptr ? memory->address : 0;
+        arena_bytes = memory != nullptr ? memory->size_bytes : 0;
+        write_stubs(made.object(), plan, memory, stubs);
         for (size_t i = 0; i < plan.size(); i++)
             if (stubs[i] != 0) {
                 patched_sites++;
@@ -45,14 +48,15 @@ public:
     Patched(const Patched &) = delete;
     Patched &operator=(const Patched &) = delete;
     ~Patched() {
-        constexpr size_t arena_bytes = 128 * 1024;
-        if (arena.begin != 0)
-            munmap(reinterpret_cast<void *>(arena.begin), arena_bytes);
+        if (arena_bytes != 0)
+            munmap(reinterpret_cast<void *>(arena_begin), arena_bytes);
     }
     MadeObject made;
     Plan plan;
     base::PageArray<uint64_t> stubs;
     AddressRange arena{};
+    uint64_t arena_begin = 0;
+    size_t arena_bytes = 0;
     std::vector<uint8_t> before;
     std::vector<uint8_t> after;
     unsigned patched_sites = 0;

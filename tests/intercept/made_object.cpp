@@ -99,6 +99,7 @@ void MadeObject::put_symbols(const Recipe &recipe) {
     put(Elf64_Dyn{DT_STRTAB, {address() + strings}});
     put(Elf64_Dyn{DT_NULL, {0}});
     object_.dynamic = reinterpret_cast<const ElfW(Dyn) *>(address() + dynamic);
+    object_.dynamic_count = 3;
 }
 
 bool MadeObject::make(const Recipe &recipe) {

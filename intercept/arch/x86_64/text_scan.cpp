@@ -93,15 +93,27 @@ bool find_far_branches(const AddressRange &text, const Neighbourhood &near, base
 bool find_short_branches(const AddressRange &text, uint64_t first, uint64_t last,
                          base::PageArray<BranchCandidate> &out) {
     constexpr uint64_t short_branch_bytes = 130;
+    constexpr uint64_t step = 16;
     uint64_t begin = first - text.begin > short_branch_bytes ? first - short_branch_bytes : text.begin;
     uint64_t end = text.end - last > short_branch_bytes ? last + short_branch_bytes : text.end;
-    for (uint64_t at = begin; at + 2 <= end; at++) {
+    auto take_short = [&](uint64_t at) {
         uint64_t target = at + 2 + static_cast<uint64_t>(static_cast<int64_t>(static_cast<int8_t>(code_at(at)[1])));
-        if (target - first > last - first)
-            continue;
+        return target - first > last - first || out.push({target, at + 2});
+    };
+    uint64_t at = begin;
+    for (; at + step < end; at += step) {
+        __m128i opcode = load(at);
+        __m128i conditional = _mm_cmpeq_epi8(_mm_and_si128(opcode, all(0xf0)), all(0x70));
+        __m128i loop = _mm_cmpeq_epi8(_mm_and_si128(opcode, all(0xfc)), all(0xe0));
+        __m128i branch = _mm_or_si128(_mm_or_si128(conditional, loop), _mm_cmpeq_epi8(opcode, all(0xeb)));
+        for (auto hits = static_cast<unsigned>(_mm_movemask_epi8(branch)); hits != 0; hits &= hits - 1)
+            if (!take_short(at + static_cast<unsigned>(__builtin_ctz(hits))))
+                return false;
+    }
+    for (; at + 2 <= end; at++) {
         uint8_t byte = *code_at(at);
         bool branch = (byte & 0xf0) == 0x70 || byte == 0xeb || (byte & 0xfc) == 0xe0;
-        if (branch && !out.push({target, at + 2}))
+        if (branch && !take_short(at))
             return false;
     }
     return true;
