@@ -54,6 +54,7 @@ struct Architecture {
     long (*number_from)(const Instruction &instruction, const uint8_t *code);
     // Reads no argument register but one in `written` (a bit each, of the processor's
     // own order), to which it adds what it writes. False also when that is not certain.
+    // nullptr: sites are never taken for bare.
     bool (*keeps_off_arguments)(const Instruction &instruction, const uint8_t *code, unsigned &written);
     // The trampoline behind signal handlers, which must stay as it is.
     bool (*is_signal_return)(const AddressRange &text, uint64_t site);

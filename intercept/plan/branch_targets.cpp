@@ -131,7 +131,7 @@ bool BranchTargets::reach(const Sweep &own, uint64_t first, uint64_t last) {
 bool BranchTargets::contradict(const Sweep &own, uint64_t first, uint64_t last) {
     first = first > own.function.range.begin ? first : own.function.range.begin;
     last = last < own.function.range.end ? last : own.function.range.end - 1;
-    return any(own, first, last, [&](uint64_t target) { return own.starting_at(target) < 0; });
+    return any(own, first, last, [&](uint64_t target) { return !own.starts(target); });
 }
 
 } // namespace intercept

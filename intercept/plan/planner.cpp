@@ -95,7 +95,7 @@ private:
             plan.flags |= SITE_VECTOR_DEAD;
             unsigned steps = 0;
             if ((plan.flags & SITE_FLAGS_DEAD) != 0 && plan.state == INTERCEPT_SITE_BEFORE && plan.number >= 0 &&
-                arguments_dead(index + 1, 0, steps))
+                cpu_.keeps_off_arguments != nullptr && arguments_dead(index + 1, 0, steps))
                 plan.flags |= SITE_ARGUMENTS_DEAD;
         }
     }

@@ -2,6 +2,8 @@
 // where somebody did, the decoding fails or goes out of step, and is not believed.
 #include "intercept/plan/sweep.h"
 
+#include <cstring>
+
 namespace intercept {
 namespace {
 
@@ -24,8 +26,16 @@ void Sweep::decode(const Architecture &architecture, const Function &new_functio
     function = new_function;
     instructions.resize_down(0);
     consistent = false;
+    marked_bytes_ = 0;
+    size_t words = (function.range.size() + 63) / 64;
+    if (!marks_.reserve(words))
+        return;
+    memset(marks_.data(), 0, words * sizeof(uint64_t));
+    marked_bytes_ = function.range.size();
     bool branches_inside = false;
     for (uint64_t address = function.range.begin; address < function.range.end;) {
+        uint64_t at = address - function.range.begin;
+        marks_[at / 64] |= uint64_t{1} << (at % 64);
         Instruction next;
         if (!architecture.decode(reinterpret_cast<const uint8_t *>(address), function.range.end - address, address,
                                  next) ||
@@ -35,19 +45,19 @@ void Sweep::decode(const Architecture &architecture, const Function &new_functio
         address = next.end();
     }
     for (const Instruction &instruction : instructions)
-        if (branches_inside && function.range.contains(instruction.target) && starting_at(instruction.target) < 0)
+        if (branches_inside && function.range.contains(instruction.target) && !starts(instruction.target))
             return;
     consistent = true;
 }
 
 long Sweep::starting_at(uint64_t address) const {
-    return find(instructions, address);
+    return starts(address) ? find(instructions, address) : -1;
 }
 
 long Sweep::ending_at(uint64_t address) const {
     if (address == function.range.end)
         return static_cast<long>(instructions.size()) - 1;
-    long next = find(instructions, address);
+    long next = starting_at(address);
     return next > 0 ? next - 1 : -1;
 }
 
