@@ -258,10 +258,12 @@ INTERCEPT_API uint64_t intercept_reserved_signals(void);
  * (which calls the handler proper with our thread pointer), and call the program's by
  * intercept_run_program_handler. */
 INTERCEPT_API void intercept_exit_thread(long status) __attribute__((noreturn));
+#ifdef SA_SIGINFO /* not in strictly standard C */
 INTERCEPT_API void intercept_run_own_handler(int number, siginfo_t *info, void *context,
                                              void (*handler)(int, siginfo_t *, void *));
 INTERCEPT_API void intercept_run_program_handler(int number, siginfo_t *info, void *context,
                                                  void (*handler)(int, siginfo_t *, void *));
+#endif
 
 #ifdef __cplusplus
 }

@@ -29,7 +29,7 @@ flags() { pkg-config --cflags --libs "$@" | sed "s|$destination$destination|$des
 build_examples() {
     for file in minimal_hook tracer counter; do
         # shellcheck disable=SC2046
-        cc -std=c99 -D_DEFAULT_SOURCE -Wall -Wextra -Werror -O2 -shared -fPIC "$examples/$file.c" -o $file.so $(flags pmemfile-intercept)
+        cc -std=c99 -Wall -Wextra -Werror -O2 -shared -fPIC "$examples/$file.c" -o $file.so $(flags pmemfile-intercept)
         equal "C99: $file" 0 $?
     done
     # shellcheck disable=SC2046
@@ -41,7 +41,7 @@ build_examples() {
     equal "the older interface" 0 $?
     cc -O2 -Wall "$programs/counter_program.c" -o counter_program
     # The static library, whole in a hook library.
-    cc -std=c99 -D_DEFAULT_SOURCE -shared -fPIC "$examples/minimal_hook.c" -o static_hook.so -I"$destination/usr/local/include" \
+    cc -std=c99 -shared -fPIC "$examples/minimal_hook.c" -o static_hook.so -I"$destination/usr/local/include" \
         -Wl,--whole-archive "$(find "$destination" -name libpmemfile-intercept.a)" -Wl,--no-whole-archive
     equal "the static library" 0 $?
 }
