@@ -119,7 +119,7 @@ int open_program(const char *path) {
 }
 
 // The thread is taken off the stack that it uses now: what it still needs must not lie there.
-constinit GuestStart start_registers;
+constinit GuestStart start_registers{};
 
 } // namespace
 } // namespace intercept

@@ -6,8 +6,8 @@
 namespace intercept {
 
 struct AddressRange {
-    uint64_t begin;
-    uint64_t end;
+    uint64_t begin = 0;
+    uint64_t end = 0;
     bool contains(uint64_t address) const {
         return address >= begin && address < end;
     }

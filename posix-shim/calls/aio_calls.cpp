@@ -50,7 +50,7 @@ Result<UserBuffers> vectors_of(ThreadContext &context, const struct iocb &reques
     if (!is_vector) {
         context.vectors[0] = {reinterpret_cast<void *>(request.aio_buf),
                               std::min<size_t>(request.aio_nbytes, max_transfer_bytes)};
-        return UserBuffers(context.vectors, 1);
+        return UserBuffers{context.vectors, 1};
     }
     if (request.aio_nbytes > max_vectors)
         return error(EINVAL);
@@ -63,7 +63,7 @@ Result<UserBuffers> vectors_of(ThreadContext &context, const struct iocb &reques
         context.vectors[i].iov_len = std::min(context.vectors[i].iov_len, max_transfer_bytes - total);
         total += context.vectors[i].iov_len;
     }
-    return UserBuffers(context.vectors, request.aio_nbytes);
+    return UserBuffers{context.vectors, static_cast<unsigned>(request.aio_nbytes)};
 }
 
 // What the request asks for, done. An error is one that Linux would let io_submit or the completion say.

@@ -4,7 +4,7 @@
 set -u
 cd "$1" || exit 1
 options=(-std=c++20 -D_GNU_SOURCE -DPMEMFILE_COUNTERS=1 -DPMEMFILE_RECORDING=1 -I. -Ilibpmemfile/include -Iintercept/include
-    -fsyntax-only -fconstexpr-steps=100000000 -fno-exceptions -fno-rtti -Wthread-safety -Werror=thread-safety)
+    -DINTERCEPT_LAUNCHER_PATH="\"\"" -fsyntax-only -fconstexpr-steps=100000000 -fno-exceptions -fno-rtti -Wthread-safety -Werror=thread-safety)
 command -v clang++ >/dev/null || { echo "clang++ is not installed" >&2; exit 1; }
 
 seeded=$(mktemp --suffix=.cpp)
