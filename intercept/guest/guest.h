@@ -27,6 +27,9 @@ struct GuestThread {
     uint64_t hook_stack; // its top
     uint64_t in_hook;
     uint64_t donor_stack; // of intercept_guest_run
+    // in_hook when the last call of fork's kin was made. The child of a vfork has the same memory and leaves
+    // in_hook set when its exec is made from inside a hook; the parent would then take its own stack for the hooks'.
+    uint64_t in_hook_at_fork;
     // How the program wants to hear of this thread's end (CLONE_CHILD_CLEARTID, set_tid_address).
     int *clear_tid;
     bool is_donor; // else the first thread, or a forked one: the kernel ends it
@@ -49,7 +52,8 @@ struct GuestStart {
 static_assert(offsetof(GuestThread, own_fs) == GUEST_OWN_FS && offsetof(GuestThread, program_fs) == GUEST_PROGRAM_FS &&
               offsetof(GuestThread, hook_stack) == GUEST_HOOK_STACK &&
               offsetof(GuestThread, in_hook) == GUEST_IN_HOOK &&
-              offsetof(GuestThread, donor_stack) == GUEST_DONOR_STACK);
+              offsetof(GuestThread, donor_stack) == GUEST_DONOR_STACK &&
+              offsetof(GuestThread, in_hook_at_fork) == GUEST_IN_HOOK_AT_FORK);
 static_assert(offsetof(GuestFrame, rsp) == GUEST_FRAME_RSP && offsetof(GuestFrame, record) == GUEST_FRAME_RECORD &&
               offsetof(GuestFrame, rbx) == GUEST_FRAME_RBX && sizeof(GuestFrame) == GUEST_FRAME_BYTES);
 static_assert(offsetof(GuestStart, rbx) == GUEST_START_RBX && offsetof(GuestStart, rsp) == GUEST_START_RSP &&

@@ -103,6 +103,7 @@ answered:
         .cfi_startproc
         .cfi_undefined %rip
         TO_PROGRAM_SIDE
+        mov     %rcx, %gs:GUEST_IN_HOOK_AT_FORK
         jrcxz   6f
         mov     GUEST_FRAME_RECORD(%rsp), %r11
         mov     GUEST_FRAME_RSP(%rsp), %rsp
@@ -117,6 +118,8 @@ answered:
         FUNCTION intercept_guest_post\index
         .cfi_startproc
         .cfi_undefined %rip
+        mov     %gs:GUEST_IN_HOOK_AT_FORK, %rcx
+        mov     %rcx, %gs:GUEST_IN_HOOK
         TO_HOOK_SIDE
         mov     $\number, %ecx
         call    intercept_process_post_entry

@@ -16,6 +16,7 @@
 #define GUEST_HOOK_STACK 16
 #define GUEST_IN_HOOK 24
 #define GUEST_DONOR_STACK 32
+#define GUEST_IN_HOOK_AT_FORK 40
 
 /* struct GuestFrame: the program's registers while a hook runs */
 #define GUEST_FRAME_RCX 0
