@@ -9,7 +9,7 @@ packages=(
     libpmem-dev libpmemobj-dev libcapstone-dev libxxhash-dev
     libcli11-dev libfmt-dev nlohmann-json3-dev
     libgtest-dev libgmock-dev libbenchmark-dev libunicorn-dev
-    sqlite3 strace python3 valgrind mandoc
+    sqlite3 strace gawk python3 valgrind mandoc
 )
 
 # Installs what is missing of the packages, and of those that are named besides.

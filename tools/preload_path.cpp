@@ -10,7 +10,7 @@ std::string find_preload() {
     auto directory = self.parent_path();
     for (const auto &candidate :
          {directory / "../posix-shim" / preload_name, directory / preload_name, directory / "../lib" / preload_name,
-          directory / "../lib/x86_64-linux-gnu" / preload_name,
+          directory / "../lib64" / preload_name, directory / "../lib/x86_64-linux-gnu" / preload_name,
           std::filesystem::path(PMEMFILE_LIBDIR) / preload_name}) {
         auto whole = std::filesystem::canonical(candidate, error);
         if (!error)

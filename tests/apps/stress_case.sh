@@ -13,7 +13,7 @@ for way in '--direct=1 --fsync=1 --thread --numjobs=3' '--sync=1 --bsrange=512-1
     fio --name=way --ioengine=psync --directory="$PWD" --size=8m --rw=randrw --bs=4k $way --minimal > out 2>&1
     echo "fio $way: $?"
 done
-rm -f -- *.0.0 way.*
+rm -f -- *.0.0 way.* *-verify.state # what fio notes of its own differs from run to run
 # Each alone, so that a verdict has a name. Left out: those that look at the machine rather than at files, dnotify (F_NOTIFY).
 for stressor in access acl aio aiol chattr chdir chmod chown copy-file dentry dir dirdeep dirmany dup fallocate fault fcntl \
     fiemap file-ioctl filename flock fpunch fstat getdent handle hdd inode-flags io iomix lease link locka lockf lockofd mknod \

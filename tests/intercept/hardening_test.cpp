@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
+#include <filesystem>
 #include <grp.h>
 #include <gtest/gtest.h>
 #include <linux/audit.h>
@@ -72,6 +73,33 @@ const Restriction restrictions[] = {
     {"ReadImpliesExec", [] { return personality(READ_IMPLIES_EXEC) != -1; }, true},
 };
 
+// A copy that any user may read, wherever the build lies; it goes with the test.
+class ReadableCopy {
+public:
+    explicit ReadableCopy(const std::filesystem::path &library)
+        : directory_(std::filesystem::temp_directory_path() /
+                     (library.stem().string() + "." + std::to_string(getpid()))),
+          path_(directory_ / library.filename()) {
+        std::filesystem::create_directory(directory_);
+        std::filesystem::permissions(directory_, std::filesystem::perms(0755));
+        std::filesystem::copy_file(library, path_);
+        std::filesystem::permissions(path_, std::filesystem::perms(0755));
+    }
+    ~ReadableCopy() {
+        std::error_code ignored;
+        std::filesystem::remove_all(directory_, ignored);
+    }
+    ReadableCopy(const ReadableCopy &) = delete;
+    ReadableCopy &operator=(const ReadableCopy &) = delete;
+    const char *path() const {
+        return path_.c_str();
+    }
+
+private:
+    std::filesystem::path directory_;
+    std::filesystem::path path_;
+};
+
 // Output and status of a shell under `restriction`, with `library` preloaded.
 std::string run(const Restriction &restriction, const char *library, const char *script, bool &known) {
     int ends[2];
@@ -117,14 +145,14 @@ TEST_P(Hardening, ProgramRunsAsWithoutUs) {
     ASSERT_TRUE(known) << "the kernel must know all of these";
     EXPECT_EQ(without, "a\n3\n/\nstatus 0");
     for (const char *library : {PASS_ALL, TRACE_ALL})
-        EXPECT_EQ(run(GetParam(), library, script, known), without) << library;
+        EXPECT_EQ(run(GetParam(), ReadableCopy(library).path(), script, known), without) << library;
 }
 
 // An answer that only the hook gives.
 TEST_P(Hardening, CallsAreCaught) {
     setenv("PASS_ALL_GETPPID", "4242", 1);
     bool known = false;
-    std::string answer = run(GetParam(), PASS_ALL, "echo $PPID", known);
+    std::string answer = run(GetParam(), ReadableCopy(PASS_ALL).path(), "echo $PPID", known);
     unsetenv("PASS_ALL_GETPPID");
     if (GetParam().caught)
         EXPECT_EQ(answer, "4242\nstatus 0");

@@ -16,7 +16,7 @@ mkdir one two
 
 # Processes by order of appearance, addresses by a word; the calls of each process for themselves.
 normalize() {
-    awk '
+    gawk '
     / resumed>/ {
         pid = $1; rest = $0; sub(/^[0-9]+ +<\.\.\. [a-z0-9_]+ resumed> ?/, "", rest)
         $0 = pid " " open_line[pid] rest
