@@ -16,8 +16,6 @@ rm -rf "$base/mount" && mkdir "$base/mount"
 "$pmemfile" run -m "$base/mount=$base/pool" -- "$shell" "$script" "$base/mount" >"$base/pooled" 2>&1
 diff "$base/oracle" "$base/pooled" || { echo "FAILED: it is different in a pool"; exit 1; }
 inode=$(printf '%x-%x' "$(stat -c %d "$base/pool")" "$(stat -c %i "$base/pool")")
-# A process that outlives the script gives the runtime file up when it ends.
-for _ in $(seq 30); do compgen -G "/dev/shm/pmemfile-$inode*" >/dev/null && sleep 0.1 || break; done
 for left in "/dev/shm/pmemfile-$inode"*; do
     [ ! -e "$left" ] || { echo "FAILED: left behind: $left"; exit 1; }
 done
