@@ -196,21 +196,27 @@ void unmap_all(Pool &pool) {
     pool.segment = nullptr;
 }
 
+// A process that has died is gone, and its byte of the runtime file with its descriptors. But its mapping of the pool
+// keeps the flock for as long as anybody (ps, for one) looks at its memory, and for a moment in any case.
+bool next_try(unsigned &tries) {
+    const struct timespec pause = {0, exclusive_lock_pause_ns};
+    if (tries++ == exclusive_lock_tries)
+        return false;
+    base::raw_syscall(SYS_nanosleep, base::as_long(&pause), 0);
+    return true;
+}
+
 // Attach and register; `pool_descriptor` and `runtime` are open, byte 0 is locked.
 base::Status attach_locked(Pool &pool, const char *path, const AttachOptions &options, Descriptor &pool_descriptor,
                            const struct stat &pool_status, Descriptor &runtime, ContainerMessage *message,
                            bool &is_first) {
     is_first = false;
-    for (unsigned tries = 0; !is_first; tries++) {
+    for (unsigned tries = 0; !is_first;) {
         is_first = !base::is_error(base::raw_syscall(SYS_flock, pool_descriptor.get(), LOCK_EX | LOCK_NB));
         if (is_first || !base::is_error(base::raw_syscall(SYS_flock, pool_descriptor.get(), LOCK_SH | LOCK_NB)))
             break;
-        // One that was killed in its first attach is gone, and its byte 0 with its descriptors. But its mapping of the
-        // pool keeps the lock for as long as anybody (ps, for one) looks at its memory.
-        if (tries == exclusive_lock_tries)
+        if (!next_try(tries)) // one that was killed in its first attach
             return attach_failure(message, path, "the pool is in use by another program", EBUSY);
-        const struct timespec pause = {0, exclusive_lock_pause_ns};
-        base::raw_syscall(SYS_nanosleep, base::as_long(&pause), 0);
     }
     if (is_first) {
         BASE_TRY(attach_first(pool, path, options, pool_descriptor.get(), pool_status, runtime.get(), message));
@@ -258,6 +264,7 @@ base::Status pool_attach(Pool &pool, const char *path, const AttachOptions &opti
 
     Descriptor runtime;
     bool is_first = false;
+    bool is_new = false; // the runtime file, made by us
     base::Status attached;
     if (is_handover) {
         // The slot goes on living: our predecessor's lock came with the descriptor.
@@ -276,6 +283,9 @@ base::Status pool_attach(Pool &pool, const char *path, const AttachOptions &opti
         const base::Status locked = lock_attach(pool.segment_path, pool_status, runtime);
         if (!locked.ok())
             return attach_failure(message, path, "cannot make the runtime file in /dev/shm", locked.error().number());
+        struct stat runtime_status = {};
+        base::raw_syscall(SYS_fstat, runtime.get(), base::as_long(&runtime_status));
+        is_new = runtime_status.st_size == 0;
         attached = attach_locked(pool, path, options, pool_descriptor, pool_status, runtime, message, is_first);
     }
     if (attached.ok()) {
@@ -296,6 +306,8 @@ base::Status pool_attach(Pool &pool, const char *path, const AttachOptions &opti
             base::raw_syscall(SYS_close, pool.pool_descriptor);
         if (is_first)
             unlink_runtime_files(pool);
+        else if (is_new)
+            base::raw_syscall(SYS_unlink, base::as_long(pool.segment_path));
         unmap_all(pool);
     }
     if (!is_handover)
@@ -314,6 +326,14 @@ bool is_last(const Pool &pool) {
     for (uint32_t slot = 0; slot < end && slot < max_processes; slot++)
         if (slot != pool.process_slot && pool.segment->processes()[slot].incarnation.load() != 0 &&
             process_alive(pool, slot))
+            return false;
+    return true;
+}
+
+// The flock for ourselves alone, once the dead have given theirs up.
+bool lock_exclusive(int pool_descriptor) {
+    for (unsigned tries = 0; base::is_error(base::raw_syscall(SYS_flock, pool_descriptor, LOCK_EX | LOCK_NB));)
+        if (!next_try(tries))
             return false;
     return true;
 }
@@ -345,7 +365,7 @@ void pool_detach(Pool &pool) {
     }
     if (!is_image) {
         // Exclusive besides: nobody holds it who has no slot (a tool of libpmemobj).
-        if (is_last(pool) && !base::is_error(base::raw_syscall(SYS_flock, pool.pool_descriptor, LOCK_EX | LOCK_NB))) {
+        if (is_last(pool) && lock_exclusive(pool.pool_descriptor)) {
             if (all_is_home)
                 pool_note_location(pool);
             // Not by close: the mapping and a forked child keep the description, and with it the lock.

@@ -77,6 +77,32 @@ TEST_F(LeaveTest, a_lock_that_outlives_its_process_for_a_moment_turns_nobody_awa
     EXPECT_EQ(come_and_go(1), 0);
 }
 
+// The same while the last one leaves: it takes the runtime file with it.
+TEST_F(LeaveTest, the_last_one_waits_for_the_lock_of_a_dead_one) {
+    const int held = open(path_.c_str(), O_RDWR | O_CLOEXEC);
+    ASSERT_EQ(flock(held, LOCK_SH | LOCK_NB), 0);
+    std::thread dying([held] {
+        usleep(30'000);
+        close(held);
+    });
+    const std::string runtime = pool_.segment_path;
+    detach();
+    dying.join();
+    EXPECT_NE(access(runtime.c_str(), F_OK), 0) << runtime;
+}
+
+TEST_F(LeaveTest, who_cannot_attach_leaves_no_runtime_file) {
+    const std::string runtime = pool_.segment_path;
+    detach();
+    const int kept = open(path_.c_str(), O_RDWR | O_CLOEXEC);
+    for (const int kind : {LOCK_EX, LOCK_SH}) {
+        ASSERT_EQ(flock(kept, kind | LOCK_NB), 0);
+        EXPECT_EQ(come_and_go(1), 1);
+        EXPECT_NE(access(runtime.c_str(), F_OK), 0) << runtime;
+    }
+    close(kept);
+}
+
 TEST_F(LeaveTest, processes_come_and_go_at_the_same_time) {
     detach();
     pid_t children[4];
