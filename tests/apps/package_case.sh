@@ -1,6 +1,6 @@
 #!/bin/bash
-# package_case: dpkg-deb builds and unpacks a package, dpkg installs and removes it below a root of its own, and
-# sftp-server moves files about.
+# package_case: dpkg-deb builds and unpacks a package, dpkg installs and removes it below a root of its own,
+# sftp-server moves files about, ssh-agent (a copy: the real one is set-gid) keeps a key behind a socket in the pool.
 set -u
 export LC_ALL=C
 mkdir -p package/DEBIAN package/usr/share/x
@@ -23,4 +23,9 @@ printf '%s\n' 'mkdir remote' 'put big remote/big' 'rename remote/big remote/move
     'chmod 600 remote/moved' 'put big remote/second' 'rm remote/moved' 'rm remote/link' 'rm remote/second' 'rmdir remote' |
     sftp -q -b - -D /usr/lib/openssh/sftp-server 2>&1
 cmp big got && echo same
-rm -rf x.deb admin log
+ssh-keygen -q -t ed25519 -N '' -C of-the-case -f key && cp /usr/bin/ssh-agent . && eval "$(./ssh-agent -s -a "$PWD/agent")" > /dev/null
+[ -S agent ] && stat -c '%F %a' agent
+ssh-add -q key && ssh-add -l | awk '{ print $1, $3, $4 }' && ssh-add -L | cmp - key.pub && ssh-add -q -D && ssh-add -l
+SSH_AUTH_SOCK=$PWD/other ssh-add -l 2>&1 | sed 's/agent: .*: /agent: /'
+./ssh-agent -k > /dev/null; for _ in $(seq 100); do [ -e agent ] || break; sleep 0.05; done; ls agent key 2>&1
+rm -rf x.deb admin log key key.pub ssh-agent

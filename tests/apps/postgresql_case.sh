@@ -1,19 +1,20 @@
 #!/bin/bash
 # postgresql_case: initdb, pgbench, kill -9 of a backend and of the postmaster under load, recovery, vacuum, a base
 # backup, checksums of every page. What was committed is there: the sum over the accounts is that over the history.
-# Needs a pool that any user may open (APPS_POOL_MODE): the server does not run as root. Its socket is on the host.
+# Needs a pool that any user may open (APPS_POOL_MODE): the server does not run as root. Its socket is beside its files.
 set -u
 export LC_ALL=C
 bin=$(ls -d /usr/lib/postgresql/*/bin | tail -1)
-host=$(mktemp -d /tmp/postgresql_case.XXXXXX) && trap 'rm -rf "$host"' EXIT
+run=$PWD/run
 clients=4 seconds=${APPS_SECONDS:-4}
-cat > "$host/work.sh" <<END
+mkdir run
+cat > run/work.sh <<END
 set -u
 cd "$PWD"
-q() { psql -h $host -d postgres -AtX "\$@"; }
-bench() { $bin/pgbench -n -h $host -c $clients -j 2 -T $seconds postgres; }
+q() { psql -h $run -d postgres -AtX "\$@"; }
+bench() { $bin/pgbench -n -h $run -c $clients -j 2 -T $seconds postgres; }
 start() {
-    $bin/pg_ctl -D data -w -t 60 -l server.log -o "-c listen_addresses= -k $host -c autovacuum_naptime=1" start > /dev/null || { tail -20 server.log; exit 1; }
+    $bin/pg_ctl -D data -w -t 60 -l server.log -o "-c listen_addresses= -k $run -c autovacuum_naptime=1" start > /dev/null || { tail -20 server.log; exit 1; }
 }
 is_sound() {
     for _ in \$(seq 50); do q -c 'select 1' > /dev/null 2>&1 && break; sleep 0.2; done
@@ -21,7 +22,7 @@ is_sound() {
 }
 $bin/initdb -D data -A trust --data-checksums > init.log 2>&1 || { tail -20 init.log; exit 1; }
 start
-$bin/pgbench -h $host -i -s 1 postgres > /dev/null 2>&1
+$bin/pgbench -h $run -i -s 1 postgres > /dev/null 2>&1
 bench | grep -E 'failed'
 is_sound
 bench > /dev/null 2>&1 & load=\$!
@@ -36,22 +37,22 @@ kill -9 \$postmaster
 wait \$load; echo "the postmaster was killed"
 # Its children end by themselves when they notice; the next one waits for their shared memory.
 for _ in \$(seq 100); do pgrep -u \$(id -u) -f "postgres: .*\$" > /dev/null || break; sleep 0.1; done
-rm -f data/postmaster.pid $host/.s.PGSQL.* # where nobody reaps it, a killed one still answers to its number
+rm -f data/postmaster.pid $run/.s.PGSQL.* # where nobody reaps it, a killed one still answers to its number
 start
 is_sound
 q -c 'create index on pgbench_history(tid)' -c 'vacuum full' -c 'reindex database postgres' -c 'create database other template template0' -c "create tablespace there location '$PWD/there'" -c 'create table there_t tablespace there as select * from pgbench_accounts' -c 'select count(*) from there_t' -c 'drop table there_t' -c 'drop tablespace there'
-$bin/pg_dump -h $host postgres > dump.sql && tail -4 dump.sql | head -1
-$bin/pg_basebackup -h $host -D backup -X stream -c fast && $bin/pg_verifybackup backup
+$bin/pg_dump -h $run postgres > dump.sql && tail -4 dump.sql | head -1
+$bin/pg_basebackup -h $run -D backup -X stream -c fast && $bin/pg_verifybackup backup
 $bin/pg_ctl -D data -m fast stop | tail -1
 $bin/pg_checksums -D data -c | grep -E 'Bad'
 grep -E 'PANIC|could not' server.log | grep -v 'connection\|receive data' | head
 END
 mkdir there
 if [ "$(id -u)" -eq 0 ]; then
-    chown -R postgres . "$host" && setpriv --reuid=postgres --regid=postgres --clear-groups bash "$host/work.sh"
+    chown -R postgres . && setpriv --reuid=postgres --regid=postgres --clear-groups bash "$run/work.sh"
 else
-    bash "$host/work.sh"
+    bash "$run/work.sh"
 fi
 status=$?
-rm -rf data backup dump.sql *.log there
+rm -rf data run backup dump.sql *.log there
 exit $status
