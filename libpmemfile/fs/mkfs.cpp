@@ -7,7 +7,9 @@
 // so that a failure leaves what was there.
 #include "libpmemfile/fs/mkfs.h"
 
+#include "base/page_array.h"
 #include "libpmemfile/fs/pool_file.h"
+#include "libpmemfile/runtime/thread.h"
 #include "libpmemfile/space/group.h"
 
 #include <algorithm>
@@ -17,12 +19,10 @@
 #include <cstring>
 #include <ctime>
 #include <fcntl.h>
-#include <string>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <vector>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -32,15 +32,16 @@ namespace {
 
 constexpr uint64_t min_group_blocks = 64; // less is not worth its metadata
 
-void say(ContainerMessage *message, const std::string &path, const char *text) {
+void say(ContainerMessage *message, const char *path, const char *text) {
     if (message != nullptr)
-        std::snprintf(message->text, sizeof message->text, "%s: %s", path.c_str(), text);
+        std::snprintf(message->text, sizeof message->text, "%s: %s", path, text);
 }
 
-// Where everything goes; computed before anything is written.
+// Where everything goes; computed before anything is written. No allocation of the C++ library: one that fails
+// would end the program.
 struct Plan {
     Superblock superblock = {};
-    std::vector<GroupDescriptor> groups;
+    base::PageArray<GroupDescriptor> groups;
     BlockNumber superblock_block = 0;
 };
 
@@ -69,7 +70,7 @@ BlockNumber tail_first_block(const MkfsOptions &options) {
     return (options.size_bytes + huge_page_bytes - 1) / huge_page_bytes * (huge_page_bytes / block_size_bytes);
 }
 
-void add_groups(Plan &plan, uint64_t first_block, uint64_t block_count, uint64_t limit_blocks) {
+bool add_groups(Plan &plan, uint64_t first_block, uint64_t block_count, uint64_t limit_blocks) {
     while (block_count >= min_group_blocks) {
         GroupDescriptor group = {};
         group.first_block = first_block;
@@ -77,14 +78,15 @@ void add_groups(Plan &plan, uint64_t first_block, uint64_t block_count, uint64_t
         group.metadata_blocks =
             static_cast<uint32_t>(group_metadata_blocks(group.block_count, plan.superblock.features));
         group.checksum = XXH3_64bits_withSeed(&group, offsetof(GroupDescriptor, checksum), plan.groups.size());
-        plan.groups.push_back(group);
+        if (!plan.groups.push(group))
+            return false;
         first_block += group.block_count;
         block_count -= group.block_count;
     }
+    return true;
 }
 
-base::Result<Plan> make_plan(const ContainerRoot &root, const ContainerInfo &info, const MkfsOptions &options) {
-    Plan plan;
+base::Status make_plan(Plan &plan, const ContainerRoot &root, const ContainerInfo &info, const MkfsOptions &options) {
     Superblock &superblock = plan.superblock;
     superblock.magic = superblock_magic;
     superblock.version = format_version;
@@ -127,22 +129,25 @@ base::Result<Plan> make_plan(const ContainerRoot &root, const ContainerInfo &inf
     const uint64_t used = next - plan.superblock_block;
     if (root.slabs[0].block_count < used + min_group_blocks)
         return base::error(ENOSPC);
-    add_groups(plan, next, root.slabs[0].block_count - used, max_blocks_per_group);
-    for (uint64_t slab = 1; slab < root.slab_count; slab++)
-        add_groups(plan, root.slabs[slab].first_block, root.slabs[slab].block_count, max_blocks_per_group);
+    bool has_room = add_groups(plan, next, root.slabs[0].block_count - used, max_blocks_per_group);
+    for (uint64_t slab = 1; slab < root.slab_count && has_room; slab++)
+        has_room = add_groups(plan, root.slabs[slab].first_block, root.slabs[slab].block_count, max_blocks_per_group);
     if (options.max_size_bytes != 0) {
         superblock.features.incompatible |= feature_growth;
         superblock.groups_in_use = groups_in_use_word(static_cast<uint32_t>(plan.groups.size()));
         const BlockNumber first = tail_first_block(options);
-        if (options.max_size_bytes / block_size_bytes > first)
-            add_groups(plan, first, options.max_size_bytes / block_size_bytes - first, growth_step_blocks(options));
+        const uint64_t end = options.max_size_bytes / block_size_bytes;
+        if (end > first && has_room)
+            has_room = add_groups(plan, first, end - first, growth_step_blocks(options));
     }
+    if (!has_room)
+        return base::error(ENOMEM);
     superblock.group_count = plan.groups.size();
     superblock.root_inode = (plan.groups[0].first_block + plan.groups[0].metadata_blocks) * inodes_per_block;
     for (unsigned i = 0; i < max_other_roots; i++)
         superblock.other_roots[i] = superblock.root_inode + 1 + i;
     superblock.checksum = XXH3_64bits(&superblock.version, superblock_checked_bytes - offsetof(Superblock, version));
-    return plan;
+    return {};
 }
 
 // All roots are in one inode block.
@@ -190,9 +195,9 @@ base::Status write_plan(Persist &persist, const Plan &plan, const MkfsOptions &o
     return persist.fence() ? base::Status() : base::Status(base::error(EIO));
 }
 
-base::Status fill_container(const std::string &path, const ContainerInfo &info, const MkfsOptions &options,
+base::Status fill_container(const char *path, const ContainerInfo &info, const MkfsOptions &options,
                             ContainerMessage *message) {
-    const int descriptor = open(path.c_str(), O_RDWR | O_CLOEXEC);
+    const int descriptor = open(path, O_RDWR | O_CLOEXEC);
     if (descriptor < 0) {
         const int error_number = errno;
         say(message, path, std::strerror(error_number));
@@ -206,19 +211,23 @@ base::Status fill_container(const std::string &path, const ContainerInfo &info, 
     }
     Persist persist = *mapped;
     const auto &root = *reinterpret_cast<const ContainerRoot *>(persist.base() + info.root_offset);
-    const base::Result<Plan> plan = make_plan(root, info, options);
-    const base::Status written = plan.ok() ? write_plan(persist, *plan, options) : base::Status(plan.error());
+    Plan plan;
+    base::Status written = make_plan(plan, root, info, options);
+    if (written.ok())
+        written = write_plan(persist, plan, options);
     unmap_pool_file(persist);
     if (!written.ok())
-        say(message, path, written.error().number() == ENOSPC ? "too small for a filesystem" : "cannot write");
+        say(message, path,
+            written.error().number() == ENOSPC   ? "too small for a filesystem"
+            : written.error().number() == ENOMEM ? "out of memory"
+                                                 : "cannot write");
     return written;
 }
 
-base::Status make_at(const std::string &path, uint64_t size_bytes, const MkfsOptions &options,
-                     ContainerMessage *message) {
-    BASE_TRY_ASSIGN(ContainerInfo info, container_create(path.c_str(), size_bytes, options.mode, message));
+base::Status make_at(const char *path, uint64_t size_bytes, const MkfsOptions &options, ContainerMessage *message) {
+    BASE_TRY_ASSIGN(ContainerInfo info, container_create(path, size_bytes, options.mode, message));
     if (options.max_size_bytes != 0) { // sparse
-        if (truncate(path.c_str(), static_cast<off_t>(options.max_size_bytes)) != 0) {
+        if (truncate(path, static_cast<off_t>(options.max_size_bytes)) != 0) {
             const int error_number = errno;
             say(message, path, std::strerror(error_number));
             return base::error(error_number);
@@ -229,8 +238,8 @@ base::Status make_at(const std::string &path, uint64_t size_bytes, const MkfsOpt
 }
 
 // The host's filesystem has its name, or its size and blocks, on its medium.
-base::Status sync_on_host(const std::string &path, int flags) {
-    const int descriptor = open(path.c_str(), flags | O_RDONLY | O_CLOEXEC);
+base::Status sync_on_host(const char *path, int flags) {
+    const int descriptor = open(path, flags | O_RDONLY | O_CLOEXEC);
     if (descriptor < 0)
         return base::error(errno);
     const int error_number = fsync(descriptor) == 0 || errno == EINVAL ? 0 : errno;
@@ -276,23 +285,29 @@ base::Status mkfs(const char *path, const MkfsOptions &options, ContainerMessage
         say(message, path, "a pool takes at least 16 MiB");
         return base::error(EINVAL);
     }
-    const std::string beside = std::string(path) + ".new-" + std::to_string(getpid());
+    char beside[path_max_bytes];
+    if (std::snprintf(beside, sizeof beside, "%s.new-%d", path, getpid()) >= static_cast<int>(sizeof beside)) {
+        say(message, path, std::strerror(ENAMETOOLONG));
+        return base::error(ENAMETOOLONG);
+    }
     base::Status made = make_at(beside, size_bytes, options, message);
     if (made.ok())
         made = sync_on_host(beside, 0);
     if (!made.ok()) {
-        unlink(beside.c_str());
+        unlink(beside);
         return made;
     }
-    if (rename(beside.c_str(), path) != 0) {
+    if (rename(beside, path) != 0) {
         const int error_number = errno;
-        unlink(beside.c_str());
+        unlink(beside);
         say(message, path, std::strerror(error_number));
         return base::error(error_number);
     }
     // Else the old pool could be back after a power cut, and with the new one all that was acknowledged in it is gone.
-    const std::string directory = beside.substr(0, beside.rfind('/') + 1);
-    return sync_on_host(directory.empty() ? "." : directory, O_DIRECTORY);
+    char *slash = std::strrchr(beside, '/');
+    if (slash != nullptr)
+        slash[1] = 0;
+    return sync_on_host(slash != nullptr ? beside : ".", O_DIRECTORY);
 }
 
 } // namespace pmemfile

@@ -11,6 +11,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <libpmem.h>
@@ -41,6 +42,17 @@ template <typename... Arguments> void say(ContainerMessage *message, const char 
 
 uint64_t root_checksum(const ContainerRoot &root) {
     return XXH3_64bits(&root.slab_count, sizeof root - offsetof(ContainerRoot, slab_count));
+}
+
+// Why pmemobj_create or pmemobj_open has failed. On its way it asks libndctl for bad blocks, where a failed allocation
+// comes out as an error of a device or as none at all.
+int container_error() {
+    const int number = errno;
+    if (number > 0 && number != ENXIO && number != EFAULT)
+        return number;
+    void *probe = std::malloc(uint64_t{64} << 10);
+    std::free(probe);
+    return probe == nullptr ? ENOMEM : number > 0 ? number : number == 0 ? EINVAL : EIO;
 }
 
 // What the pool's bytes lie on. libpmem knows real persistent memory (and
@@ -195,7 +207,7 @@ base::Result<ContainerInfo> container_create(const char *path, uint64_t size_byt
     BASE_TRY(forget_former_pool(path, message));
     PMEMobjpool *created = pmemobj_create(path, container_layout, size_bytes, mode);
     if (created == nullptr) {
-        const int error_number = errno != 0 ? errno : EINVAL;
+        const int error_number = container_error();
         say(message, "%s: cannot create the pool: %s", path, std::strerror(error_number));
         return base::error(error_number);
     }
@@ -222,7 +234,7 @@ base::Result<ContainerInfo> container_open(const char *path, ContainerMessage *m
     BASE_TRY_ASSIGN(const Medium medium, medium_of(path, message));
     OpenContainer container(pmemobj_open(path, container_layout));
     if (container.get() == nullptr) {
-        const int error_number = errno != 0 ? errno : EINVAL;
+        const int error_number = container_error();
         const bool is_locked = error_number == EAGAIN || error_number == EWOULDBLOCK;
         if (is_locked)
             say(message, "%s: the pool is in use", path);
