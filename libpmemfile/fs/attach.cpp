@@ -358,6 +358,8 @@ void pool_detach(Pool &pool) {
             mapping_pin_drop_process(thread, pool.incarnation, orphan_collect);
             open_file_drop_process(thread, pool.process_slot, orphan_collect);
             orphan_settle_dead(thread);
+            if (!is_image && is_last(pool))
+                open_file_drop_in_flight(thread, orphan_collect);
             all_is_home = watermark_raise_all(thread).ok(); // a failed medium is told by the next attach
             thread_release(thread);
         }

@@ -320,6 +320,13 @@ base::Result<OpenFileId> fs_open(Thread &thread, const At &at, int flags, mode_t
     return base::error(EUCLEAN);
 }
 
+void fs_land(Thread &thread, OpenFileId id) {
+    if (InodeNumber ended = open_file_land(thread, id)) {
+        advisory_lock_drop_description(thread, id);
+        orphan_collect(thread, ended);
+    }
+}
+
 void fs_close(Thread &thread, OpenFileId id, bool drop_posix_locks) {
     auto file = open_file_get(thread, id);
     if (!file.ok())

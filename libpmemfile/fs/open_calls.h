@@ -18,6 +18,9 @@ base::Result<OpenFileId> fs_open_inode(Thread &thread, InodeHandle handle, int f
 // open(2) with O_TMPFILE in `directory`: a file without a name, in the orphan table; without O_EXCL fs_link
 // can give it one. ENOTDIR, ESTALE, EINVAL (no O_RDWR or O_WRONLY, O_CREAT), ENOSPC.
 base::Result<OpenFileId> fs_open_unnamed(Thread &thread, InodeHandle directory, int flags, mode_t mode);
+// A descriptor that was in a socket has come out, or did not go in (open_file_send): as fs_close, should nobody refer
+// to it.
+void fs_land(Thread &thread, OpenFileId id);
 // This process's reference ends; frees the inode when it was the last of all. Also
 // drops the process's POSIX locks on the inode (close(2)) when `drop_posix_locks`.
 void fs_close(Thread &thread, OpenFileId id, bool drop_posix_locks = true);

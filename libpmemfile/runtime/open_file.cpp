@@ -36,6 +36,21 @@ void set_reference(OpenFile &file, uint32_t process_slot) {
     file.references[process_slot / 64].fetch_or(uint64_t{1} << (process_slot % 64));
 }
 
+// Nobody refers to it any more. The table is locked.
+InodeNumber end_description(Segment &segment, uint32_t index) BASE_REQUIRES(segment.open_files_lock) {
+    OpenFile &file = segment.open_files()[index];
+    const InodeNumber inode = file.inode.load();
+    file.nonce.store(0, std::memory_order_release);
+    return inode;
+}
+
+void forget_description(Thread &thread, Segment &segment, uint32_t index, InodeNumber inode)
+    BASE_REQUIRES(segment.open_files_lock) {
+    stripe_state(thread, inode).open_hint.fetch_sub(1);
+    if (index < segment.open_file_hint.load())
+        segment.open_file_hint.store(index, std::memory_order_release);
+}
+
 // Drops one reference; the inode if the description has ended by it. The table is locked.
 InodeNumber drop_reference(Thread &thread, Segment &segment, uint32_t index, uint32_t process_slot)
     BASE_REQUIRES(segment.open_files_lock) {
@@ -45,17 +60,17 @@ InodeNumber drop_reference(Thread &thread, Segment &segment, uint32_t index, uin
         return word.load() & ~(is_ours ? uint64_t{1} << (process_slot % 64) : 0);
     };
     InodeNumber inode = 0;
-    if (std::none_of(std::begin(file.references), std::end(file.references), others)) {
-        inode = file.inode.load();
-        file.nonce.store(0, std::memory_order_release);
-    }
+    if (file.in_flight.load() == 0 && std::none_of(std::begin(file.references), std::end(file.references), others))
+        inode = end_description(segment, index);
     file.references[process_slot / 64].fetch_and(~(uint64_t{1} << (process_slot % 64)));
-    if (inode == 0)
-        return 0;
-    stripe_state(thread, inode).open_hint.fetch_sub(1);
-    if (index < segment.open_file_hint.load())
-        segment.open_file_hint.store(index, std::memory_order_release);
+    if (inode != 0)
+        forget_description(thread, segment, index, inode);
     return inode;
+}
+
+bool is_referenced(const OpenFile &file) {
+    return std::any_of(std::begin(file.references), std::end(file.references),
+                       [](const std::atomic<uint64_t> &word) { return word.load() != 0; });
 }
 
 uint32_t high_water(Segment &segment) {
@@ -81,7 +96,7 @@ base::Result<OpenFileId> open_file_create(Thread &thread, InodeNumber inode, uin
     file.offset_bytes.store(0, std::memory_order_relaxed);
     file.owner_signal.store(0, std::memory_order_relaxed);
     file.parent.store(0, std::memory_order_relaxed);
-    file.was_sent.store(0, std::memory_order_relaxed);
+    file.in_flight.store(0, std::memory_order_relaxed);
     for (auto &word : file.references)
         word.store(0, std::memory_order_relaxed);
     set_reference(file, thread.pool->process_slot);
@@ -122,6 +137,45 @@ InodeNumber open_file_unreference(Thread &thread, OpenFileId id) {
         return 0;
     return drop_reference(thread, segment, static_cast<uint32_t>(*file - segment.open_files()),
                           thread.pool->process_slot);
+}
+
+base::Status open_file_send(Thread &thread, OpenFileId id) {
+    const RobustGuard lock(thread, thread.pool->segment->open_files_lock);
+    BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, id));
+    file->in_flight.fetch_add(1);
+    return {};
+}
+
+InodeNumber open_file_land(Thread &thread, OpenFileId id) {
+    Segment &segment = *thread.pool->segment;
+    const RobustGuard lock(thread, segment.open_files_lock);
+    auto found = open_file_get(thread, id);
+    if (!found.ok() || (*found)->in_flight.load() == 0)
+        return 0;
+    OpenFile &file = **found;
+    file.in_flight.fetch_sub(1);
+    if (file.in_flight.load() != 0 || is_referenced(file))
+        return 0;
+    const auto index = static_cast<uint32_t>(&file - segment.open_files());
+    const InodeNumber inode = end_description(segment, index);
+    forget_description(thread, segment, index, inode);
+    return inode;
+}
+
+void open_file_drop_in_flight(Thread &thread, void (*ended)(Thread &, InodeNumber)) {
+    Segment &segment = *thread.pool->segment;
+    for (uint32_t index = 0, end = high_water(segment); index < end; ++index) {
+        OpenFile &file = segment.open_files()[index];
+        InodeNumber inode = 0;
+        {
+            const RobustGuard lock(thread, segment.open_files_lock);
+            if (file.nonce.load() == 0 || is_referenced(file))
+                continue;
+            inode = end_description(segment, index);
+            forget_description(thread, segment, index, inode);
+        }
+        ended(thread, inode);
+    }
 }
 
 void open_file_inherit(Thread &thread, uint32_t from, uint32_t to) {

@@ -32,6 +32,14 @@ base::Status open_file_reference(Thread &thread, OpenFileId id);
 // whether the inode has lost its last name too: fs/orphan.h), else 0.
 InodeNumber open_file_unreference(Thread &thread, OpenFileId id);
 
+// A descriptor of it goes into a socket (SCM_RIGHTS). Until it has come out the description lives whoever refers to it:
+// the sender may have ended. What never comes out holds it until the last process leaves (hazard 12). EBADF.
+base::Status open_file_send(Thread &thread, OpenFileId id);
+// It has come out, and who has it refers to the description now; or it did not go. As open_file_unreference.
+InodeNumber open_file_land(Thread &thread, OpenFileId id);
+// The last process leaves, and nothing can come out any more: ends what only descriptors in flight held.
+void open_file_drop_in_flight(Thread &thread, void (*ended)(Thread &, InodeNumber));
+
 // Copies all of process slot `from`'s references to process slot `to` (fork).
 void open_file_inherit(Thread &thread, uint32_t from, uint32_t to);
 

@@ -25,7 +25,7 @@
 namespace pmemfile {
 
 constexpr uint64_t segment_magic = 0x31474553454d4d50;
-constexpr uint32_t segment_version = 4;
+constexpr uint32_t segment_version = 5;
 constexpr unsigned max_processes = 512;
 constexpr unsigned max_threads = 2048;
 constexpr unsigned max_rings = 64;
@@ -116,8 +116,8 @@ struct alignas(64) OpenFile {
     std::atomic<int64_t> offset_bytes;
     RobustLock offset_lock;             // serialises calls that use the shared offset
     std::atomic<uint32_t> owner_signal; // F_SETSIG / spare
-    std::atomic<InodeNumber> parent; // directory that it was opened in (fs/open_path.h); 0: not known
-    std::atomic<uint64_t> was_sent; // 1: a descriptor of it has gone through a socket, and may still be on its way
+    std::atomic<InodeNumber> parent;    // directory that it was opened in (fs/open_path.h); 0: not known
+    std::atomic<uint64_t> in_flight;    // descriptors of it that have gone into a socket and not been seen to come out
     std::atomic<uint64_t> references[max_processes / 64];
 };
 static_assert(sizeof(OpenFile) == 128);

@@ -80,6 +80,8 @@ long serve_read(Request &request);
 long serve_readlink(Request &request);
 long serve_readlinkat(Request &request);
 long serve_readv(Request &request);
+long serve_recvmmsg(Request &request);
+long serve_recvmsg(Request &request);
 long serve_removexattr(Request &request);
 long serve_removexattrat(Request &request);
 long serve_rename(Request &request);

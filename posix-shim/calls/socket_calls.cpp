@@ -1,15 +1,14 @@
-// Unix sockets whose name is in a pool, and descriptors on their way to other processes.
+// Unix sockets whose name is in a pool; descriptors that travel in their messages: passed_descriptors.h.
 //
 //   bind     ─► an inode in the pool ─► the kernel binds at the inode's rendezvous (paths/rendezvous.h)
 //   connect, sendto, sendmsg ─► the inode's permissions ─► the kernel gets the rendezvous' address
 //   getsockname, getpeername ─► the address that was asked for
+#include "posix-shim/calls/passed_descriptors.h"
 #include "posix-shim/calls/path_call.h"
 #include "posix-shim/calls/served_calls.h"
 
 #include "libpmemfile/fs/attribute_calls.h"
 #include "libpmemfile/fs/namespace_calls.h"
-#include "posix-shim/descriptors/descriptor_table.h"
-#include "posix-shim/descriptors/shared_token.h"
 #include "posix-shim/paths/rendezvous.h"
 
 #include <algorithm>
@@ -122,31 +121,6 @@ Result<long> bind_in_pool(Request &request, Thread &thread, const Route &route, 
     return result;
 }
 
-// Marks every descriptor of ours in a message's SCM_RIGHTS.
-void keep_passed(Request &request, const struct msghdr &message) {
-    auto *control = static_cast<char *>(message.msg_control);
-    size_t length = message.msg_controllen;
-    struct cmsghdr header;
-    for (size_t at = 0; control != nullptr && at + sizeof(header) <= length;) {
-        if (!copy_in(&header, control + at, sizeof(header)).ok() || header.cmsg_len < sizeof(header) ||
-            header.cmsg_len > length - at)
-            return; // the kernel refuses it
-        if (header.cmsg_level == SOL_SOCKET && header.cmsg_type == SCM_RIGHTS)
-            for (size_t i = CMSG_LEN(0); i + sizeof(int) <= header.cmsg_len; i += sizeof(int)) {
-                int descriptor = -1;
-                if (!copy_in(&descriptor, control + at + i, sizeof(descriptor)).ok())
-                    return;
-                Result<DescriptorWord> word = descriptor_lookup(request.context, descriptor);
-                if (!word.ok() || !is_ours(*word))
-                    continue;
-                if (base::is_error(shared_token_replace(descriptor)))
-                    return; // no token, no id: who receives it finds a bad descriptor
-                descriptor_keep_until_exit(request.context, word_mount(*word), word_id(*word));
-            }
-        at += CMSG_ALIGN(header.cmsg_len);
-    }
-}
-
 // A message to a socket in a pool: a header with the address for the kernel, which reads it and does not change it; in
 // the context's buffer. Null: it goes elsewhere.
 Result<struct msghdr *> address_message(ThreadContext &context, const struct msghdr &message) {
@@ -206,14 +180,13 @@ long serve_sendmsg(Request &request) {
     struct msghdr message;
     if (!copy_in(&message, reinterpret_cast<void *>(request.args[1]), sizeof(message)).ok())
         return pass_to_kernel;
-    if (message.msg_controllen != 0)
-        keep_passed(request, message);
     const Result<struct msghdr *> changed = address_message(request.context, message);
     if (!changed.ok())
         return kernel_result(Status(changed.error()));
-    if (*changed != nullptr)
+    const bool has_sent = passed_descriptors_send(request.context, message);
+    if (*changed != nullptr) // ours, and reused before it could be looked at again
         request.args[1] = base::as_long(*changed);
-    return pass_to_kernel;
+    return has_sent && *changed == nullptr ? pass_with_post : pass_to_kernel;
 }
 
 // One by one, as the kernel does it, when one of them goes to a socket in a pool.
@@ -221,15 +194,15 @@ long serve_sendmmsg(Request &request) {
     auto *user = reinterpret_cast<struct mmsghdr *>(request.args[1]);
     const unsigned count = std::min(static_cast<unsigned>(request.args[2]), 1024u); // as Linux
     bool any = false;
+    bool has_sent = false;
     struct mmsghdr message;
     for (unsigned i = 0; i < count && copy_in(&message, user + i, sizeof(message)).ok(); i++) {
-        if (message.msg_hdr.msg_controllen != 0)
-            keep_passed(request, message.msg_hdr);
+        has_sent = passed_descriptors_send(request.context, message.msg_hdr) || has_sent;
         const Result<struct msghdr *> changed = address_message(request.context, message.msg_hdr);
         any = any || !changed.ok() || *changed != nullptr;
     }
     if (!any)
-        return pass_to_kernel;
+        return has_sent ? pass_with_post : pass_to_kernel;
     for (unsigned i = 0; i < count; i++) {
         long sent = -EFAULT;
         if (copy_in(&message, user + i, sizeof(message)).ok()) {
@@ -242,8 +215,10 @@ long serve_sendmmsg(Request &request) {
         const auto length = static_cast<unsigned>(sent);
         if (!base::is_error(sent) && !copy_out(&user[i].msg_len, &length, sizeof length).ok())
             sent = -EFAULT;
-        if (base::is_error(sent))
+        if (base::is_error(sent)) {
+            passed_descriptors_unsend(request.context, user, i, count);
             return i > 0 ? static_cast<long>(i) : sent;
+        }
     }
     return count;
 }

@@ -26,7 +26,6 @@ constinit std::atomic<DescriptorWord> descriptor_words[descriptor_table_size];
 
 namespace {
 
-constexpr uint32_t keep_until_exit = 1u << 31;
 constinit std::atomic<uint32_t> references[max_mounts][pmemfile::max_open_files];
 
 constexpr int max_own_descriptors = 64;
@@ -204,14 +203,6 @@ void descriptor_scan(ThreadContext &context) {
     base::raw_syscall(SYS_close, directory);
 }
 
-void descriptor_keep_until_exit(ThreadContext &context, unsigned mount, OpenFileId id) {
-    std::atomic<uint32_t> &count = references_of(mount, id);
-    count.fetch_or(keep_until_exit);
-    if (const base::Result<pmemfile::Thread *> thread = context_thread(context, mount); thread.ok())
-        if (const base::Result<pmemfile::OpenFile *> file = pmemfile::open_file_get(**thread, id); file.ok())
-            (*file)->was_sent.store(1, std::memory_order_relaxed);
-}
-
 long descriptor_adopt_own(int descriptor) {
     struct rlimit limit;
     long lowest = 1000;
@@ -262,11 +253,7 @@ void descriptor_prune(ThreadContext &context, unsigned mount, OpenFileId keep) {
         OpenFileId id = pmemfile::open_file_id(index, file.nonce.load());
         if (file.nonce.load() == 0 || id == keep || (file.references[slot / 64].load() >> (slot % 64) & 1) == 0)
             continue;
-        if (file.was_sent.load() != 0) { // perhaps still on its way
-            references[mount][index].fetch_or(keep_until_exit);
-            continue;
-        }
-        if ((references[mount][index].load() & ~keep_until_exit) == 0)
+        if (references[mount][index].load() == 0)
             pmemfile::fs_close(**thread, id);
     }
 }

@@ -71,9 +71,6 @@ int descriptor_high_water();
 
 // Whatever is open now becomes known (after exec: one pass over /proc/self/fd).
 void descriptor_scan(ThreadContext &context);
-// The description may be on its way to another process (SCM_RIGHTS): this process
-// holds it until it ends, also over an exec.
-void descriptor_keep_until_exit(ThreadContext &context, unsigned mount, OpenFileId id);
 
 // After exec and descriptor_scan: references of the former image to descriptions that no descriptor
 // stands for any more (close-on-exec) are given back, except `keep` (0: none).

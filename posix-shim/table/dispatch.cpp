@@ -6,6 +6,7 @@
 //   else ─► the kernel; if it finds nothing, post looks again behind host symlinks
 #include "posix-shim/table/dispatch.h"
 
+#include "posix-shim/calls/passed_descriptors.h"
 #include "posix-shim/calls/path_call.h"
 #include "posix-shim/descriptors/descriptor_table.h"
 #include "posix-shim/table/ledger.h"
@@ -186,6 +187,17 @@ void dispatch_post(struct intercept_call *call) {
     if (makes_process(call->nr)) {
         if (process_post != nullptr)
             process_post(call);
+        return;
+    }
+    if (passes_descriptors(call->nr)) {
+        ThreadContext *context = context_get();
+        if (context == nullptr)
+            return;
+        if (call_enter != nullptr)
+            call_enter(*context);
+        passed_descriptors_post(*context, *call);
+        if (call_leave != nullptr)
+            call_leave(*context);
         return;
     }
     const Row *row = row_of(call->nr);

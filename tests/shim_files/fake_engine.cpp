@@ -154,6 +154,10 @@ Result<OpenFile *> open_file_get(const Thread &, OpenFileId id) {
 Status open_file_reference(Thread &, OpenFileId) {
     return {};
 }
+Status open_file_send(Thread &, OpenFileId) {
+    return {};
+}
+void fs_land(Thread &, OpenFileId) {}
 void fs_close(Thread &, OpenFileId id, bool) {
     fake::files[id % 64].nonce = 0;
     fake::closed_count++;

@@ -20,4 +20,5 @@ for left in "/dev/shm/pmemfile-$inode"*; do
     [ ! -e "$left" ] || { echo "FAILED: left behind: $left"; exit 1; }
 done
 [ -z "$(ls -A "$base/mount")" ] || { echo "FAILED: something slipped"; exit 1; }
-"$pmemfile" fsck -n "$base/pool"
+"$pmemfile" fsck -n "$base/pool" || exit 1
+"$pmemfile" fsck -n --json "$base/pool" | grep -q '"orphans": 0,' || { echo "FAILED: files without a name are left"; exit 1; }

@@ -64,6 +64,62 @@ if os.fork() == 0:
 os.wait()
 print(os.path.exists('a'))
 
+print('== from one that has ended, and to nobody')
+megabyte = b'm' * (1 << 20)
+
+
+def blocks():
+    return os.statvfs('.').f_bfree
+
+
+# A file without a name in a socket, sent by a child that ends (or is killed) when it has sent.
+def send_and_end(sends, end):
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        file = os.open('going', os.O_CREAT | os.O_RDWR, 0o600)
+        os.write(file, megabyte), os.unlink('going'), os.lseek(file, 5, os.SEEK_SET)
+        for _ in range(sends):
+            socket.send_fds(one, [b'x'], [file, file])
+        end()
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+before = blocks()
+for end in [lambda: os._exit(0), lambda: os.kill(os.getpid(), 9)]:
+    print(send_and_end(2, end))
+    for _ in range(2):
+        files = socket.recv_fds(two, 10, 5)[1]
+        print([len(os.pread(file, 2 << 20, 0)) for file in files], len(os.read(files[0], 10)), os.lseek(files[1], 0, os.SEEK_CUR))
+        [os.close(file) for file in files]
+print(send_and_end(1, lambda: os._exit(0)))
+for flags in [socket.MSG_PEEK, 0]:
+    files = array.array('i')
+    for level, kind, data in two.recvmsg(10, 100, flags)[1]:
+        files.frombytes(data)
+    print([len(os.pread(file, 2 << 20, 0)) for file in files])
+    [os.close(file) for file in files]
+# The kernel does not take it: nothing is on its way.
+file = os.open('going', os.O_CREAT | os.O_RDWR, 0o600)
+os.write(file, megabyte), os.unlink('going')
+full, other = socket.socketpair()
+full.setblocking(False)
+try:
+    while True:
+        full.send(megabyte)
+except BlockingIOError:
+    pass
+try:
+    print(socket.send_fds(full, [b'x'], [file]))
+except BlockingIOError as error:
+    print(errno.errorcode[error.errno])
+os.close(file)
+subprocess.run(['true'])  # in a pool: who attaches next settles the one that was killed
+print(before - blocks() < 200)
+# Nobody ever takes it (compare_script.sh: the pool has no orphan afterwards).
+print(send_and_end(1, lambda: os._exit(0)))
+one.close(), two.close()
+
 print('== numbers')
 lowest = os.dup(0)
 os.close(lowest)
