@@ -6,6 +6,7 @@
 #include "intercept/objects/covered_objects.h"
 #include "intercept/patch/patcher.h"
 #include "intercept/plan/planner.h"
+#include "intercept/plan/traced_plan.h"
 
 #include <elf.h>
 #include <sys/mman.h>
@@ -61,10 +62,14 @@ bool cover_object(const Object &object, const CoverOptions &options) {
     Plan plan;
     bool from_cache = options.cache != nullptr && options.cache->load(object, plan);
     if (!from_cache) {
-        if (!plan_object(object, native_architecture, plan))
+        bool of_file = true;
+        if (options.traced ? !plan_traced_object(object, native_architecture, plan, of_file)
+                           : !plan_object(object, native_architecture, plan))
             return false;
-        if (options.cache != nullptr)
+        if (options.cache != nullptr && of_file)
             options.cache->store(object, plan);
+        if (options.traced)
+            leave_changed_sites(object, plan);
     }
     Arena *arena = nullptr;
     if (size_t patchable = patchable_sites(plan); patchable != 0)

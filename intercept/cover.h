@@ -12,6 +12,7 @@ struct CoverOptions {
     const PlanCache *cache; // nullptr: none
     bool other_threads;     // may run in the object now
     bool later;             // it is loaded after intercept_start
+    bool traced;            // there may be breakpoints in it
 };
 
 // Plans, writes the stubs and patches. Leaves the object alone when in doubt, and when

@@ -8,12 +8,12 @@
 #include "base/raw_syscall.h"
 #include "intercept/arch/native.h"
 #include "intercept/cover.h"
-#include "intercept/guest/guest.h"
 #include "intercept/guest/launch.h"
 #include "intercept/levels.h"
 #include "intercept/objects/covered_objects.h"
 #include "intercept/objects/loader_watch.h"
 #include "intercept/plan/site_flags.h"
+#include "intercept/plan/traced_plan.h"
 #include "intercept/trap/exempt_range.h"
 #include "intercept/trap/trap.h"
 #include "intercept/trap/trap_sites.h"
@@ -48,8 +48,9 @@ int cover_all(base::PageArray<Object> &objects) {
     PlanCache cache;
     cache.open();
     bool other_threads = has_other_threads();
+    bool traced = is_traced();
     for (const Object &object : objects)
-        if (!cover_object(object, {object.path, &cache, other_threads, false}))
+        if (!cover_object(object, {object.path, &cache, other_threads, false, traced}))
             return -ENOMEM;
     return 0;
 }

@@ -3,7 +3,8 @@
 // A table of functions, not the compiler's target: so one program can plan for
 // another processor than its own (tests, and tools that look at files).
 //
-//   planner  ─► find_sites, decode, find_far_branches, find_short_branches, plan_move
+//   planner  ─► find_sites, decode, find_far_branches, find_short_branches, find_addresses,
+//               find_immediates, plan_move
 //   patcher  ─► write_stub, write_jump
 //
 // No function allocates but through the PageArray it is given, calls libc for more
@@ -47,6 +48,13 @@ struct Architecture {
     // are none that find_far_branches does not find.
     bool (*find_short_branches)(const AddressRange &text, uint64_t first, uint64_t last,
                                 base::PageArray<BranchCandidate> &out);
+
+    // Appends each place in `span` of which code in `text` may compute the address relative to
+    // itself: labels, and where tables of distances begin. nullptr: not looked for.
+    bool (*find_addresses)(const AddressRange &text, const AddressRange &span, base::PageArray<BranchCandidate> &out);
+    // Appends all in `text` that may be an absolute address in `near`, as code has them that
+    // is not position independent. nullptr: there are none.
+    bool (*find_immediates)(const AddressRange &text, const Neighbourhood &near, base::PageArray<BranchCandidate> &out);
 
     // How the instruction gets a new place. False: it can not.
     bool (*plan_move)(const Instruction &instruction, const uint8_t *code, MovedInstruction &out);

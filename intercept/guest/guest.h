@@ -60,11 +60,6 @@ static_assert(offsetof(GuestStart, rbx) == GUEST_START_RBX && offsetof(GuestStar
               offsetof(GuestStart, mask) == GUEST_START_MASK && offsetof(GuestStart, mxcsr) == GUEST_START_MXCSR &&
               offsetof(GuestStart, x87) == GUEST_START_X87);
 
-// prctl's first argument and its answer, by which a copy of this library that a guest has loaded on its own
-// side (from LD_PRELOAD) learns that its calls are hooked already.
-constexpr long guest_question = 0x706d6671;
-constexpr long guest_answer = 0x706d6661;
-
 // True once the process has a guest.
 bool guest_is_active();
 

@@ -55,7 +55,8 @@ void cover_mapped(const Pending &mapped) {
         return;
     static Path path;
     path.read(mapped.descriptor);
-    cover_object(object, {path.text, nullptr, false, true});
+    // (A debugger hears of the object later: there are no breakpoints in it.)
+    cover_object(object, {path.text, nullptr, false, true, false});
 }
 
 } // namespace

@@ -35,12 +35,6 @@ uint64_t window_address(const Object &object, const SitePlan &site) {
     return object.base + site.site_offset - site.site_in_window;
 }
 
-// Bytes of `site.bytes` that are valid.
-size_t known_bytes(const SitePlan &site) {
-    size_t with_site = site.site_in_window + cpu.system_call_bytes;
-    return site.window_bytes > with_site ? site.window_bytes : with_site;
-}
-
 // Another thread may be anywhere: then the store must replace exactly one
 // instruction, and must not be seen half done (it stays within a cache line).
 bool one_store_is_enough(const SitePlan &site, uint64_t window) {
@@ -84,7 +78,7 @@ void patch_run(const Object &object, SitePlan *sites, const uint64_t *stubs, siz
         uint64_t window = window_address(object, sites[i]);
         segment = object.segment_of(window);
         uint64_t begin = window & ~(page_bytes - 1);
-        uint64_t end = (window + known_bytes(sites[i]) + page_bytes - 1) & ~(page_bytes - 1);
+        uint64_t end = (window + known_bytes(sites[i], cpu.system_call_bytes) + page_bytes - 1) & ~(page_bytes - 1);
         pages.begin = begin < pages.begin ? begin : pages.begin;
         pages.end = end > pages.end ? end : pages.end;
     }

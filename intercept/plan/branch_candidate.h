@@ -11,6 +11,13 @@ struct BranchCandidate {
     uint64_t source_end; // end of the branch instruction; 0 = a pointer
 };
 
+// What may be an entry of a table of distances, a jump table of any function.
+struct TableEntry {
+    uint64_t target;
+    uint64_t address;
+    BranchCandidate computed; // the table, and who computes its address
+};
+
 // A coarse map of the places near sites: a bit for each 16 bytes of an object.
 class Neighbourhood {
 public:

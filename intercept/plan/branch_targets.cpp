@@ -1,13 +1,17 @@
 // branch_targets: one pass over text, data and relocations.
 //
-//   text         direct branches at any byte, as the processor encodes them
+//   text         direct branches at any byte, as the processor encodes them, and addresses
+//                that code computes (labels)
+//   tables       what the distances at each such address lead to
 //   data         each aligned word that is an address near a site (function tables,
 //                computed gotos, initialisers), relocated yet or not
 //   relocations  what they will store, and each exported symbol
 #include "intercept/plan/branch_targets.h"
 
 #include <algorithm>
+#include <cstring>
 #include <elf.h>
+#include <span>
 #include <sys/mman.h>
 
 namespace intercept {
@@ -52,6 +56,13 @@ bool scan_relocations(const Object &object, int64_t table_tag, int64_t size_tag,
     return true;
 }
 
+// Where entry `at` of a table of 32-bit distances from `table` leads.
+uint64_t entry_target(uint64_t table, uint64_t at) {
+    int32_t distance;
+    memcpy(&distance, reinterpret_cast<const void *>(at), sizeof distance);
+    return table + static_cast<uint64_t>(static_cast<int64_t>(distance));
+}
+
 // An exported symbol may be called or jumped to from any other object.
 bool scan_symbols(const Object &object, const Neighbourhood &near, base::PageArray<BranchCandidate> &out) {
     SymbolTable symbols = symbol_table(object);
@@ -63,16 +74,69 @@ bool scan_symbols(const Object &object, const Neighbourhood &near, base::PageArr
     return true;
 }
 
+template <typename T> void sort(base::PageArray<T> &row) {
+    std::sort(row.begin(), row.end(), [](const T &a, const T &b) { return a.target < b.target; });
+}
+
+template <typename T> const T *first_at(const base::PageArray<T> &row, uint64_t address) {
+    return std::lower_bound(row.begin(), row.end(), address, [](const T &one, uint64_t a) { return one.target < a; });
+}
+
 } // namespace
+
+// By the piece, so that what is noted of each stays small.
+bool BranchTargets::collect_addresses(const AddressRange &text, const Neighbourhood &near) {
+    constexpr uint64_t piece_bytes = 64 * 1024;
+    constexpr uint64_t overlap_bytes = 16; // no instruction is longer
+    base::PageArray<BranchCandidate> computed;
+    for (uint64_t at = text.begin; at < text.end; at += piece_bytes) {
+        uint64_t end = std::min(text.end, at + piece_bytes + overlap_bytes);
+        computed.resize_down(0);
+        if (!architecture_.find_addresses({at, end}, object_.span, computed))
+            return false;
+        for (const BranchCandidate &candidate : computed) {
+            if (near.contains(candidate.target) && !candidates_.push(candidate))
+                return false;
+            if (!read_distances(candidate, near))
+                return false;
+        }
+    }
+    return true;
+}
+
+// What the text computes the address of may be a row of distances from there. Nobody says who jumps by it, and where
+// it ends; but each of its entries leads to code.
+bool BranchTargets::read_distances(const BranchCandidate &computed, const Neighbourhood &near) {
+    const Segment *segment = object_.segment_of(computed.target);
+    if (segment == nullptr || (segment->protection & PROT_READ) == 0)
+        return true;
+    for (uint64_t at = computed.target; at + sizeof(int32_t) <= segment->file_end; at += sizeof(int32_t)) {
+        uint64_t target = entry_target(computed.target, at);
+        if (!text_.contains(target))
+            return true;
+        if (near.contains(target) && !distances_.push({target, at, computed}))
+            return false;
+    }
+    return true;
+}
 
 bool BranchTargets::collect(const base::PageArray<uint64_t> &sites) {
     Neighbourhood near;
     if (!near.build(object_.span, sites, architecture_.before_bytes_max, architecture_.behind_bytes_max))
         return false;
+    for (const Segment &segment : std::span(object_.segments, object_.segment_count))
+        if ((segment.protection & PROT_EXEC) != 0)
+            text_ = {std::min(text_.begin, segment.range.begin), std::max(text_.end, segment.range.end)};
     for (unsigned i = 0; i < object_.segment_count; i++) {
         const Segment &segment = object_.segments[i];
         bool text = (segment.protection & PROT_EXEC) != 0 && (segment.protection & PROT_READ) != 0;
         if (text && !architecture_.find_far_branches(file_part(segment), near, candidates_))
+            return false;
+        if (text && architecture_.find_addresses != nullptr && !collect_addresses(file_part(segment), near))
+            return false;
+        // Not position independent: addresses have 32 bits, and stand in the code.
+        if (object_.base == 0 && architecture_.find_immediates != nullptr && (segment.protection & PROT_READ) != 0 &&
+            !architecture_.find_immediates(file_part(segment), near, candidates_))
             return false;
         if (may_hold_pointers(object_, segment) && !scan_pointers(object_, segment, near, candidates_))
             return false;
@@ -81,35 +145,69 @@ bool BranchTargets::collect(const base::PageArray<uint64_t> &sites) {
         !scan_relocations(object_, DT_JMPREL, DT_PLTRELSZ, near, candidates_) ||
         !scan_symbols(object_, near, candidates_))
         return false;
-    std::sort(candidates_.begin(), candidates_.end(),
-              [](const BranchCandidate &a, const BranchCandidate &b) { return a.target < b.target; });
+    sort(candidates_);
+    sort(distances_);
     return true;
+}
+
+const Sweep *BranchTargets::sweep_at(const Sweep &own, uint64_t address) {
+    const Sweep *sweep = &own;
+    if (!own.function.range.contains(address)) {
+        if (!other_.function.range.contains(address)) {
+            Function function;
+            if (!find_function(object_, address, function))
+                return nullptr;
+            other_.decode(architecture_, function);
+        }
+        sweep = &other_;
+    }
+    return sweep->consistent ? sweep : nullptr;
 }
 
 bool BranchTargets::is_real(const Sweep &own, const BranchCandidate &candidate) {
     if (candidate.source_end == 0)
         return true;
-    const Sweep *sweep = &own;
-    uint64_t last_byte = candidate.source_end - 1;
-    if (!own.function.range.contains(last_byte)) {
-        if (!other_.function.range.contains(last_byte)) {
-            Function function;
-            if (!find_function(object_, last_byte, function))
-                return true; // code that nobody describes: believe it
-            other_.decode(architecture_, function);
-        }
-        sweep = &other_;
-    }
-    if (!sweep->consistent)
+    const Sweep *sweep = sweep_at(own, candidate.source_end - 1);
+    if (sweep == nullptr)
         return true;
     long index = sweep->ending_at(candidate.source_end);
-    return index >= 0 && sweep->instructions[static_cast<size_t>(index)].target == candidate.target;
+    if (index < 0)
+        return false;
+    const Instruction &source = sweep->instructions[static_cast<size_t>(index)];
+    return source.target == candidate.target || source.data_address == candidate.target;
+}
+
+// Where the table ends: at the first entry that leads to the middle of an instruction. At once, if only by chance its
+// address seems to be computed there, or if it is code.
+uint64_t BranchTargets::table_end(const Sweep &own, const BranchCandidate &computed) {
+    const uint64_t table = computed.target;
+    if (!is_real(own, computed))
+        return table;
+    if (object_.executable(table))
+        if (const Sweep *sweep = sweep_at(own, table); sweep != nullptr && sweep->starts(table))
+            return table;
+    const uint64_t limit = object_.segment_of(table)->file_end;
+    for (uint64_t at = table; at + sizeof(int32_t) <= limit; at += sizeof(int32_t)) {
+        const uint64_t target = entry_target(table, at);
+        if (!text_.contains(target))
+            return at;
+        if (const Sweep *sweep = sweep_at(own, target); sweep != nullptr && !sweep->starts(target))
+            return at;
+    }
+    return limit;
+}
+
+bool BranchTargets::is_real(const Sweep &own, const TableEntry &entry) {
+    for (const KnownTable &known : tables_)
+        if (known.computed.target == entry.computed.target && known.computed.source_end == entry.computed.source_end)
+            return entry.address < known.end;
+    const uint64_t end = table_end(own, entry.computed);
+    tables_.push({entry.computed, end}); // without memory it is found out again
+    return entry.address < end;
 }
 
 template <typename Wanted> bool BranchTargets::any(const Sweep &own, uint64_t first, uint64_t last, Wanted wanted) {
-    auto *at = std::lower_bound(candidates_.begin(), candidates_.end(), first,
-                                [](const BranchCandidate &c, uint64_t address) { return c.target < address; });
-    for (; at != candidates_.end() && at->target <= last; at++)
+    for (auto *at = first_at(candidates_, first); at != candidates_.end() && at->target <= last; at++)
         if (wanted(at->target) && is_real(own, *at))
             return true;
     if (architecture_.find_short_branches == nullptr)
@@ -125,6 +223,9 @@ template <typename Wanted> bool BranchTargets::any(const Sweep &own, uint64_t fi
 }
 
 bool BranchTargets::reach(const Sweep &own, uint64_t first, uint64_t last) {
+    for (auto *at = first_at(distances_, first); at != distances_.end() && at->target <= last; at++)
+        if (is_real(own, *at))
+            return true;
     return any(own, first, last, [](uint64_t) { return true; });
 }
 

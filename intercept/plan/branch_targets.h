@@ -31,10 +31,24 @@ public:
 private:
     template <typename Wanted> bool any(const Sweep &own, uint64_t first, uint64_t last, Wanted wanted);
     bool is_real(const Sweep &own, const BranchCandidate &candidate);
+    bool is_real(const Sweep &own, const TableEntry &entry);
+    uint64_t table_end(const Sweep &own, const BranchCandidate &computed);
+    // The decoded function that `address` is in; nullptr: none that is to be believed.
+    const Sweep *sweep_at(const Sweep &own, uint64_t address);
+
+    bool read_distances(const BranchCandidate &computed, const Neighbourhood &near);
+    bool collect_addresses(const AddressRange &text, const Neighbourhood &near);
 
     const Object &object_;
     const Architecture &architecture_;
+    AddressRange text_{UINT64_MAX, 0}; // all of it, and what may lie between
     base::PageArray<BranchCandidate> candidates_;
+    base::PageArray<TableEntry> distances_;
+    struct KnownTable {
+        BranchCandidate computed;
+        uint64_t end;
+    };
+    base::PageArray<KnownTable> tables_;
     base::PageArray<BranchCandidate> short_ones_;
     Sweep other_;
 };

@@ -46,6 +46,12 @@ struct SitePlan {
 };
 static_assert(sizeof(SitePlan) == 112);
 
+// Bytes of `bytes` that are valid: the window, and the site behind it.
+inline size_t known_bytes(const SitePlan &site, size_t system_call_bytes) {
+    const size_t with_site = site.site_in_window + system_call_bytes;
+    return site.window_bytes > with_site ? site.window_bytes : with_site;
+}
+
 using Plan = base::PageArray<SitePlan>;
 
 } // namespace intercept

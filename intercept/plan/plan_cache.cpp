@@ -20,7 +20,7 @@ namespace {
 constexpr size_t path_bytes_max = 4096;
 constexpr size_t name_bytes_max = 160;
 // Raised whenever the planner's rules or the record change.
-constexpr uint32_t plan_version = 5;
+constexpr uint32_t plan_version = 6;
 
 struct PlanFileHeader {
     char magic[8];
@@ -146,15 +146,10 @@ bool file_name(const Object &object, char (&out)[name_bytes_max]) {
     return name.ok();
 }
 
-size_t known_bytes(const SitePlan &site) {
-    size_t with_site = site.site_in_window + native_architecture.system_call_bytes;
-    return site.window_bytes > with_site ? site.window_bytes : with_site;
-}
-
 // A record is used only if all its numbers are in range and the text still holds
 // what it says.
 bool fits(const Object &object, const SitePlan &site) {
-    if (site.state > INTERCEPT_SITE_FAILED || site.reason > SiteReason::other_threads ||
+    if (site.state > INTERCEPT_SITE_FAILED || site.reason > SiteReason::changed ||
         site.site_offset >= object.span.end - object.base)
         return false;
     if (site.state != INTERCEPT_SITE_BEFORE && site.state != INTERCEPT_SITE_OVER)
@@ -177,7 +172,7 @@ bool fits(const Object &object, const SitePlan &site) {
     if (expected != site.window_bytes)
         return false;
     uint64_t window = object.base + site.site_offset - site.site_in_window;
-    size_t size_bytes = known_bytes(site);
+    size_t size_bytes = known_bytes(site, native_architecture.system_call_bytes);
     if (!object.executable(window) || !object.executable(window + size_bytes - 1))
         return false;
     return site.bytes[site.site_in_window] == 0x0f && site.bytes[site.site_in_window + 1] == 0x05 &&

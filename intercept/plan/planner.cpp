@@ -38,13 +38,19 @@ public:
         }
         if (sites_.size() == 0)
             return true;
-        if (!exported_.collect(object_) || !targets_.collect(sites_) || !out.reserve(sites_.size()))
+        if (!out.reserve(sites_.size()))
             return false;
         for (uint64_t site : sites_) {
             SitePlan plan{};
             plan.site_offset = site - object_.base;
             plan.number = -1;
-            plan_site(site, plan);
+            if (long index = find_call(site, plan); index >= 0) {
+                // Many an object has the bytes by chance only, and needs no look at its branches.
+                if (!collected_ && (!exported_.collect(object_) || !targets_.collect(sites_)))
+                    return false;
+                collected_ = true;
+                plan_call(index, plan);
+            }
             if (!out.push(plan))
                 return false;
         }
@@ -52,31 +58,35 @@ public:
     }
 
 private:
-    void plan_site(uint64_t site, SitePlan &plan) {
+    // The index in sweep_ of the system call at `site`; -1: it is not certain that there is one.
+    long find_call(uint64_t site, SitePlan &plan) {
         if (cpu_.is_signal_return(file_part(*object_.segment_of(site)), site)) {
             plan.state = INTERCEPT_SITE_EXCLUDED;
             plan.reason = SiteReason::signal_return;
-            return;
+            return -1;
         }
         plan.state = INTERCEPT_SITE_UNPROVEN;
         Function function;
         if (!sweep_.function.range.contains(site)) {
             plan.reason = SiteReason::no_function;
             if (!find_function(object_, site, function))
-                return;
+                return -1;
             sweep_.decode(cpu_, function);
             look_at_function();
         }
         plan.reason = SiteReason::not_decoded;
         if (!sweep_.consistent)
-            return;
+            return -1;
         plan.reason = SiteReason::no_boundary;
         long index = sweep_.starting_at(site);
         if (index < 0 || at(index).kind != InstructionKind::system_call)
-            return;
+            return -1;
         plan.reason = SiteReason::not_straight;
-        if (!falls_through_to(index))
-            return;
+        return falls_through_to(index) ? index : -1;
+    }
+
+    void plan_call(long index, SitePlan &plan) {
+        const uint64_t site = at(index).address;
         plan.reason = SiteReason::out_of_step;
         if (targets_.contradict(sweep_, site - cpu_.before_bytes_max, site + cpu_.behind_bytes_max))
             return;
@@ -85,8 +95,7 @@ private:
         if (!choose_before(index, plan) && !choose_over(index, plan))
             return;
         plan.reason = SiteReason::none;
-        unsigned with_site = plan.site_in_window + cpu_.system_call_bytes;
-        last_window_end_ = site - plan.site_in_window + (plan.window_bytes > with_site ? plan.window_bytes : with_site);
+        last_window_end_ = site - plan.site_in_window + known_bytes(plan, cpu_.system_call_bytes);
         if (object_.is_loader)
             plan.flags |= SITE_LOADER;
         if (flags_dead(index))
@@ -126,14 +135,17 @@ private:
         sets_direction_ = false;
         general_only_ = true;
         bool indirect = false;
+        bool labels = false;
         for (const Instruction &instruction : sweep_.instructions) {
             indirect |= instruction.kind == InstructionKind::indirect_jump;
             sets_direction_ |= instruction.sets_direction;
             general_only_ &= instruction.general_registers_only;
             // An address inside that the code itself computes: a label, perhaps.
-            if (sweep_.function.range.contains(instruction.data_address) &&
-                !inner_targets_.push(instruction.data_address))
-                indirect_unknown_ = true;
+            if (sweep_.function.range.contains(instruction.data_address)) {
+                labels = true;
+                if (!inner_targets_.push(instruction.data_address))
+                    indirect_unknown_ = true;
+            }
         }
         if (!read_landing_pads(object_, sweep_.function, inner_targets_))
             indirect_unknown_ = true;
@@ -148,7 +160,8 @@ private:
         for (const Instruction &instruction : sweep_.instructions)
             if (instruction.data_address != 0)
                 read_jump_table(instruction.data_address);
-        if (inner_targets_.size() == before)
+        // Distances may also be kept from a label (&&a - &&b), in a table that nobody can tell from data.
+        if (inner_targets_.size() == before || labels)
             indirect_unknown_ = true;
     }
 
@@ -167,6 +180,7 @@ private:
             if (sweep_.function.range.contains(target) && !inner_targets_.push(target))
                 indirect_unknown_ = true;
         }
+        indirect_unknown_ = true;
     }
 
     // Can control come to one of first..last other than by falling through?
@@ -324,6 +338,7 @@ private:
     Sweep sweep_;
     base::PageArray<uint64_t> inner_targets_;
     uint64_t last_window_end_ = 0;
+    bool collected_ = false; // targets_ and exported_
     bool indirect_unknown_ = false;
     bool sets_direction_ = false;
     bool general_only_ = false;

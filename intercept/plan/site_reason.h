@@ -20,6 +20,7 @@ enum class SiteReason : uint8_t {
     no_memory_near,
     not_writable,
     other_threads,
+    changed,
 };
 
 constexpr const char *reason_text(SiteReason reason) {
@@ -52,6 +53,8 @@ constexpr const char *reason_text(SiteReason reason) {
         return "the text can not be made writable";
     case SiteReason::other_threads:
         return "other threads run, and it takes more than one store over one instruction";
+    case SiteReason::changed:
+        return "a debugger holds the process, and this is not what the file holds";
     }
     return "";
 }

@@ -4,6 +4,7 @@
 #include "base/spin_lock.h"
 #include "intercept/arch/x86_64/trap_stub.h"
 #include "intercept/guest/guest.h"
+#include "intercept/guest/launch.h"
 #include "intercept/hooks/registry.h"
 #include "intercept/trap/exempt_call.h"
 #include "intercept/trap/program_memory.h"

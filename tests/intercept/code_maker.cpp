@@ -189,8 +189,7 @@ Recipe CodeMaker::make() {
     for (unsigned i = 0; i < 4; i++)
         recipe_.pointers.push_back(below(3) == 0 ? any_place() : 0);
     auto size = static_cast<uint32_t>(recipe_.code.size());
-    // A table that leads into another function is beyond the proof (docs/interception.md).
-    bool split = first_end < size && recipe_.table.empty() && below(2) == 0;
+    bool split = first_end < size && below(2) == 0;
     recipe_.functions.push_back({0, split ? first_end : size, {}});
     if (split && below(3) != 0)
         recipe_.functions.push_back({first_end, size, {}});

@@ -144,7 +144,8 @@ protected:
             uint64_t seed = maker.next();
             uint64_t start = patched.made.address() + entry;
             EmulatedRun before = emulator_.run(patched.made, patched.before, start, seed, {}, Verdict::unhooked, false);
-            if (before.void_of_proof) {
+            // Nor does a leap out of the object to where the stubs are to lie.
+            if (before.void_of_proof || patched.arena.contains(before.stopped_at)) {
                 figures_.void_of_proof++;
                 continue;
             }

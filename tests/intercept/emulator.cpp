@@ -135,8 +135,11 @@ void Emulator::on_instruction(uc_engine *unicorn, uint64_t address, uint32_t, vo
     auto *emulator = static_cast<Emulator *>(self);
     emulator->run_.instructions++;
     bool in_text = emulator->text_.contains(address);
-    if (!in_text && !emulator->stubs_.contains(address))
+    if (!in_text && !emulator->stubs_.contains(address)) {
+        // What lies there is of another run, stubs perhaps: nobody promised anything.
+        emulator->run_.void_of_proof |= emulator->stubs_.size() == 0;
         return;
+    }
     // A return may have been moved to a stub, a call not; the stub's own are `ff 15`.
     uint8_t code[6] = {};
     uc_mem_read(unicorn, address, code, sizeof code);

@@ -73,6 +73,8 @@ std::vector<GoldenCase> read_cases(const std::string &path) {
                 recipe.table.push_back(number(words[i]));
         } else if (words[0] == "symbol") {
             recipe.symbols.push_back({number(words[1]), number(words[words.size() > 2 ? 2 : 1])});
+        } else if (words[0] == "absolute") {
+            recipe.absolute.push_back({number(words[1]), number(words[2])});
         } else if (words[0] == "libc") {
             recipe.libc = true;
         } else if (words[0] == "site") {
@@ -90,9 +92,10 @@ std::vector<GoldenCase> read_cases(const std::string &path) {
     return cases;
 }
 
-std::string describe(const SitePlan &site) {
-    std::string at = std::to_string(site.site_offset);
-    std::string from = std::to_string(site.site_offset - site.site_in_window);
+// `offset`: of the site, from the first byte of the code.
+std::string describe(const SitePlan &site, uint64_t offset) {
+    std::string at = std::to_string(offset);
+    std::string from = std::to_string(offset - site.site_in_window);
     std::string call = site.number < 0 ? "-" : std::to_string(site.number);
     std::string flags = (site.flags & SITE_FLAGS_DEAD) != 0 ? " flags_dead" : "";
     flags += (site.flags & SITE_VECTOR_DEAD) != 0 ? " vector_dead" : "";
@@ -125,8 +128,9 @@ void check(const char *path, const Architecture &architecture, size_t cases_min)
         ASSERT_TRUE(plan_object(made.object(), architecture, plan));
         std::vector<std::string> sites;
         for (const SitePlan &site : plan) {
-            sites.push_back(describe(site));
-            EXPECT_EQ(memcmp(site.bytes, made.at(site.site_offset - site.site_in_window), site.window_bytes), 0);
+            uint64_t offset = made.object().base + site.site_offset - made.address();
+            sites.push_back(describe(site, offset));
+            EXPECT_EQ(memcmp(site.bytes, made.at(offset - site.site_in_window), site.window_bytes), 0);
         }
         EXPECT_EQ(sites, one.sites);
     }

@@ -6,11 +6,18 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 
-MadeObject::MadeObject()
-    : memory_(static_cast<uint8_t *>(
-          mmap(nullptr, span_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))) {
-    EXPECT_NE(memory_, MAP_FAILED);
+namespace {
+
+uint8_t *map_pages(int flags) {
+    void *memory =
+        mmap(nullptr, MadeObject::span_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+    EXPECT_NE(memory, MAP_FAILED);
+    return static_cast<uint8_t *>(memory);
 }
+
+} // namespace
+
+MadeObject::MadeObject() : memory_(map_pages(0)) {}
 
 MadeObject::~MadeObject() {
     munmap(memory_, span_bytes);
@@ -88,7 +95,7 @@ void MadeObject::put_symbols(const Recipe &recipe) {
         Elf64_Sym entry{};
         entry.st_info = ELF64_ST_INFO(STB_GLOBAL, STT_FUNC);
         entry.st_shndx = 1;
-        entry.st_value = symbol.begin;
+        entry.st_value = address() - object_.base + symbol.begin;
         entry.st_size = symbol.end - symbol.begin;
         put(entry);
     }
@@ -103,6 +110,10 @@ void MadeObject::put_symbols(const Recipe &recipe) {
 }
 
 bool MadeObject::make(const Recipe &recipe) {
+    if (!recipe.absolute.empty() && address() > UINT32_MAX) {
+        munmap(memory_, span_bytes);
+        memory_ = map_pages(MAP_32BIT);
+    }
     EXPECT_EQ(mprotect(memory_, span_bytes, PROT_READ | PROT_WRITE), 0);
     memset(memory_, 0, span_bytes);
     constexpr size_t pointers_max = (jump_table_offset - data_offset) / 8;
@@ -112,7 +123,11 @@ bool MadeObject::make(const Recipe &recipe) {
     memcpy(memory_, recipe.code.data(), recipe.code.size());
     object_ = {};
     object_.path = "made";
-    object_.base = address();
+    object_.base = recipe.absolute.empty() ? address() : 0;
+    for (const MadeImmediate &one : recipe.absolute) {
+        auto target = static_cast<uint32_t>(address() + one.target);
+        memcpy(memory_ + one.at, &target, sizeof target);
+    }
     object_.span = {address(), address() + span_bytes};
     object_.is_libc = recipe.libc;
     object_.segment_count = 3;

@@ -23,12 +23,18 @@ struct MadeSymbol {
     uint32_t end; // the same: without a size
 };
 
+struct MadeImmediate {
+    uint32_t at; // 32 bits in the code
+    uint32_t target;
+};
+
 struct Recipe {
     std::vector<uint8_t> code;           // up to a page
     std::vector<MadeFunction> functions; // in order
     std::vector<MadeSymbol> symbols;
     std::vector<uint32_t> pointers;
     std::vector<uint32_t> table;
+    std::vector<MadeImmediate> absolute; // if any: not position independent
     bool libc = false;
 };
 

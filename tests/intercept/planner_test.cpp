@@ -2,11 +2,13 @@
 #include "intercept/plan/planner.h"
 #include "intercept/plan/site_flags.h"
 #include "intercept/plan/sweep.h"
+#include "intercept/plan/traced_plan.h"
 
 #include <cstring>
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 #include <string>
+#include <sys/mman.h>
 
 extern "C" long site_getppid();
 
@@ -150,6 +152,34 @@ TEST(Planner, SignalReturnIsExcluded) {
     for (const SitePlan &site : planned.plan)
         excluded += site.state == INTERCEPT_SITE_EXCLUDED ? 1 : 0;
     EXPECT_EQ(excluded, 1u);
+}
+
+// What a breakpoint hides: here the branch into a window. The plan is that of the file nevertheless.
+TEST(Planner, BreakpointHidesNoBranch) {
+    Planned before("libintercept-sites");
+    const Object &object = before.object;
+    auto *place = static_cast<uint8_t *>(dlsym(RTLD_DEFAULT, "site_branch_inside"));
+    Function function;
+    ASSERT_TRUE(find_function(object, reinterpret_cast<uint64_t>(place), function));
+    Sweep sweep;
+    sweep.decode(native_architecture, function);
+    uint8_t *branch = nullptr;
+    for (const Instruction &instruction : sweep.instructions)
+        if (instruction.kind == InstructionKind::branch)
+            branch = reinterpret_cast<uint8_t *>(instruction.address);
+    ASSERT_NE(branch, nullptr);
+    auto *page = reinterpret_cast<void *>(reinterpret_cast<uint64_t>(branch) & ~uint64_t{4095});
+    ASSERT_EQ(mprotect(page, 8192, PROT_READ | PROT_WRITE | PROT_EXEC), 0);
+    const uint8_t former = *branch;
+    *branch = 0xcc;
+    Plan plan;
+    bool of_file = false;
+    EXPECT_TRUE(plan_traced_object(object, native_architecture, plan, of_file));
+    EXPECT_TRUE(of_file);
+    *branch = former;
+    ASSERT_EQ(mprotect(page, 8192, PROT_READ | PROT_EXEC), 0);
+    ASSERT_EQ(plan.size(), before.plan.size());
+    EXPECT_EQ(memcmp(&plan[0], &before.plan[0], plan.size() * sizeof(SitePlan)), 0);
 }
 
 } // namespace

@@ -66,7 +66,9 @@ protected:
     }
     // The figures of the report of a preloaded `true`.
     std::map<std::string, long> report(const std::string &before = "") {
-        std::string text = run(before + " LD_PRELOAD=" PASS_ALL " PASS_ALL_REPORT=1 /bin/true");
+        return figures_in(run(before + " LD_PRELOAD=" PASS_ALL " PASS_ALL_REPORT=1 /bin/true"));
+    }
+    static std::map<std::string, long> figures_in(const std::string &text) {
         std::map<std::string, long> figures;
         std::istringstream words(text.substr(text.find("start ") == std::string::npos ? 0 : text.find("start ")));
         std::string name;
@@ -161,6 +163,24 @@ TEST_F(Program, PlansAreKeptAndUsed) {
     EXPECT_EQ(second["cached"], second["objects"]);
     EXPECT_EQ(second["before"], first["before"]);
     EXPECT_EQ(second["over"], first["over"]);
+}
+
+// A breakpoint stands in a window when the plan is made: that site is left alone then, and not for ever.
+TEST_F(Program, PlanMadeUnderADebuggerIsThatOfTheFile) {
+    auto good = report();
+    for (const fs::path &plan : plans())
+        fs::remove(plan);
+    std::string commands = directory_ + "/commands";
+    std::ofstream(commands) << "set breakpoint pending on\nset environment LD_PRELOAD " PASS_ALL
+                               "\nset environment PASS_ALL_REPORT 1\nset startup-with-shell off\n"
+                               "break -qualified getppid\nbreak -qualified getpid\nrun\n";
+    std::string text = run("timeout 60 gdb -nx -q -batch -x " + commands + " /bin/true");
+    long under = figures_in(text)["before"]; // gdb has some breakpoints of its own
+    EXPECT_LE(under, good["before"] - 2) << text;
+    EXPECT_GE(under, good["before"] - 10) << text;
+    auto after = report();
+    EXPECT_EQ(after["cached"], after["objects"]) << "it was kept";
+    EXPECT_EQ(after["before"], good["before"]) << "with all sites";
 }
 
 TEST_F(Program, DamagedPlansAreIgnoredAndReplaced) {

@@ -119,4 +119,40 @@ bool find_short_branches(const AddressRange &text, uint64_t first, uint64_t last
     return true;
 }
 
+// lea disp32(%rip), register: 8d, a ModRM of mode 0 and base 5, the distance; no immediate follows.
+bool find_addresses(const AddressRange &text, const AddressRange &span, base::PageArray<BranchCandidate> &out) {
+    constexpr uint64_t step = 16;
+    constexpr uint64_t lea_bytes = 6;
+    constexpr uint8_t lea = 0x8d, mode_and_base = 0xc7, relative = 0x05;
+    auto take_address = [&](uint64_t at) {
+        int32_t distance;
+        memcpy(&distance, code_at(at + 2), sizeof distance);
+        uint64_t target = at + lea_bytes + static_cast<uint64_t>(static_cast<int64_t>(distance));
+        return !span.contains(target) || out.push({target, at + lea_bytes});
+    };
+    uint64_t at = text.begin;
+    for (; at + step + lea_bytes <= text.end; at += step) {
+        __m128i opcode = _mm_cmpeq_epi8(load(at), all(lea));
+        __m128i operand = _mm_cmpeq_epi8(_mm_and_si128(load(at + 1), all(mode_and_base)), all(relative));
+        for (auto hits = static_cast<unsigned>(_mm_movemask_epi8(_mm_and_si128(opcode, operand))); hits != 0;
+             hits &= hits - 1)
+            if (!take_address(at + static_cast<unsigned>(__builtin_ctz(hits))))
+                return false;
+    }
+    for (; at + lea_bytes <= text.end; at++)
+        if (code_at(at)[0] == lea && (code_at(at)[1] & mode_and_base) == relative && !take_address(at))
+            return false;
+    return true;
+}
+
+bool find_immediates(const AddressRange &text, const Neighbourhood &near, base::PageArray<BranchCandidate> &out) {
+    for (uint64_t at = text.begin; at + sizeof(uint32_t) <= text.end; at++) {
+        uint32_t value;
+        memcpy(&value, code_at(at), sizeof value);
+        if (near.contains(value) && !out.push({value, 0}))
+            return false;
+    }
+    return true;
+}
+
 } // namespace intercept::x86_64
