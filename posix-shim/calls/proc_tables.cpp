@@ -27,12 +27,12 @@ Table table_of(std::string_view path) {
     if (path == "/proc/mounts" || path == "/etc/mtab")
         return Table::mounts;
     if (!take_proc_self(path))
-        return Table::none;
+        return take_proc_number(path) >= 0 && path == "maps" ? Table::maps : Table::none;
     if (path == "mountinfo")
         return Table::mountinfo;
     if (path == "mounts")
         return Table::mounts;
-    return path == "maps" && shadowed_program.mount >= 0 ? Table::maps : Table::none;
+    return path == "maps" ? Table::maps : Table::none;
 }
 
 // A memory file that is written in pieces.
@@ -206,7 +206,9 @@ long open_proc_table(ThreadContext &context, std::string_view path, int flags) {
         return 0;
     const Whole kernel(table == Table::mountinfo ? "/proc/self/mountinfo"
                        : table == Table::mounts  ? "/proc/self/mounts"
-                                                 : "/proc/self/maps");
+                                                 : path.data());
+    if (table == Table::maps && kernel.text().find(shadow_mark) == std::string_view::npos)
+        return 0;
     Text text(context);
     if (table == Table::maps) {
         translate_maps(text, kernel.text());

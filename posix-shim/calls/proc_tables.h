@@ -1,7 +1,7 @@
 // proc_tables: files of /proc that must tell of the pools: the kernel's text, with ours added.
 //
 //   /proc/self/mountinfo, /proc/self/mounts, /proc/mounts, /etc/mtab   a line for each mount
-//   /proc/self/maps        the names of programs and libraries of a pool instead of their copies'
+//   /proc/PID/maps         the names of programs and libraries of a pool instead of their copies'
 #pragma once
 
 #include "posix-shim/calls/handler.h"

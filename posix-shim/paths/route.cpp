@@ -38,16 +38,24 @@ bool take_proc_self(std::string_view &path) {
     if (take_prefix(path, "/proc/self/") || take_prefix(path, "/proc/thread-self/"))
         return true;
     std::string_view rest = path;
-    if (!take_prefix(rest, "/proc/"))
+    if (take_proc_number(rest) != base::raw_syscall(SYS_getpid))
         return false;
+    path = rest;
+    return true;
+}
+
+long take_proc_number(std::string_view &path) {
+    std::string_view rest = path;
+    if (!take_prefix(rest, "/proc/"))
+        return -1;
     long pid = 0;
     size_t digits = 0;
     while (digits < rest.size() && digits < 9 && rest[digits] >= '0' && rest[digits] <= '9')
         pid = pid * 10 + (rest[digits++] - '0');
-    if (digits == 0 || digits == rest.size() || rest[digits] != '/' || pid != base::raw_syscall(SYS_getpid))
-        return false;
+    if (digits == 0 || digits == rest.size() || rest[digits] != '/')
+        return -1;
     path = rest.substr(digits + 1);
-    return true;
+    return pid;
 }
 
 namespace {
@@ -130,6 +138,23 @@ base::Result<Route> route_special(ThreadContext &context, std::string_view path)
             route.path = path.empty() ? std::string_view(".") : path;
         }
     }
+    return route;
+}
+
+// "/proc/PID/exe" of another process, where that is a copy of a program in a pool. The link's text is kept in `buffer`.
+Route route_other_program(std::string_view path, char *buffer) {
+    Route route;
+    std::string_view rest = path;
+    if (take_proc_number(rest) < 0 || rest != "exe")
+        return route;
+    const long length = base::raw_syscall(SYS_readlinkat, AT_FDCWD, base::as_long(path.data()), base::as_long(buffer),
+                                          static_cast<long>(path_bytes));
+    std::string_view inside;
+    const int mount = base::is_error(length) ? -1 : shadow_mount_of({buffer, static_cast<size_t>(length)}, &inside);
+    if (mount < 0 || inside.size() < 2)
+        return route;
+    route = route_in_mount(mount, inside.substr(1));
+    route.is_program = true;
     return route;
 }
 
@@ -265,6 +290,8 @@ base::Result<Route> route_string(ThreadContext &context, unsigned slot, long dir
         }
     } else if (path.starts_with("/proc/") || path.starts_with("/dev/")) {
         BASE_TRY_ASSIGN(Route special, route_special(context, path));
+        if (special.where == Where::kernel)
+            special = route_other_program(path, scratch);
         if (special.where != Where::kernel)
             return special;
     }

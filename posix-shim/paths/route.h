@@ -28,7 +28,7 @@ struct Route {
     pmemfile::InodeNumber start = 0;
     std::string_view path; // in ThreadContext::path[slot] or below it
     pmemfile::OpenFileId id = 0;
-    bool is_program = false;         // /proc/self/exe, of a program in a pool: a symlink to `path`
+    bool is_program = false;         // /proc/PID/exe, of a program in a pool: a symlink to `path`
     const char *host_path = nullptr; // NUL-terminated, in ThreadContext::host_path[slot]
 
     pmemfile::At at(unsigned flags) const {
@@ -62,6 +62,8 @@ base::Result<Route> route_after_miss(ThreadContext &context, unsigned slot, long
 int mount_of(std::string_view path, std::string_view *rest);
 // Cuts "/proc/self/", "/proc/thread-self/" or "/proc/<own pid>/" off; false: `path` does not begin so.
 bool take_proc_self(std::string_view &path);
+// Cuts "/proc/<number>/" off and returns the number; -1: `path` does not begin so.
+long take_proc_number(std::string_view &path);
 // Joins and cleans lexically: absolute `base` (canonical) + `path`. `exact` is false when a ".." went
 // back over a name of `path` that could have been a symlink. Returns the length, 0 when too long.
 size_t clean_path(char *buffer, size_t size_bytes, std::string_view base, std::string_view path, bool *exact);

@@ -1,5 +1,5 @@
 // The environment of an image to come: LD_PRELOAD and PMEMFILE_POOLS put back, the switches too,
-// PMEMFILE_HANDOVER added, LD_LIBRARY_PATH with the copies of a pool's libraries.
+// PMEMFILE_HANDOVER added, LD_LIBRARY_PATH and LD_PRELOAD with the copies of a pool's libraries.
 #include "base/user_copy.h"
 #include "posix-shim/calls/path_call.h"
 #include "posix-shim/paths/user_string.h"
@@ -7,6 +7,7 @@
 #include "posix-shim/process/process.h"
 #include "posix-shim/process/switches.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -18,17 +19,27 @@ using base::Status;
 
 namespace {
 
-bool names(std::string_view list, std::string_view library) {
-    for (size_t at = 0; at <= list.size();) {
-        const size_t end = list.find_first_of(": ", at);
-        const std::string_view entry = list.substr(at, end == std::string_view::npos ? end : end - at);
-        if (entry == library)
-            return true;
-        if (end == std::string_view::npos)
-            return false;
+// Takes other libraries of our name out of a list of LD_PRELOAD, in place: ours serves what they are wanted for
+// (`pmemfile run` of a project that is built in a pool, say), and two would patch each other. True when ours is in it.
+bool keep_one_of_us(char *list, size_t &length) {
+    const std::string_view own = preload_path;
+    const std::string_view own_name = own.substr(own.rfind('/') + 1);
+    bool has_own = false;
+    size_t kept = 0;
+    for (size_t at = 0; at < length;) {
+        const size_t end = std::min(std::string_view(list, length).find_first_of(": ", at), length);
+        const std::string_view entry(list + at, end - at);
+        const bool is_other = entry.substr(entry.rfind('/') + 1) == own_name && entry != own;
+        has_own = has_own || entry == own;
+        if (!is_other) {
+            const size_t taken = std::min(end + 1, length) - at; // with what separates it from the next one
+            std::memmove(list + kept, list + at, taken);
+            kept += taken;
+        }
         at = end + 1;
     }
-    return false;
+    length = kept;
+    return has_own;
 }
 
 void join(char *to, std::string_view first, std::string_view second, std::string_view third = {},
@@ -78,7 +89,8 @@ Status make_environment(ThreadContext &context, Scratch &scratch, const Target &
             pools = variable + pools_variable.size();
         else if (text.starts_with(library_path_variable) && library_path == nullptr)
             library_path = variable + library_path_variable.size();
-        else if (!text.starts_with(handover_variable) && !text.starts_with(executed_variable)) {
+        else if (!text.starts_with(handover_variable) && !text.starts_with(executed_variable) &&
+                 !text.starts_with(preloaded_variable)) {
             scratch.pointers()[scratch.pointer_count++] = variable;
             if (const int index = switch_of(text); index >= 0)
                 has_switch[index] = true;
@@ -92,12 +104,13 @@ Status make_environment(ThreadContext &context, Scratch &scratch, const Target &
     }
     scratch.is_handed_over = wanted == pools_value;
     join(scratch.pools, pools_variable, wanted);
-    std::string_view others;
+    size_t others_length = 0;
     if (preload != nullptr) {
-        BASE_TRY_ASSIGN(const size_t length, copy_user_string(scratch.app_preload, path_max_bytes, preload));
-        others = {scratch.app_preload, length};
+        BASE_TRY_ASSIGN(others_length, copy_user_string(scratch.app_preload, path_max_bytes, preload));
     }
-    if (names(others, preload_path))
+    const bool has_own = keep_one_of_us(scratch.app_preload, others_length);
+    const std::string_view others(scratch.app_preload, others_length);
+    if (has_own)
         join(scratch.preload, preload_variable, others);
     else
         join(scratch.preload, preload_variable, preload_path, others.empty() ? "" : ":", others);
@@ -110,17 +123,25 @@ Status make_environment(ThreadContext &context, Scratch &scratch, const Target &
         else if (length.error().number() != ENAMETOOLONG)
             return length.error();
     }
-    std::memcpy(scratch.library_path, library_path_variable.data(), library_path_variable.size());
-    if (copy_needed_libraries(context, target.program, scratch.inside, library_value,
-                              scratch.library_path + library_path_variable.size()))
+    PathChanges &changes = scratch.changes;
+    const std::string_view preload_value = scratch.preload + preload_variable.size();
+    copy_needed_libraries(context, target.program, scratch.inside, {library_value, preload_value}, changes);
+    if (changes.has_library_path) {
+        join(scratch.library_path, library_path_variable, changes.library_path);
         to[scratch.pointer_count++] = scratch.library_path;
-    else if (library_path != nullptr)
+    } else if (library_path != nullptr) {
         to[scratch.pointer_count++] = library_path - library_path_variable.size();
+    }
+    if (changes.has_preload) {
+        join(scratch.preloaded, preloaded_variable, preload_value);
+        join(scratch.copied_preload, preload_variable, changes.preload);
+        to[scratch.pointer_count++] = scratch.preloaded;
+    }
     if (scratch.is_handed_over && (target.copy >= 0 || target.is_shadow || scratch.front_count > 1)) {
         join(scratch.executed_name, executed_variable, scratch.command_name);
         to[scratch.pointer_count++] = scratch.executed_name;
     }
-    to[scratch.pointer_count++] = scratch.preload;
+    to[scratch.pointer_count++] = changes.has_preload ? scratch.copied_preload : scratch.preload;
     to[scratch.pointer_count++] = scratch.pools;
     for (unsigned i = 0; i < switch_count; i++)
         if (!has_switch[i] && switch_text(i) != nullptr)

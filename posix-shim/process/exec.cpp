@@ -21,7 +21,9 @@
 #include "posix-shim/descriptors/descriptor_room.h"
 #include "posix-shim/descriptors/shared_token.h"
 #include "posix-shim/paths/user_string.h"
+#include "posix-shim/process/elf_file.h"
 #include "posix-shim/process/image.h"
+#include "posix-shim/process/pool_file.h"
 #include "posix-shim/process/process.h"
 #include "posix-shim/process/shadow.h"
 #include "posix-shim/process/switches.h"
@@ -30,6 +32,7 @@
 #include <cerrno>
 #include <cstring>
 #include <elf.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -132,6 +135,24 @@ void tell_of_set_id(Request &request, const Program &program, const char *name) 
     ledger_log("exec", name, why);
     if (!ledger.is_logged)
         base::LogLine("exec").text(name).text(": ").text(why).write();
+}
+
+// The kernel says ENOENT of a program that is there: its interpreter is not. One in a pool is served for programs in
+// pools.
+void tell_of_lost_interpreter(Request &request, Scratch &scratch, const Program &program) {
+    const long descriptor =
+        base::raw_syscall(SYS_openat, program.dirfd, base::as_long(program.path), O_RDONLY | O_CLOEXEC);
+    if (base::is_error(descriptor))
+        return;
+    char *path = scratch.copy_path;
+    if (elf_interpreter_of({nullptr, 0, descriptor}, path) && pool_file_find(request.context, path).ok())
+        base::LogLine("exec")
+            .text(scratch.command_name)
+            .text(": its interpreter ")
+            .text(path)
+            .text(" lies in a pool: only programs in a pool can have one there")
+            .write();
+    base::raw_syscall(SYS_close, descriptor);
 }
 
 // What the kernel gets of a program in a pool.
@@ -346,6 +367,8 @@ long exec(Request &request, long dirfd, const char *path, const Arguments &argum
         status = choose_copy(context, **scratch, &target);
         result = status.ok() ? execute(request, **scratch, arguments, target, true) : kernel_result(status);
     }
+    if (result == -ENOENT && target.program.thread == nullptr && target.path != nullptr && target.path[0] != 0)
+        tell_of_lost_interpreter(request, **scratch, target.program);
     program_release(target.program);
     if (target.copy >= 0)
         base::raw_syscall(SYS_close, target.copy);

@@ -26,7 +26,10 @@ struct Scratch {
     char head[script_depth_limit + 1][program_head_bytes + 1];
     char inside[path_max_bytes]; // the program's path in its pool
     char copy_path[path_max_bytes];
+    PathChanges changes;
     char library_path[library_path_variable.size() + library_path_bytes];
+    char copied_preload[preload_variable.size() + library_path_bytes];
+    char preloaded[preloaded_variable.size() + preload_limit];
     char executed_name[executed_variable.size() + path_max_bytes];
     char script_name[64 + path_max_bytes]; // "/dev/fd/N/path"
     char command_name[path_max_bytes];

@@ -3,11 +3,11 @@
 #include "posix-shim/process/needed_libraries.h"
 
 #include "base/raw_syscall.h"
-#include "libpmemfile/file/data.h"
 #include "libpmemfile/fs/attribute_calls.h"
-#include "posix-shim/calls/path_call.h"
 #include "posix-shim/paths/route.h"
 #include "posix-shim/paths/shadow_path.h"
+#include "posix-shim/process/elf_file.h"
+#include "posix-shim/process/pool_file.h"
 #include "posix-shim/process/shadow.h"
 
 #include <algorithm>
@@ -28,17 +28,11 @@ using namespace pmemfile;
 namespace {
 
 constexpr unsigned max_objects = 256;
-constexpr unsigned max_program_headers = 24;
-constexpr unsigned max_dynamic_entries = 256;
 constexpr size_t name_bytes = 256;
 constexpr size_t search_path_bytes = 2048; // of one RPATH or RUNPATH
 
 struct Object {
-    // In a pool, or (thread null) a descriptor of the host.
-    Thread *thread = nullptr;
-    unsigned mount = 0;
-    InodeNumber inode = 0;
-    long descriptor = -1;
+    ElfSource source;
     size_t origin_length = 0; // of its directory, as a program sees it; 0: not known
     char origin[path_max_bytes];
 };
@@ -47,33 +41,17 @@ struct Object {
 struct Search {
     Object objects[max_objects];
     unsigned object_count;
-    Elf64_Phdr headers[max_program_headers];
-    Elf64_Dyn entries[max_dynamic_entries];
+    ElfFile file;
     char rpath[search_path_bytes];
     char runpath[search_path_bytes];
     char name[name_bytes];
     char expanded[path_max_bytes];
     char candidate[path_max_bytes];
-    char directory[path_max_bytes];
+    char inside[path_max_bytes];
     char copy[path_max_bytes];
     char *to; // the new value so far
     size_t to_length;
 };
-
-bool read_at(const Object &object, uint64_t offset_bytes, void *to, size_t size_bytes, bool whole = true) {
-    std::memset(to, 0, size_bytes);
-    size_t got = 0;
-    if (object.thread != nullptr) {
-        const iovec vector = {to, size_bytes};
-        const Result<size_t> read = data_read(*object.thread, object.inode, offset_bytes, {&vector, 1});
-        got = read.ok() ? *read : 0;
-    } else {
-        const long read = base::raw_syscall(SYS_pread64, object.descriptor, base::as_long(to),
-                                            static_cast<long>(size_bytes), static_cast<long>(offset_bytes));
-        got = base::is_error(read) ? 0 : static_cast<size_t>(read);
-    }
-    return got == size_bytes || (!whole && got > 0);
-}
 
 // A directory that holds copies goes in front of LD_LIBRARY_PATH, once.
 void add_directory(Search &search, std::string_view directory) {
@@ -137,68 +115,58 @@ bool expand(const Object &object, std::string_view entry, char *to, size_t &leng
 
 enum class Found : uint8_t { no, on_host, in_pool };
 
-Result<InodeHandle> walk_to(ThreadContext &context, std::string_view path, unsigned *mount, Thread **thread) {
-    if (path.size() >= path_max_bytes)
-        return error(ENAMETOOLONG);
-    std::memcpy(context.path[0], path.data(), path.size());
-    context.path[0][path.size()] = 0;
-    BASE_TRY_ASSIGN(const Route route, route_string(context, 0, AT_FDCWD, {context.path[0], path.size()}, Care::quick));
-    if (route.where != Where::pool)
-        return error(EXDEV);
-    BASE_TRY_ASSIGN(*thread, context_thread(context, route.mount));
-    *mount = route.mount;
-    return inode_of_route(**thread, route, true);
-}
-
-// Is the library `name` in `directory`? One in a pool is copied and becomes an object.
-Found look_in(ThreadContext &context, Search &search, std::string_view directory, std::string_view name) {
-    unsigned mount = 0;
-    Thread *thread = nullptr;
-    const Result<InodeHandle> place = walk_to(context, directory, &mount, &thread);
-    size_t length = 0;
-    append(search.candidate, length, directory);
-    append(search.candidate, length, "/");
-    if (!append(search.candidate, length, name))
-        return Found::no;
-    if (!place.ok()) {
-        if (place.error().number() != EXDEV)
+// Is the library `name` in `directory`? One in a pool is copied and becomes an object. With `is_search` the loader
+// will look for it: the copies' directory becomes one of those it looks in.
+Found look_in(ThreadContext &context, Search &search, std::string_view directory, std::string_view name,
+              bool is_search) {
+    if (is_search) {
+        const Result<PoolFile> place = pool_file_find(context, directory);
+        if (!place.ok()) {
+            size_t length = 0;
+            if (place.error().number() != EXDEV || !append(search.candidate, length, directory) ||
+                !append(search.candidate, length, "/") || !append(search.candidate, length, name))
+                return Found::no;
+            const long access = base::raw_syscall(SYS_access, base::as_long(search.candidate), R_OK);
+            return base::is_error(access) ? Found::no : Found::on_host;
+        }
+        const Result<size_t> inside =
+            directory_path(*place->thread, place->inode.number, search.inside, sizeof search.inside - name_bytes - 1);
+        if (!inside.ok())
             return Found::no;
-        const long access = base::raw_syscall(SYS_access, base::as_long(search.candidate), R_OK);
-        return base::is_error(access) ? Found::no : Found::on_host;
+        // Always: the loader forgets a directory that was not there when it began, also for dlopen.
+        const Result<size_t> copies = shadow_directory(place->mount, {search.inside, *inside}, search.copy);
+        if (copies.ok())
+            add_directory(search, {search.copy, *copies});
     }
-    const Result<size_t> inside =
-        directory_path(*thread, place->number, search.directory, sizeof search.directory - name_bytes - 1);
-    if (!inside.ok())
+    const Result<PoolFile> found = pool_file_find_in(context, directory, name, search.inside);
+    if (!found.ok())
         return Found::no;
-    size_t inside_length = *inside == 1 ? 0 : *inside; // the root is "/"
-    // Always: the loader forgets a directory that was not there when it began, also for dlopen.
-    const Result<size_t> copies = shadow_directory(mount, {search.directory, inside_length}, search.copy);
-    if (copies.ok())
-        add_directory(search, {search.copy, *copies});
-    const Result<InodeHandle> file = walk_to(context, {search.candidate, length}, &mount, &thread);
-    if (!file.ok())
-        return Found::no;
-    const Result<Attributes> attributes = fs_attributes(*thread, *file);
+    const Result<Attributes> attributes = fs_attributes(*found->thread, found->inode);
     if (!attributes.ok() || !S_ISREG(attributes->mode))
         return Found::no;
-    const size_t origin_length = inside_length;
-    append(search.directory, inside_length, "/");
-    if (!append(search.directory, inside_length, name) ||
-        !shadow_copy(context, *thread, mount, *file, {search.directory, inside_length}, search.copy).ok())
+    const Result<size_t> copied = shadow_copy(context, *found->thread, found->mount, found->inode,
+                                              {search.inside, found->inside_bytes}, search.copy);
+    if (!copied.ok())
         return Found::no;
     for (unsigned i = 0; i < search.object_count; i++)
-        if (search.objects[i].thread == thread && search.objects[i].inode == file->number)
+        if (search.objects[i].source.thread == found->thread && search.objects[i].source.inode == found->inode.number)
             return Found::in_pool;
     if (search.object_count == max_objects)
         return Found::in_pool;
     Object &object = search.objects[search.object_count++];
-    object.thread = thread;
-    object.mount = mount;
-    object.inode = file->number;
+    object.source = {found->thread, found->inode.number, -1};
     object.origin_length = 0;
-    append(object.origin, object.origin_length, mounts[mount].path());
-    append(object.origin, object.origin_length, {search.directory, origin_length});
+    append(object.origin, object.origin_length, mounts[found->mount].path());
+    append(object.origin, object.origin_length, {search.inside, found->directory_bytes});
     return Found::in_pool;
+}
+
+// A file that is named by its path.
+Found look_for(ThreadContext &context, Search &search, std::string_view path) {
+    std::string_view directory;
+    std::string_view name;
+    split_path(path, &directory, &name);
+    return look_in(context, search, directory, name, false);
 }
 
 Found look_along(ThreadContext &context, Search &search, const Object &object, std::string_view search_path,
@@ -209,74 +177,94 @@ Found look_along(ThreadContext &context, Search &search, const Object &object, s
         size_t length = 0;
         if (entry.empty() || !expand(object, entry, search.expanded, length))
             continue;
-        if (const Found found = look_in(context, search, {search.expanded, length}, name); found != Found::no)
+        if (const Found found = look_in(context, search, {search.expanded, length}, name, true); found != Found::no)
             return found;
     }
     return Found::no;
 }
 
-// Where in the file the byte at address `address` stands.
-bool offset_of(const Search &search, unsigned header_count, uint64_t address, uint64_t *offset_bytes) {
-    for (unsigned i = 0; i < header_count; i++) {
-        const Elf64_Phdr &header = search.headers[i];
-        if (header.p_type != PT_LOAD || address < header.p_vaddr || address - header.p_vaddr >= header.p_filesz)
-            continue;
-        *offset_bytes = header.p_offset + (address - header.p_vaddr);
-        return true;
+// As the loader looks for the library `name` that `object` wants; RPATH and RUNPATH have been read.
+void look_for_library(ThreadContext &context, Search &search, const Object &object, std::string_view library_path,
+                      std::string_view name) {
+    const std::string_view runpath = search.runpath;
+    if (runpath.empty() && look_along(context, search, object, search.rpath, name) != Found::no)
+        return;
+    if (look_along(context, search, object, library_path, name) == Found::no)
+        look_along(context, search, object, runpath, name);
+}
+
+bool read_search_paths(Search &search, const Object &object) {
+    search.rpath[0] = search.runpath[0] = 0;
+    if (!elf_read(search.file, object.source))
+        return false;
+    for (size_t i = 0; i < search.file.entry_count; i++) {
+        const Elf64_Dyn &entry = search.file.entries[i];
+        if (entry.d_tag == DT_RPATH || entry.d_tag == DT_RUNPATH)
+            elf_string(search.file, entry, entry.d_tag == DT_RPATH ? search.rpath : search.runpath, search_path_bytes);
     }
-    return false;
+    return true;
 }
 
 void look_at(ThreadContext &context, Search &search, const Object &object, std::string_view library_path) {
-    Elf64_Ehdr file;
-    if (!read_at(object, 0, &file, sizeof file) || std::memcmp(file.e_ident, ELFMAG, SELFMAG) != 0 ||
-        file.e_ident[EI_CLASS] != ELFCLASS64 || file.e_phnum == 0 || file.e_phnum > max_program_headers ||
-        file.e_phentsize != sizeof(Elf64_Phdr) ||
-        !read_at(object, file.e_phoff, search.headers, file.e_phnum * sizeof(Elf64_Phdr)))
+    if (!read_search_paths(search, object))
         return;
-    const Elf64_Phdr *dynamic = nullptr;
-    for (unsigned i = 0; i < file.e_phnum; i++)
-        if (search.headers[i].p_type == PT_DYNAMIC)
-            dynamic = &search.headers[i];
-    if (dynamic == nullptr)
-        return;
-    const size_t count = std::min<size_t>(dynamic->p_filesz / sizeof(Elf64_Dyn), max_dynamic_entries);
-    if (!read_at(object, dynamic->p_offset, search.entries, count * sizeof(Elf64_Dyn)))
-        return;
-    uint64_t strings = 0;
-    for (size_t i = 0; i < count && search.entries[i].d_tag != DT_NULL; i++)
-        if (search.entries[i].d_tag == DT_STRTAB &&
-            !offset_of(search, file.e_phnum, search.entries[i].d_un.d_ptr, &strings))
-            return;
-    search.rpath[0] = search.runpath[0] = 0;
-    for (size_t i = 0; i < count && search.entries[i].d_tag != DT_NULL; i++) {
-        const Elf64_Dyn &entry = search.entries[i];
-        if (entry.d_tag == DT_RPATH || entry.d_tag == DT_RUNPATH)
-            read_at(object, strings + entry.d_un.d_val, entry.d_tag == DT_RPATH ? search.rpath : search.runpath,
-                    search_path_bytes - 1, false);
-    }
-    for (size_t i = 0; i < count && search.entries[i].d_tag != DT_NULL; i++) {
-        if (search.entries[i].d_tag != DT_NEEDED ||
-            !read_at(object, strings + search.entries[i].d_un.d_val, search.name, name_bytes - 1, false))
+    for (size_t i = 0; i < search.file.entry_count; i++) {
+        const Elf64_Dyn &entry = search.file.entries[i];
+        if (entry.d_tag != DT_NEEDED || !elf_string(search.file, entry, search.name, name_bytes))
             continue;
         const std::string_view name = search.name;
-        if (name.empty() || name.find('/') != std::string_view::npos)
+        size_t length = 0;
+        if (name.empty())
             continue;
-        const std::string_view runpath = search.runpath;
-        if (runpath.empty() && look_along(context, search, object, search.rpath, name) != Found::no)
-            continue;
-        if (look_along(context, search, object, library_path, name) == Found::no)
-            look_along(context, search, object, runpath, name);
+        if (name.find('/') == std::string_view::npos)
+            look_for_library(context, search, object, library_path, name);
+        else if (object.source.thread != nullptr && expand(object, name, search.expanded, length))
+            look_for(context, search, {search.expanded, length});
     }
 }
 
-// Does a search path of the environment lead into a pool at all?
-bool leads_into_pool(std::string_view search_path) {
+void look_at_interpreter(ThreadContext &context, Search &search, const Object &object) {
+    if (elf_read(search.file, object.source) && elf_interpreter(search.file, search.expanded))
+        look_for(context, search, search.expanded);
+}
+
+// The libraries of LD_PRELOAD, and its new value.
+void look_at_preloaded(ThreadContext &context, Search &search, const LoaderPaths &paths, PathChanges &changes) {
+    read_search_paths(search, search.objects[0]);
+    size_t length = 0;
+    for (std::string_view rest = paths.preload; !rest.empty();) {
+        const std::string_view entry = rest.substr(0, rest.find_first_of(": "));
+        rest.remove_prefix(std::min(entry.size() + 1, rest.size()));
+        std::string_view value = entry;
+        if (entry.find('/') == std::string_view::npos) {
+            look_for_library(context, search, search.objects[0], paths.library_path, entry);
+        } else if (look_for(context, search, entry) == Found::in_pool) {
+            value = search.copy;
+            changes.has_preload = true;
+        }
+        if (length + value.size() + 2 > sizeof changes.preload) {
+            changes.has_preload = false;
+            return;
+        }
+        if (length > 0)
+            changes.preload[length++] = ':';
+        std::memcpy(changes.preload + length, value.data(), value.size());
+        length += value.size();
+        changes.preload[length] = 0;
+    }
+}
+
+enum class List : uint8_t { directories, libraries };
+
+// Does a list of the environment lead into a pool at all? The name of a library alone does not.
+bool leads_into_pool(std::string_view search_path, List kind) {
+    const char *separators = kind == List::directories ? ":;" : ": ";
     while (!search_path.empty()) {
-        const std::string_view entry = search_path.substr(0, search_path.find_first_of(":;"));
+        const std::string_view entry = search_path.substr(0, search_path.find_first_of(separators));
         search_path.remove_prefix(entry.size() < search_path.size() ? entry.size() + 1 : entry.size());
         std::string_view rest;
-        if (!entry.empty() && (entry[0] != '/' || mount_of(entry, &rest) >= 0))
+        if (!entry.empty() && (entry[0] != '/' || mount_of(entry, &rest) >= 0) &&
+            (kind == List::directories || entry.find('/') != std::string_view::npos))
             return true;
     }
     return false;
@@ -284,43 +272,49 @@ bool leads_into_pool(std::string_view search_path) {
 
 } // namespace
 
-bool copy_needed_libraries(ThreadContext &context, const Program &program, std::string_view inside,
-                           std::string_view library_path, char *to) {
-    if (program.thread == nullptr && !leads_into_pool(library_path))
-        return false;
+void copy_needed_libraries(ThreadContext &context, const Program &program, std::string_view inside,
+                           const LoaderPaths &paths, PathChanges &changes) {
+    const std::string_view library_path = paths.library_path;
+    changes.has_library_path = changes.has_preload = false;
+    if (program.thread == nullptr && !leads_into_pool(library_path, List::directories) &&
+        !leads_into_pool(paths.preload, List::libraries))
+        return;
     const long memory = base::raw_syscall(SYS_mmap, 0, sizeof(Search), PROT_READ | PROT_WRITE,
                                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (base::is_error(memory))
-        return false;
+        return;
     auto &search = *reinterpret_cast<Search *>(memory);
-    search.to = to;
+    search.to = changes.library_path;
     search.object_count = 1;
     Object &first = search.objects[0];
     if (program.thread != nullptr) {
-        first.thread = program.thread;
-        first.mount = program.mount;
-        first.inode = program.inode;
+        first.source = {program.thread, program.inode, -1};
         append(first.origin, first.origin_length, mounts[program.mount].path());
         append(first.origin, first.origin_length, inside.substr(0, inside.rfind('/')));
+        look_at_interpreter(context, search, first);
     } else {
-        first.descriptor = program.path[0] == 0 ? program.dirfd
-                                                : base::raw_syscall(SYS_openat, program.dirfd,
-                                                                    base::as_long(program.path), O_RDONLY | O_CLOEXEC);
+        first.source.descriptor =
+            program.path[0] == 0
+                ? program.dirfd
+                : base::raw_syscall(SYS_openat, program.dirfd, base::as_long(program.path), O_RDONLY | O_CLOEXEC);
     }
+    if (leads_into_pool(paths.preload, List::libraries) || leads_into_pool(library_path, List::directories))
+        look_at_preloaded(context, search, paths, changes);
     for (unsigned i = 0; i < search.object_count; i++)
         look_at(context, search, search.objects[i], library_path);
-    if (program.thread == nullptr && program.path[0] != 0 && first.descriptor >= 0)
-        base::raw_syscall(SYS_close, first.descriptor);
+    if (program.thread == nullptr && program.path[0] != 0 && first.source.descriptor >= 0)
+        base::raw_syscall(SYS_close, first.source.descriptor);
     const size_t length = search.to_length;
     base::raw_syscall(SYS_munmap, memory, sizeof(Search));
     if (length == 0 || length + library_path.size() + 2 > library_path_bytes)
-        return false;
+        return;
+    changes.has_library_path = true;
+    char *to = changes.library_path;
     to[length] = library_path.empty() ? '\0' : ':';
     if (!library_path.empty()) {
         std::memcpy(to + length + 1, library_path.data(), library_path.size());
         to[length + 1 + library_path.size()] = 0;
     }
-    return true;
 }
 
 bool library_path_restore(char *value) {

@@ -29,6 +29,7 @@
 #include <dlfcn.h>
 #include <elf.h>
 #include <fcntl.h>
+#include <link.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -304,6 +305,7 @@ void start_hooks(char **environment) {
 // What our exec changed so that the kernel and the loader find copies of what is in a pool: taken
 // back before the program looks.
 void restore_environment(char **environment) {
+    environment_rename(environment, preloaded_variable, preload_variable);
     for (char **variable = environment; *variable != nullptr; variable++)
         if (std::string_view(*variable).starts_with(library_path_variable) &&
             is_shadow_path(*variable + library_path_variable.size()) &&
@@ -332,10 +334,31 @@ void restore_program_name(Elf64_auxv_t *auxiliary, const char *executed) {
             entry->a_un.a_val = reinterpret_cast<uint64_t>(executed);
 }
 
-__attribute__((constructor)) void start(int, char **, char **environment) {
+// We are linked to be the first constructor that runs, before libc's own, which tell it of arguments and environment:
+// they go first. The loader will call them again; they only store the same.
+void start_libc(int argument_count, char **arguments, char **environment) {
+    Dl_info info;
+    link_map *libc = nullptr;
+    if (environ != nullptr || dladdr1(reinterpret_cast<const void *>(&dladdr1), &info, reinterpret_cast<void **>(&libc),
+                                      RTLD_DL_LINKMAP) == 0)
+        return;
+    using Constructor = void (*)(int, char **, char **);
+    const Constructor *constructors = nullptr;
+    size_t size_bytes = 0;
+    for (const auto *entry = libc->l_ld; entry->d_tag != DT_NULL; entry++)
+        if (entry->d_tag == DT_INIT_ARRAY)
+            constructors = reinterpret_cast<const Constructor *>(libc->l_addr + entry->d_un.d_ptr);
+        else if (entry->d_tag == DT_INIT_ARRAYSZ)
+            size_bytes = entry->d_un.d_val;
+    for (size_t i = 0; constructors != nullptr && i < size_bytes / sizeof(Constructor); i++)
+        constructors[i](argument_count, arguments, environment);
+}
+
+__attribute__((constructor)) void start(int argument_count, char **arguments, char **environment) {
     const char *pools = environment_value(environment, pools_variable);
     if (pools == nullptr || *pools == 0)
         return;
+    start_libc(argument_count, arguments, environment);
     char **end = environment; // before anything is taken out of it
     while (*end != nullptr)
         end++;

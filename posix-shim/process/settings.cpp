@@ -3,6 +3,8 @@
 //   process,count,{pool fd,liveness fd,slot,incarnation,}...,cwd mount + 1,inode,holder,name
 #include "posix-shim/process/settings.h"
 
+#include <cstring>
+
 namespace shim {
 namespace {
 
@@ -142,6 +144,17 @@ void environment_remove(char **environment, std::string_view variable) {
         if (!std::string_view(*from).starts_with(variable))
             *to++ = *from;
     *to = nullptr;
+}
+
+void environment_rename(char **environment, std::string_view from, std::string_view to) {
+    if (environment_value(environment, from) == nullptr)
+        return;
+    environment_remove(environment, to);
+    for (; *environment != nullptr; environment++)
+        if (std::string_view(*environment).starts_with(from)) {
+            *environment += from.size() - to.size();
+            std::memcpy(*environment, to.data(), to.size());
+        }
 }
 
 } // namespace shim

@@ -19,7 +19,8 @@ constexpr std::string_view handover_variable = "PMEMFILE_HANDOVER=";
 constexpr std::string_view preload_variable = "LD_PRELOAD=";
 constexpr std::string_view library_path_variable = "LD_LIBRARY_PATH=";
 constexpr std::string_view executed_variable = "PMEMFILE_EXECUTED=";
-constexpr size_t handover_bytes = 1024; // of the text, with the variable's name
+constexpr std::string_view preloaded_variable = "PMEMFILE_PRELOADED="; // LD_PRELOAD, where the loader got another one
+constexpr size_t handover_bytes = 1024;                                // of the text, with the variable's name
 
 // What exec leaves to the new image. `process` must be the reader's pid: a child of a program
 // that runs without us inherits the variable but nothing that it tells of.
@@ -50,5 +51,7 @@ bool next_mount(std::string_view &rest, MountSetting &mount);
 // a program may replace (bash does).
 const char *environment_value(char **environment, std::string_view variable);
 void environment_remove(char **environment, std::string_view variable);
+// Gives `to` (no longer than `from`) the value of `from`, which is gone then. Nothing when there is no `from`.
+void environment_rename(char **environment, std::string_view from, std::string_view to);
 
 } // namespace shim

@@ -7,6 +7,7 @@
 #include "libpmemfile/file/data.h"
 #include "libpmemfile/fs/attribute_calls.h"
 #include "posix-shim/paths/shadow_path.h"
+#include "posix-shim/process/copied_elf.h"
 
 #include <cerrno>
 #include <cstring>
@@ -112,7 +113,9 @@ bool is_same(const timespec &one, const timespec &other) {
 bool is_still_good(const char *path, const Attributes &attributes) {
     struct stat status = {};
     return !base::is_error(base::raw_syscall(SYS_lstat, base::as_long(path), base::as_long(&status))) &&
-           S_ISREG(status.st_mode) && static_cast<uint64_t>(status.st_size) == attributes.size_bytes &&
+           S_ISREG(status.st_mode) &&
+           static_cast<uint64_t>(status.st_size) >= attributes.size_bytes && // a name may have been added
+
            is_same(status.st_mtim, time_of(attributes.mtime_ns)) &&
            is_same(status.st_atim, time_of(attributes.ctime_ns));
 }
@@ -142,6 +145,8 @@ Status copy_whole(ThreadContext &context, Thread &thread, const Attributes &attr
                                               O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0700);
     BASE_TRY(status_of(descriptor));
     Status done = copy_bytes(context, thread, attributes.inode, descriptor);
+    if (done.ok())
+        done = copied_elf_adapt(context, {&thread, attributes.inode, -1}, descriptor);
     const timespec times[2] = {time_of(attributes.ctime_ns), time_of(attributes.mtime_ns)};
     if (done.ok())
         done = status_of(base::raw_syscall(SYS_utimensat, descriptor, 0, base::as_long(times), 0));
@@ -198,6 +203,12 @@ Result<size_t> shadow_copy(ThreadContext &context, Thread &thread, unsigned moun
     BASE_TRY(make_directories(to, root_bytes, false));
     BASE_TRY(copy_whole(context, thread, attributes, to, root_bytes));
     return length;
+}
+
+Result<size_t> shadow_path(unsigned mount, std::string_view inside, char *to) {
+    BASE_TRY_ASSIGN(const size_t root_bytes, write_root(mount, to));
+    Path path(to, root_bytes);
+    return path.text(inside).length();
 }
 
 Result<size_t> shadow_directory(unsigned mount, std::string_view inside, char *to) {

@@ -4,7 +4,8 @@
 //   /dev/shm/pmemfile-<pool>.run-<uid>/bin/tool   of   <mount>/bin/tool
 //
 // so that $ORIGIN leads to the next one. Nobody but its user can change or execute it. A copy is
-// used again as long as the file in the pool has not changed; the last process that leaves the pool
+// used again as long as the file in the pool has not changed; it differs from that one only in names that lead into a
+// pool (copied_elf.h); the last process that leaves the pool
 // removes them. To programs these paths lead into the pool (paths/shadow_path.h).
 #pragma once
 
@@ -22,6 +23,9 @@ base::Result<size_t> shadow_copy(ThreadContext &context, pmemfile::Thread &threa
                                  pmemfile::InodeHandle inode, std::string_view inside, char *to);
 // The place of a directory of the pool, which is made; its path as above.
 base::Result<size_t> shadow_directory(unsigned mount, std::string_view inside, char *to);
+
+// Where the copy of the file that is `inside` in the pool stands, or would stand; as above.
+base::Result<size_t> shadow_path(unsigned mount, std::string_view inside, char *to);
 
 // The last one has left the pool of `mount`: its copies go. Those of other users stay until they look.
 void shadow_remove(unsigned mount);

@@ -1,9 +1,10 @@
 #!/bin/bash
-# compare_programs.sh PMEMFILE: programs.sh on tmpfs and in a pool; set-id programs; /dev/shm mounted noexec.
+# compare_programs.sh PMEMFILE: programs.sh on tmpfs and in a pool; set-id programs; /dev/shm mounted noexec; a program of
+# the host whose interpreter is in the pool; another library of our name in LD_PRELOAD.
 set -u
 here=$(dirname "$(realpath "$0")")
 pmemfile=$(realpath "$1")
-"$here/compare_script.sh" "$pmemfile" "$here/programs.sh" 100 || exit 1
+"$here/compare_script.sh" "$pmemfile" "$here/programs.sh" 190 || exit 1
 base=$(mktemp -d /dev/shm/pmemfile-programs.XXXXXX) || exit 1
 trap 'rm -rf "$base"' EXIT
 mkdir "$base/mount"
@@ -23,4 +24,15 @@ if unshare -m true 2>/dev/null; then
         "${run[@]}" sh -c "cp /bin/echo $base/mount/echo && $base/mount/echo noexec" 2>&1)
     [ "$said" = noexec ] || { echo "FAILED: noexec: $said"; exit 1; }
 fi
+# Refused by name: the host's program cannot be changed.
+printf 'int main(void) { return 0; }' | cc -x c - -o "$base/host-program" -Wl,--dynamic-linker="$base/mount/ld.so" || exit 1
+said=$("${run[@]}" bash -c "cp /lib64/ld-linux-x86-64.so.2 $base/mount/ld.so; exec $base/host-program" 2>&1)
+grep -qxF "pmemfile: exec: $base/host-program: its interpreter $base/mount/ld.so lies in a pool: only programs in a pool can have one there" \
+    <<<"$said" || { echo "FAILED: an interpreter in the pool: $said"; exit 1; }
+# A build of ourselves in the pool: its `run` is served by the library that is there already.
+library=$(dirname "$pmemfile")/../posix-shim/libpmemfile-preload.so
+said=$("${run[@]}" bash -c "cp $library $base/mount && LD_PRELOAD=/lib/x86_64-linux-gnu/libm.so.6:$base/mount/libpmemfile-preload.so \
+    sh -c 'echo \$LD_PRELOAD; ls $base/mount'" 2>&1)
+[ "$said" = "$(realpath "$library"):/lib/x86_64-linux-gnu/libm.so.6:
+$(printf '%s\n' echo id ld.so libpmemfile-preload.so)" ] || { echo "FAILED: another of our name: $said"; exit 1; }
 "$pmemfile" fsck -n "$base/pool"

@@ -1,5 +1,5 @@
 # What /proc tells of open files and the working directory; the same on tmpfs (compare_script.sh).
-import errno, os, stat, subprocess, sys
+import errno, os, shutil, stat, subprocess, sys
 
 os.chdir(sys.argv[1])
 
@@ -35,5 +35,32 @@ print(link(gone).endswith(' (deleted)'))
 os.mkdir('cwd'), os.chdir('cwd'), os.rmdir('../cwd')
 try:
     print(os.getcwd())
+except OSError as error:
+    print(errno.errorcode[error.errno])
+os.chdir(sys.argv[1])
+# Of another process: its program and what it has mapped.
+shutil.copy('/bin/cat', 'program')
+
+
+def running(program):
+    process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+    process.stdin.write(b'x\n')
+    process.stdout.readline() # it runs now
+    return process
+
+
+other = running('./program')
+exe = '/proc/%d/exe' % other.pid
+print(os.readlink(exe), os.path.samefile(exe, 'program'), stat.filemode(os.lstat(exe).st_mode), os.path.realpath(exe))
+print(open(exe, 'rb').read() == open('program', 'rb').read())
+names = {line.split()[5] for line in open('/proc/%d/maps' % other.pid) if len(line.split()) > 5}
+print(os.getcwd() + '/program' in names, any('.run-' in name for name in names))
+sleeper = running('/bin/cat')
+print(os.readlink('/proc/%d/exe' % sleeper.pid), open('/proc/%d/maps' % sleeper.pid).readline() != '')
+for process in other, sleeper:
+    process.stdin.close()
+    process.wait()
+try:
+    os.readlink(exe)
 except OSError as error:
     print(errno.errorcode[error.errno])

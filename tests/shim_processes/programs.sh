@@ -92,6 +92,67 @@ echo "code $?"
 LD_LIBRARY_PATH=$PWD/lib plain
 LD_LIBRARY_PATH=/nowhere:$PWD/lib:/tmp plain
 LD_LIBRARY_PATH=$PWD/lib:$PWD/lib/deep sh -c 'plain; echo "$LD_LIBRARY_PATH"'
+echo "== LD_PRELOAD"
+cat >lib/preloaded.c <<'END'
+#include <stdio.h>
+int two(void);
+__attribute__((constructor)) static void begin(void) {
+    char line[100] = "nothing\n"; // a library's constructor sees the pool too
+    FILE *file = fopen(PLACE "/lib/two.c", "r");
+    printf("loaded into %s: %d, %s", program_invocation_short_name, two(), file ? fgets(line, sizeof line, file) : line);
+    fflush(stdout);
+}
+END
+cc -D_GNU_SOURCE -DPLACE="\"$PWD\"" -shared -fPIC -include errno.h -o lib/preloaded.so lib/preloaded.c -Wl,-rpath,'$ORIGIN/deep' -Llib/deep -ltwo
+LD_PRELOAD=$PWD/lib/preloaded.so relative | head -3
+LD_PRELOAD=$PWD/lib/preloaded.so /bin/echo of the host
+LD_PRELOAD=lib/preloaded.so /bin/echo relative
+(cd lib && LD_PRELOAD=./deep/../preloaded.so /bin/echo relative too)
+LD_PRELOAD=preloaded.so LD_LIBRARY_PATH=/nowhere:$PWD/lib /bin/echo by its name
+ln -s preloaded.so lib/linked.so
+LD_PRELOAD="$PWD/lib/linked.so /lib/x86_64-linux-gnu/libm.so.6" sh -c 'sh -c "/bin/echo in a child, \${LD_PRELOAD#$1:}"; env -u LD_PRELOAD /bin/echo without' _ none | sed 's/, .*libpmemfile-preload.so:/, /'
+LD_PRELOAD=$PWD/lib/preloaded.so env -i /bin/echo none left
+cc -o bin/wanting -x c - -x none -Wl,--no-as-needed "$PWD/lib/preloaded.so" -Wl,-rpath-link,lib/deep <<'END'
+int main(void) { return 0; }
+END
+wanting
+LD_PRELOAD=$PWD/lib/none.so /bin/echo not there 2>&1 | sed "s/'.*from/'...' from/"
+echo "== DT_NEEDED with a slash"
+printf 'int two(void);\nint four(void) { return two() * 2; }\n' >lib/four.c
+cc -shared -fPIC -o lib/four.so lib/four.c "$PWD/lib/deep/libtwo.so.1" -Wl,-rpath,'$ORIGIN/deep' # this one has a soname
+printf 'int five(void) { return 5; }\n' >lib/five.c
+cc -shared -fPIC -o lib/five.so lib/five.c
+cc -shared -fPIC -o lib/six.so -x c - -x none "$PWD/lib/five.so" <<'END'
+int five(void);
+int six(void) { return five() + 1; }
+END
+printf '#include <stdio.h>\nint four(void), six(void);\nint main(void) { printf("four %%d six %%d\\n", four(), six()); }\n' >bin/slashes.c
+cc -o bin/slashes bin/slashes.c "$PWD/lib/four.so" lib/six.so -Wl,-rpath,"$PWD/lib/deep" -Wl,-rpath-link,lib/deep
+objdump -p bin/slashes | grep -c 'NEEDED.*/'
+bin/slashes
+slashes
+(cd bin && ./slashes 2>&1 | sed 's/.*error/error/')
+LD_PRELOAD=$PWD/lib/six.so slashes
+cmp bin/slashes /proc/self/fd/0 <bin/slashes && echo the same
+printf 'int five(void) { return 50; }\n' >lib/five.c
+cc -shared -fPIC -o lib/five.so lib/five.c
+slashes
+echo "== an interpreter in the pool"
+interpreter=$(LC_ALL=C readelf -l /bin/true | sed -n 's/.*interpreter: \(.*\)]/\1/p')
+mkdir loader && cp "$(readlink -f "$interpreter")" loader/ld-2.so && ln -s ld-2.so loader/ld.so
+for loader in ld-2.so ld.so; do
+    cc -o bin/interpreted bin/main.c -Llib -lone -Wl,-rpath,'$ORIGIN/../lib' -Wl,-rpath-link,lib/deep -Wl,--dynamic-linker="$PWD/loader/$loader"
+    bin/interpreted a
+    echo "code $?"
+    interpreted again | tail -3
+done
+cc -o bin/interpreted bin/main.c -Llib -lone -Wl,-rpath,'$ORIGIN/../lib' -Wl,-rpath-link,lib/deep -Wl,--dynamic-linker=loader/ld.so
+interpreted | head -2
+(cd bin && ./interpreted 2>&1 | sed 's/^.*line [0-9]*: //')
+mv loader/ld-2.so loader/other
+bin/interpreted 2>&1 | sed 's/^.*line [0-9]*: //'
+mv loader/other loader/ld-2.so
+interpreted | head -2
 echo "== again"
 relative again
 echo "== a changed library is seen"
