@@ -1,6 +1,8 @@
 // Mostly one or two words differ in one line.
 #include "libpmemfile/file/inode_change.h"
 
+#include <emmintrin.h>
+
 namespace pmemfile {
 namespace {
 
@@ -12,19 +14,26 @@ const Word *words_at_home(const Pool &pool, InodeNumber number) {
     return pool.at<Word>(number * inode_size_bytes);
 }
 
-bool is_same_line(const Word *one, const Word *other) {
-    uint64_t difference = 0;
-    for (unsigned i = 0; i < line_words; i++)
-        difference |= one[i] ^ other[i];
-    return difference == 0;
+__m128i two_words(const Word *words) {
+    return _mm_loadu_si128(reinterpret_cast<const __m128i *>(words));
 }
 
-// Words from `first` on that are all 0 in the inode at home.
-bool is_empty_from(const Pool &pool, InodeNumber number, unsigned first) {
-    const Word *home = words_at_home(pool, number);
+bool is_same_line(const Word *one, const Word *other) {
+    __m128i same = _mm_cmpeq_epi32(two_words(one), two_words(other));
+    for (unsigned i = 2; i < line_words; i += 2)
+        same = _mm_and_si128(same, _mm_cmpeq_epi32(two_words(one + i), two_words(other + i)));
+    return _mm_movemask_epi8(same) == 0xffff;
+}
+
+// Words [first, inode_words) are all 0.
+bool is_empty_from(const Word *words, unsigned first) {
     uint64_t bits = 0;
-    for (unsigned i = first; i < inode_words; i++)
-        bits |= home[i];
+    for (; first % 2 != 0 && first < inode_words; first++)
+        bits |= words[first];
+    __m128i pairs = _mm_setzero_si128();
+    for (; first < inode_words; first += 2)
+        pairs = _mm_or_si128(pairs, two_words(words + first));
+    bits |= static_cast<uint64_t>(_mm_cvtsi128_si64(_mm_or_si128(pairs, _mm_unpackhi_epi64(pairs, pairs))));
     return bits == 0;
 }
 
@@ -47,14 +56,18 @@ void store_changes(Call &call, InodeNumber number, const Inode &changed) {
 
 void store_new_inode(Call &call, InodeNumber number, const Inode &inode) {
     const auto *copy = reinterpret_cast<const Word *>(&inode);
-    unsigned used = inode_words;
+    constexpr unsigned content = offsetof(Inode, content) / sizeof(Word);
+    unsigned used = is_empty_from(copy, content) ? content : inode_words;
     while (copy[used - 1] == 0)
         --used;
     const PoolOffset target = number * inode_size_bytes;
     call.store(target, copy, used * sizeof(Word));
     // Mostly the last use of the number has left nothing behind that. (An inode block of this very record is zeroed
     // by it, whatever stands there.) In a transaction the view shows what that has stored, the pool what others have.
-    if (!is_empty_from(call.pool(), number, used) || !is_empty_from(call.pool().everybodys(), number, used))
+    const Pool &pool = call.pool();
+    const bool is_empty = is_empty_from(words_at_home(pool, number), used) &&
+                          (pool.shared == nullptr || is_empty_from(words_at_home(*pool.shared, number), used));
+    if (!is_empty)
         call.zero(target + used * sizeof(Word), (inode_words - used) * sizeof(Word));
 }
 

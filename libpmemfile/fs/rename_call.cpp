@@ -64,6 +64,11 @@ private:
     bool same_parent() const {
         return from_.parent == to_.parent;
     }
+    void copy_directories() {
+        from_directory_ = home(from_.parent);
+        if (!same_parent())
+            to_directory_ = home(to_.parent);
+    }
     base::Status check_tree() const;
     base::Status check_permissions() const;
     base::Status insert_new(Dentry *from_entry);
@@ -132,12 +137,16 @@ base::Status Rename::check_permissions() const {
 }
 
 void Rename::store_moved(InodeNumber number, const WalkResult &place) {
-    Inode moved = home(number);
-    moved.ctime_ns = now_ns_;
-    if (S_ISDIR(moved.mode)) {
-        moved.parent = place.parent;
-        moved.name_hash = name_hash(call_.pool(), place.name);
+    const Inode &former = home(number);
+    if (!S_ISDIR(former.mode)) {
+        if (former.ctime_ns != now_ns_)
+            call_.store64(number * inode_size_bytes + offsetof(Inode, ctime_ns), static_cast<uint64_t>(now_ns_));
+        return;
     }
+    Inode moved = former;
+    moved.ctime_ns = now_ns_;
+    moved.parent = place.parent;
+    moved.name_hash = name_hash(call_.pool(), place.name);
     store_changes(call_, number, moved);
 }
 
@@ -158,8 +167,7 @@ base::Status Rename::insert_new(Dentry *from_entry) {
     if (room.has_split) {
         BASE_TRY_ASSIGN(*from_entry, directory_lookup(call_.pool(), home(from_.parent), from_.name));
     }
-    from_directory_ = home(from_.parent);
-    to_directory_ = home(to_.parent);
+    copy_directories();
     if (leaves_whiteout_)
         BASE_TRY(leave_whiteout(*from_entry));
     if (same_parent())
@@ -170,8 +178,7 @@ base::Status Rename::insert_new(Dentry *from_entry) {
 }
 
 base::Status Rename::replace_entries(const Dentry &from_entry, const Dentry &to_entry) {
-    from_directory_ = home(from_.parent);
-    to_directory_ = home(to_.parent);
+    copy_directories();
     directory_replace(call_, to_entry, from_.inode, static_cast<uint8_t>(IFTODT(home(from_.inode).mode)));
     if (exchange_)
         directory_replace(call_, from_entry, to_.inode, static_cast<uint8_t>(IFTODT(home(to_.inode).mode)));

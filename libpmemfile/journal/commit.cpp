@@ -55,8 +55,9 @@ uint64_t padding_before(uint64_t head, uint32_t length_bytes, uint64_t ring_size
 }
 
 // Writes a finished header's checksum and streams the record into its ring.
-void write_record(Pool &pool, uint64_t ring, RecordHeader &record) {
-    record.checksum = record_checksum(pool.superblock(), ring, record);
+void write_record(Thread &thread, uint64_t ring, RecordHeader &record) {
+    Pool &pool = *thread.pool;
+    record.checksum = record_checksum(thread, ring, record);
     const PoolOffset target =
         ring_offset(pool.superblock(), ring) + record.position % pool.superblock().ring_size_bytes;
     if (is_seeded(SeededFault::record_left_in_cache))
@@ -67,14 +68,14 @@ void write_record(Pool &pool, uint64_t ring, RecordHeader &record) {
 
 // A record without changes that fills the ring up to its end. Only its first
 // line is written; the checksum covers that line alone.
-void write_padding(Pool &pool, uint64_t ring, uint64_t position, uint64_t length_bytes, Lsn lsn) {
+void write_padding(Thread &thread, uint64_t ring, uint64_t position, uint64_t length_bytes, Lsn lsn) {
     alignas(16) std::byte line[cache_line_bytes] = {};
     auto &header = *reinterpret_cast<RecordHeader *>(line);
     header.lsn = lsn;
     header.position = position;
     header.length_bytes = static_cast<uint32_t>(length_bytes);
     header.change_count = padding_change_count;
-    write_record(pool, ring, header);
+    write_record(thread, ring, header);
 }
 
 // Notes where the ring's sixteenth that `position` opens begins (watermark.cpp reads it).
@@ -161,14 +162,14 @@ base::Status record_commit(Thread &thread, RecordHeader &record, const CommitSco
     slot.record_position.store(head + padding, std::memory_order_release);
     slot.record_lsn.store(lsn, std::memory_order_release);
     if (padding != 0 && !is_seeded(SeededFault::padding_not_written))
-        write_padding(pool, ring.index, head, padding, lsn);
+        write_padding(thread, ring.index, head, padding, lsn);
     record.lsn = lsn;
     record.position = head + padding;
     if (is_seeded(SeededFault::home_before_record))
         record_apply(pool, record);
     if (is_seeded(SeededFault::freed_before_commit))
         release_after_commit(thread, record);
-    write_record(pool, ring.index, record);
+    write_record(thread, ring.index, record);
     flush_last_homes(thread, ring);
     const bool is_durable = is_seeded(SeededFault::commit_not_fenced) || pool.persist.fence(); // the commit point
     if (!is_durable)

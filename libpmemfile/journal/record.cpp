@@ -13,9 +13,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
+static_assert(sizeof(pmemfile::Thread::checksum_secret) == XXH3_SECRET_DEFAULT_SIZE);
 
 namespace pmemfile {
 namespace {
@@ -79,6 +81,16 @@ bool is_byte_change(ChangeKind kind) {
 
 size_t target_bytes(const Change &change) {
     return change.kind == ChangeKind::fill_pointers ? size_t{change.length} * 8 : change.length;
+}
+
+uint64_t checksum_seed(const Superblock &superblock, uint64_t ring) {
+    return superblock.journal_nonce ^ ((ring + 1) * 0x9E3779B97F4A7C15ull);
+}
+
+std::span<const std::byte> checked_bytes(const RecordHeader &record) {
+    const auto *bytes = reinterpret_cast<const std::byte *>(&record) + sizeof(record.checksum);
+    const size_t size_bytes = record_written_bytes(record) - sizeof(record.checksum);
+    return {bytes, is_seeded(SeededFault::checksum_of_header_alone) ? 24 : size_bytes};
 }
 
 // Inside the pool's file, and of a known kind.
@@ -175,10 +187,22 @@ size_t record_written_bytes(const RecordHeader &record) {
 }
 
 uint64_t record_checksum(const Superblock &superblock, uint64_t ring, const RecordHeader &record) {
-    const auto *bytes = reinterpret_cast<const std::byte *>(&record) + sizeof(record.checksum);
-    const uint64_t seed = superblock.journal_nonce ^ ((ring + 1) * 0x9E3779B97F4A7C15ull);
-    const size_t size_bytes = record_written_bytes(record) - sizeof(record.checksum);
-    return XXH3_64bits_withSeed(bytes, is_seeded(SeededFault::checksum_of_header_alone) ? 24 : size_bytes, seed);
+    const std::span<const std::byte> bytes = checked_bytes(record);
+    return XXH3_64bits_withSeed(bytes.data(), bytes.size(), checksum_seed(superblock, ring));
+}
+
+uint64_t record_checksum(Thread &thread, uint64_t ring, const RecordHeader &record) {
+    const std::span<const std::byte> bytes = checked_bytes(record);
+    const uint64_t seed = checksum_seed(thread.pool->superblock(), ring);
+    if (bytes.size() <= XXH3_MIDSIZE_MAX)
+        return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
+    if (!thread.has_checksum_secret || thread.checksum_seed != seed) {
+        XXH3_generateSecret_fromSeed(thread.checksum_secret, seed);
+        thread.checksum_seed = seed;
+        thread.has_checksum_secret = true;
+    }
+    return XXH3_64bits_withSecretandSeed(bytes.data(), bytes.size(), thread.checksum_secret,
+                                         sizeof(thread.checksum_secret), seed);
 }
 
 const RecordHeader *record_at(const Pool &pool, uint64_t ring, uint64_t position) {

@@ -5,6 +5,7 @@
 #include "libpmemfile/format/format.h"
 #include "libpmemfile/runtime/pool.h"
 #include "libpmemfile/runtime/space_map.h"
+#include "libpmemfile/runtime/thread.h"
 
 namespace pmemfile {
 
@@ -24,6 +25,8 @@ size_t change_payload_bytes(ChangeKind kind, uint32_t length);
 // Bytes of it that are written, of which all but the checksum are checked.
 size_t record_written_bytes(const RecordHeader &record);
 uint64_t record_checksum(const Superblock &superblock, uint64_t ring, const RecordHeader &record);
+// The same. The thread keeps what is worked out of a ring's seed for records of more than 240 bytes.
+uint64_t record_checksum(Thread &thread, uint64_t ring, const RecordHeader &record);
 
 // The record that stands at `position` of `ring` and is whole (position,
 // length and checksum are right), else null.

@@ -64,13 +64,28 @@ LeafPlan plan_in_gap(const DirectoryLeaf &leaf, unsigned slots, unsigned skip, u
     LeafPlan plan;
     plan.slot = slots;
     unsigned lowest = block_size_bytes;
-    for (unsigned i = slots; i-- > 0;) {
-        const unsigned offset = leaf.slots[i].offset;
-        if (offset == 0)
-            plan.slot = i;
-        else
-            lowest = std::min(lowest, offset);
+    __m128i lowest_of_four = _mm_set1_epi32(block_size_bytes);
+    unsigned i = 0;
+    for (; i + 4 <= slots; i += 4) {
+        const __m128i offsets = FourSlots(leaf.slots + i).offsets();
+        const __m128i is_free = _mm_cmpeq_epi32(offsets, _mm_setzero_si128());
+        const auto free_slots = static_cast<unsigned>(_mm_movemask_ps(_mm_castsi128_ps(is_free)));
+        if (free_slots != 0 && plan.slot == slots)
+            plan.slot = i + static_cast<unsigned>(std::countr_zero(free_slots));
+        // The lower one: what is subtracted does not go below 0. A free slot counts as 0xffff.
+        const __m128i used = _mm_or_si128(offsets, is_free);
+        lowest_of_four = _mm_sub_epi16(lowest_of_four, _mm_subs_epu16(lowest_of_four, used));
     }
+    for (; i < slots; ++i) {
+        const unsigned offset = leaf.slots[i].offset;
+        if (offset != 0)
+            lowest = std::min(lowest, offset);
+        else if (plan.slot == slots)
+            plan.slot = i;
+    }
+    alignas(16) uint32_t lowest_words[4];
+    _mm_store_si128(reinterpret_cast<__m128i *>(lowest_words), lowest_of_four);
+    lowest = std::min(lowest, *std::min_element(std::begin(lowest_words), std::end(lowest_words)));
     if (skip < slots)
         plan.slot = skip; // of a name that goes in the same record: one store does both
     const unsigned slots_after = std::max(slots, plan.slot + 1);

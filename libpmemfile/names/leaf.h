@@ -4,7 +4,10 @@
 
 #include "libpmemfile/journal/call.h"
 
+#include <algorithm>
+#include <bit>
 #include <cstring>
+#include <emmintrin.h>
 #include <string_view>
 
 namespace pmemfile {
@@ -27,6 +30,41 @@ constexpr unsigned entry_bytes(size_t name_length) {
 inline unsigned slot_limit(const DirectoryLeaf &leaf) {
     unsigned count = __atomic_load_n(&leaf.slot_count, __ATOMIC_RELAXED);
     return count < max_leaf_slots ? count : max_leaf_slots;
+}
+
+// Slots are searched four at a time. What lies behind the last one is the block's, too.
+struct FourSlots {
+    static_assert(max_leaf_slots % 4 == 0);
+    explicit FourSlots(const DirectorySlot *slots)
+        : first(_mm_loadu_ps(reinterpret_cast<const float *>(slots))),
+          last(_mm_loadu_ps(reinterpret_cast<const float *>(slots + 2))) {}
+    __m128i tags() const {
+        return _mm_castps_si128(_mm_shuffle_ps(first, last, _MM_SHUFFLE(2, 0, 2, 0)));
+    }
+    // 32 bits each.
+    __m128i offsets() const {
+        return _mm_and_si128(_mm_castps_si128(_mm_shuffle_ps(first, last, _MM_SHUFFLE(3, 1, 3, 1))),
+                             _mm_set1_epi32(0xffff));
+    }
+    __m128 first, last;
+};
+
+// Bit i: 32-bit word i is the same.
+inline unsigned equal_words(__m128i one, __m128i other) {
+    return static_cast<unsigned>(_mm_movemask_ps(_mm_castsi128_ps(_mm_cmpeq_epi32(one, other))));
+}
+
+// The first slot of [from, end) with this tag; `end` if none has it. `end` is no more than slot_limit().
+inline unsigned find_tag(const DirectoryLeaf &leaf, unsigned from, unsigned end, uint32_t tag) {
+    const __m128i wanted = _mm_set1_epi32(static_cast<int>(tag));
+    for (unsigned i = from & ~3u; i < end; i += 4) {
+        unsigned found = equal_words(FourSlots(leaf.slots + i).tags(), wanted);
+        if (i < from)
+            found &= ~0u << (from - i);
+        if (found != 0)
+            return std::min(end, i + static_cast<unsigned>(std::countr_zero(found)));
+    }
+    return end;
 }
 
 // The entry of slot `slot`, or null when it is free or damaged. `slot` is a copy: the leaf may change meanwhile.

@@ -5,6 +5,7 @@
 // are made under one lock; readers need none.
 #include "libpmemfile/runtime/open_file.h"
 
+#include "libpmemfile/runtime/bitmap.h"
 #include "libpmemfile/runtime/robust_lock.h"
 #include "libpmemfile/runtime/stripe.h"
 
@@ -19,10 +20,13 @@ constexpr unsigned nonce_bits = 44;
 constexpr uint64_t nonce_mask = (uint64_t{1} << nonce_bits) - 1;
 static_assert(max_open_files <= 1u << index_bits);
 
-// Numbers in an order that looks random and repeats only after 2^44 of them; never 0.
-uint64_t draw_nonce(Segment &segment) {
+// Numbers in an order that looks random and repeats only after 2^44 of them; never 0. The counter, and the
+// references below, change under the table's lock only, so none of it takes a locked instruction.
+uint64_t draw_nonce(Segment &segment) BASE_REQUIRES(segment.open_files_lock) {
     for (;;) {
-        uint64_t nonce = ((segment.next_nonce.fetch_add(1) + 1) * 0x9E3779B97F5ull) & nonce_mask;
+        const uint64_t next = segment.next_nonce.load(std::memory_order_relaxed) + 1;
+        segment.next_nonce.store(next, std::memory_order_release);
+        const uint64_t nonce = (next * 0x9E3779B97F5ull) & nonce_mask;
         if (nonce != 0)
             return nonce;
     }
@@ -33,7 +37,7 @@ bool has_reference(const OpenFile &file, uint32_t process_slot) {
 }
 
 void set_reference(OpenFile &file, uint32_t process_slot) {
-    file.references[process_slot / 64].fetch_or(uint64_t{1} << (process_slot % 64));
+    set_bits(file.references[process_slot / 64], uint64_t{1} << (process_slot % 64));
 }
 
 // Nobody refers to it any more. The table is locked.
@@ -62,7 +66,7 @@ InodeNumber drop_reference(Thread &thread, Segment &segment, uint32_t index, uin
     InodeNumber inode = 0;
     if (file.in_flight.load() == 0 && std::none_of(std::begin(file.references), std::end(file.references), others))
         inode = end_description(segment, index);
-    file.references[process_slot / 64].fetch_and(~(uint64_t{1} << (process_slot % 64)));
+    clear_bits(file.references[process_slot / 64], uint64_t{1} << (process_slot % 64));
     if (inode != 0)
         forget_description(thread, segment, index, inode);
     return inode;

@@ -36,6 +36,11 @@ const std::atomic<uint16_t> *media_masks(const Pool &pool, const GroupDescriptor
     return pool.everybodys().at<std::atomic<uint16_t>>((group.first_block + 2) * block_size_bytes);
 }
 
+// A group's counts change under its lock only; who holds none may read them.
+void add(std::atomic<uint32_t> &count, uint32_t more) {
+    count.store(count.load(relaxed) + more, relaxed);
+}
+
 uint32_t usable_blocks(const GroupDescriptor &group) {
     return std::min<uint32_t>(group.block_count, max_blocks_per_group);
 }
@@ -159,7 +164,7 @@ void undo_block_claim(Thread &thread, const ClaimList &list, uint32_t slot_index
     list.count.store(position, std::memory_order_release);
     auto *words = thread.pool->segment->block_bitmap(group);
     const auto *media = media_words(*thread.pool, descriptor.first_block);
-    for_words(bit, count, [&](uint32_t word, uint64_t mask) { clear_bits(words, word, mask & ~media[word].load()); });
+    for_words(bit, count, [&](uint32_t word, uint64_t mask) { clear_bits(words[word], mask & ~media[word].load()); });
     // The dead thread may have been between its bits and the count: count anew.
     state->free_blocks.store(count_free(words, usable_blocks(descriptor)), relaxed);
     state->quarantined.store(was_quarantined);
@@ -178,38 +183,25 @@ void undo_inode_claim(Thread &thread, const ClaimList &list, uint32_t slot_index
     auto mask = static_cast<uint16_t>(1u << (inode % inodes_per_block));
     list.count.store(position, std::memory_order_release);
     if ((media_masks(*thread.pool, descriptor)[bit].load() & mask) == 0 &&
-        (thread.pool->segment->inode_masks(group)[bit].fetch_and(static_cast<uint16_t>(~mask)) & mask) != 0) {
-        state->free_inodes.fetch_add(1);
+        clear_bits(thread.pool->segment->inode_masks(group)[bit], mask) != 0) {
+        add(state->free_inodes, 1);
         state->inode_hint.store(bit, relaxed);
     }
 }
 
 } // namespace
 
-const GroupDescriptor &group_descriptor(const Pool &pool, uint64_t group) {
-    return pool.at<GroupDescriptor>(pool.superblock().group_table_block * block_size_bytes)[group];
-}
-
-uint64_t group_of_block(const Pool &pool, BlockNumber block) {
-    uint64_t count = pool.superblock().group_count;
+uint64_t group_search(const Pool &pool, BlockNumber block) {
+    const uint64_t count = pool.superblock().group_count;
     const GroupDescriptor *table = &group_descriptor(pool, 0);
-    auto holds = [&](uint64_t group) {
-        return block >= table[group].first_block && block - table[group].first_block < table[group].block_count;
-    };
     if (count == 0 || block < table[0].first_block)
         return count;
-    // Within one slab all groups but the last are of one size, mostly a power of two.
-    const uint64_t size = std::max<uint64_t>(table[0].block_count, 1);
-    const uint64_t distance = block - table[0].first_block;
-    const uint64_t guess = (size & (size - 1)) == 0 ? distance >> std::countr_zero(size) : distance / size;
-    if (guess < count && holds(guess))
-        return guess;
     uint64_t low = 0, high = count; // the last group that begins at or before `block`
     while (high - low > 1) {
         uint64_t middle = (low + high) / 2;
         (table[middle].first_block <= block ? low : high) = middle;
     }
-    return holds(low) ? low : count;
+    return group_holds(table[low], block) ? low : count;
 }
 
 void space_map_load(Thread &thread, uint64_t group) {
@@ -228,8 +220,8 @@ void space_map_load(Thread &thread, uint64_t group) {
     }
     // A group's own blocks are handed out to nobody, whatever a damaged bitmap says.
     for_words(0, descriptor.metadata_blocks, [&](uint32_t word, uint64_t mask) {
-        segment.block_bitmap(group)[word].fetch_or(mask);
-        segment.inode_block_bitmap(group)[word].fetch_and(~mask);
+        set_bits(segment.block_bitmap(group)[word], mask);
+        clear_bits(segment.inode_block_bitmap(group)[word], mask);
     });
     for (uint32_t bit = find_bit(segment.inode_block_bitmap(group), 0, blocks, true); bit < blocks;
          bit = find_bit(segment.inode_block_bitmap(group), bit + 1, blocks, true)) {
@@ -273,8 +265,8 @@ base::Result<BlockRun> space_map_claim_blocks(Thread &thread, uint64_t group, ui
     BlockRun claimed{descriptor.first_block + run.first, std::min(run.count, want)};
     if (!log_claim(thread, claimed.first << 16 | claimed.count))
         return base::error(ENOBUFS);
-    for_words(run.first, claimed.count, [&](uint32_t word, uint64_t mask) { words[word].fetch_or(mask); });
-    state->free_blocks.fetch_sub(claimed.count);
+    for_words(run.first, claimed.count, [&](uint32_t word, uint64_t mask) { set_bits(words[word], mask); });
+    add(state->free_blocks, -claimed.count);
     state->search_hint.store(run.first + claimed.count, relaxed);
     return claimed;
 }
@@ -301,9 +293,9 @@ base::Result<InodeNumber> space_map_claim_inode(Thread &thread, uint64_t group) 
             InodeNumber inode = (descriptor.first_block + bit) * inodes_per_block + position;
             if (!log_claim(thread, inode_claim_bit | inode))
                 return base::error(ENOBUFS);
-            segment.inode_masks(group)[bit].fetch_or(static_cast<uint16_t>(1u << position));
+            set_bits(segment.inode_masks(group)[bit], static_cast<uint16_t>(1u << position));
             if (state->free_inodes.load(relaxed) > 0)
-                state->free_inodes.fetch_sub(1);
+                add(state->free_inodes, uint32_t(-1));
             state->inode_hint.store(bit, relaxed);
             return inode;
         }
@@ -342,9 +334,9 @@ void space_map_release_blocks(Thread &thread, BlockNumber first, uint32_t count)
         uint64_t held = 0;
         if (check)
             gather_held(thread, group, word, 1, &held);
-        freed += clear_bits(words, word, mask & ~held);
+        freed += clear_bits(words[word], mask & ~held);
     });
-    state->free_blocks.fetch_add(freed);
+    add(state->free_blocks, freed);
     state->search_hint.store(bit, relaxed); // what was freed last is still warm and mapped
 }
 
@@ -358,8 +350,7 @@ void space_map_release_inode(Thread &thread, InodeNumber inode) {
         return;
     auto bit = static_cast<uint32_t>(inode / inodes_per_block - group_descriptor(*thread.pool, group).first_block);
     auto mask = static_cast<uint16_t>(1u << (inode % inodes_per_block));
-    if (segment.inode_masks(group)[bit].fetch_and(static_cast<uint16_t>(~mask)) & mask)
-        state->free_inodes.fetch_add(1);
+    add(state->free_inodes, clear_bits(segment.inode_masks(group)[bit], mask));
     state->inode_hint.store(bit, relaxed);
 }
 
@@ -379,8 +370,8 @@ void space_map_add_inode_block(Thread &thread, BlockNumber block) {
     // Home stores are done: the media's mask has the inodes that came with the block.
     uint16_t taken = media_masks(*thread.pool, descriptor)[bit].load();
     segment.inode_masks(group)[bit].store(taken);
-    segment.inode_block_bitmap(group)[bit / 64].fetch_or(mask);
-    state->free_inodes.fetch_add(static_cast<uint32_t>(inodes_per_block) - static_cast<uint32_t>(std::popcount(taken)));
+    set_bits(segment.inode_block_bitmap(group)[bit / 64], mask);
+    add(state->free_inodes, static_cast<uint32_t>(inodes_per_block) - static_cast<uint32_t>(std::popcount(taken)));
     state->inode_hint.store(bit, relaxed);
 }
 
@@ -391,7 +382,7 @@ void space_map_remove_inode_block(Thread &thread, BlockNumber block) {
     {
         GroupLock state(thread, group);
         auto bit = static_cast<uint32_t>(block - group_descriptor(*thread.pool, group).first_block);
-        thread.pool->segment->inode_block_bitmap(group)[bit / 64].fetch_and(~(uint64_t{1} << (bit % 64)));
+        clear_bits(thread.pool->segment->inode_block_bitmap(group)[bit / 64], uint64_t{1} << (bit % 64));
     }
     space_map_release_blocks(thread, block, 1);
 }

@@ -9,6 +9,8 @@
 #include "base/result.h"
 #include "libpmemfile/runtime/thread.h"
 
+#include <bit>
+
 namespace pmemfile {
 
 // A run of blocks.
@@ -20,7 +22,28 @@ struct BlockRun {
 // The group that holds `block`, or group_count if none does. Metadata blocks
 // of a group belong to it.
 uint64_t group_of_block(const Pool &pool, BlockNumber block);
-const GroupDescriptor &group_descriptor(const Pool &pool, uint64_t group);
+// The same whatever the groups' sizes are.
+uint64_t group_search(const Pool &pool, BlockNumber block);
+
+inline const GroupDescriptor &group_descriptor(const Pool &pool, uint64_t group) {
+    return pool.at<GroupDescriptor>(pool.superblock().group_table_block * block_size_bytes)[group];
+}
+
+inline bool group_holds(const GroupDescriptor &group, BlockNumber block) {
+    return block - group.first_block < group.block_count; // below it wraps
+}
+
+inline uint64_t group_of_block(const Pool &pool, BlockNumber block) {
+    // Within one slab all groups but the last are of one size, mostly a power of two.
+    const GroupDescriptor *table = &group_descriptor(pool, 0);
+    const uint32_t size = table[0].block_count;
+    if ((size & (size - 1)) == 0 && size != 0) { // has_single_bit() is a call, where no popcnt may be assumed
+        const uint64_t guess = (block - table[0].first_block) >> std::countr_zero(size);
+        if (guess < pool.superblock().group_count && group_holds(table[guess], block))
+            return guess;
+    }
+    return group_search(pool, block);
+}
 
 // Loads the volatile copies of a group from the media if need be. Group lock held.
 void space_map_load(Thread &thread, uint64_t group);

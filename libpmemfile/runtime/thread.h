@@ -50,6 +50,11 @@ struct Thread {
     unsigned symlinks_followed = 0;  // ELOOP counter of the present path walk
     unsigned record_index = 0;       // in `records`, of the one under construction
 
+    // The long secret of record checksums with this seed (journal/record.h).
+    bool has_checksum_secret = false;
+    uint64_t checksum_seed = 0;
+    alignas(64) std::byte checksum_secret[192];
+
     // What a walk that leaves the pool leaves behind (fs/walk.h).
     unsigned escape_length = 0;
     char escape_path[path_max_bytes];
