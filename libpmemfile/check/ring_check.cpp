@@ -22,7 +22,8 @@ Pool pool_of(const Persist &persist, PoolOffset superblock_offset) {
 
 RingFinding finding_of(const Pool &pool, uint64_t ring) {
     const Superblock &sb = pool.superblock();
-    const uint64_t start = pool.at<RingHeader>(sb.ring_table_block * block_size_bytes)[ring].start_position;
+    const RingHeader &header_line = pool.at<RingHeader>(sb.ring_table_block * block_size_bytes)[ring];
+    const uint64_t start = header_line.start_position;
     RingFinding finding;
     finding.start_is_wrong = start % cache_line_bytes != 0 || start > journal_number_max;
     uint64_t end = start;
@@ -48,7 +49,7 @@ RingFinding finding_of(const Pool &pool, uint64_t ring) {
         const bool in_chain = !finding.start_is_wrong && record->position >= start && record->position < end;
         // Its padding is torn: the last call, cut before its fence.
         const bool behind_padding = within == 0 && record->position - end < sb.ring_size_bytes;
-        if (!in_chain && !behind_padding && record->lsn > sb.watermark)
+        if (!in_chain && !behind_padding && is_live(sb, header_line, record->lsn))
             ++finding.lost_records;
     }
     finding.fresh_start = (highest / sb.ring_size_bytes + 1) * sb.ring_size_bytes;

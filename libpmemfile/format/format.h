@@ -65,9 +65,10 @@ struct Features {
 };
 
 // Bits of `incompatible`.
-constexpr uint32_t feature_share_counts = 1; // groups have share counts: files may share blocks. Set by mkfs
-constexpr uint32_t feature_growth = 2;       // the pool can grow: groups from `groups_in_use` on are not there yet
-constexpr uint32_t known_incompatible_features = feature_share_counts | feature_growth;
+constexpr uint32_t feature_share_counts = 1;   // groups have share counts: files may share blocks. Set by mkfs
+constexpr uint32_t feature_growth = 2;         // the pool can grow: groups from `groups_in_use` on are not there yet
+constexpr uint32_t feature_exempt_records = 4; // a ring may name one record that the watermark passes. Set by mkfs
+constexpr uint32_t known_incompatible_features = feature_share_counts | feature_growth | feature_exempt_records;
 
 constexpr unsigned max_other_roots = 3;
 
@@ -198,9 +199,18 @@ struct OrphanSlot {
 // One line a ring: where the chain of records that may be live begins.
 struct RingHeader {
     uint64_t start_position;
-    uint8_t reserved[56];
+    // Only with feature_exempt_records: while the watermark is `exempt_watermark`, the ring's record `exempt_lsn`
+    // counts although it is not above it: its call was held up (hazard 14).
+    Lsn exempt_lsn;
+    Lsn exempt_watermark;
+    uint8_t reserved[40];
 };
 static_assert(sizeof(RingHeader) == cache_line_bytes);
+
+// Does recovery apply the ring's record with this LSN?
+inline bool is_live(const Superblock &superblock, const RingHeader &ring, Lsn lsn) {
+    return lsn > superblock.watermark || (lsn == ring.exempt_lsn && ring.exempt_watermark == superblock.watermark);
+}
 
 constexpr uint32_t max_record_bytes = 16 * 1024; // ring_size_bytes is at least 4 times this
 

@@ -91,7 +91,7 @@ base::Status make_plan(Plan &plan, const ContainerRoot &root, const ContainerInf
     superblock.magic = superblock_magic;
     superblock.version = format_version;
     superblock.block_size_log2 = 12;
-    superblock.features.incompatible = options.share_counts ? feature_share_counts : 0;
+    superblock.features.incompatible = options.share_counts ? feature_share_counts | feature_exempt_records : 0;
     superblock.pool_size_bytes = info.pool_size_bytes;
     std::strncpy(superblock.label, options.label, sizeof superblock.label - 1);
     if (getrandom(superblock.uuid, sizeof superblock.uuid, 0) != sizeof superblock.uuid ||

@@ -13,6 +13,8 @@
 #include "libpmemfile/journal/record.h"
 #include "libpmemfile/persist/seeded_fault.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <sys/mman.h>
 
 namespace pmemfile {
@@ -55,10 +57,11 @@ private:
     const RecordHeader *record_ = nullptr;
 };
 
-// Visits all whole records above the watermark in LSN order; leaves in
+// Visits all whole records that are live (is_live) in LSN order; leaves in
 // `heads` where each ring goes on.
 template <typename Visit> void visit_in_order(const Pool &pool, uint64_t *heads, Visit &&visit) {
     const uint64_t ring_count = pool.superblock().ring_count;
+    const auto *headers = pool.at<RingHeader>(pool.superblock().ring_table_block * block_size_bytes);
     ChainCursor cursors[max_rings];
     for (uint64_t ring = 0; ring < ring_count; ring++)
         cursors[ring].begin(pool, ring);
@@ -71,7 +74,7 @@ template <typename Visit> void visit_in_order(const Pool &pool, uint64_t *heads,
                 next = ring;
         if (next == ring_count)
             break;
-        if ((cursors[next].record()->lsn > pool.superblock().watermark ||
+        if ((is_live(pool.superblock(), headers[next], cursors[next].record()->lsn) ||
              is_seeded(SeededFault::recovery_ignores_watermark)) &&
             cursors[next].record()->change_count != padding_change_count)
             visit(*cursors[next].record());
@@ -158,7 +161,7 @@ base::Result<RecoveryReport> journal_recover(Persist &persist, PoolOffset superb
         if (!is_sane)
             return;
         report.records_found++;
-        report.last_lsn = record.lsn;
+        report.last_lsn = std::max(report.last_lsn, record.lsn); // an exempt one is not the last
         record_visit(record, [&](const Change &change, const std::byte *) {
             freed_blocks += frees_blocks(change.kind) ? change.length : 0;
         });
@@ -209,7 +212,8 @@ base::Result<RecoveryReport> journal_recover(Persist &persist, PoolOffset superb
         if (is_seeded(SeededFault::recovery_keeps_ring_starts))
             break;
         pool.persist.store64(start, head_positions[ring]);
-        pool.persist.flush(start, sizeof(uint64_t));
+        pool.persist.store64(start + offsetof(RingHeader, exempt_lsn), 0); // it is home
+        pool.persist.flush(start, sizeof(RingHeader));
     }
     is_durable = pool.persist.fence() && is_durable;
     if (!is_durable)

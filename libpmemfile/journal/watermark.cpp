@@ -5,7 +5,12 @@
 //   flush last records again ─fence─► store w ─fence─► store ring starts ─fence─► space is free
 //
 // w never passes a call under way: every slot publishes a lower bound of its
-// LSN before it draws it (hazard 1), and w is the least of them.
+// LSN before it draws it (hazard 1), and w is the least of them. But where that keeps others waiting (its process is
+// stopped, hazard 14) w passes it by name: the record is written into its ring's header, durably, before w is. What
+// it changes is locked or claimed until it is home, so no record that w makes dead stands in its way; a record
+// that changes the same afterwards is above w.
+//
+//   flush homes ─fence─► exempt records ─fence─► store w ─fence─► starts of the other rings ─fence─► space is free
 #include "libpmemfile/journal/watermark.h"
 
 #include "base/raw_syscall.h"
@@ -22,8 +27,20 @@ namespace {
 
 enum Phase : uint32_t { none = 0, flushed = 1, stored = 2, starts_stored = 3 };
 
-// The highest w such that every call with an LSN <= w is over.
-Lsn lowest_bound(Segment &segment) {
+// Records that a raise passes although they may not be home; 0: none of this ring.
+struct Exempt {
+    Lsn lsn[max_rings] = {};
+};
+
+// The record of a call under way, if it is drawn; 0 if not, or if the call has ended meanwhile.
+Lsn record_under_way(const ThreadSlot &slot, Lsn lower, uint32_t *ring) {
+    const Lsn lsn = slot.record_lsn.load();
+    *ring = slot.record_ring.load();
+    return lsn > lower && slot.lower.load() == lower && slot.record_lsn.load() == lsn ? lsn : 0;
+}
+
+// The highest w such that every call with an LSN <= w is over, or is in `exempt` (may be null).
+Lsn lowest_bound(Segment &segment, Exempt *exempt) {
     Lsn bound = segment.last_lsn.load(); // first the counter, then the slots
     const uint32_t count = segment.thread_high_water.load();
     for (uint32_t i = 0; i < count; i++) {
@@ -32,16 +49,25 @@ Lsn lowest_bound(Segment &segment) {
         if (incarnation == 0 || incarnation == incarnation_claiming || is_seeded(SeededFault::watermark_passes_calls))
             continue;
         const Lsn lower = slot.lower.load();
-        bound = lower < bound ? lower : bound;
+        uint32_t ring = 0;
+        const Lsn lsn = lower < bound && exempt != nullptr ? record_under_way(slot, lower, &ring) : 0;
+        if (lsn != 0 && ring < max_rings)
+            exempt->lsn[ring] = lsn;
+        else
+            bound = lower < bound ? lower : bound;
     }
     return bound;
 }
 
+const RingHeader &ring_header(const Pool &pool, uint64_t ring) {
+    return pool.at<RingHeader>(pool.superblock().ring_table_block * block_size_bytes)[ring];
+}
+
 // Step 1: what records up to w changed is on its way to the media.
-void flush_homes(Thread &thread) BASE_REQUIRES(thread.pool->segment->raise_lock) {
+void flush_homes(Thread &thread, Exempt *exempt) BASE_REQUIRES(thread.pool->segment->raise_lock) {
     Pool &pool = *thread.pool;
     Segment &segment = *pool.segment;
-    const Lsn w = lowest_bound(segment);
+    const Lsn w = lowest_bound(segment, exempt);
     thread.pool->segment->raise_candidate.store(w);
     for (uint64_t ring = 0; ring < pool.superblock().ring_count; ring++) {
         RingState &state = segment.rings()[ring];
@@ -54,18 +80,50 @@ void flush_homes(Thread &thread) BASE_REQUIRES(thread.pool->segment->raise_lock)
     }
 }
 
+// Between steps 1 and 2, with fences around it. Entries of another watermark mean nothing.
+void store_exempt(Thread &thread, const Exempt &exempt) BASE_REQUIRES(thread.pool->segment->raise_lock) {
+    Pool &pool = *thread.pool;
+    const Lsn w = pool.segment->raise_candidate.load();
+    for (uint64_t ring = 0; ring < pool.superblock().ring_count; ring++) {
+        if (exempt.lsn[ring] == 0 || is_seeded(SeededFault::exempt_records_forgotten))
+            continue;
+        const PoolOffset header = pool.persist.offset_of(&ring_header(pool, ring));
+        pool.persist.store64(header + offsetof(RingHeader, exempt_lsn), exempt.lsn[ring]);
+        pool.persist.store64(header + offsetof(RingHeader, exempt_watermark), w);
+        pool.persist.flush(header, sizeof(RingHeader));
+    }
+}
+
+// The watermark stays where it is, but what it had passed by name is home by now.
+void drop_exempt(Thread &thread, Lsn w) {
+    Pool &pool = *thread.pool;
+    for (uint64_t ring = 0; ring < pool.superblock().ring_count; ring++) {
+        const RingHeader &header = ring_header(pool, ring);
+        if (header.exempt_lsn == 0 || header.exempt_watermark != w)
+            continue;
+        const PoolOffset target = pool.persist.offset_of(&header.exempt_lsn);
+        pool.persist.store64(target, 0);
+        pool.persist.flush(target, sizeof(Lsn));
+    }
+}
+
 // Step 2.
 void store_watermark(Thread &thread) BASE_REQUIRES(thread.pool->segment->raise_lock) {
     Pool &pool = *thread.pool;
     const PoolOffset target = pool.superblock_offset + offsetof(Superblock, watermark);
-    pool.persist.store64(target, thread.pool->segment->raise_candidate.load());
+    const Lsn w = thread.pool->segment->raise_candidate.load();
+    if (w == pool.segment->durable_watermark.load())
+        drop_exempt(thread, w);
+    pool.persist.store64(target, w);
     if (!is_seeded(SeededFault::watermark_not_flushed))
         pool.persist.flush(target, sizeof(Lsn));
 }
 
-// Where the ring's chain may begin when all records up to w are dead.
-uint64_t new_start(RingState &ring, Lsn w) {
+// Where the ring's chain may begin when all records up to w are dead, but for those in `exempt` (may be null).
+uint64_t new_start(RingState &ring, Lsn w, Lsn exempt) {
     uint64_t best = ring.start_position.load();
+    if (exempt != 0 && !is_seeded(SeededFault::exempt_record_cut_off))
+        return best;
     const uint64_t head = ring.head_position.load(); // before last_lsn: see commit()
     if (ring.last_lsn.load() <= w)
         return head;
@@ -79,14 +137,14 @@ uint64_t new_start(RingState &ring, Lsn w) {
 }
 
 // Step 3.
-void store_starts(Thread &thread) BASE_REQUIRES(thread.pool->segment->raise_lock) {
+void store_starts(Thread &thread, const Exempt *exempt) BASE_REQUIRES(thread.pool->segment->raise_lock) {
     Pool &pool = *thread.pool;
     const Superblock &superblock = pool.superblock();
     const Lsn w = thread.pool->segment->raise_candidate.load();
     pool.segment->durable_watermark.store(w);
     for (uint64_t ring = 0; ring < superblock.ring_count; ring++) {
         RingState &state = pool.segment->rings()[ring];
-        const uint64_t start = new_start(state, w);
+        const uint64_t start = new_start(state, w, exempt != nullptr ? exempt->lsn[ring] : 0);
         state.next_start.store(start);
         if (start == state.start_position.load())
             continue;
@@ -103,30 +161,41 @@ void publish_starts(Thread &thread) {
         segment.rings()[ring].start_position.store(segment.rings()[ring].next_start.load());
 }
 
-// All steps at once.
-bool raise_now(Thread &thread) BASE_REQUIRES(thread.pool->segment->raise_lock) {
+// All steps at once. With `passes_calls` calls under way are passed by name.
+bool raise_now(Thread &thread, bool passes_calls) BASE_REQUIRES(thread.pool->segment->raise_lock) {
     Segment &segment = *thread.pool->segment;
     Persist &persist = thread.pool->persist;
+    Exempt exempt;
     segment.raise_owner.store(0); // a raise that rode elsewhere begins anew
     thread.pool->segment->raise_phase.store(none);
-    flush_homes(thread);
+    flush_homes(thread, passes_calls ? &exempt : nullptr);
+    if (passes_calls && thread.pool->segment->raise_candidate.load() <= segment.durable_watermark.load())
+        return true; // some call has not drawn yet: nothing is gained
     if (!persist.sync_all())
         return false;
+    if (passes_calls) {
+        store_exempt(thread, exempt);
+        if (!is_seeded(SeededFault::exempt_records_too_late) && !persist.fence())
+            return false;
+    }
     store_watermark(thread);
     if (!persist.fence())
         return false;
-    store_starts(thread);
+    store_starts(thread, &exempt);
     if (!is_seeded(SeededFault::ring_space_freed_early) && !persist.fence())
         return false;
     publish_starts(thread);
     return true;
 }
 
-base::Status raise_in_a_hurry(Thread &thread) {
+base::Status raise_in_a_hurry(Thread &thread, unsigned tries) {
+    constexpr unsigned patient_tries = 3; // calls are short; it costs a fence more, and leaves their rings as they are
+    const bool passes_calls =
+        tries >= patient_tries && (thread.pool->superblock().features.incompatible & feature_exempt_records) != 0;
     bool is_durable = false;
     {
         const RobustGuard raising(thread, thread.pool->segment->raise_lock);
-        is_durable = raise_now(thread);
+        is_durable = raise_now(thread, passes_calls);
     }
     if (is_durable)
         return {};
@@ -171,7 +240,7 @@ void watermark_before_fence(Thread &thread, uint64_t ring) {
                 break;
             [[fallthrough]];
         case stored:
-            store_starts(thread);
+            store_starts(thread, nullptr);
             thread.pool->segment->raise_phase.store(starts_stored);
             break;
         case starts_stored:
@@ -181,7 +250,7 @@ void watermark_before_fence(Thread &thread, uint64_t ring) {
             break;
         }
     } else if (begin) {
-        flush_homes(thread);
+        flush_homes(thread, nullptr);
         thread.pool->segment->raise_phase.store(flushed);
         if (is_seeded(SeededFault::watermark_with_homes)) {
             store_watermark(thread);
@@ -195,8 +264,8 @@ void watermark_before_fence(Thread &thread, uint64_t ring) {
 base::Status watermark_make_room(Thread &thread, uint64_t ring, uint64_t size_bytes) {
     const RingState &state = thread.pool->segment->rings()[ring];
     const uint64_t ring_size = thread.pool->superblock().ring_size_bytes;
-    for (;;) {
-        BASE_TRY(raise_in_a_hurry(thread));
+    for (unsigned tries = 0;; tries++) {
+        BASE_TRY(raise_in_a_hurry(thread, tries));
         if (state.head_position.load() + size_bytes - state.start_position.load() <= ring_size)
             return {};
         wait_for_calls(thread);
@@ -206,8 +275,8 @@ base::Status watermark_make_room(Thread &thread, uint64_t ring, uint64_t size_by
 base::Status watermark_raise_all(Thread &thread) {
     Segment &segment = *thread.pool->segment;
     const Lsn target = segment.last_lsn.load();
-    for (;;) {
-        BASE_TRY(raise_in_a_hurry(thread));
+    for (unsigned tries = 0;; tries++) {
+        BASE_TRY(raise_in_a_hurry(thread, tries));
         if (segment.durable_watermark.load() >= target)
             return {};
         wait_for_calls(thread);

@@ -98,6 +98,11 @@ TEST(Script, ThreadsOvertake) {
     expect_sound("threads overtake", [](Explorer &explorer, std::mt19937 &) { overtaking(explorer); });
 }
 
+TEST(Script, ThreadsAreHeldUp) {
+    expect_sound("threads are held up",
+                 [](Explorer &explorer, std::mt19937 &) { held_up(explorer, is_thorough() ? 10 : 3); });
+}
+
 TEST(Script, Laps) {
     expect_sound("laps", [](Explorer &explorer, std::mt19937 &) { laps(explorer, is_thorough() ? 3 : 1); });
 }

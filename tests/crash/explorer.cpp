@@ -326,7 +326,7 @@ void Explorer::call(const std::string &name, bool in_steps, const Work &work, co
 }
 
 bool Explorer::call_both(const std::string &name, const Work &work, const std::string &subtree, const Work &other,
-                         unsigned at_fence, bool other_in_steps) {
+                         unsigned at_fence, bool other_in_steps, unsigned stores_behind) {
     if (is_finished())
         return true;
     outcomes_.clear();
@@ -337,6 +337,7 @@ bool Explorer::call_both(const std::string &name, const Work &work, const std::s
     unsigned fence = 0;
     auto look = [&] { explore(name + " at fence " + std::to_string(++fence)); };
     auto make_other = [&] {
+        recorder_->at_store = nullptr;
         stage_ = Stage::under_way;
         use_thread(1);
         recorder_->at_fence = [&] { explore(name + ", at a fence of the second thread"); };
@@ -344,17 +345,27 @@ bool Explorer::call_both(const std::string &name, const Work &work, const std::s
         use_thread(0);
         stage_ = Stage::done;
     };
-    const auto at_first_threads_fence = [&] {
-        look();
-        if (fence != at_fence)
-            return;
+    const auto meet = [&] {
         make_other();
         recorder_->at_fence = look;
         explore(name + " after the second thread's return");
     };
+    unsigned stores = 0;
+    const auto at_first_threads_fence = [&] {
+        look();
+        if (fence != at_fence)
+            return;
+        if (stores_behind == 0)
+            return meet();
+        recorder_->at_store = [&] {
+            if (++stores > stores_behind)
+                meet();
+        };
+    };
     recorder_->at_fence = at_first_threads_fence;
     (void)work(thread());
     recorder_->at_fence = nullptr;
+    recorder_->at_store = nullptr;
     const bool is_inside = stage_ == Stage::done;
     if (!is_inside)
         make_other();

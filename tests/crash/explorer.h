@@ -44,9 +44,10 @@ public:
     void prepare(const Work &work);
     // The second thread, which works in `subtree` alone, makes `other` at fence number `fence` (from 1) of `work`.
     // False when `work` has fewer fences: `other` is made after it then. The parts are judged each for itself.
-    // With `other_in_steps`, `other` is several calls: what stands between them is not looked at.
+    // With `other_in_steps`, `other` is several calls: what stands between them is not looked at. With `stores_behind`
+    // not at that fence, but so many stores later: in the middle of what `work` stores home.
     bool call_both(const std::string &name, const Work &work, const std::string &subtree, const Work &other,
-                   unsigned fence, bool other_in_steps = false);
+                   unsigned fence, bool other_in_steps = false, unsigned stores_behind = 0);
 
     // The state now is where rewind() goes back to. All is at home and durable.
     void mark();

@@ -49,6 +49,8 @@ Line Recorder::live(uint64_t line) const {
 }
 
 void Recorder::on_store(pmemfile::PoolOffset target, const void *bytes, size_t size_bytes, bool non_temporal) {
+    if (at_store)
+        at_store();
     const auto *from = static_cast<const std::byte *>(bytes);
     const uint64_t end = target + size_bytes;
     for (uint64_t at = target; at < end;) {

@@ -57,6 +57,8 @@ public:
 
     // Called at each fence before it acts.
     std::function<void()> at_fence;
+    // Called at each store before it acts.
+    std::function<void()> at_store;
     // Who stores, flushes and fences from here on; below recorded_threads_max.
     void set_thread(unsigned thread) {
         thread_ = static_cast<uint8_t>(thread);

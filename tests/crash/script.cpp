@@ -4,6 +4,7 @@
 
 #include "libpmemfile/journal/watermark.h"
 
+#include <iterator>
 #include <linux/falloc.h>
 
 namespace crash {
@@ -287,6 +288,36 @@ void overtaking(Explorer &explorer) {
         };
         const Operation one = write_at("A/small", 1000, 64, letter(round));
         explorer.call_both(one.name + " overtaken", one.work, "/t2", many, 1, true);
+    }
+}
+
+void held_up(Explorer &explorer, unsigned rounds) {
+    for (const Operation &operation : initial_tree())
+        explorer.prepare(operation.work);
+    // Before its record is durable, or in the middle of what it stores home.
+    const struct {
+        Operation operation;
+        unsigned stores_behind;
+    } first[] = {{write_at("A/small", 1000, 64, 'h'), 0},
+                 {create("A/held"), 2},
+                 {rename_name("A/inline", "A/other"), 3},
+                 {truncate_to("B/large", 3000), 2},
+                 {make_directory("A/directory/held"), 4}};
+    for (unsigned round = 0; round < rounds; ++round) {
+        // More than the other thread's ring holds: the watermark must pass the call that stands still.
+        const Work many = [round](pmemfile::Thread &thread) -> base::Status {
+            for (unsigned i = 0; i < 40; ++i)
+                BASE_TRY(write_at("t2/small", i % 4 * 2000, 1900, letter(i + round)).work(thread));
+            return {};
+        };
+        const auto &[one, stores_behind] = first[round % std::size(first)];
+        explorer.call_both(one.name + " held up", one.work, "/t2", many, 1, true, stores_behind);
+        // What it changed is changed again, by both: its record must not come back.
+        explore_all(explorer, {write_at("A/small", 1000, 64, letter(round))});
+        explorer.use_thread(1);
+        explorer.prepare(pmemfile::watermark_raise_all);
+        explore_all(explorer, {write_at("A/small", 1030, 64, letter(round + 1)), append("A/small", 10, 'o')});
+        explorer.use_thread(0);
     }
 }
 

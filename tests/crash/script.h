@@ -23,6 +23,8 @@ void turns(Explorer &explorer, unsigned rounds);
 void interleaved(Explorer &explorer, std::mt19937 &random, unsigned count);
 // The second thread makes so many calls in the middle of one of the first that the watermark is raised.
 void overtaking(Explorer &explorer);
+// And so many that its ring goes round: the watermark passes the first thread's call by name.
+void held_up(Explorer &explorer, unsigned rounds);
 // One thread frees blocks that the other wants, in the middle of the call.
 void reuse(Explorer &explorer);
 // Both threads store to the same bytes in turn, each by its ring, and the watermark comes past.

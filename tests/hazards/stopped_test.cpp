@@ -1,5 +1,5 @@
-// A process is stopped in the middle of a commit (hazard 14): others go on for as long as their rings have room and
-// they want nothing that it holds; and when it goes on, its call ends as any other.
+// A process is stopped in the middle of a commit (hazard 14): others go on if they want nothing that it holds, however
+// often their rings go round; and when it goes on, its call ends as any other.
 #include "tests/engine_names/pool_fixture.h"
 
 #include <csignal>
@@ -70,6 +70,47 @@ TEST_F(StoppedTest, others_go_on_and_it_goes_on) {
         ASSERT_EQ(create("ours/" + std::to_string(i)), 0) << i;
     kill(child, SIGCONT);
     int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    alarm(0);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+    EXPECT_TRUE(walk(thread(), root_, "theirs/d", 0).ok());
+    EXPECT_EQ(create("theirs/d/file"), 0);
+}
+
+// The watermark passes its record by name, again and again.
+TEST_F(StoppedTest, others_fill_all_rings_come_and_leave) {
+    ASSERT_TRUE(fs_mkdir(thread(), at("ours"), 0755).ok());
+    ASSERT_TRUE(fs_mkdir(thread(), at("theirs"), 0755).ok());
+    const pid_t child = start_stopped("theirs/d");
+    alarm(60);
+    const Segment &segment = *pool_.segment;
+    const uint64_t ring_bytes = pool_.superblock().ring_count * pool_.superblock().ring_size_bytes;
+    const auto written = [&] {
+        uint64_t total = 0;
+        for (uint64_t ring = 0; ring < pool_.superblock().ring_count; ++ring)
+            total += pool_.segment->rings()[ring].head_position.load();
+        return total;
+    };
+    const Lsn watermark = segment.durable_watermark.load();
+    for (int i = 0; written() < 2 * ring_bytes; ++i) {
+        ASSERT_EQ(create("ours/a"), 0) << i;
+        ASSERT_TRUE(fs_unlink(thread(), at("ours/a")).ok()) << i;
+    }
+    EXPECT_GT(segment.durable_watermark.load(), watermark + 1);
+    const pid_t other = fork();
+    if (other == 0) { // its leaving raises the watermark
+        Pool pool;
+        AttachOptions options;
+        options.container_open = container_open;
+        if (!pool_attach(pool, path_.c_str(), options, nullptr).ok())
+            _exit(1);
+        pool_detach(pool);
+        _exit(0);
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(other, &status, 0), other);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+    kill(child, SIGCONT);
     ASSERT_EQ(waitpid(child, &status, 0), child);
     alarm(0);
     EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
