@@ -59,7 +59,7 @@ const Damage damages[] = {
      "format version", false},
     {"feature",
      [](P &p) {
-         p.superblock().features.incompatible = 4;
+         p.superblock().features.incompatible = 1u << 31;
          p.seal();
      },
      "features", false},
