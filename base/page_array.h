@@ -24,14 +24,15 @@ public:
         release();
     }
 
-    bool reserve(size_t count) {
+    // With `is_filled` its pages are there at once: cheaper when all of it is going to be written.
+    bool reserve(size_t count, bool is_filled = false) {
         if (count <= capacity_)
             return true;
         size_t wanted = capacity_ * 2 > count ? capacity_ * 2 : count;
         size_t size_bytes = (wanted * sizeof(T) + 4095) & ~size_t{4095};
         long result = data_ == nullptr
                           ? base::raw_syscall(SYS_mmap, 0, static_cast<long>(size_bytes), PROT_READ | PROT_WRITE,
-                                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+                                              MAP_PRIVATE | MAP_ANONYMOUS | (is_filled ? MAP_POPULATE : 0), -1, 0)
                           : base::raw_syscall(SYS_mremap, base::as_long(data_), static_cast<long>(mapped_bytes_),
                                               static_cast<long>(size_bytes), MREMAP_MAYMOVE);
         if (base::is_error(result))

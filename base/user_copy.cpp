@@ -1,11 +1,13 @@
 // What the copies need to know of the processor. Before it is known, all goes by rep movsb.
 #include "base/user_copy.h"
 
+#include <sys/platform/x86.h>
+
 bool base_user_copy_wide = false;
 
 namespace {
 __attribute__((constructor)) void look_at_processor() {
-    __builtin_cpu_init();
-    base_user_copy_wide = __builtin_cpu_supports("avx2") != 0; // and the kernel saves the registers
+    // What the loader has found already: in a virtual machine each cpuid is a trap of some microseconds.
+    base_user_copy_wide = CPU_FEATURE_ACTIVE(AVX2); // and the kernel saves the registers
 }
 } // namespace

@@ -102,11 +102,14 @@ bool valid_numbers(const long *calls, size_t call_count) {
 void set_numbers(unsigned slot, const long *calls, size_t call_count) {
     uint8_t bit = static_cast<uint8_t>(1u << slot);
     if (calls == nullptr) {
+        hooks[slot].has_numbers = true;
         for (long number = 0; number < static_cast<long>(call_numbers); number++)
             store_table(number, bit, true);
         return;
     }
-    for (long number = 0; number < static_cast<long>(call_numbers); number++)
+    // A slot that has just been filled has no number: its former hook's are gone. The table's pages are not touched for
+    // it.
+    for (long number = 0; hooks[slot].has_numbers && number < static_cast<long>(call_numbers); number++)
         if ((intercept_table[number] & bit) != 0) {
             bool wanted = false;
             for (size_t i = 0; i < call_count; i++)
@@ -114,6 +117,7 @@ void set_numbers(unsigned slot, const long *calls, size_t call_count) {
             if (!wanted)
                 store_table(number, bit, false);
         }
+    hooks[slot].has_numbers = call_count != 0; // before the first is set: a fork may come in between
     for (size_t i = 0; i < call_count; i++)
         store_table(calls[i], bit, true);
 }

@@ -33,6 +33,7 @@ struct HookSlot {
     int priority;
     bool used;
     bool counted;        // INTERCEPT_COUNTED
+    bool has_numbers;    // its bit may be set in intercept_table
     uint32_t inside;     // calls in it, if it is counted; while there are any, it is not filled anew
     uint32_t generation; // raised before and after each change: odd while one is going on
     uint64_t freed;      // when it was removed: the longest free is filled first

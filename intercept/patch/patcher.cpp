@@ -20,6 +20,8 @@ namespace {
 constexpr uint64_t cache_line_bytes = 64;
 constexpr uint8_t breakpoint = 0xcc;
 constexpr unsigned jump_bytes_max = 8;
+constexpr size_t page_bytes_min = 4096;
+constexpr size_t ready_piece_bytes = 8 * page_bytes_min; // of an arena
 const Architecture &cpu = native_architecture;
 
 bool to_patch(const SitePlan &site) {
@@ -121,11 +123,20 @@ void fail_sites(Plan &plan, SiteReason reason) {
 }
 
 void write_stubs(const Object &object, Plan &plan, Arena *arena, base::PageArray<uint64_t> &stubs) {
-    bool memory = stubs.reserve(plan.size());
+    bool memory = stubs.reserve(plan.size(), true);
+    size_t ready_bytes = 0;
     for (SitePlan &site : plan) {
         size_t used = 0;
         uint64_t address = 0;
         if (arena != nullptr && memory && to_patch(site)) {
+            // Some pages at a time: one call is cheaper than the faults of the first stores.
+            if (arena->used_bytes + page_bytes_min > ready_bytes && ready_bytes < arena->size_bytes) {
+                const size_t rest_bytes = arena->size_bytes - ready_bytes;
+                const size_t piece_bytes = rest_bytes < ready_piece_bytes ? rest_bytes : ready_piece_bytes;
+                base::raw_syscall(SYS_madvise, static_cast<long>(arena->address + ready_bytes),
+                                  static_cast<long>(piece_bytes), MADV_POPULATE_WRITE);
+                ready_bytes += piece_bytes;
+            }
             address = arena->address + arena->used_bytes;
             used = cpu.write_stub(site, window_address(object, site), address, reinterpret_cast<uint8_t *>(address));
             arena->used_bytes += used;

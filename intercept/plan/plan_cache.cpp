@@ -215,7 +215,7 @@ bool read_plan(int descriptor, const Object &object, Plan &out) {
         header.count > count_max ||
         static_cast<uint64_t>(status.st_size) != sizeof header + header.count * sizeof(SitePlan))
         return false;
-    if (!out.reserve(header.count + 1) || !read_all(descriptor, out.data(), header.count * sizeof(SitePlan)) ||
+    if (!out.reserve(header.count + 1, true) || !read_all(descriptor, out.data(), header.count * sizeof(SitePlan)) ||
         checksum(header, out.data()) != header.checksum)
         return false;
     out.resize_down(header.count);

@@ -12,10 +12,10 @@
 #include "base/user_copy.h"
 #include "libpmemfile/persist/seeded_fault.h"
 
-#include <cpuid.h>
 #include <cstring>
 #include <emmintrin.h>
 #include <sys/mman.h>
+#include <sys/platform/x86.h>
 
 namespace pmemfile {
 namespace {
@@ -54,12 +54,10 @@ thread_local PersistCounters thread_counters;
 enum class FlushInstruction { clflush, clflushopt, clwb };
 
 FlushInstruction best_flush_instruction() {
-    unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
-    if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0)
-        return FlushInstruction::clflush;
-    if ((ebx & (1u << 24)) != 0)
+    // As the loader has found it: in a virtual machine each cpuid is a trap of some microseconds.
+    if (CPU_FEATURE_PRESENT(CLWB))
         return FlushInstruction::clwb;
-    return (ebx & (1u << 23)) != 0 ? FlushInstruction::clflushopt : FlushInstruction::clflush;
+    return CPU_FEATURE_PRESENT(CLFLUSHOPT) ? FlushInstruction::clflushopt : FlushInstruction::clflush;
 }
 const FlushInstruction flush_instruction = best_flush_instruction();
 

@@ -4,8 +4,8 @@
 
 #include "intercept/arch/x86_64/frame.h"
 
-#include <cpuid.h>
 #include <cstdint>
+#include <sys/platform/x86.h>
 
 extern "C" {
 int intercept_vector_level = VECTOR_SSE;
@@ -14,12 +14,9 @@ int intercept_vector_level = VECTOR_SSE;
 namespace intercept {
 
 void detect_vector_level() {
-    unsigned a = 0;
-    unsigned b = 0;
-    unsigned c = 0;
-    unsigned d = 0;
-    constexpr unsigned osxsave = 1u << 27;
-    if (!__get_cpuid(1, &a, &b, &c, &d) || (c & osxsave) == 0)
+    // Of cpuid what the loader has read already: in a virtual machine each one is a trap of some microseconds. Not what
+    // it calls active: a user can switch that off for libc (GLIBC_TUNABLES), and programs go on using the registers.
+    if (!CPU_FEATURE_PRESENT(OSXSAVE))
         return;
     uint32_t low = 0;
     uint32_t high = 0;
@@ -31,10 +28,7 @@ void detect_vector_level() {
     intercept_vector_level = VECTOR_AVX;
     if ((low & avx512) != avx512)
         return;
-    intercept_vector_level = VECTOR_AVX512F;
-    constexpr unsigned avx512bw = 1u << 30;
-    if (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & avx512bw) != 0)
-        intercept_vector_level = VECTOR_AVX512BW;
+    intercept_vector_level = CPU_FEATURE_PRESENT(AVX512BW) ? VECTOR_AVX512BW : VECTOR_AVX512F;
 }
 
 } // namespace intercept

@@ -7,7 +7,7 @@ extern __attribute__((visibility("hidden"))) int intercept_vector_level;
 }
 
 namespace intercept {
-// Asks cpuid and xgetbv (Intel SDM vol. 1, chapter 13) and sets the level.
+// Looks at cpuid and xgetbv (Intel SDM vol. 1, chapter 13) and sets the level.
 void detect_vector_level();
 inline void prepare_processor() {
     detect_vector_level();
