@@ -51,6 +51,8 @@ void raise_high_water(int descriptor) {
 
 // The description ends for this process; POSIX locks go with each close (close(2)).
 void drop(ThreadContext &context, unsigned mount, OpenFileId id) {
+    if (mounts[mount].is_lost.load(std::memory_order_relaxed))
+        return;
     base::Result<pmemfile::Thread *> thread = context_thread(context, mount);
     if (!thread.ok())
         return; // stays referenced until the process ends

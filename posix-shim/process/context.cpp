@@ -71,7 +71,8 @@ void context_leave_pools(ThreadContext &context) {
         pmemfile::Thread *thread = context.threads[mount];
         if (thread == nullptr)
             continue;
-        pmemfile::thread_release(*thread);
+        if (!mounts[mount].is_lost.load())
+            pmemfile::thread_release(*thread);
         base::raw_syscall(SYS_munmap, base::as_long(thread), sizeof(pmemfile::Thread));
         context.threads[mount] = nullptr;
     }

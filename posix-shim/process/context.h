@@ -24,6 +24,7 @@ constexpr unsigned max_vfork_opened = 32;
 struct ThreadContext {
     pmemfile::Thread *threads[max_mounts]; // null until used
     DeferredSignals signals;
+    void **escape; // where a call goes on whose pool's memory is lost (signals/lost_pool.h); null: it cannot
     // True in a vfork child: descriptor cache and cwd of the parent are not its own.
     bool is_vfork_child = false;
     // What a vfork child has changed for itself; dropped when its parent goes on.

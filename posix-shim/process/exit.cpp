@@ -127,7 +127,8 @@ long serve_exit_group(Request &request) {
     if (is_alone && context_count.load() == 1) {
         context_leave_pools(request.context);
         for (unsigned mount = 0; mount < mount_count; mount++)
-            leave(mount);
+            if (!mounts[mount].is_lost.load())
+                leave(mount);
     }
     base::raw_syscall(SYS_exit_group, request.args[0]);
     __builtin_unreachable();

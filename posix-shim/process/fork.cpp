@@ -21,6 +21,7 @@
 #include "posix-shim/mapping/caller.h"
 #include "posix-shim/process/process.h"
 #include "posix-shim/signals/deferral.h"
+#include "posix-shim/signals/lost_pool.h"
 #include "posix-shim/table/dispatch.h"
 #include "posix-shim/table/ledger.h"
 
@@ -33,6 +34,8 @@ namespace {
 // The table's lock is given back by after_fork, when the kernel has made the child.
 long prepare_fork(Request &request) BASE_NO_THREAD_SAFETY_ANALYSIS {
     ThreadContext &context = request.context;
+    if (lost_pool_is_there())
+        return -EIO; // the child would have no place in it
     for (unsigned mount = 0; mount < mount_count; mount++) {
         const base::Result<pmemfile::Thread *> thread = context_thread(context, mount);
         base::Result<pmemfile::PoolPlace> place = base::error(EAGAIN);
@@ -108,12 +111,13 @@ void after_fork(ThreadContext &context, long result, uint64_t flags) BASE_NO_THR
 // The vfork child has exec'ed or ended, and we are the parent again.
 void after_vfork(ThreadContext &context) {
     context.is_vfork_child = false;
+    context.escape = nullptr; // of a call that it did not end
     intercept_resume_words();
     working_directory_end_vfork(context);
     credentials_end_vfork(context);
     for (unsigned mount = 0; mount < mount_count; mount++) {
         pmemfile::Thread *thread = context.threads[mount];
-        if (thread == nullptr)
+        if (thread == nullptr || mounts[mount].is_lost.load())
             continue;
         if (thread->slot_state().lower.load() != pmemfile::lsn_idle || thread->slot_state().held[0].load() != 0)
             pmemfile::settle_thread(*thread, thread->slot); // it was killed in the middle of a call

@@ -7,6 +7,7 @@
 
 #include "libpmemfile/runtime/pool.h"
 
+#include <atomic>
 #include <cstdint>
 #include <string_view>
 
@@ -28,6 +29,10 @@ struct Mount {
     // The token file (design: descriptors): on tmpfs, opened with access mode 3.
     char token_path[128] = {};
     uint64_t token_device = 0, token_inode = 0;
+
+    // The pool's memory was lost under us (signals/lost_pool.h): this process has no part in it any more.
+    std::atomic<bool> is_lost = false;
+    uint64_t segment_size_bytes = 0; // known when it is
 
     std::string_view path() const {
         return {host_path, host_path_length};

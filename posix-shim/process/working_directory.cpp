@@ -13,7 +13,7 @@ constinit std::atomic<uint32_t> sequence = 0;
 constinit WorkingDirectory process_directory;
 
 void close_holder(ThreadContext &context, const WorkingDirectory &directory) {
-    if (directory.mount < 0 || directory.holder == 0)
+    if (directory.mount < 0 || directory.holder == 0 || mounts[directory.mount].is_lost.load())
         return;
     const base::Result<pmemfile::Thread *> thread = context_thread(context, static_cast<unsigned>(directory.mount));
     if (thread.ok())

@@ -17,6 +17,7 @@
 #include "libpmemfile/mapping/size_change.h"
 #include "posix-shim/process/context.h"
 #include "posix-shim/signals/actions.h"
+#include "posix-shim/signals/lost_pool.h"
 
 #include <ucontext.h>
 
@@ -104,7 +105,8 @@ void tell_of_pool(uint64_t address) {
                 .text(mounts[i].pool_path)
                 .text(": the file was cut, or a page of it cannot be read")
                 .write();
-        else if (pool.segment != nullptr && lies_in(pool.segment, pool.segment->segment_size_bytes))
+        else if (pool.segment != nullptr && !mounts[i].is_lost.load() &&
+                 lies_in(pool.segment, pool.segment->segment_size_bytes))
             base::LogLine("pool")
                 .text(pool.segment_path)
                 .text(": no room for a page of it: /dev/shm is full, or the file was cut")
@@ -127,6 +129,15 @@ void handle(int number, siginfo_t *info, void *ucontext) {
         else
             deliver(number, info, interrupted);
         return;
+    }
+    if ((signal_bit(number) & fault_signals) != 0 && in_call) {
+        const auto address = reinterpret_cast<uint64_t>(info->si_addr);
+        const bool is_known = lost_pool_is_there();
+        if (lost_pool_escape(*context, number == SIGBUS, address, interrupted)) {
+            if (!is_known)
+                tell_of_pool(address);
+            return;
+        }
     }
     if ((signal_bit(number) & fault_signals) != 0 && instruction >= reinterpret_cast<greg_t>(base_user_copy_begin) &&
         instruction < reinterpret_cast<greg_t>(base_user_copy_end)) {

@@ -86,14 +86,62 @@ long serve(Request &request, const Row &row) {
     return row.handler != nullptr ? row.handler(request) : generic(request, row);
 }
 
+bool makes_process(long number) {
+    return number == SYS_fork || number == SYS_vfork || number == SYS_clone || number == SYS_clone3;
+}
+
+// These hold locks of this process while they look at a pool, or do not come back.
+bool has_no_escape(long number) {
+    switch (number) {
+    case SYS_mmap:
+    case SYS_munmap:
+    case SYS_mremap:
+    case SYS_mprotect:
+    case SYS_msync:
+    case SYS_madvise:
+    case SYS_execve:
+    case SYS_execveat:
+    case SYS_exit:
+    case SYS_exit_group:
+        return true;
+    default:
+        return makes_process(number);
+    }
+}
+
+// Would such a call meet a pool that is lost? (Of those that make processes fork.cpp says so.)
+bool meets_lost_pool(const Request &request) {
+    const auto descriptor = static_cast<int>(request.args[4]);
+    for (unsigned mount = 0; mount < mount_count; mount++) {
+        if (!mounts[mount].is_lost.load(std::memory_order_relaxed))
+            continue;
+        if (request.number == SYS_execve || request.number == SYS_execveat)
+            return true; // it has no place to hand on
+        if (request.number == SYS_mmap && descriptor >= 0 && descriptor < descriptor_table_size) {
+            const DescriptorWord word = descriptor_words[descriptor].load();
+            return is_ours(word) && word_mount(word) == mount;
+        }
+    }
+    return false;
+}
+
+// A function of its own, in whose frame a call whose pool is lost goes on.
+__attribute__((noinline)) long serve_guarded(Request &request, const Row &row) {
+    if (has_no_escape(request.number)) [[unlikely]]
+        return meets_lost_pool(request) ? -EIO : serve(request, row);
+    void *place[5];
+    request.context.escape = place;
+    long result = -EIO;
+    if (__builtin_setjmp(place) == 0)
+        result = serve(request, row);
+    request.context.escape = nullptr;
+    return result;
+}
+
 // Another process in our memory, at whose side we go on?
 bool is_sharer(const ThreadContext *context) {
     const long owner = memory_owner.load(std::memory_order_relaxed);
     return owner != 0 && (context == nullptr || !context->is_vfork_child) && base::raw_syscall(SYS_getpid) != owner;
-}
-
-bool makes_process(long number) {
-    return number == SYS_fork || number == SYS_vfork || number == SYS_clone || number == SYS_clone3;
 }
 
 bool is_mount_point(uint64_t device, uint64_t inode) {
@@ -169,7 +217,7 @@ int dispatch_hook(struct intercept_call *call) {
         if (call_enter != nullptr)
             call_enter(*context);
         request.refusal = nullptr;
-        result = serve(request, *row);
+        result = serve_guarded(request, *row);
         bool restart = call_leave != nullptr && call_leave(*context);
         again = result == restart_call || (result == -EINTR && restart);
     }

@@ -37,14 +37,32 @@ second=("$pmemfile" run -m "$dir/mount=$dir/second" --)
 expect 0 "kept
 more" "" "${second[@]}" sh -c "rm $dir/second; cat $dir/mount/file; echo more >>$dir/mount/file; sh -c 'tail -1 $dir/mount/file'"
 expect 125 "" "cannot use pool .*/second: No such file" "${second[@]}" true
-# It is cut: the process ends by SIGBUS, and says why.
+# It is cut: calls that meet it end with EIO, from then on all of them, and a line says why. The program goes on.
+cp --sparse=always "$pool" "$dir/second"
+expect 0 "5 5 5 5 5 5 5 True True" "pool: $dir/second: the file was cut" "${second[@]}" python3 -c "
+import os, threading
+os.chdir('$dir/mount')
+file = os.open('file', os.O_RDWR)
+os.truncate('$dir/second', 4096)
+def number(call, *arguments):
+    try: return call(*arguments)
+    except OSError as error: return error.errno
+print(number(os.listdir, '$dir/mount'), number(os.stat, 'file'), number(os.open, 'new', os.O_CREAT), number(os.pread, file, 4, 0),
+      number(os.write, file, b'x'), number(os.fork), number(os.execv, '/bin/true', ['true']),
+      number(os.close, file) is None, number(os.chdir, '/') is None and os.listdir('/dev') != [])
+thread = threading.Thread(target=number, args=[os.listdir, '$dir/mount'])
+thread.start(), thread.join()"
+expect 125 "" "second: " "${second[@]}" true
+# In a process that has mapped a file of it, by SIGBUS: what it has mapped is gone.
 cp --sparse=always "$pool" "$dir/second"
 expect 135 "" "pool: $dir/second: the file was cut" "${second[@]}" python3 -c "
-import os, resource
+import mmap, os, resource
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+file = os.open('$dir/mount/mapped', os.O_CREAT | os.O_RDWR)
+os.truncate(file, 8192)
+memory = mmap.mmap(file, 8192)
 os.truncate('$dir/second', 4096)
 os.listdir('$dir/mount')"
-expect 125 "" "second: " "${second[@]}" true
 
 if unshare -m true 2>/dev/null; then
     # A /dev/shm of its own, made by $prepare.
