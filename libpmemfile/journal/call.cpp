@@ -117,6 +117,11 @@ void Call::unlock() BASE_NO_THREAD_SAFETY_ANALYSIS {
 void Call::discard() {
     if (space_map_has_claims(thread_))
         space_map_undo_claims(thread_, thread_.slot);
+    forget();
+}
+
+// Where there are no claims to undo: they have been kept.
+void Call::forget() {
     change_count_ = 0;
     used_bytes_ = sizeof(RecordHeader);
     refused_ = 0;
@@ -283,7 +288,10 @@ base::Status Call::commit() {
         done = record_commit(thread_, record, scope(), has_frees_);
         thread_.record_index ^= 1; // the next commit asks for this one
     }
-    discard();
+    if (done.ok())
+        forget();
+    else
+        discard();
     return done;
 }
 

@@ -103,6 +103,7 @@ public:
 private:
     Change *add(ChangeKind kind, uint64_t target, uint32_t length, size_t payload_bytes);
     void discard();
+    void forget();
     bool may_free(BlockRun run);
     base::Status lock_in_transaction(std::initializer_list<InodeNumber> inodes);
     bool note_in_transaction();

@@ -28,20 +28,22 @@ inline ClaimList transaction_list(Segment &segment, uint32_t index) {
     return {transaction.claim_count, transaction.claims, max_transaction_claims};
 }
 
-inline ClaimList slot_list(Segment &segment, uint32_t slot) {
-    ThreadSlot &state = segment.threads()[slot];
+inline ClaimList slot_list(ThreadSlot &state) {
     return {state.claim_count, state.claims, max_claims};
 }
 
-// The list that the thread in `slot` logs its claims in.
-inline ClaimList list_of(Segment &segment, uint32_t slot) {
-    const uint32_t transaction = segment.threads()[slot].transaction.load(std::memory_order_relaxed);
-    return transaction != 0 ? transaction_list(segment, transaction - 1) : slot_list(segment, slot);
+// The list that the thread of a slot logs its claims in.
+inline ClaimList list_of(Segment &segment, ThreadSlot &state) {
+    const uint32_t transaction = state.transaction.load(std::memory_order_relaxed);
+    return transaction != 0 ? transaction_list(segment, transaction - 1) : slot_list(state);
+}
+inline ClaimList list_of(const Thread &thread) {
+    return list_of(*thread.pool->segment, thread.slot_state());
 }
 
 // Entry first, count last: a settler sees whole entries only.
 inline bool log_claim(Thread &thread, uint64_t claim) {
-    const ClaimList list = list_of(*thread.pool->segment, thread.slot);
+    const ClaimList list = list_of(thread);
     uint32_t count = list.count.load(std::memory_order_relaxed);
     if (count >= list.limit)
         return false;

@@ -55,7 +55,7 @@ template <typename Visit> void for_claims(Segment &segment, Visit visit) {
     };
     uint32_t threads = std::min<uint32_t>(segment.thread_high_water.load(), max_threads);
     for (uint32_t i = 0; i < threads; ++i)
-        visit_list(slot_list(segment, i));
+        visit_list(slot_list(segment.threads()[i]));
     for (uint32_t i = 0; i < max_transactions; ++i)
         visit_list(transaction_list(segment, i));
 }
@@ -388,12 +388,12 @@ void space_map_remove_inode_block(Thread &thread, BlockNumber block) {
 }
 
 bool space_map_has_claims(const Thread &thread) {
-    const ClaimList list = list_of(*thread.pool->segment, thread.slot);
+    const ClaimList list = list_of(thread);
     return list.count.load(relaxed) != thread.kept_claims || thread.slot_state().orphan_claim.load(relaxed) != 0;
 }
 
 void space_map_undo_claims(Thread &thread, uint32_t slot_index) {
-    const ClaimList list = list_of(*thread.pool->segment, slot_index);
+    const ClaimList list = list_of(*thread.pool->segment, thread.pool->segment->threads()[slot_index]);
     const uint32_t kept = slot_index == thread.slot ? thread.kept_claims : 0;
     for (uint32_t count = list.length(); count > kept; --count) {
         uint64_t claim = list.claims[count - 1].load();
@@ -413,7 +413,7 @@ void space_map_hold_claims(Thread &thread) {
     ThreadSlot &slot = thread.slot_state();
     thread.keeps_orphan_slots |= slot.orphan_claim.load(relaxed) != 0;
     slot.orphan_claim.store(0, relaxed);
-    thread.kept_claims = list_of(*thread.pool->segment, thread.slot).count.load(relaxed);
+    thread.kept_claims = list_of(thread).count.load(relaxed);
 }
 
 void space_map_end_hold(Thread &thread) {
@@ -424,7 +424,7 @@ void space_map_end_hold(Thread &thread) {
 }
 
 void space_map_keep_claims(Thread &thread) {
-    const ClaimList list = list_of(*thread.pool->segment, thread.slot);
+    const ClaimList list = list_of(thread);
     space_map_end_hold(thread);
     list.count.store(0, std::memory_order_release);
     drop_orphan_claim(thread);

@@ -30,6 +30,7 @@ base::Status thread_register(Thread &thread, Pool &pool) {
         }
         thread.pool = &pool;
         thread.slot = slot;
+        thread.state = &state;
         thread.last_record().lsn = 0; // LSNs of another pool mean nothing here
         const Superblock &superblock = pool.superblock();
         thread.preferred_ring = static_cast<uint32_t>(slot % superblock.ring_count);

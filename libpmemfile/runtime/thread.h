@@ -42,7 +42,8 @@ struct Credentials {
 struct Thread {
     Pool *pool = nullptr;
     const Credentials *credentials = nullptr;
-    uint32_t slot = 0;               // index in Segment::threads()
+    uint32_t slot = 0;               // index in Segment::threads(), and
+    ThreadSlot *state = nullptr;     // what is there
     uint32_t preferred_ring = 0;     // tried first
     uint32_t preferred_group = 0;    // allocation group it keeps to
     uint32_t kept_claims = 0;        // claims that belong to earlier calls of its transaction
@@ -66,7 +67,7 @@ struct Thread {
     alignas(64) std::byte data[4 * block_size_bytes]; // scratch of the data path
 
     ThreadSlot &slot_state() const {
-        return pool->segment->threads()[slot];
+        return *state;
     }
     std::byte *record() {
         return records[record_index];

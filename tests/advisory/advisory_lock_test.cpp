@@ -61,6 +61,7 @@ protected:
             process->pool.process_slot = slot;
             process->thread.pool = &process->pool;
             process->thread.slot = slot;
+            process->thread.state = &segment_->threads()[slot];
             segment_->processes()[slot].incarnation = 100 + slot;
             segment_->processes()[slot].state = 1;
             segment_->threads()[slot].process_incarnation = 100 + slot;

@@ -69,6 +69,7 @@ protected:
         segment->threads()[0].process_incarnation = 7;
         pool.segment = segment;
         thread->pool = &pool;
+        thread->state = &segment->threads()[0];
 
         Call call(*thread);
         auto inode = allocate_inode(call);
