@@ -14,7 +14,7 @@
 namespace intercept {
 namespace {
 
-Arenas arenas;
+constinit Arenas arenas;
 
 int (*object_wanted)(const intercept_object_info *, void *);
 void *object_wanted_argument;

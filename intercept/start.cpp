@@ -61,7 +61,7 @@ bool is_patched(const SiteSummary &site) {
 
 // Before the stubs are written, which must know where they may execute system calls.
 bool prepare_traps() {
-    if (trap_is_on() || (trap_is_possible() && exempt_range_start() == 0))
+    if (trap_is_on() || (trap_is_possible() && exempt_range_start(cover_arenas()) == 0))
         return true;
     base::LogLine("intercept")
         .text("level 2: this kernel has no Syscall User Dispatch (Linux 5.11), or there is no memory: "
@@ -73,7 +73,7 @@ bool prepare_traps() {
 } // namespace
 
 int start_traps() {
-    int result = exempt_range_start();
+    int result = exempt_range_start(cover_arenas());
     if (result == 0)
         result = trap_start(cover_arenas());
     if (result != 0)

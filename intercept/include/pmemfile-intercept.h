@@ -64,7 +64,8 @@ enum intercept_hook_answer {
  * caller's thread and stack, in the middle of any code: no malloc, no stdio, no
  * locks the app may hold, no errno, little stack, no x87/MMX instructions. Their
  * own system calls go through intercept_raw_syscall (or inline code of the same
- * object, which is never patched). They may be left by siglongjmp.
+ * object, which is never patched). They may be left by siglongjmp, and by the end of
+ * the thread; an exception that leaves one ends the process, with a message.
  *
  * filter: NULL = always SERVE. Runs first; an INTERCEPT_FILTER_FUNCTION; must
  *   not change anything in the call.

@@ -15,20 +15,25 @@ constexpr size_t block_entries = 128;
 constexpr size_t blocks_max = entries_max / block_entries;
 
 // Zeroed memory is a free entry.
-base::Immortal<base::PageArray<uint8_t>> blocks[blocks_max];
+// Empty arrays are zeroes. Bare memory, so that nothing has to run for it at the start or at the end.
+using Block = base::PageArray<uint8_t>;
+alignas(Block) constinit uint8_t block_memory[blocks_max * sizeof(Block)] = {};
 size_t entry_count;
 int owner; // thread that holds the lock; 0: free
 
+Block &block_of(size_t index) {
+    return reinterpret_cast<Block *>(block_memory)[index / block_entries];
+}
+
 CoveredObject *entry(size_t index) {
-    return reinterpret_cast<CoveredObject *>(blocks[index / block_entries].value.data()) + index % block_entries;
+    return reinterpret_cast<CoveredObject *>(block_of(index).data()) + index % block_entries;
 }
 
 CoveredObject *free_entry() {
     for (size_t i = 0; i < entry_count; i++)
         if (entry(i)->span.size() == 0)
             return entry(i);
-    if (entry_count == entries_max ||
-        !blocks[entry_count / block_entries].value.reserve(block_entries * sizeof(CoveredObject)))
+    if (entry_count == entries_max || !block_of(entry_count).reserve(block_entries * sizeof(CoveredObject)))
         return nullptr;
     return entry(entry_count++);
 }

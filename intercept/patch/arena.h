@@ -41,7 +41,7 @@ public:
 
 private:
     static constexpr unsigned arenas_max = 1024;
-    Arena arenas_[arenas_max];
+    Arena arenas_[arenas_max] = {};
     unsigned count_ = 0; // entries that were in use at any time
 };
 

@@ -40,8 +40,14 @@ uint64_t window_address(const Object &object, const SitePlan &site) {
 // Another thread may be anywhere: then the store must replace exactly one
 // instruction, and must not be seen half done (it stays within a cache line).
 bool one_store_is_enough(const SitePlan &site, uint64_t window) {
-    uint64_t stored_bytes = cpu.jump_bytes == sizeof(uint32_t) ? sizeof(uint32_t) : sizeof(uint64_t);
-    return site.instruction_count == 1 && window % cache_line_bytes <= cache_line_bytes - stored_bytes;
+    return site.instruction_count == 1 && window % cache_line_bytes <= cache_line_bytes - cpu.jump_bytes;
+}
+
+// Where an 8-byte store begins that has the jump in it and stays in its line.
+uint64_t store_place(uint64_t window) {
+    const uint64_t in_line = window % cache_line_bytes;
+    const uint64_t last = cache_line_bytes - sizeof(uint64_t);
+    return window - (in_line > last ? in_line - last : 0);
 }
 
 void store_jump(uint64_t window, const uint8_t *jump, const SitePlan &site, bool other_threads) {
@@ -53,10 +59,13 @@ void store_jump(uint64_t window, const uint8_t *jump, const SitePlan &site, bool
             __atomic_store_n(reinterpret_cast<uint32_t *>(text), whole, __ATOMIC_RELAXED);
             return;
         }
+        auto *place = reinterpret_cast<uint8_t *>(store_place(window));
+        uint8_t bytes[sizeof(uint64_t)];
+        memcpy(bytes, place, sizeof bytes);
+        memcpy(bytes + (text - place), jump, cpu.jump_bytes);
         uint64_t word;
-        memcpy(&word, text, 8);
-        memcpy(&word, jump, cpu.jump_bytes);
-        __atomic_store_n(reinterpret_cast<uint64_t *>(text), word, __ATOMIC_RELAXED);
+        memcpy(&word, bytes, sizeof word);
+        __atomic_store_n(reinterpret_cast<uint64_t *>(place), word, __ATOMIC_RELAXED);
         return;
     }
     memcpy(text, jump, cpu.jump_bytes);

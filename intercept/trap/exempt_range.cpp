@@ -111,22 +111,61 @@ void fill_holes() {
     }
 }
 
-// Just below the range, which then begins there.
+struct Holes {
+    uint64_t below; // the end of the highest one with room, 0 = none near
+    uint64_t above; // bytes free right behind the range
+};
+
+Holes find_holes() {
+    MappingReader reader;
+    AddressRange mapping{};
+    Holes found{};
+    uint64_t free_from = range.begin > span_bytes_max / 4 ? range.begin - span_bytes_max / 4 : page_bytes * 16;
+    while (reader.next(mapping)) {
+        if (mapping.begin >= range.end) {
+            found.above = mapping.begin - range.end;
+            break;
+        }
+        const uint64_t end = mapping.begin < range.begin ? mapping.begin : range.begin;
+        if (end > free_from && end - free_from >= stub_memory_bytes)
+            found.below = end;
+        free_from = mapping.end > free_from ? mapping.end : free_from;
+    }
+    return found;
+}
+
+bool take_stubs(uint64_t begin) {
+    if (!map_nothing(begin, begin + stub_memory_bytes))
+        return false;
+    stubs = {begin, begin + stub_memory_bytes};
+    range.begin = begin < range.begin ? begin : range.begin;
+    range.end = stubs.end > range.end ? stubs.end : range.end;
+    return true;
+}
+
+// Right below the range, which then begins there. Where stacks of threads lie below, behind it: the main stack
+// grows down to there, but has much more room. As a last resort below those stacks, though code that is mapped
+// where one was will then be exempt. Other threads may map something meanwhile.
 bool reserve_stubs() {
-    for (uint64_t distance = 0; distance < span_bytes_max / 4; distance = distance == 0 ? page_bytes : distance * 2) {
-        uint64_t end = range.begin - distance;
-        if (end < stub_memory_bytes || !map_nothing(end - stub_memory_bytes, end))
-            continue;
-        stubs = {end - stub_memory_bytes, end};
-        range.begin = stubs.begin;
-        return true;
+    constexpr int attempts_max = 16;
+    constexpr uint64_t stack_room_bytes = 64 << 20;
+    for (int attempt = 0; attempt < attempts_max; attempt++) {
+        const Holes holes = find_holes();
+        if (holes.below == range.begin && take_stubs(range.begin - stub_memory_bytes))
+            return true;
+        if (holes.above >= stub_memory_bytes + stack_room_bytes && take_stubs(range.end))
+            return true;
+        if (holes.below == 0)
+            return false;
+        if (holes.below != range.begin && take_stubs(holes.below - stub_memory_bytes))
+            return true;
     }
     return false;
 }
 
 } // namespace
 
-int exempt_range_start() {
+int exempt_range_start(const Arenas &arenas) {
     if (range.begin != 0)
         return 0;
     base::PageArray<Object> objects;
@@ -152,11 +191,17 @@ int exempt_range_start() {
     for (const Object &object : objects)
         if (object.path[0] != '\0')
             take_if_near(object.span);
+    // The stubs that are there already: those over a call make it themselves, with all signals blocked perhaps.
+    for (unsigned i = 0; i < arenas.count(); i++)
+        if (arenas.range(i).size() != 0)
+            take_if_near(arenas.range(i));
     range.begin &= ~(page_bytes - 1);
     range.end = (range.end + page_bytes - 1) & ~(page_bytes - 1);
     objects.release();
-    if (!reserve_stubs())
+    if (!reserve_stubs()) {
+        range = {};
         return -ENOMEM;
+    }
     fill_holes();
     auto size_bytes = static_cast<size_t>(intercept_exempt_function_end - intercept_exempt_function);
     uint8_t *copy = exempt_memory(32);

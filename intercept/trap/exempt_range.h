@@ -8,15 +8,16 @@
 #pragma once
 
 #include "intercept/objects/object.h"
+#include "intercept/patch/arena.h"
 
 #include <cstddef>
 #include <cstdint>
 
 namespace intercept {
 
-// Chooses the range from the objects loaded now, fills its holes and reserves memory for stubs in it.
+// Chooses the range from the objects loaded now and their stubs, fills its holes and reserves memory for stubs in it.
 // Once; before the stubs are written. One thread. 0, or -ENOMEM, -ENOENT (no libc.so.6 among the objects).
-int exempt_range_start();
+int exempt_range_start(const Arenas &arenas);
 
 // {0, 0} before.
 AddressRange exempt_range();

@@ -54,19 +54,25 @@ int note_patched(const intercept_site_info *site, void *) {
     return 0;
 }
 
-// Each thread has to switch it on for itself: one that is there already is sent our signal.
-void tell_other_threads() {
+bool is_told(const base::PageArray<long> &told, long tid) {
+    for (long one : told)
+        if (one == tid)
+            return true;
+    return false;
+}
+
+// Sends the request to each thread that is not in `told`, and puts it there. The number of those.
+unsigned tell_threads(long process, base::PageArray<long> &told) {
     long directory =
         exempt_call(SYS_openat, AT_FDCWD, base::as_long("/proc/self/task"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (base::is_error(directory))
-        return;
-    const long process = exempt_call(SYS_getpid);
-    const long self = exempt_call(SYS_gettid);
+        return 0;
     siginfo_t info{};
     info.si_signo = SIGSYS;
     info.si_code = SI_QUEUE;
     info.si_pid = static_cast<pid_t>(process);
     info.si_value.sival_ptr = &is_on;
+    unsigned fresh = 0;
     char entries[1024];
     for (long got; (got = exempt_call(SYS_getdents64, directory, base::as_long(entries), sizeof entries)) > 0;)
         for (long at = 0; at < got;) {
@@ -77,11 +83,26 @@ void tell_other_threads() {
             long tid = 0;
             for (const char *digit = entries + at + name_offset; *digit >= '0' && *digit <= '9'; digit++)
                 tid = tid * 10 + (*digit - '0');
-            if (tid != 0 && tid != self)
+            if (tid != 0 && !is_told(told, tid)) {
                 exempt_call(SYS_rt_tgsigqueueinfo, process, tid, SIGSYS, base::as_long(&info));
+                told.push(tid);
+                fresh++;
+            }
             at += length;
         }
     exempt_call(SYS_close, directory);
+    return fresh;
+}
+
+// Each thread has to switch it on for itself: one that is there already is sent our signal. One that was just
+// being made by a call from before is listed only when that is over: so until nobody new is found.
+void tell_other_threads() {
+    constexpr int passes_max = 64;
+    const long process = exempt_call(SYS_getpid);
+    base::PageArray<long> told;
+    told.push(exempt_call(SYS_gettid));
+    for (int pass = 0; pass < passes_max && tell_threads(process, told) != 0; pass++)
+        exempt_call(SYS_sched_yield);
 }
 
 } // namespace

@@ -354,4 +354,43 @@ TEST_F(Call, CancellationInsideAHookRunsTheAppsDestructors) {
     EXPECT_EQ(destroyed, 2);
 }
 
+// Not even by a handler of the program's that would fit.
+TEST_F(Call, AnExceptionThatLeavesAHookEndsTheProcess) {
+    testing::FLAGS_gtest_death_test_style = "fast";
+    const int good = 7;
+    catch_calls({SYS_getppid});
+    static bool in_post;
+    for (bool post : {false, true}) {
+        in_post = post;
+        on_hook = [](intercept_call *) -> int {
+            if (!in_post)
+                throw 1;
+            return INTERCEPT_PASS_POST;
+        };
+        on_post = [](intercept_call *) { throw 1; };
+        for (auto *call : {site_getppid, site_over, reinterpret_cast<long (*)()>(reinterpret_cast<void *>(getppid))})
+            EXPECT_EXIT(
+                {
+                    try {
+                        call();
+                    } catch (int) {
+                        _exit(good);
+                    }
+                    _exit(good + 1);
+                },
+                testing::KilledBySignal(SIGABRT), "an exception leaves a hook");
+    }
+    // One that stays inside is the hook's own affair.
+    on_hook = [](intercept_call *called) -> int {
+        try {
+            throw 42L;
+        } catch (long value) {
+            called->result = value;
+        }
+        return INTERCEPT_HANDLED;
+    };
+    EXPECT_EQ(site_getppid(), 42);
+    EXPECT_EQ(getppid(), 42);
+}
+
 } // namespace

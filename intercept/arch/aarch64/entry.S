@@ -38,6 +38,7 @@
         .p2align 5
 \name:
         .cfi_startproc
+        .cfi_personality 0x1b, intercept_hook_personality // relative, 4 bytes
         .cfi_return_column RETURN_COLUMN
         .cfi_def_cfa sp, 16
         SITE_IN_X16

@@ -31,7 +31,7 @@ TrapCounts trap_counts() {
     return {};
 }
 
-int exempt_range_start() {
+int exempt_range_start(const Arenas &) {
     return -ENOSYS;
 }
 

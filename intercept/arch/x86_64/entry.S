@@ -28,11 +28,16 @@
         .hidden intercept_dispatch_post
         .hidden intercept_dispatch_process_post
         .hidden intercept_with_vectors_saved
+        .hidden intercept_hook_personality
 
 // Unwinders (debuggers, cancellation) do not need to know stubs: the way back is from
 // the entry right to the app's function, as if its syscall instruction had called
 // us. The return address is what the record says; these are DW_CFA_val_expression
 // for it, by r11 (the record itself), and by rsp and rbp with the record in the frame.
+.macro BEGIN_UNWINDING
+        .cfi_startproc
+        .cfi_personality 0x1b, intercept_hook_personality // relative, 4 bytes
+.endm
 .macro SITE_IN_R11
         .cfi_escape 0x16, 0x10, 3, 0x7b, 0, 0x06
 .endm
@@ -215,7 +220,7 @@
         .type   \name, @function
         .p2align 5
 \name:
-        .cfi_startproc
+        BEGIN_UNWINDING
         .cfi_def_cfa_offset 136
         SITE_IN_R11
         FRAME_OPEN \keep_flags
@@ -315,7 +320,7 @@
         .type   intercept_entry_bare, @function
         .p2align 5
 intercept_entry_bare:
-        .cfi_startproc
+        BEGIN_UNWINDING
         .cfi_def_cfa_offset 136
         SITE_IN_R11
         FRAME_OPEN 0
@@ -395,7 +400,7 @@ intercept_entry_bare:
         .type   intercept_process_post_entry, @function
         .p2align 4
 intercept_process_post_entry:
-        .cfi_startproc
+        BEGIN_UNWINDING
         .cfi_def_cfa_offset 136
         SITE_IN_R11
         FRAME_OPEN 1

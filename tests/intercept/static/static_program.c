@@ -157,6 +157,22 @@ static void signals(void) {
     part("signals");
 }
 
+// How many bytes of the program's stack a call uses: the signal frame of the trap, and not the hooks' frames.
+static size_t stack_of_a_call(void) {
+    static unsigned char area[1 << 16];
+    memset(area, 0x5a, sizeof area);
+    unsigned char *top = area + sizeof area - 256;
+    long number = SYS_getppid;
+    __asm__ volatile("mov %%rsp, %%rbx\n\tmov %1, %%rsp\n\tsyscall\n\tmov %%rbx, %%rsp"
+                     : "+a"(number)
+                     : "r"(top)
+                     : "rbx", "rcx", "r11", "memory");
+    size_t untouched = 0;
+    while (untouched < sizeof area && area[untouched] == 0x5a)
+        untouched++;
+    return sizeof area - untouched;
+}
+
 static void children(const char *self) {
     pid_t child = fork();
     if (child == 0) {
@@ -169,13 +185,16 @@ static void children(const char *self) {
     int status;
     waitpid(child, &status, 0);
     check(WIFEXITED(status) && WEXITSTATUS(status) == 4, "a forked child with threads");
+    const size_t used = stack_of_a_call();
     child = vfork();
     if (child == 0) {
         execl(self, self, "child", (char *)NULL);
         _exit(1);
     }
+    const size_t used_after_vfork = stack_of_a_call();
     waitpid(child, &status, 0);
     check(WIFEXITED(status) && WEXITSTATUS(status) == 3, "a vfork child that execs");
+    check(used_after_vfork == used, "hooks keep off the program's stack after a vfork child's exec");
     char *arguments[] = {(char *)self, "child", NULL};
     check(posix_spawn(&child, self, NULL, NULL, arguments, environ) == 0, "posix_spawn");
     waitpid(child, &status, 0);
