@@ -4,6 +4,7 @@
 
 #include "base/raw_syscall.h"
 #include "intercept/arch/architecture.h"
+#include "intercept/patch/forced_memory.h"
 #include "intercept/trap/exempt_range.h"
 
 #include <sys/auxv.h>
@@ -104,8 +105,11 @@ bool Arenas::seal(Arena &arena) {
                           static_cast<long>(arena.size_bytes - kept));
         arena.size_bytes = kept;
     }
-    return base::raw_syscall(SYS_mprotect, static_cast<long>(arena.address), static_cast<long>(arena.size_bytes),
-                             PROT_READ | PROT_EXEC) == 0;
+    if (base::raw_syscall(SYS_mprotect, static_cast<long>(arena.address), static_cast<long>(arena.size_bytes),
+                          PROT_READ | PROT_EXEC) == 0)
+        return true;
+    ForcedMemory forced;
+    return !arena.reserved && forced.open() && forced.make_executable(arena.address, arena.size_bytes);
 }
 
 void Arenas::release(Arena &arena) {

@@ -8,6 +8,7 @@
 
 #include "base/raw_syscall.h"
 #include "intercept/arch/architecture.h"
+#include "intercept/patch/forced_memory.h"
 
 #include <cstring>
 #include <linux/membarrier.h>
@@ -73,6 +74,14 @@ void store_jump(uint64_t window, const uint8_t *jump, const SitePlan &site, bool
     memset(text + cpu.jump_bytes, breakpoint, site.window_bytes - cpu.jump_bytes);
 }
 
+// The same where the text can not be made writable. Alone in the process.
+bool force_jump(ForcedMemory &memory, uint64_t window, const uint8_t *jump, const SitePlan &site) {
+    uint8_t bytes[window_bytes_max];
+    memset(bytes, breakpoint, sizeof bytes);
+    memcpy(bytes, jump, cpu.jump_bytes);
+    return memory.write(window, bytes, site.window_bytes, site.bytes);
+}
+
 bool protect(const AddressRange &range, uint32_t protection) {
     return base::raw_syscall(SYS_mprotect, static_cast<long>(range.begin), static_cast<long>(range.end - range.begin),
                              static_cast<long>(protection)) == 0;
@@ -96,18 +105,24 @@ void patch_run(const Object &object, SitePlan *sites, const uint64_t *stubs, siz
     if (segment == nullptr)
         return;
     bool writable = protect(pages, segment->protection | PROT_WRITE);
+    ForcedMemory forced;
+    if (!writable && !other_threads)
+        forced.open();
     for (size_t i = 0; i < count; i++) {
         if (!to_patch(sites[i]) || stubs[i] == 0)
             continue;
         uint64_t window = window_address(object, sites[i]);
         uint8_t jump[jump_bytes_max];
-        if (!writable)
+        if (!writable && !forced.is_open())
             fail(sites[i], SiteReason::not_writable);
         else if (other_threads && !one_store_is_enough(sites[i], window))
             fail(sites[i], SiteReason::other_threads);
         else if (!cpu.write_jump(window, stubs[i], jump))
             fail(sites[i], SiteReason::no_memory_near);
-        else
+        else if (!writable) {
+            if (!force_jump(forced, window, jump, sites[i]))
+                fail(sites[i], SiteReason::not_writable);
+        } else
             store_jump(window, jump, sites[i], other_threads);
     }
     if (writable)

@@ -205,8 +205,13 @@ int exempt_range_start(const Arenas &arenas) {
     fill_holes();
     auto size_bytes = static_cast<size_t>(intercept_exempt_function_end - intercept_exempt_function);
     uint8_t *copy = exempt_memory(32);
-    if (copy == nullptr || size_bytes > 32 || !exempt_memory_write(copy, size_bytes, true))
+    if (copy == nullptr || size_bytes > 32 || !exempt_memory_write(copy, size_bytes, true)) {
+        // Memory that may not become executable: without the range, other levels find a way.
+        base::raw_syscall(SYS_munmap, static_cast<long>(stubs.end - stub_memory_bytes), stub_memory_bytes);
+        range = {};
+        stubs = {};
         return -ENOMEM;
+    }
     memcpy(copy, intercept_exempt_function, size_bytes);
     exempt_memory_write(copy, size_bytes, false);
     exempt_function = reinterpret_cast<ExemptFunction>(copy);

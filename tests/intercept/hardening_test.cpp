@@ -58,8 +58,8 @@ bool limit(__rlimit_resource_t what, rlim_t value) {
 
 const Restriction restrictions[] = {
     {"None", [] { return true; }, true},
-    {"NoExecutableGain", [] { return prctl(set_mdwe, 1, 0, 0, 0) == 0; }, false},
-    {"NoExecutableMprotect", [] { return filter_calls(SECCOMP_RET_ERRNO | EPERM, true); }, false},
+    {"NoExecutableGain", [] { return prctl(set_mdwe, 1, 0, 0, 0) == 0; }, true},
+    {"NoExecutableMprotect", [] { return filter_calls(SECCOMP_RET_ERRNO | EPERM, true); }, true},
     {"KilledByMembarrier", [] { return filter_calls(SECCOMP_RET_KILL_PROCESS, false); }, true},
     {"NotRoot",
      [] { return geteuid() != 0 || (setgroups(0, nullptr) == 0 && setgid(65534) == 0 && setuid(65534) == 0); }, true},
@@ -158,6 +158,19 @@ TEST_P(Hardening, CallsAreCaught) {
         EXPECT_EQ(answer, "4242\nstatus 0");
     else
         EXPECT_NE(answer.find("status 0"), std::string::npos) << answer;
+}
+
+// Level 2 needs memory that is written and executed again and again: without it, level 0 is there nevertheless.
+TEST(HardeningLevels, LevelThatIsNotPossibleTakesNoOtherAlong) {
+    const Restriction no_executable_gain{"", [] { return prctl(set_mdwe, 1, 0, 0, 0) == 0; }, true};
+    setenv("PASS_ALL_GETPPID", "4242", 1);
+    setenv("INTERCEPT_LEVELS", "0,2", 1);
+    bool known = false;
+    std::string answer = run(no_executable_gain, ReadableCopy(PASS_ALL).path(), "echo $PPID", known);
+    unsetenv("PASS_ALL_GETPPID");
+    unsetenv("INTERCEPT_LEVELS");
+    EXPECT_NE(answer.find("4242\nstatus 0"), std::string::npos) << answer;
+    EXPECT_NE(answer.find("level 2"), std::string::npos) << answer;
 }
 
 INSTANTIATE_TEST_SUITE_P(Restrictions, Hardening, testing::ValuesIn(restrictions),
