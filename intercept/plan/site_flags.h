@@ -4,6 +4,5 @@
 
 #define SITE_VECTOR_DEAD 1    /* nobody needs vector, mask or x87 state kept */
 #define SITE_FLAGS_DEAD 2     /* nobody reads the arithmetic flags as they are now */
-#define SITE_GUEST 4          /* of a program with a thread pointer of its own (guest/) */
 #define SITE_ARGUMENTS_DEAD 8 /* nor the argument registers, after the call */
 #define SITE_LOADER 16        /* of the dynamic loader: objects come and go by it */

@@ -23,11 +23,9 @@
 //
 // Under level 2 a system call outside the exempt range would be trapped: instead of
 // each such `syscall`, the site's too, stands a jump to one in the range (trap/exempt_range.h)
-// that comes back behind it. A guest's stub (guest/guest.h) only moves the
-// instructions; the rest is done by a trap stub.
+// that comes back behind it.
 #include "intercept/arch/x86_64/stub.h"
 
-#include "intercept/arch/x86_64/trap_stub.h"
 #include "intercept/hooks/registry.h"
 #include "intercept/plan/site_flags.h"
 #include "intercept/trap/exempt_range.h"
@@ -204,25 +202,6 @@ void system_call_here(StubWriter &stub) {
         stub.code(system_call);
 }
 
-size_t write_guest_stub(StubWriter &stub, const SitePlan &plan, unsigned moved, uint64_t window) {
-    uint64_t site = window + plan.site_in_window;
-    uint8_t *far = exempt_memory(trap_stub_bytes_max);
-    if (far == nullptr || !exempt_memory_write(far, trap_stub_bytes_max, true))
-        return 0;
-    far_jump(stub, reinterpret_cast<uint64_t>(far));
-    uint64_t back = site + 2;
-    if (plan.state == INTERCEPT_SITE_OVER) {
-        back = stub.here();
-        for (unsigned i = moved; i < plan.instruction_count; i++)
-            move_instruction(stub, plan, plan.instructions[i], window);
-        stub.jump_to(window + plan.window_bytes);
-    }
-    write_trap_stub(TrapKind::guest, site + 2, back, far);
-    exempt_memory_write(far, trap_stub_bytes_max, false);
-    stub.align(16);
-    return stub.ok() ? stub.used() : 0;
-}
-
 // The calls by which the loader maps and unmaps objects: always looked at.
 bool is_watched(const SitePlan &plan) {
     return (plan.flags & SITE_LOADER) != 0 &&
@@ -267,8 +246,6 @@ size_t write_stub(const SitePlan &plan, uint64_t window, uint64_t stub_address, 
     unsigned i = 0;
     for (; i < plan.instruction_count && plan.instructions[i].offset_bytes < plan.site_in_window; i++)
         move_instruction(stub, plan, plan.instructions[i], window);
-    if ((plan.flags & SITE_GUEST) != 0)
-        return write_guest_stub(stub, plan, i, window);
     size_t fixups[2 + process_kind_count * 2][2]; // field, what of the record
     unsigned fixup_count = 0;
     auto record_field = [&](size_t member) {
