@@ -12,7 +12,6 @@
 #include "bench/target.h"
 
 #include <algorithm>
-#include <ctime>
 #include <fmt/format.h>
 #include <immintrin.h>
 #include <sys/mman.h>
@@ -33,12 +32,6 @@ constexpr size_t data_bytes = 4096, record_bytes = 128;
 constexpr int rounds = 41, writes = 4000;
 
 alignas(64) char source[1 << 20];
-
-double processor_ns() {
-    struct timespec now;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
-}
 
 // Streams the 4 KiB and returns their hash.
 __attribute__((target("avx2"))) uint64_t copy_and_hash(char *to, const char *from) {

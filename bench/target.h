@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <fcntl.h>
 #include <string>
 #include <sys/stat.h>
@@ -26,6 +27,13 @@ inline std::string directory = "/dev/shm"; // of Posix; the pool is always made 
 inline void must(bool holds, const char *what) {
     if (!holds)
         give_up(what);
+}
+
+// Of this thread: what others do on the machine is not counted.
+inline double processor_ns() {
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
 }
 
 // The calls that are measured, on the linked library.
