@@ -177,33 +177,33 @@ bool BranchTargets::is_real(const Sweep &own, const BranchCandidate &candidate) 
     return source.target == candidate.target || source.data_address == candidate.target;
 }
 
-// Where the table ends: at the first entry that leads to the middle of an instruction. At once, if only by chance its
-// address seems to be computed there, or if it is code.
-uint64_t BranchTargets::table_end(const Sweep &own, const BranchCandidate &computed) {
-    const uint64_t table = computed.target;
+// Its address seems to be computed only by chance, or it is code.
+bool BranchTargets::is_no_table(const Sweep &own, const BranchCandidate &computed) {
     if (!is_real(own, computed))
-        return table;
-    if (object_.executable(table))
-        if (const Sweep *sweep = sweep_at(own, table); sweep != nullptr && sweep->starts(table))
-            return table;
-    const uint64_t limit = object_.segment_of(table)->file_end;
-    for (uint64_t at = table; at + sizeof(int32_t) <= limit; at += sizeof(int32_t)) {
-        const uint64_t target = entry_target(table, at);
-        if (!text_.contains(target))
-            return at;
-        if (const Sweep *sweep = sweep_at(own, target); sweep != nullptr && !sweep->starts(target))
-            return at;
-    }
-    return limit;
+        return true;
+    const Sweep *sweep = object_.executable(computed.target) ? sweep_at(own, computed.target) : nullptr;
+    return sweep != nullptr && sweep->starts(computed.target);
 }
 
+// A table has ended where an entry leads to the middle of an instruction. Looked at from the entry back: what
+// follows a table shows that soon, and its own large functions need not be decoded.
 bool BranchTargets::is_real(const Sweep &own, const TableEntry &entry) {
-    for (const KnownTable &known : tables_)
-        if (known.computed.target == entry.computed.target && known.computed.source_end == entry.computed.source_end)
-            return entry.address < known.end;
-    const uint64_t end = table_end(own, entry.computed);
-    tables_.push({entry.computed, end}); // without memory it is found out again
-    return entry.address < end;
+    const BranchCandidate &computed = entry.computed;
+    for (const KnownEnd &known : ends_)
+        if (known.computed.target == computed.target && known.computed.source_end == computed.source_end &&
+            entry.address >= known.end)
+            return false;
+    for (uint64_t at = entry.address; at >= computed.target; at -= sizeof(int32_t)) {
+        const uint64_t target = entry_target(computed.target, at);
+        if (const Sweep *sweep = sweep_at(own, target); sweep != nullptr && !sweep->starts(target)) {
+            ends_.push({computed, at}); // without memory it is found out again
+            return false;
+        }
+    }
+    if (!is_no_table(own, computed))
+        return true;
+    ends_.push({computed, computed.target});
+    return false;
 }
 
 template <typename Wanted> bool BranchTargets::any(const Sweep &own, uint64_t first, uint64_t last, Wanted wanted) {

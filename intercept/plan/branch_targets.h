@@ -32,7 +32,7 @@ private:
     template <typename Wanted> bool any(const Sweep &own, uint64_t first, uint64_t last, Wanted wanted);
     bool is_real(const Sweep &own, const BranchCandidate &candidate);
     bool is_real(const Sweep &own, const TableEntry &entry);
-    uint64_t table_end(const Sweep &own, const BranchCandidate &computed);
+    bool is_no_table(const Sweep &own, const BranchCandidate &computed);
     // The decoded function that `address` is in; nullptr: none that is to be believed.
     const Sweep *sweep_at(const Sweep &own, uint64_t address);
 
@@ -44,11 +44,11 @@ private:
     AddressRange text_{UINT64_MAX, 0}; // all of it, and what may lie between
     base::PageArray<BranchCandidate> candidates_;
     base::PageArray<TableEntry> distances_;
-    struct KnownTable {
+    struct KnownEnd { // of a table: at the latest
         BranchCandidate computed;
         uint64_t end;
     };
-    base::PageArray<KnownTable> tables_;
+    base::PageArray<KnownEnd> ends_;
     base::PageArray<BranchCandidate> short_ones_;
     Sweep other_;
 };
