@@ -2,6 +2,8 @@
 // made without images.
 #include "tests/crash/script.h"
 
+#include "libpmemfile/fs/attribute_calls.h"
+#include "libpmemfile/fs/walk.h"
 #include "libpmemfile/journal/watermark.h"
 
 #include <iterator>
@@ -13,6 +15,16 @@ namespace {
 // Contents differ by round, so that an older one is noticed.
 char letter(unsigned round) {
     return static_cast<char>('a' + round % 26);
+}
+
+// By its name, which nobody has open.
+Operation truncate_name(const std::string &path, int64_t size, bool in_steps = false) {
+    const auto work = [=](pmemfile::Thread &thread) -> base::Status {
+        const pmemfile::InodeNumber root = thread.pool->superblock().root_inode;
+        BASE_TRY_ASSIGN(const pmemfile::WalkResult found, pmemfile::walk(thread, root, path, 0));
+        return pmemfile::fs_truncate(thread, found.handle(), size, true);
+    };
+    return {"truncate by name " + path + " " + std::to_string(size), {path}, work, in_steps};
 }
 
 } // namespace
@@ -56,34 +68,34 @@ void names(Explorer &explorer) {
 }
 
 void data(Explorer &explorer) {
-    explore_all(explorer,
-                {create("f"), write_at("f", 0, 60, 'a'),                          // inline
-                 write_at("f", 30, 60, 'b'),                                      // inline, over it
-                 write_at("f", 50, 1000, 'c'),                                    // moves out
-                 write_at("f", 500, 64, 'd'),                                     // in place, by a record
-                 write_at("f", 4000, 200, 'e'),                                   // into the next block
-                 write_at("f", 0, 4096, 'f'),                                     // a fresh block
-                 write_at("f", 1000, 9000, 'g'), write_at("f", 100000, 64, 'h'),  // a hole before it
-                 write_at("f", 0, 65536, 'i'), write_at("f", 5000000, 4096, 'j'), // a taller tree
-                 truncate_to("f", 66000), truncate_to("f", 5000), truncate_to("f", 4097), truncate_to("f", 90000),
-                 write_at("f", 4096, 3000, 'k'), append("f", 3000, 'l'), open_truncating("f"), append("f", 100, 'm'),
-                 append("f", 100, 'n'), write_at("f", 0, 300000, 'o', true), allocate("f", 0, 100000, 400000),
-                 truncate_to("f", 10), unlink_name("f"),
-                 // What was a block of one file becomes another's, by a record and past it.
-                 create("g"), write_at("g", 0, 1000, 'p'), unlink_name("g"), create("h"), write_at("h", 0, 4096, 'q'),
-                 write_at("h", 100, 50, 'r'), write_at("h", 0, 4096, 's'), make_directory("d"), create("d/x"),
-                 write_at("h", 0, 4096, 't'), unlink_name("d/x"), remove_directory("d"), write_at("h", 0, 8192, 'u'),
-                 write_at("h", 0, 8192, 'v'),
-                 // Ranges put in and taken out, with and without nodes.
-                 shift_range("h", FALLOC_FL_INSERT_RANGE, 4096, 8192), write_at("h", 5000, 64, 'w'),
-                 shift_range("h", FALLOC_FL_COLLAPSE_RANGE, 0, 8192), write_at("h", 0, 100'000, 'x', true),
-                 shift_range("h", FALLOC_FL_COLLAPSE_RANGE, 40960, 8192), write_at("h", 50000, 100, 'y'),
-                 shift_range("h", FALLOC_FL_INSERT_RANGE, 8192, 10 << 20), write_at("h", 8192, 4096, 'z'),
-                 shift_range("h", FALLOC_FL_COLLAPSE_RANGE, 4096, 10 << 20), append("h", 100, 'A'),
-                 copy_range("h", 100, "h", 20000, 9000), copy_range("h", 0, "h", 5000, 300),
-                 // Zeros where something was.
-                 unlink_name("h"), create("i"), truncate_to("i", 100000), allocate("i", 0, 0, 100000),
-                 write_at("i", 90000, 100, 'w')});
+    explore_all(explorer, {create("f"), write_at("f", 0, 60, 'a'),                          // inline
+                           write_at("f", 30, 60, 'b'),                                      // inline, over it
+                           write_at("f", 50, 1000, 'c'),                                    // moves out
+                           write_at("f", 500, 64, 'd'),                                     // in place, by a record
+                           write_at("f", 4000, 200, 'e'),                                   // into the next block
+                           write_at("f", 0, 4096, 'f'),                                     // a fresh block
+                           write_at("f", 1000, 9000, 'g'), write_at("f", 100000, 64, 'h'),  // a hole before it
+                           write_at("f", 0, 65536, 'i'), write_at("f", 5000000, 4096, 'j'), // a taller tree
+                           truncate_to("f", 66000), truncate_to("f", 5000), truncate_to("f", 4097),
+                           truncate_to("f", 90000), truncate_name("f", 50000), truncate_name("f", 90000),
+                           write_at("f", 4096, 3000, 'k'), append("f", 3000, 'l'), open_truncating("f"),
+                           append("f", 100, 'm'), append("f", 100, 'n'), write_at("f", 0, 300000, 'o', true),
+                           allocate("f", 0, 100000, 400000), truncate_to("f", 10), unlink_name("f"),
+                           // What was a block of one file becomes another's, by a record and past it.
+                           create("g"), write_at("g", 0, 1000, 'p'), unlink_name("g"), create("h"),
+                           write_at("h", 0, 4096, 'q'), write_at("h", 100, 50, 'r'), write_at("h", 0, 4096, 's'),
+                           make_directory("d"), create("d/x"), write_at("h", 0, 4096, 't'), unlink_name("d/x"),
+                           remove_directory("d"), write_at("h", 0, 8192, 'u'), write_at("h", 0, 8192, 'v'),
+                           // Ranges put in and taken out, with and without nodes.
+                           shift_range("h", FALLOC_FL_INSERT_RANGE, 4096, 8192), write_at("h", 5000, 64, 'w'),
+                           shift_range("h", FALLOC_FL_COLLAPSE_RANGE, 0, 8192), write_at("h", 0, 100'000, 'x', true),
+                           shift_range("h", FALLOC_FL_COLLAPSE_RANGE, 40960, 8192), write_at("h", 50000, 100, 'y'),
+                           shift_range("h", FALLOC_FL_INSERT_RANGE, 8192, 10 << 20), write_at("h", 8192, 4096, 'z'),
+                           shift_range("h", FALLOC_FL_COLLAPSE_RANGE, 4096, 10 << 20), append("h", 100, 'A'),
+                           copy_range("h", 100, "h", 20000, 9000), copy_range("h", 0, "h", 5000, 300),
+                           // Zeros where something was.
+                           unlink_name("h"), create("i"), truncate_to("i", 100000), allocate("i", 0, 0, 100000),
+                           write_at("i", 90000, 100, 'w')});
 }
 
 void attributes(Explorer &explorer) {
@@ -110,6 +122,12 @@ void extended_attributes(Explorer &explorer) {
                            append("x", 300, 'h'),
                            remove_xattr("x", "security.d"),
                            remove_xattr("x", "trusted.c"),
+                           set_xattr("x", "security.capability", 20, 'C'), // goes before the content changes
+                           write_at("x", 0, 64, 'D', true),
+                           set_xattr("x", "security.capability", 20, 'E'),
+                           truncate_name("x", 100, true),
+                           set_xattr("x", "security.capability", 20, 'F'), // and with the owner
+                           change_owner("x", 7, 8),
                            set_acl("x", false, 2),
                            change_mode("x", 0640),
                            set_xattr("x", "user.e", 9000, 'i'),
@@ -206,6 +224,8 @@ void mapped(Explorer &explorer) {
                  // Holes are filled, tails zeroed in place.
                  truncate_to("m", 60'000), while_mapped("m", write_at("m", 50'000, 64, 'g')),
                  while_mapped("m", truncate_to("m", 5'000)), while_mapped("m", truncate_to("m", 30'000)),
+                 while_mapped("m", allocate("m", FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, 3'000, 9'000)),
+                 while_mapped("m", allocate("m", FALLOC_FL_ZERO_RANGE, 14'000, 6'000)),
                  while_mapped("m", write_at("m", 35'000, 100, 'h')), write_at("m", 100, 64, 'i'), unlink_name("m"),
                  // Blocks of a clone part before they are mapped.
                  clone_range("n", 0, "n", 12288, 8192), while_mapped("n", write_at("n", 100, 64, 'p')),
