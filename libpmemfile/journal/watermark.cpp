@@ -83,7 +83,7 @@ void flush_homes(Thread &thread, Exempt *exempt) BASE_REQUIRES(thread.pool->segm
 // Between steps 1 and 2, with fences around it. Entries of another watermark mean nothing.
 void store_exempt(Thread &thread, const Exempt &exempt) BASE_REQUIRES(thread.pool->segment->raise_lock) {
     Pool &pool = *thread.pool;
-    const Lsn w = pool.segment->raise_candidate.load();
+    const Lsn w = thread.pool->segment->raise_candidate.load();
     for (uint64_t ring = 0; ring < pool.superblock().ring_count; ring++) {
         if (exempt.lsn[ring] == 0 || is_seeded(SeededFault::exempt_records_forgotten))
             continue;
