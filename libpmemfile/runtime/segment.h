@@ -37,6 +37,7 @@ constexpr unsigned max_claims = 64;       // block runs claimed by one call step
 constexpr unsigned max_held_locks = 16;   // robust locks of one thread at a time
 constexpr unsigned max_transactions = 32; // open at a time
 constexpr unsigned max_transaction_claims = 2048;
+constexpr unsigned watch_words = 64;            // a bit for each inode that hashes there
 constexpr Lsn lsn_idle = ~Lsn{0};
 
 // A lock that survives the death of its holder: 0 = free, else the thread
@@ -214,6 +215,10 @@ struct Segment {
     std::atomic<uint32_t> raise_phase BASE_GUARDED_BY(raise_lock);
     std::atomic<Lsn> raise_candidate BASE_GUARDED_BY(raise_lock);
     std::atomic<Lsn> durable_watermark;
+
+    // Who is watched (the shim's notify/mirror.h). 0: nobody; else it grows with each watch.
+    alignas(64) std::atomic<uint32_t> watch_generation;
+    std::atomic<uint64_t> watched[watch_words];
 
     template <typename T> T *table(uint64_t offset) {
         return reinterpret_cast<T *>(reinterpret_cast<std::byte *>(this) + offset);

@@ -27,19 +27,26 @@ namespace {
 
 constexpr size_t max_transfer_bytes = 0x7ffff000;
 
-std::atomic<int> null_descriptor = -1; // of ours
+// Devices that complete a request as it is wanted; descriptors of ours, -1: not open yet.
+struct Device {
+    const char *path;
+    std::atomic<int> descriptor = -1;
+};
+constinit Device null_device{"/dev/null"}; // a write of n bytes moves n
+constinit Device full_device{"/dev/full"}; // a write is ENOSPC
+constinit Device zero_device{"/dev/zero"}; // a read to nowhere is EFAULT
 
-Result<int> open_null() {
-    int known = null_descriptor.load();
+Result<int> open_device(Device &device) {
+    int known = device.descriptor.load();
     if (known >= 0)
         return known;
-    const long opened = base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long("/dev/null"), O_RDWR | O_CLOEXEC);
+    const long opened = base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(device.path), O_RDWR | O_CLOEXEC);
     if (base::is_error(opened))
         return error(EAGAIN);
     const long own = descriptor_adopt_own(static_cast<int>(opened));
     if (base::is_error(own))
         return error(EAGAIN);
-    if (!null_descriptor.compare_exchange_strong(known, static_cast<int>(own)))
+    if (!device.descriptor.compare_exchange_strong(known, static_cast<int>(own)))
         return known; // another thread was first; this one stays open, and protected
     return static_cast<int>(own);
 }
@@ -66,15 +73,43 @@ Result<UserBuffers> vectors_of(ThreadContext &context, const struct iocb &reques
     return UserBuffers{context.vectors, static_cast<unsigned>(request.aio_nbytes)};
 }
 
-// What the request asks for, done. An error is one that Linux would let io_submit or the completion say.
-Result<size_t> act(ThreadContext &context, const OpenArgument &open, const struct iocb &request) {
+// Who watches the file is told.
+const Result<size_t> &told_moved(ThreadContext &context, const OpenArgument &open, Event event,
+                                 const Result<size_t> &moved) {
+    if (moved.ok())
+        told(context, open, event, static_cast<long>(*moved));
+    return moved;
+}
+
+// What became of a request.
+struct Outcome {
+    Device *device = &null_device; // that completes it
+    size_t moved_bytes = 0;
+};
+
+// What Linux lets the completion say, and not io_submit: what the file system answers.
+Result<Outcome> outcome_of(const Result<size_t> &moved) {
+    if (moved.ok())
+        return Outcome{&null_device, *moved};
+    switch (moved.error().number()) {
+    case ENOSPC:
+        return Outcome{&full_device, 1};
+    case EFAULT:
+        return Outcome{&zero_device, 1};
+    default:
+        return moved.error();
+    }
+}
+
+// What the request asks for, done. An error is io_submit's.
+Result<Outcome> act(ThreadContext &context, const OpenArgument &open, const struct iocb &request) {
     if (request.aio_reserved2 != 0)
         return error(EINVAL);
     switch (request.aio_lio_opcode) {
     case IOCB_CMD_FSYNC:
     case IOCB_CMD_FDSYNC: {
         BASE_TRY(inode_of_open(open, false));
-        return size_t{0}; // durable already
+        return Outcome{}; // durable already
     }
     case IOCB_CMD_PREAD:
     case IOCB_CMD_PREADV:
@@ -90,11 +125,14 @@ Result<size_t> act(ThreadContext &context, const OpenArgument &open, const struc
         return error(EINVAL);
     BASE_TRY_ASSIGN(const UserBuffers buffers, vectors_of(context, request));
     if (!writes)
-        return fs_pread(*open.thread, open.id, buffers, request.aio_offset, options);
+        return outcome_of(told_moved(context, open, Event::access,
+                                     fs_pread(*open.thread, open.id, buffers, request.aio_offset, options)));
     const uint64_t limit = file_size_limit();
     const long done = limited_write(
         kernel_result(fs_pwrite(*open.thread, open.id, buffers, request.aio_offset, limit, options)), limit);
-    return base::is_error(done) ? Result<size_t>(error(static_cast<int>(-done))) : Result<size_t>(done);
+    return outcome_of(told_moved(context, open, Event::modify,
+                                 base::is_error(done) ? Result<size_t>(error(static_cast<int>(-done)))
+                                                      : Result<size_t>(static_cast<size_t>(done))));
 }
 
 // Submits the one request at `user`. 1, or -errno.
@@ -108,21 +146,24 @@ long submit(Request &call, struct iocb *user) {
         return kernel_result(Status(open.error()));
     if (open->thread == nullptr || request.aio_lio_opcode == IOCB_CMD_POLL)
         return base::raw_syscall(SYS_io_submit, call.args[0], 1, list);
-    const Result<int> null = open_null();
-    if (!null.ok())
+    if (const Result<int> null = open_device(null_device); !null.ok()) // before anything is done
         return kernel_result(null);
-    const Result<size_t> done = act(call.context, *open, request);
+    const Result<Outcome> done = act(call.context, *open, request);
     if (!done.ok())
-        return kernel_result(done);
+        return kernel_result(Status(done.error()));
+    const Result<int> device = open_device(*done->device);
+    if (!device.ok())
+        return kernel_result(device);
+    const bool is_bad_memory = done->device == &zero_device;
     struct iocb changed = request;
-    changed.aio_fildes = static_cast<uint32_t>(*null);
-    changed.aio_lio_opcode = IOCB_CMD_PWRITE;
+    changed.aio_fildes = static_cast<uint32_t>(*device);
+    changed.aio_lio_opcode = is_bad_memory ? IOCB_CMD_PREAD : IOCB_CMD_PWRITE;
     changed.aio_rw_flags = 0;
     changed.aio_reqprio = 0;
     changed.aio_flags &= ~static_cast<uint32_t>(IOCB_FLAG_IOPRIO);
     changed.aio_offset = 0;
-    changed.aio_buf = reinterpret_cast<uint64_t>(call.context.buffer); // not looked at
-    changed.aio_nbytes = *done;
+    changed.aio_buf = is_bad_memory ? 0 : reinterpret_cast<uint64_t>(call.context.buffer); // not looked at
+    changed.aio_nbytes = done->moved_bytes;
     if (!copy_out(user, &changed, sizeof changed).ok())
         return -EFAULT;
     const long result = base::raw_syscall(SYS_io_submit, call.args[0], 1, list);

@@ -18,29 +18,18 @@ using namespace pmemfile;
 
 namespace {
 
-// Applies `change(thread, inode)` to what the path leads to.
-template <typename Change> long change_path(Request &request, const PathArgument &argument, Change change) {
-    return serve_path(request, argument, [&](Thread &thread, const Route &route) -> Result<long> {
-        if (is_magic_link(route) && !argument.follow_last)
-            return pass_to_kernel;
-        BASE_TRY_ASSIGN(InodeHandle inode, inode_of_route(thread, route, argument.follow_last));
-        BASE_TRY(change(thread, inode));
-        return 0L;
-    });
-}
-
 bool path_is_empty(const Request &request, int index) {
     char first = 1;
     return copy_in(&first, reinterpret_cast<void *>(request.args[index]), 1).ok() && first == 0;
 }
 
 // A *at call whose flags may say AT_EMPTY_PATH and AT_SYMLINK_NOFOLLOW.
-template <typename Change> long change_at(Request &request, int flags, Change change) {
+template <typename Change> long change_at(Request &request, int flags, const Event *event, Change change) {
     constexpr int known = AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW;
     if ((flags & AT_EMPTY_PATH) != 0 && static_cast<int>(request.args[0]) != AT_FDCWD && path_is_empty(request, 1))
-        return serve_descriptor(request, true, change);
+        return change_descriptor(request, true, event, change);
     PathArgument argument{0, 1, (flags & AT_SYMLINK_NOFOLLOW) == 0};
-    return change_path(request, argument, [&](Thread &thread, InodeHandle inode) -> Status {
+    return change_inode(request, argument, event, [&](Thread &thread, InodeHandle inode) -> Status {
         if ((flags & ~known) != 0)
             return error(EINVAL);
         return change(thread, inode);
@@ -93,6 +82,20 @@ Status read_times(struct timespec times[2], long user, TimeForm form) {
     return {};
 }
 
+// What setting these times is, to who watches. Null: none of them is set.
+const Event *times_event(long user, TimeForm form) {
+    static constexpr Event access = Event::access;
+    static constexpr Event modify = Event::modify;
+    struct timespec times[2];
+    if (!read_times(times, user, form).ok())
+        return nullptr;
+    const bool sets_access = times[0].tv_nsec != UTIME_OMIT;
+    const bool sets_modify = times[1].tv_nsec != UTIME_OMIT;
+    if (sets_access && sets_modify)
+        return &event_attributes;
+    return sets_access ? &access : sets_modify ? &modify : nullptr;
+}
+
 auto set_times(long user, TimeForm form) {
     return [user, form](Thread &thread, InodeHandle inode) -> Status {
         struct timespec times[2];
@@ -104,57 +107,65 @@ auto set_times(long user, TimeForm form) {
 } // namespace
 
 long serve_chmod(Request &request) {
-    return change_path(request, {-1, 0}, chmod_to(request.args[1]));
+    return change_inode(request, {-1, 0}, &event_attributes, chmod_to(request.args[1]));
 }
 long serve_fchmod(Request &request) {
-    return serve_descriptor(request, false, chmod_to(request.args[1]));
+    return change_descriptor(request, false, &event_attributes, chmod_to(request.args[1]));
 }
 long serve_fchmodat(Request &request) {
-    return change_path(request, {0, 1}, chmod_to(request.args[2]));
+    return change_inode(request, {0, 1}, &event_attributes, chmod_to(request.args[2]));
 }
 long serve_fchmodat2(Request &request) {
     long mode = request.args[2];
-    return change_at(request, static_cast<int>(request.args[3]), [mode](Thread &thread, InodeHandle inode) -> Status {
-        // The mode of a symlink cannot change, as on the kernel's own filesystems.
-        BASE_TRY_ASSIGN(Attributes attributes, fs_attributes(thread, inode));
-        if (S_ISLNK(attributes.mode))
-            return error(EOPNOTSUPP);
-        return chmod_to(mode)(thread, inode);
-    });
+    return change_at(request, static_cast<int>(request.args[3]), &event_attributes,
+                     [mode](Thread &thread, InodeHandle inode) -> Status {
+                         // The mode of a symlink cannot change, as on the kernel's own filesystems.
+                         BASE_TRY_ASSIGN(Attributes attributes, fs_attributes(thread, inode));
+                         if (S_ISLNK(attributes.mode))
+                             return error(EOPNOTSUPP);
+                         return chmod_to(mode)(thread, inode);
+                     });
 }
 
 long serve_chown(Request &request) {
-    return change_path(request, {-1, 0}, chown_to(request.args[1], request.args[2]));
+    return change_inode(request, {-1, 0}, &event_attributes, chown_to(request.args[1], request.args[2]));
 }
 long serve_lchown(Request &request) {
-    return change_path(request, {-1, 0, false}, chown_to(request.args[1], request.args[2]));
+    return change_inode(request, {-1, 0, false}, &event_attributes, chown_to(request.args[1], request.args[2]));
 }
 long serve_fchown(Request &request) {
-    return serve_descriptor(request, false, chown_to(request.args[1], request.args[2]));
+    return change_descriptor(request, false, &event_attributes, chown_to(request.args[1], request.args[2]));
 }
 long serve_fchownat(Request &request) {
-    return change_at(request, static_cast<int>(request.args[4]), chown_to(request.args[2], request.args[3]));
+    return change_at(request, static_cast<int>(request.args[4]), &event_attributes,
+                     chown_to(request.args[2], request.args[3]));
 }
 
 long serve_utime(Request &request) {
-    return change_path(request, {-1, 0}, set_times(request.args[1], TimeForm::utimbuf));
+    return change_inode(request, {-1, 0}, times_event(request.args[1], TimeForm::utimbuf),
+                        set_times(request.args[1], TimeForm::utimbuf));
 }
 long serve_utimes(Request &request) {
-    return change_path(request, {-1, 0}, set_times(request.args[1], TimeForm::timeval));
+    return change_inode(request, {-1, 0}, times_event(request.args[1], TimeForm::timeval),
+                        set_times(request.args[1], TimeForm::timeval));
 }
 long serve_futimesat(Request &request) {
     if (request.args[1] == 0)
-        return serve_descriptor(request, false, set_times(request.args[2], TimeForm::timeval));
-    return change_path(request, {0, 1}, set_times(request.args[2], TimeForm::timeval));
+        return change_descriptor(request, false, times_event(request.args[2], TimeForm::timeval),
+                                 set_times(request.args[2], TimeForm::timeval));
+    return change_inode(request, {0, 1}, times_event(request.args[2], TimeForm::timeval),
+                        set_times(request.args[2], TimeForm::timeval));
 }
 long serve_utimensat(Request &request) {
     // A null path is futimens.
     if (request.args[1] == 0) {
         if (static_cast<int>(request.args[0]) == AT_FDCWD)
             return pass_to_kernel; // EFAULT
-        return serve_descriptor(request, false, set_times(request.args[2], TimeForm::timespec));
+        return change_descriptor(request, false, times_event(request.args[2], TimeForm::timespec),
+                                 set_times(request.args[2], TimeForm::timespec));
     }
-    return change_at(request, static_cast<int>(request.args[3]), set_times(request.args[2], TimeForm::timespec));
+    return change_at(request, static_cast<int>(request.args[3]), times_event(request.args[2], TimeForm::timespec),
+                     set_times(request.args[2], TimeForm::timespec));
 }
 
 long serve_truncate(Request &request) {
@@ -169,8 +180,13 @@ long serve_truncate(Request &request) {
                 fs_access(thread, inode, W_OK, false).ok())
                 return limited_write(-EFBIG, file_size_limit());
         }
+        const NoticedName name =
+            route.where == Where::descriptor ? NoticedName() : notice_name(thread, route.at(walk_follow_last));
         BASE_TRY(fs_truncate(thread, inode, size_bytes, true));
         mapping_file_cut(mapping_caller(request.context), route.mount, inode.number);
+        tell_name(thread, name, Event::modify);
+        if (route.where == Where::descriptor)
+            tell_open_file(request.context, thread, route.mount, route.id, Event::modify);
         return 0L;
     });
 }

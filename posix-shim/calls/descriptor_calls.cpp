@@ -118,12 +118,7 @@ long serve_close_range(Request &request) {
     if ((flags & CLOSE_RANGE_CLOEXEC) != 0 || first > last)
         return pass_to_kernel; // ours are close-on-exec already
     for (;;) {
-        int next = INT32_MAX;
-        for (int i = 0; i < descriptor_own_count(); i++) {
-            int own = descriptor_own_at(i);
-            if (own >= 0 && static_cast<unsigned>(own) >= first && static_cast<unsigned>(own) <= last)
-                next = std::min(next, own);
-        }
+        const int next = descriptor_next_own(first, last);
         if (next == INT32_MAX)
             return close_piece(request, first, last, flags);
         if (static_cast<unsigned>(next) > first) {

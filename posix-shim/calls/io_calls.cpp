@@ -30,8 +30,8 @@ constexpr size_t max_transfer_bytes = 0x7ffff000;
 
 enum class Direction : uint8_t { read, write };
 
-long transfer(const OpenArgument &open, Direction direction, const UserBuffers &buffers, bool positional,
-              int64_t offset_bytes, unsigned options = 0) {
+long move(const OpenArgument &open, Direction direction, const UserBuffers &buffers, bool positional,
+          int64_t offset_bytes, unsigned options) {
     if (positional && offset_bytes < 0)
         return -EINVAL;
     if (direction == Direction::read)
@@ -44,6 +44,12 @@ long transfer(const OpenArgument &open, Direction direction, const UserBuffers &
                          limit);
 }
 
+long transfer(Request &request, const OpenArgument &open, Direction direction, const UserBuffers &buffers,
+              bool positional, int64_t offset_bytes, unsigned options = 0) {
+    return told(request.context, open, direction == Direction::read ? Event::access : Event::modify,
+                move(open, direction, buffers, positional, offset_bytes, options));
+}
+
 long serve_flat(Request &request, Direction direction, bool positional) {
     Result<OpenArgument> open = open_argument(request, 0);
     if (!open.ok())
@@ -52,7 +58,7 @@ long serve_flat(Request &request, Direction direction, bool positional) {
         return pass_to_kernel;
     struct iovec vector = {reinterpret_cast<void *>(request.args[1]),
                            std::min(static_cast<size_t>(request.args[2]), max_transfer_bytes)};
-    return transfer(*open, direction, {&vector, 1}, positional, request.args[3]);
+    return transfer(request, *open, direction, {&vector, 1}, positional, request.args[3]);
 }
 
 // Offset -1 means "at the file position" for the v2 calls.
@@ -85,7 +91,8 @@ long serve_vector(Request &request, Direction direction, bool positional, bool w
         if (offset_bytes == -1)
             positional = false;
     }
-    return transfer(*open, direction, {vectors, static_cast<unsigned>(count)}, positional, offset_bytes, options);
+    return transfer(request, *open, direction, {vectors, static_cast<unsigned>(count)}, positional, offset_bytes,
+                    options);
 }
 
 // The offset of a copy: behind the pointer in register `index`; null there: the shared one.
@@ -118,6 +125,8 @@ Result<long> copy_in_pool(Request &request, const OpenArgument &from, const Open
         limited_write(kernel_result(fs_copy_range(*from.thread, from.id, from_offset.pointer(), to.id,
                                                   to_offset.pointer(), static_cast<size_t>(request.args[4]), limit)),
                       limit);
+    told(request.context, from, Event::access, done);
+    told(request.context, to, Event::modify, done);
     if (done > 0) {
         BASE_TRY(from_offset.write_back());
         BASE_TRY(to_offset.write_back());
@@ -226,9 +235,14 @@ long clone_into(Request &request, const OpenArgument &to) {
     if (from->mount != to.mount)
         return -EXDEV;
     const uint64_t limit = file_size_limit();
-    return limited_write(kernel_result(fs_clone_range(*to.thread, from->id, range.src_offset, to.id, range.dest_offset,
-                                                      range.src_length, limit)),
-                         limit);
+    const long done = limited_write(kernel_result(fs_clone_range(*to.thread, from->id, range.src_offset, to.id,
+                                                                 range.dest_offset, range.src_length, limit)),
+                                    limit);
+    if (!base::is_error(done)) {
+        tell_open_file(request.context, *from->thread, from->mount, from->id, Event::access);
+        tell_open_file(request.context, *to.thread, to.mount, to.id, Event::modify);
+    }
+    return done;
 }
 
 long serve_lseek(Request &request) {
@@ -240,8 +254,11 @@ long serve_lseek(Request &request) {
 long serve_getdents64(Request &request) {
     return on_open_file(request, [&](const OpenArgument &open) {
         auto size_bytes = static_cast<unsigned>(request.args[2]);
-        return kernel_result(
-            fs_getdents64(*open.thread, open.id, reinterpret_cast<void *>(request.args[1]), size_bytes));
+        const long length =
+            kernel_result(fs_getdents64(*open.thread, open.id, reinterpret_cast<void *>(request.args[1]), size_bytes));
+        if (!base::is_error(length))
+            tell_open_file(request.context, *open.thread, open.mount, open.id, Event::access);
+        return length;
     });
 }
 
@@ -277,6 +294,8 @@ long serve_ftruncate(Request &request) {
         base::Result<InodeNumber> inode = inode_of_open(open, true);
         if (done.ok() && inode.ok())
             mapping_file_cut(mapping_caller(request.context), open.mount, *inode);
+        if (done.ok())
+            tell_open_file(request.context, *open.thread, open.mount, open.id, Event::modify);
         return kernel_result(done);
     });
 }
@@ -288,8 +307,11 @@ long serve_fallocate(Request &request) {
         if (may_grow && request.args[2] >= 0 && request.args[3] > 0 &&
             !__builtin_add_overflow(request.args[2], request.args[3], &end_bytes) && is_too_long(open, end_bytes))
             return limited_write(-EFBIG, file_size_limit());
-        return kernel_result(
+        const long done = kernel_result(
             fs_fallocate(*open.thread, open.id, static_cast<int>(request.args[1]), request.args[2], request.args[3]));
+        if (!base::is_error(done))
+            tell_open_file(request.context, *open.thread, open.mount, open.id, Event::modify);
+        return done;
     });
 }
 

@@ -32,9 +32,16 @@ long change_name(Request &request, const PathArgument &argument, int magic_errno
     });
 }
 
+NoticedName notice_new(Thread &thread, const At &at) {
+    return notice_name(thread, {at.start, at.path, at.flags | walk_create});
+}
+
 long mkdir_form(Request &request, PathArgument argument, long mode) {
-    return change_name(request, argument, EEXIST, [mode](Thread &thread, const At &at) {
-        return fs_mkdir(thread, at, static_cast<mode_t>(mode));
+    return change_name(request, argument, EEXIST, [mode](Thread &thread, const At &at) -> Status {
+        const NoticedName name = notice_new(thread, at);
+        BASE_TRY(fs_mkdir(thread, at, static_cast<mode_t>(mode)));
+        tell_created(thread, name, true);
+        return Status();
     });
 }
 
@@ -48,15 +55,21 @@ long mknod_form(Request &request, PathArgument argument, long mode_register, lon
         if (is_device && !(type == S_IFCHR && device == 0) && // a whiteout, which anybody may make
             (thread.credentials->capabilities >> CAP_MKNOD & 1) == 0)
             return error(EPERM);
+        const NoticedName name = notice_new(thread, at);
         BASE_TRY(fs_mknod(thread, at, type == 0 ? mode | S_IFREG : mode, static_cast<uint64_t>(device)));
+        tell_created(thread, name, false);
         return {};
     });
 }
 
 long unlink_form(Request &request, int dirfd_index, int path_index, bool directory) {
-    return change_name(request, {dirfd_index, path_index, false}, EPERM, [directory](Thread &thread, const At &at) {
-        return directory ? fs_rmdir(thread, at) : fs_unlink(thread, at);
-    });
+    return change_name(request, {dirfd_index, path_index, false}, EPERM,
+                       [directory](Thread &thread, const At &at) -> Status {
+                           const NoticedName name = notice_name(thread, at);
+                           BASE_TRY(directory ? fs_rmdir(thread, at) : fs_unlink(thread, at));
+                           tell_removed(thread, name);
+                           return {};
+                       });
 }
 
 // The target is read before the path: both go through one scratch buffer each.
@@ -71,7 +84,10 @@ long symlink_form(Request &request, PathArgument argument, long user_target) {
     char *kept = target + 2 * path_max_bytes;
     __builtin_memmove(kept, target, *length);
     return change_name(request, argument, EEXIST, [&](Thread &thread, const At &at) -> Status {
-        return fs_symlink(thread, {kept, *length}, at);
+        const NoticedName name = notice_new(thread, at);
+        BASE_TRY(fs_symlink(thread, {kept, *length}, at));
+        tell_created(thread, name, false);
+        return {};
     });
 }
 
@@ -139,7 +155,10 @@ Result<long> rename_in_pool(Request &request, Thread &thread, const Route &from,
     if (from.where == Where::descriptor)
         return error(EXDEV);
     unsigned flags = request.number == SYS_renameat2 ? static_cast<unsigned>(request.args[4]) : 0;
+    const NoticedName from_name = notice_name(thread, from.at(0));
+    const NoticedName to_name = notice_new(thread, to.at(0));
     BASE_TRY(fs_rename(thread, from.at(0), to.at(0), flags));
+    tell_renamed(thread, from_name, to_name, flags);
     return 0L;
 }
 
@@ -148,7 +167,9 @@ Result<long> link_in_pool(Request &request, Thread &thread, const Route &from, c
     if ((flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) != 0)
         return error(EINVAL);
     BASE_TRY_ASSIGN(InodeHandle inode, inode_of_route(thread, from, (flags & AT_SYMLINK_FOLLOW) != 0));
+    const NoticedName name = notice_new(thread, to.at(0));
     BASE_TRY(fs_link(thread, inode, to.at(0)));
+    tell_linked(thread, inode.number, name);
     return 0L;
 }
 
@@ -167,7 +188,11 @@ long link_descriptor(Request &request, const PathArgument &to_argument) {
     Result<InodeNumber> inode = inode_of_open(*open, true);
     if (!inode.ok())
         return kernel_result(Status(inode.error()));
-    return kernel_result(fs_link(*open->thread, *inode, to->at(0)));
+    const NoticedName name = notice_new(*open->thread, to->at(0));
+    const Status linked = fs_link(*open->thread, *inode, to->at(0));
+    if (linked.ok())
+        tell_linked(*open->thread, *inode, name);
+    return kernel_result(linked);
 }
 
 } // namespace

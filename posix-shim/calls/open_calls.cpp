@@ -48,6 +48,7 @@ Result<long> open_special(Request &request, const PathArgument &argument, Thread
 Result<long> open_in_pool(Request &request, const PathArgument &argument, Thread &thread, const Route &route, int flags,
                           mode_t mode, unsigned walk) {
     Result<OpenFileId> id = error(EINVAL);
+    NoticedName name;
     if (route.where == Where::descriptor) {
         // Reopening /proc/self/fd/N: a description of its own for the same inode.
         if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
@@ -60,6 +61,10 @@ Result<long> open_in_pool(Request &request, const PathArgument &argument, Thread
         if (Result<OpenFile *> again = error(EBADF); id.ok() && (again = open_file_get(thread, *id)).ok())
             (*again)->parent.store(file->parent.load());
     } else {
+        const bool creates = (flags & O_CREAT) != 0;
+        const bool follows = (flags & O_NOFOLLOW) == 0 && (!creates || (flags & O_EXCL) == 0);
+        name = notice_name(thread, route.at(walk | (creates ? unsigned{walk_create} : 0u) |
+                                            (follows ? unsigned{walk_follow_last} : 0u)));
         id = fs_open(thread, route.at(walk), flags, mode);
     }
     if (!id.ok() && id.error().number() == ENXIO)
@@ -68,6 +73,13 @@ Result<long> open_in_pool(Request &request, const PathArgument &argument, Thread
     if ((flags & (O_TRUNC | O_PATH)) == O_TRUNC) {
         BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, *id));
         mapping_file_cut(mapping_caller(request.context), route.mount, file->inode.load());
+    }
+    if (route.where == Where::descriptor)
+        tell_reopened(request.context, thread, route.mount, *id);
+    if (name.is_noticed && (flags & unnamed_flag) == 0) {
+        if (name.inode == 0)
+            tell_created(thread, name, false);
+        tell_opened(request.context, thread, route.mount, *id, name, flags);
     }
     return open_descriptor(request.context, thread, route.mount, *id, flags);
 }

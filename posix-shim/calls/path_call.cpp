@@ -62,8 +62,10 @@ Status copy_in(void *to, const void *user, size_t size_bytes) {
 
 long open_descriptor(ThreadContext &context, Thread &thread, unsigned mount, OpenFileId id, int flags) {
     const long descriptor = descriptor_open(context, mount, id, flags);
-    if (base::is_error(descriptor))
+    if (base::is_error(descriptor)) {
         fs_close(thread, id, false);
+        companion_close(mount, id);
+    }
     return descriptor;
 }
 

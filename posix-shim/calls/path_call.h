@@ -4,6 +4,7 @@
 
 #include "base/raw_syscall.h"
 #include "posix-shim/calls/handler.h"
+#include "posix-shim/notify/events.h"
 #include "posix-shim/paths/route.h"
 
 #include <cerrno>
@@ -98,6 +99,47 @@ template <typename Serve> long serve_descriptor(Request &request, bool allow_pat
         return kernel_result(base::Status(inode.error()));
     return kernel_result(serve(*open->thread, *inode));
 }
+
+// Who watches the file is told, when something was moved. Gives `result` on.
+inline long told(ThreadContext &context, const OpenArgument &open, Event event, long result) {
+    if (result > 0)
+        tell_open_file(context, *open.thread, open.mount, open.id, event);
+    return result;
+}
+
+// Serves a call that changes the inode a path leads to: `change(thread, inode)` gives a Status or a Result<long>. Who
+// watches it is told of `event`, if there is one.
+template <typename Change>
+long change_inode(Request &request, const PathArgument &argument, const Event *event, Change change) {
+    return serve_path(request, argument, [&](pmemfile::Thread &thread, const Route &route) -> base::Result<long> {
+        if (is_magic_link(route) && !argument.follow_last)
+            return pass_to_kernel;
+        const NoticedName name =
+            event == nullptr || route.where == Where::descriptor
+                ? NoticedName()
+                : notice_name(thread, route.at(argument.follow_last ? pmemfile::walk_follow_last : 0u));
+        BASE_TRY_ASSIGN(pmemfile::InodeHandle inode, inode_of_route(thread, route, argument.follow_last));
+        const long done = kernel_result(change(thread, inode));
+        if (event == nullptr || base::is_error(done))
+            return done;
+        if (route.where == Where::descriptor)
+            tell_open_file(request.context, thread, route.mount, route.id, *event);
+        else
+            tell_name(thread, name, *event);
+        return done;
+    });
+}
+// The same of the descriptor in argument 0.
+template <typename Change>
+long change_descriptor(Request &request, bool allow_path, const Event *event, Change change) {
+    const long done = serve_descriptor(request, allow_path, change);
+    if (event == nullptr || done == pass_to_kernel || base::is_error(done))
+        return done;
+    if (const base::Result<OpenArgument> open = open_argument(request, 0); open.ok() && open->thread != nullptr)
+        tell_open_file(request.context, *open->thread, open->mount, open->id, *event);
+    return done;
+}
+constexpr Event event_attributes = Event::attributes;
 
 // Copies a structure to or from the application. EFAULT.
 base::Status copy_out(void *user, const void *from, size_t size_bytes);

@@ -1,4 +1,5 @@
 #include "posix-shim/calls/proc_tables.h"
+#include "posix-shim/paths/descriptor_path.h"
 
 #include "base/decimal.h"
 #include "base/raw_syscall.h"
@@ -88,10 +89,8 @@ public:
         flush();
         if (failure_ != 0 || descriptor_ < 0)
             return descriptor_ < 0 ? descriptor_ : failure_;
-        char link[40] = "/proc/self/fd/";
-        const base::Decimal number(static_cast<uint64_t>(descriptor_));
-        std::memcpy(link + std::strlen(link), number.text().data(), number.text().size()); // zeros behind it
-        return base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(link), O_RDONLY | (flags & O_CLOEXEC));
+        const DescriptorPath link(descriptor_);
+        return base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(link.text()), O_RDONLY | (flags & O_CLOEXEC));
     }
 
 private:

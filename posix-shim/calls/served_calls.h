@@ -47,6 +47,7 @@ long serve_getdents(Request &request);
 long serve_getdents64(Request &request);
 long serve_getxattr(Request &request);
 long serve_getxattrat(Request &request);
+long serve_inotify_add_watch(Request &request);
 long serve_io_submit(Request &request);
 long serve_io_uring_setup(Request &request);
 long serve_ioctl(Request &request);

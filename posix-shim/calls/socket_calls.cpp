@@ -98,6 +98,7 @@ Result<long> bind_in_pool(Request &request, Thread &thread, const Route &route, 
         return error(static_cast<int>(-known));
     if (!S_ISSOCK(status.st_mode))
         return error(ENOTSOCK);
+    const NoticedName name = notice_name(thread, route.at(walk_create));
     const Result<InodeNumber> made = fs_mknod(thread, route.at(0), S_IFSOCK | 0777, 0);
     if (!made.ok())
         return error(made.error().number() == EEXIST ? EADDRINUSE : made.error().number());
@@ -118,6 +119,8 @@ Result<long> bind_in_pool(Request &request, Thread &thread, const Route &route, 
     }
     if (base::is_error(result))
         (void)fs_unlink(thread, route.at(0)).ok();
+    else
+        tell_created(thread, name, false);
     return result;
 }
 

@@ -50,6 +50,13 @@ void unread(const Side &side, int64_t size_bytes) {
         (void)fs_seek(*side.open.thread, side.open.id, -size_bytes, SEEK_CUR).ok();
 }
 
+void tell_moved(ThreadContext &context, const OpenArgument &in, const OpenArgument &out, long moved) {
+    if (in.thread != nullptr)
+        told(context, in, Event::access, moved);
+    if (out.thread != nullptr)
+        told(context, out, Event::modify, moved);
+}
+
 // The offset of a file's side: the application's, or the shared one.
 struct FileOffset {
     bool is_given = false;
@@ -188,6 +195,7 @@ long serve_sendfile(Request &request) {
         if (written < length)
             break;
     }
+    tell_moved(request.context, in.open, out.open, moved);
     if (positional)
         if (Status copied = copy_out(user_offset, &offset_bytes, sizeof(offset_bytes)); !copied.ok())
             return kernel_result(copied);
@@ -234,6 +242,7 @@ long serve_splice(Request &request) {
         return 0;
     const long moved = reads_file ? file_to_pipe(request.context, file, offset, pipe, wanted, flags)
                                   : pipe_to_file(request.context, pipe, file, offset, wanted, flags);
+    tell_moved(request.context, *in, *out, moved);
     if (moved > 0)
         if (Status given = offset.give(user_offset, moved); !given.ok())
             return kernel_result(given);

@@ -73,17 +73,8 @@ auto remove_by(Request &request, const Arguments &arguments) {
     };
 }
 
-template <typename Serve> long by_path(Request &request, const PathArgument &argument, Serve serve) {
-    return serve_path(request, argument, [&](Thread &thread, const Route &route) -> Result<long> {
-        if (is_magic_link(route) && !argument.follow_last)
-            return pass_to_kernel;
-        BASE_TRY_ASSIGN(InodeHandle inode, inode_of_route(thread, route, argument.follow_last));
-        return serve(thread, inode);
-    });
-}
-
 // (directory, path, flags, ...): "" with AT_EMPTY_PATH is the descriptor itself.
-template <typename Serve> long by_at(Request &request, Serve serve) {
+template <typename Serve> long by_at(Request &request, const Event *event, Serve serve) {
     constexpr long known = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH;
     const long flags = static_cast<unsigned>(request.args[2]);
     if ((flags & ~known) != 0)
@@ -92,8 +83,8 @@ template <typename Serve> long by_at(Request &request, Serve serve) {
     const bool is_empty = request.args[1] == 0 ||
                           (copy_in(&first, reinterpret_cast<const void *>(request.args[1]), 1).ok() && first == 0);
     if (is_empty && (flags & AT_EMPTY_PATH) != 0 && static_cast<int>(request.args[0]) != AT_FDCWD)
-        return serve_descriptor(request, true, serve);
-    return by_path(request, {0, 1, (flags & AT_SYMLINK_NOFOLLOW) == 0}, serve);
+        return change_descriptor(request, true, event, serve);
+    return change_inode(request, {0, 1, (flags & AT_SYMLINK_NOFOLLOW) == 0}, event, serve);
 }
 
 // struct xattr_args of the at-calls (linux/xattr.h of 6.13).
@@ -104,8 +95,8 @@ struct XattrArguments {
 };
 
 // Reads them when the call is ours, then does `make(arguments)(thread, inode)`.
-template <typename Make> long by_at_with_value(Request &request, Make make) {
-    return by_at(request, [&](Thread &thread, InodeHandle inode) -> Result<long> {
+template <typename Make> long by_at_with_value(Request &request, const Event *event, Make make) {
+    return by_at(request, event, [&](Thread &thread, InodeHandle inode) -> Result<long> {
         XattrArguments user;
         if (request.args[5] < static_cast<long>(sizeof(user)))
             return error(EINVAL);
@@ -137,29 +128,30 @@ constexpr PathArgument itself{-1, 0, false};
 } // namespace
 
 long serve_setxattr(Request &request) {
-    return by_path(request, followed, set_by(request, set_arguments(request)));
+    return change_inode(request, followed, &event_attributes, set_by(request, set_arguments(request)));
 }
 long serve_lsetxattr(Request &request) {
-    return by_path(request, itself, set_by(request, set_arguments(request)));
+    return change_inode(request, itself, &event_attributes, set_by(request, set_arguments(request)));
 }
 long serve_fsetxattr(Request &request) {
-    return serve_descriptor(request, false, set_by(request, set_arguments(request)));
+    return change_descriptor(request, false, &event_attributes, set_by(request, set_arguments(request)));
 }
 long serve_setxattrat(Request &request) {
-    return by_at_with_value(request, [&](const Arguments &arguments) { return set_by(request, arguments); });
+    return by_at_with_value(request, &event_attributes,
+                            [&](const Arguments &arguments) { return set_by(request, arguments); });
 }
 
 long serve_getxattr(Request &request) {
-    return by_path(request, followed, get_by(request, get_arguments(request)));
+    return change_inode(request, followed, nullptr, get_by(request, get_arguments(request)));
 }
 long serve_lgetxattr(Request &request) {
-    return by_path(request, itself, get_by(request, get_arguments(request)));
+    return change_inode(request, itself, nullptr, get_by(request, get_arguments(request)));
 }
 long serve_fgetxattr(Request &request) {
     return serve_descriptor(request, false, get_by(request, get_arguments(request)));
 }
 long serve_getxattrat(Request &request) {
-    return by_at_with_value(request, [&](const Arguments &arguments) {
+    return by_at_with_value(request, nullptr, [&](const Arguments &arguments) {
         return [&request, arguments](Thread &thread, InodeHandle inode) -> Result<long> {
             if (arguments.flags != 0)
                 return error(EINVAL);
@@ -169,29 +161,29 @@ long serve_getxattrat(Request &request) {
 }
 
 long serve_listxattr(Request &request) {
-    return by_path(request, followed, list_by(list_arguments(request)));
+    return change_inode(request, followed, nullptr, list_by(list_arguments(request)));
 }
 long serve_llistxattr(Request &request) {
-    return by_path(request, itself, list_by(list_arguments(request)));
+    return change_inode(request, itself, nullptr, list_by(list_arguments(request)));
 }
 long serve_flistxattr(Request &request) {
     return serve_descriptor(request, false, list_by(list_arguments(request)));
 }
 long serve_listxattrat(Request &request) {
-    return by_at(request, list_by({0, request.args[3], request.args[4], 0}));
+    return by_at(request, nullptr, list_by({0, request.args[3], request.args[4], 0}));
 }
 
 long serve_removexattr(Request &request) {
-    return by_path(request, followed, remove_by(request, remove_arguments(request)));
+    return change_inode(request, followed, &event_attributes, remove_by(request, remove_arguments(request)));
 }
 long serve_lremovexattr(Request &request) {
-    return by_path(request, itself, remove_by(request, remove_arguments(request)));
+    return change_inode(request, itself, &event_attributes, remove_by(request, remove_arguments(request)));
 }
 long serve_fremovexattr(Request &request) {
-    return serve_descriptor(request, false, remove_by(request, remove_arguments(request)));
+    return change_descriptor(request, false, &event_attributes, remove_by(request, remove_arguments(request)));
 }
 long serve_removexattrat(Request &request) {
-    return by_at(request, remove_by(request, {request.args[3], 0, 0, 0}));
+    return by_at(request, &event_attributes, remove_by(request, {request.args[3], 0, 0, 0}));
 }
 
 } // namespace shim

@@ -13,6 +13,7 @@
 #include "libpmemfile/runtime/advisory_lock.h"
 #include "posix-shim/descriptors/shared_token.h"
 #include "posix-shim/descriptors/token.h"
+#include "posix-shim/notify/companion.h"
 
 #include <cerrno>
 #include <cstring>
@@ -31,6 +32,7 @@ constinit std::atomic<uint32_t> references[max_mounts][pmemfile::max_open_files]
 constexpr int max_own_descriptors = 64;
 std::atomic<int> own_descriptors[max_own_descriptors];
 std::atomic<int> own_count;
+std::atomic<int> noted_count; // beside those
 
 std::atomic<uint32_t> &references_of(unsigned mount, OpenFileId id) {
     return references[mount][id % pmemfile::max_open_files];
@@ -58,6 +60,7 @@ void drop(ThreadContext &context, unsigned mount, OpenFileId id) {
         return; // stays referenced until the process ends
     if (references_of(mount, id).fetch_sub(1) == 1) {
         pmemfile::fs_close(**thread, id);
+        companion_close(mount, id);
         return;
     }
     base::Result<pmemfile::OpenFile *> file = pmemfile::open_file_get(**thread, id);
@@ -181,7 +184,7 @@ int descriptor_high_water() {
     return high_water.load();
 }
 
-void descriptor_scan(ThreadContext &context) {
+void descriptor_scan(ThreadContext &context, void (*of_host)(ThreadContext &, int)) {
     long directory =
         base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long("/proc/self/fd"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (base::is_error(directory))
@@ -198,27 +201,29 @@ void descriptor_scan(ThreadContext &context) {
             const char *digit = entry->d_name;
             for (; *digit >= '0' && *digit <= '9'; digit++)
                 number = number * 10 + (*digit - '0');
-            if (*digit == 0 && number != directory)
-                (void)descriptor_lookup(context, number).ok();
+            if (*digit != 0 || number == directory)
+                continue;
+            const base::Result<DescriptorWord> word = descriptor_lookup(context, number);
+            if (of_host != nullptr && word.ok() && *word == descriptor_host)
+                of_host(context, number);
         }
     }
     base::raw_syscall(SYS_close, directory);
 }
 
-long descriptor_adopt_own(int descriptor) {
+// As high as the limit lets: 64 numbers below it. (Above the soft limit the kernel gives none.)
+long descriptor_own_lowest() {
     struct rlimit limit;
-    long lowest = 1000;
-    if (!base::is_error(base::raw_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, base::as_long(&limit)))) {
-        // As high as the limit lets: 64 numbers below it. (Above the soft limit the kernel gives none.)
-        if (limit.rlim_cur < 1064)
-            lowest =
-                limit.rlim_cur > 2 * max_own_descriptors ? static_cast<long>(limit.rlim_cur) - max_own_descriptors : 0;
-        else
-            lowest =
-                static_cast<long>(limit.rlim_cur < descriptor_table_size ? limit.rlim_cur : descriptor_table_size) -
-                max_own_descriptors;
-    }
-    long moved = base::raw_syscall(SYS_fcntl, descriptor, F_DUPFD_CLOEXEC, lowest);
+    if (base::is_error(base::raw_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, base::as_long(&limit))))
+        return 1000;
+    if (limit.rlim_cur < 1064)
+        return limit.rlim_cur > 2 * max_own_descriptors ? static_cast<long>(limit.rlim_cur) - max_own_descriptors : 0;
+    return static_cast<long>(limit.rlim_cur < descriptor_table_size ? limit.rlim_cur : descriptor_table_size) -
+           max_own_descriptors;
+}
+
+long descriptor_adopt_own(int descriptor) {
+    long moved = base::raw_syscall(SYS_fcntl, descriptor, F_DUPFD_CLOEXEC, descriptor_own_lowest());
     if (base::is_error(moved))
         return moved;
     base::raw_syscall(SYS_close, descriptor);
@@ -261,18 +266,48 @@ void descriptor_prune(ThreadContext &context, unsigned mount, OpenFileId keep) {
 }
 
 bool descriptor_is_own(long descriptor) {
+    if (noted_count.load(std::memory_order_relaxed) > 0 && in_table(static_cast<int>(descriptor)) &&
+        descriptor_words[static_cast<int>(descriptor)].load() == descriptor_own)
+        return true;
     for (int i = 0; i < own_count.load(); i++)
         if (own_descriptors[i].load() == static_cast<int>(descriptor))
             return true;
     return false;
 }
 
-int descriptor_own_count() {
-    return own_count.load();
+int descriptor_next_own(unsigned first, unsigned last) {
+    int next = INT32_MAX;
+    for (int i = 0; i < own_count.load(); i++) {
+        const int own = own_descriptors[i].load();
+        if (own >= 0 && static_cast<unsigned>(own) >= first && static_cast<unsigned>(own) <= last && own < next)
+            next = own;
+    }
+    if (noted_count.load() <= 0)
+        return next;
+    const auto end = static_cast<unsigned>(high_water.load());
+    for (unsigned at = first; at <= last && at < end && static_cast<int>(at) < next; at++)
+        if (descriptor_words[at].load(std::memory_order_relaxed) == descriptor_own)
+            return static_cast<int>(at);
+    return next;
 }
 
-int descriptor_own_at(int index) {
-    return own_descriptors[index].load();
+void descriptor_note_own(int descriptor) {
+    if (!in_table(descriptor))
+        return;
+    raise_high_water(descriptor);
+    descriptor_words[descriptor].store(descriptor_own);
+    noted_count.fetch_add(1);
+}
+
+void descriptor_forget_own(int descriptor) {
+    if (!in_table(descriptor))
+        return;
+    descriptor_words[descriptor].store(descriptor_unknown);
+    noted_count.fetch_sub(1);
+}
+
+bool descriptor_refers(unsigned mount, OpenFileId id) {
+    return references_of(mount, id).load() != 0;
 }
 
 } // namespace shim

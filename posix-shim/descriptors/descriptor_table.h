@@ -69,8 +69,9 @@ void descriptor_closing_undo(ThreadContext &context, long descriptor, Descriptor
 // Numbers at and above were never remembered.
 int descriptor_high_water();
 
-// Whatever is open now becomes known (after exec: one pass over /proc/self/fd).
-void descriptor_scan(ThreadContext &context);
+// Whatever is open now becomes known (after exec: one pass over /proc/self/fd). `of_host`: called for what is the
+// host's; it may close it.
+void descriptor_scan(ThreadContext &context, void (*of_host)(ThreadContext &, int) = nullptr);
 
 // After exec and descriptor_scan: references of the former image to descriptions that no descriptor
 // stands for any more (close-on-exec) are given back, except `keep` (0: none).
@@ -82,8 +83,15 @@ long descriptor_adopt_own(int descriptor);
 // Protects one where it is, in place of `former` (-1: of none), which is closed already.
 void descriptor_protect_own(int descriptor, int former);
 bool descriptor_is_own(long descriptor);
-// The own numbers, for close_range; in no order.
-int descriptor_own_count();
-int descriptor_own_at(int index);
+// The lowest number for descriptors of the shim's own, under the present limit.
+long descriptor_own_lowest();
+// Another one, beside those in the list (notify/companion.h): the application cannot close its number. Not in a vfork
+// child.
+void descriptor_note_own(int descriptor);
+void descriptor_forget_own(int descriptor);
+// Does a number of this process stand for the description?
+bool descriptor_refers(unsigned mount, OpenFileId id);
+// The lowest number of the shim's own in [first, last]; INT32_MAX: none.
+int descriptor_next_own(unsigned first, unsigned last);
 
 } // namespace shim

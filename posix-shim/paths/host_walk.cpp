@@ -7,6 +7,7 @@
 // result is a mount point the rest belongs to the pool; if it is a symlink, its
 // text goes in front of the rest.
 #include "posix-shim/paths/host_walk.h"
+#include "posix-shim/paths/descriptor_path.h"
 
 #include "base/raw_syscall.h"
 
@@ -47,18 +48,8 @@ base::Result<size_t> host_directory_path(long dirfd, char *buffer, size_t size_b
             return base::error(ENOENT); // "(unreachable)"
         return static_cast<size_t>(length) - 1;
     }
-    char link[40] = "/proc/self/fd/";
-    char digits[12];
-    unsigned count = 0;
-    unsigned number = static_cast<unsigned>(dirfd);
-    do
-        digits[count++] = static_cast<char>('0' + number % 10);
-    while ((number /= 10) != 0);
-    size_t length = std::strlen(link);
-    while (count > 0)
-        link[length++] = digits[--count];
-    link[length] = 0;
-    long result = base::raw_syscall(SYS_readlinkat, AT_FDCWD, base::as_long(link), base::as_long(buffer),
+    const DescriptorPath link(dirfd);
+    long result = base::raw_syscall(SYS_readlinkat, AT_FDCWD, base::as_long(link.text()), base::as_long(buffer),
                                     static_cast<long>(size_bytes) - 1);
     if (base::is_error(result))
         return base::error(static_cast<int>(-result));

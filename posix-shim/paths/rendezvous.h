@@ -7,7 +7,7 @@
 //                             /<inode>-<generation>.a   of a socket: a symlink whose text is the address it was bound
 //                             to
 //
-// Who may open the pool may enter the directory, nobody else. The last process that leaves the pool removes it.
+// The directory is one of paths/runtime_directory.h.
 #pragma once
 
 #include "base/result.h"

@@ -19,6 +19,7 @@
 #include "posix-shim/calls/path_call.h"
 #include "posix-shim/calls/served_calls.h"
 #include "posix-shim/descriptors/descriptor_room.h"
+#include "posix-shim/notify/companion.h"
 #include "posix-shim/descriptors/shared_token.h"
 #include "posix-shim/paths/user_string.h"
 #include "posix-shim/process/elf_file.h"
@@ -359,6 +360,8 @@ long exec(Request &request, long dirfd, const char *path, const Arguments &argum
     if (status.ok() && !context.is_vfork_child)
         if (const long own = shared_token_replace_all(true); base::is_error(own))
             status = error(static_cast<int>(-own));
+    if (status.ok())
+        companion_before_exec();
     const bool names_command = target.copy >= 0 || target.is_shadow || (*scratch)->front_count > 1;
     long result = status.ok() ? execute(request, **scratch, arguments, target, names_command) : kernel_result(status);
     if (target.is_shadow && (result == -EACCES || result == -ENOENT)) {

@@ -5,6 +5,7 @@
 #include "intercept/include/pmemfile-intercept.h"
 #include "libpmemfile/fs/attach.h"
 #include "posix-shim/calls/served_calls.h"
+#include "posix-shim/notify/mirror.h"
 #include "posix-shim/paths/rendezvous.h"
 #include "posix-shim/process/process.h"
 #include "posix-shim/process/shadow.h"
@@ -102,6 +103,7 @@ void leave(unsigned mount) {
         return;
     shadow_remove(mount);
     rendezvous_remove(mount);
+    mirror_remove_all(mounts[mount].pool);
 }
 
 } // namespace

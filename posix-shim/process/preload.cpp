@@ -13,6 +13,7 @@
 #include "libpmemfile/fs/open_calls.h"
 #include "libpmemfile/fs/walk.h"
 #include "posix-shim/descriptors/descriptor_table.h"
+#include "posix-shim/notify/mirror.h"
 #include "posix-shim/descriptors/token.h"
 #include "posix-shim/paths/host_walk.h"
 #include "posix-shim/paths/route.h"
@@ -390,6 +391,11 @@ __attribute__((constructor)) void start(int argument_count, char **arguments, ch
     environment_remove(environment, handover_variable);
 
     descriptor_scan(*context);
+    for (unsigned mount = 0; mount < mount_count; mount++)
+        if (mounts[mount].pool.segment->watch_generation.load() != 0) {
+            descriptor_scan(*context, mirror_adopt); // with all tokens known
+            break;
+        }
     if (has_place) {
         working_directory_adopt(handover.directory);
         for (unsigned mount = 0; mount < mount_count; mount++)

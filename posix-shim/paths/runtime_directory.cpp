@@ -1,0 +1,97 @@
+#include "posix-shim/paths/runtime_directory.h"
+
+#include "base/raw_syscall.h"
+
+#include <cerrno>
+#include <cstring>
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+namespace shim {
+
+using base::error;
+using base::Status;
+
+namespace {
+
+// Empties a directory and closes it. Directories in it are emptied while `depth` is not 0.
+void empty(long directory, unsigned depth) {
+    alignas(8) char entries[512];
+    long length = 0;
+    while ((length = base::raw_syscall(SYS_getdents64, directory, base::as_long(entries), sizeof entries)) > 0)
+        for (long at = 0; at < length;) {
+            const auto *entry = reinterpret_cast<const dirent64 *>(entries + at);
+            at += entry->d_reclen;
+            const std::string_view name = entry->d_name;
+            if (name == "." || name == "..")
+                continue;
+            const long path = base::as_long(entry->d_name);
+            if (entry->d_type != DT_DIR) {
+                base::raw_syscall(SYS_unlinkat, directory, path, 0);
+                continue;
+            }
+            if (base::raw_syscall(SYS_unlinkat, directory, path, AT_REMOVEDIR) != -ENOTEMPTY || depth == 0)
+                continue;
+            const long inner =
+                base::raw_syscall(SYS_openat, directory, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+            if (!base::is_error(inner))
+                empty(inner, depth - 1);
+            base::raw_syscall(SYS_unlinkat, directory, path, AT_REMOVEDIR);
+        }
+    base::raw_syscall(SYS_close, directory);
+}
+
+} // namespace
+
+size_t append_text(char *to, size_t length, std::string_view text) {
+    std::memcpy(to + length, text.data(), text.size());
+    to[length + text.size()] = 0;
+    return length + text.size();
+}
+
+size_t append_hex(char *to, size_t length, uint64_t value) {
+    char digits[16];
+    unsigned at = sizeof digits;
+    do
+        digits[--at] = "0123456789abcdef"[value & 15];
+    while ((value >>= 4) != 0);
+    return append_text(to, length, {digits + at, sizeof digits - at});
+}
+
+size_t runtime_directory_path(const pmemfile::Pool &pool, std::string_view mark, char *to) {
+    return append_text(to, append_text(to, 0, pool.segment_path), mark);
+}
+
+// For those who may open the pool: its permission to read becomes the one to enter.
+Status runtime_directory_make(const pmemfile::Pool &pool, const char *path) {
+    struct stat file = {};
+    base::raw_syscall(SYS_fstat, pool.pool_descriptor, base::as_long(&file));
+    const mode_t mode = (file.st_mode & 0666) | (file.st_mode & 0444) >> 2;
+    const long made = base::raw_syscall(SYS_mkdir, base::as_long(path), 0700);
+    if (!base::is_error(made)) {
+        if (base::raw_syscall(SYS_geteuid) == 0) // made by root for somebody's pool: it is that person's
+            base::raw_syscall(SYS_chown, base::as_long(path), file.st_uid, file.st_gid);
+        base::raw_syscall(SYS_chmod, base::as_long(path), mode);
+        return {};
+    }
+    if (made != -EEXIST)
+        return error(static_cast<int>(-made));
+    struct stat status = {};
+    base::raw_syscall(SYS_lstat, base::as_long(path), base::as_long(&status));
+    const bool is_trusted =
+        S_ISDIR(status.st_mode) && (status.st_uid == file.st_uid || status.st_uid == 0 ||
+                                    status.st_uid == static_cast<uid_t>(base::raw_syscall(SYS_geteuid)));
+    return is_trusted ? Status() : Status(error(EACCES));
+}
+
+void runtime_directory_remove(const char *path) {
+    const long directory =
+        base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(path), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (base::is_error(directory))
+        return;
+    empty(directory, 1);
+    base::raw_syscall(SYS_rmdir, base::as_long(path));
+}
+
+} // namespace shim
