@@ -35,10 +35,6 @@ Result<Watched> find_watched(Thread &thread, const Route &route, bool follow_las
 }
 
 Result<long> watch_in_pool(Request &request, Thread &thread, const Route &route, uint32_t mask) {
-    // What the kernel says of the descriptor and the mask, it says before it looks at a path: "" is nowhere.
-    const long asked = base::raw_syscall(SYS_inotify_add_watch, request.args[0], base::as_long(""), mask);
-    if (asked != -ENOENT)
-        return asked;
     BASE_TRY_ASSIGN(const Watched watched, find_watched(thread, route, (mask & IN_DONT_FOLLOW) == 0));
     BASE_TRY_ASSIGN(const Attributes attributes, fs_attributes(thread, watched.inode));
     const bool is_directory = S_ISDIR(attributes.mode);
@@ -59,6 +55,10 @@ Result<long> watch_in_pool(Request &request, Thread &thread, const Route &route,
 
 long serve_inotify_add_watch(Request &request) {
     const auto mask = static_cast<uint32_t>(request.args[2]);
+    // What the kernel says of the descriptor and the mask, it says before it looks at a path: "" is nowhere.
+    const long asked = base::raw_syscall(SYS_inotify_add_watch, request.args[0], base::as_long(""), mask);
+    if (asked != -ENOENT)
+        return asked;
     return serve_path(request, {-1, 1, (mask & IN_DONT_FOLLOW) == 0},
                       [&](Thread &thread, const Route &route) { return watch_in_pool(request, thread, route, mask); });
 }
