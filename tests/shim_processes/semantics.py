@@ -94,16 +94,15 @@ os.close(writer)
 print(os.read(reader, 100), os.wait()[1], open('pid').read())
 
 print('== job control')
-child = subprocess.Popen(['sh', '-c', 'while :; do echo x >>stopped; done'], start_new_session=True)
-time.sleep(0.2)
-os.killpg(child.pid, signal.SIGSTOP)
-print(os.WIFSTOPPED(os.waitpid(child.pid, os.WUNTRACED)[1]))
-size = os.stat('stopped').st_size
-time.sleep(0.1)
-print(os.stat('stopped').st_size == size)
-os.killpg(child.pid, signal.SIGCONT)
-time.sleep(0.2)
-print(os.stat('stopped').st_size > size)
+# It stops itself, between two calls: who is stopped from outside may be inside one, and then holds up who
+# wants the same file (docs/limits.md; tests/hazards).
+child = subprocess.Popen(['sh', '-c', 'while :; do echo x >>stopped; kill -STOP $$; done'], start_new_session=True)
+for size in [2, 4, 6]:
+    print(os.WIFSTOPPED(os.waitpid(child.pid, os.WUNTRACED)[1]), os.stat('stopped').st_size == size)
+    time.sleep(0.1)
+    print(os.stat('stopped').st_size == size)
+    os.killpg(child.pid, signal.SIGCONT)
+os.waitpid(child.pid, os.WUNTRACED)
 os.killpg(child.pid, signal.SIGKILL)
 print(child.wait())
 
