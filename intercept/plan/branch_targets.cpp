@@ -63,17 +63,6 @@ uint64_t entry_target(uint64_t table, uint64_t at) {
     return table + static_cast<uint64_t>(static_cast<int64_t>(distance));
 }
 
-// An exported symbol may be called or jumped to from any other object.
-bool scan_symbols(const Object &object, const Neighbourhood &near, base::PageArray<BranchCandidate> &out) {
-    SymbolTable symbols = symbol_table(object);
-    for (uint64_t i = 0; i < symbols.count; i++) {
-        uint64_t value = object.base + symbols.symbols[i].st_value;
-        if (near.contains(value) && !out.push({value, 0}))
-            return false;
-    }
-    return true;
-}
-
 template <typename T> void sort(base::PageArray<T> &row) {
     std::sort(row.begin(), row.end(), [](const T &a, const T &b) { return a.target < b.target; });
 }
@@ -120,6 +109,20 @@ bool BranchTargets::read_distances(const BranchCandidate &computed, const Neighb
     return true;
 }
 
+// An exported symbol may be called or jumped to from any other object.
+bool BranchTargets::collect_symbols(const Neighbourhood &near) {
+    SymbolTable symbols = symbol_table(object_);
+    for (uint64_t i = 0; i < symbols.count; i++) {
+        uint64_t value = object_.base + symbols.symbols[i].st_value;
+        if (near.contains(value) && !candidates_.push({value, 0}))
+            return false;
+        if (text_.contains(value) && !symbols_.push(value))
+            return false;
+    }
+    std::sort(symbols_.begin(), symbols_.end());
+    return true;
+}
+
 bool BranchTargets::collect(const base::PageArray<uint64_t> &sites) {
     Neighbourhood near;
     if (!near.build(object_.span, sites, architecture_.before_bytes_max, architecture_.behind_bytes_max))
@@ -142,12 +145,21 @@ bool BranchTargets::collect(const base::PageArray<uint64_t> &sites) {
             return false;
     }
     if (!scan_relocations(object_, DT_RELA, DT_RELASZ, near, candidates_) ||
-        !scan_relocations(object_, DT_JMPREL, DT_PLTRELSZ, near, candidates_) ||
-        !scan_symbols(object_, near, candidates_))
+        !scan_relocations(object_, DT_JMPREL, DT_PLTRELSZ, near, candidates_) || !collect_symbols(near))
         return false;
     sort(candidates_);
     sort(distances_);
     return true;
+}
+
+// A symbol in the middle of an instruction: whoever exports it knows better where one begins.
+bool BranchTargets::has_symbol_between(const Sweep &sweep) const {
+    const AddressRange &range = sweep.function.range;
+    for (auto *at = std::lower_bound(symbols_.begin(), symbols_.end(), range.begin);
+         at != symbols_.end() && *at < range.end; at++)
+        if (!sweep.starts(*at))
+            return true;
+    return false;
 }
 
 const Sweep *BranchTargets::sweep_at(const Sweep &own, uint64_t address) {
@@ -158,6 +170,7 @@ const Sweep *BranchTargets::sweep_at(const Sweep &own, uint64_t address) {
             if (!find_function(object_, address, function))
                 return nullptr;
             other_.decode(architecture_, function);
+            other_.consistent = other_.consistent && !has_symbol_between(other_);
         }
         sweep = &other_;
     }
@@ -230,6 +243,8 @@ bool BranchTargets::reach(const Sweep &own, uint64_t first, uint64_t last) {
 }
 
 bool BranchTargets::contradict(const Sweep &own, uint64_t first, uint64_t last) {
+    if (has_symbol_between(own))
+        return true;
     first = first > own.function.range.begin ? first : own.function.range.begin;
     last = last < own.function.range.end ? last : own.function.range.end - 1;
     return any(own, first, last, [&](uint64_t target) { return !own.starts(target); });

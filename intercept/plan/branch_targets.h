@@ -24,8 +24,8 @@ public:
     // by falling through. `own` is the decoded function of the window.
     bool reach(const Sweep &own, uint64_t first, uint64_t last);
 
-    // True if control may come to the middle of an instruction of `own` there: then its
-    // decoding is out of step, as behind a table in the middle of code.
+    // True if control may come to the middle of an instruction of `own` there, or a symbol stands in one
+    // anywhere: then its decoding is out of step, as behind a table in the middle of code.
     bool contradict(const Sweep &own, uint64_t first, uint64_t last);
 
 private:
@@ -36,6 +36,8 @@ private:
     // The decoded function that `address` is in; nullptr: none that is to be believed.
     const Sweep *sweep_at(const Sweep &own, uint64_t address);
 
+    bool has_symbol_between(const Sweep &sweep) const;
+    bool collect_symbols(const Neighbourhood &near);
     bool read_distances(const BranchCandidate &computed, const Neighbourhood &near);
     bool collect_addresses(const AddressRange &text, const Neighbourhood &near);
 
@@ -44,6 +46,7 @@ private:
     AddressRange text_{UINT64_MAX, 0}; // all of it, and what may lie between
     base::PageArray<BranchCandidate> candidates_;
     base::PageArray<TableEntry> distances_;
+    base::PageArray<uint64_t> symbols_; // in the text, by address
     struct KnownEnd { // of a table: at the latest
         BranchCandidate computed;
         uint64_t end;

@@ -5,6 +5,7 @@
 
 #include "intercept/arch/x86_64/site_record.h"
 #include "intercept/hooks/registry.h"
+#include "intercept/objects/frame_table.h"
 
 #include <csetjmp>
 #include <csignal>
@@ -43,17 +44,21 @@ uint64_t address_of(void (*function)()) {
     return reinterpret_cast<uint64_t>(function);
 }
 
-// The time, random numbers, x87 state (it names the last instruction) and the trap flag
-// are not the same twice.
-bool is_beyond_repeating(const uint8_t *code) {
+const uint8_t *behind_prefixes(const uint8_t *code) {
     auto is_prefix = [](uint8_t byte) {
         return (byte & 0xf0) == 0x40 || byte == 0x66 || byte == 0x67 || (byte & 0xfe) == 0xf2 || byte == 0xf0 ||
                (byte & 0xfe) == 0x64 || (byte & 0xe7) == 0x26;
     };
     for (int i = 0; i < 4 && is_prefix(*code); i++)
         code++;
+    return code;
+}
+
+// The time, random numbers, x87 state (it names the last instruction), the trap flag and the
+// interrupt flag (cli and sti fault in a program, not here) are not the same twice.
+bool is_beyond_repeating(const uint8_t *code) {
     bool two_bytes = code[0] == 0x0f && (code[1] == 0x31 || code[1] == 0x01 || code[1] == 0xae || code[1] == 0xc7);
-    return two_bytes || (code[0] & 0xf8) == 0xd8 || code[0] == 0x9d || code[0] == 0xcf;
+    return two_bytes || (code[0] & 0xf8) == 0xd8 || code[0] == 0x9d || code[0] == 0xcf || (code[0] & 0xfe) == 0xfa;
 }
 
 // In the emulated memory only; the real ones are not touched.
@@ -143,7 +148,10 @@ void Emulator::on_instruction(uc_engine *unicorn, uint64_t address, uint32_t, vo
     // A return may have been moved to a stub, a call not; the stub's own are `ff 15`.
     uint8_t code[6] = {};
     uc_mem_read(unicorn, address, code, sizeof code);
-    emulator->run_.void_of_proof |= in_text && is_beyond_repeating(code);
+    const uint8_t *opcode = behind_prefixes(code);
+    emulator->run_.void_of_proof |= in_text && is_beyond_repeating(opcode);
+    if (in_text && *opcode == 0xfd)
+        emulator->direction_set_at_ = address;
     if (code[0] == 0xe8 || code[0] == 0xc3 || (in_text && code[0] == 0xff && (code[1] >> 3 & 7) == 2))
         emulator->set(UC_X86_REG_EFLAGS, 2);
 }
@@ -217,6 +225,12 @@ void Emulator::system_call() {
     for (auto *entry : {intercept_entry, intercept_entry_flags_dead, intercept_process_post_entry})
         if (here == address_of(entry) || here == address_of(entry) + 2)
             return stand_in(address_of(entry));
+    // The ABI has the direction flag clear where a function begins: another one may have set it, and then
+    // jumped here.
+    if ((get(UC_X86_REG_EFLAGS) & 0x400) != 0) {
+        intercept::Function setter{};
+        run_.void_of_proof |= !find_function(*object_, direction_set_at_, setter) || !setter.range.contains(here - 1);
+    }
     kernel(get(UC_X86_REG_RSP));
 }
 
@@ -249,6 +263,7 @@ EmulatedRun Emulator::run_unguarded(const MadeObject &made, const std::vector<ui
     seed_ = seed;
     verdict_ = verdict;
     lowest_safe_ = 0;
+    object_ = &made.object();
     stubs_ = stubs;
     uint64_t base = made.address();
     text_ = {base, base + page_bytes};

@@ -77,5 +77,7 @@ private:
     Verdict verdict_ = Verdict::unhooked;
     uint64_t seed_ = 0;
     uint64_t lowest_safe_ = 0;
+    const intercept::Object *object_ = nullptr;
+    uint64_t direction_set_at_ = 0;
     EmulatedRun run_{};
 };
