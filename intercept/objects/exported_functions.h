@@ -15,7 +15,7 @@ public:
         while (size < table.count * 2)
             size *= 2;
         mask_ = size - 1;
-        if (!slots_.reserve(size))
+        if (!slots_.reserve(size, true))
             return false;
         for (uint64_t i = 0; i < table.count; i++)
             if (is_defined_function(table.symbols[i]) && table.symbols[i].st_value < UINT32_MAX)

@@ -25,7 +25,7 @@ public:
     bool build(const AddressRange &span, const base::PageArray<uint64_t> &sites, uint64_t before, uint64_t behind) {
         begin_ = span.begin & ~(granule_bytes - 1);
         granules_ = (span.end - begin_ + granule_bytes - 1) / granule_bytes;
-        if (!bits_.reserve(granules_ / 8 + 1))
+        if (!bits_.reserve(granules_ / 8 + 1, true))
             return false;
         for (uint64_t site : sites)
             for (uint64_t at = (site - before) & ~(granule_bytes - 1); at <= site + behind; at += granule_bytes)

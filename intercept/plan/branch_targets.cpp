@@ -76,8 +76,11 @@ template <typename T> const T *first_at(const base::PageArray<T> &row, uint64_t 
 // By the piece, so that what is noted of each stays small.
 bool BranchTargets::collect_addresses(const AddressRange &text, const Neighbourhood &near) {
     constexpr uint64_t piece_bytes = 64 * 1024;
-    constexpr uint64_t overlap_bytes = 16; // no instruction is longer
+    constexpr uint64_t overlap_bytes = 16;        // no instruction is longer
+    constexpr uint64_t usual_distance_bytes = 64; // from one address to the next
     base::PageArray<BranchCandidate> computed;
+    if (!computed.reserve(std::min(text.size(), piece_bytes) / usual_distance_bytes, true))
+        return false;
     for (uint64_t at = text.begin; at < text.end; at += piece_bytes) {
         uint64_t end = std::min(text.end, at + piece_bytes + overlap_bytes);
         computed.resize_down(0);
@@ -125,7 +128,9 @@ bool BranchTargets::collect_symbols(const Neighbourhood &near) {
 
 bool BranchTargets::collect(const base::PageArray<uint64_t> &sites) {
     Neighbourhood near;
-    if (!near.build(object_.span, sites, architecture_.before_bytes_max, architecture_.behind_bytes_max))
+    constexpr size_t usual_candidates = 4; // of a site
+    if (!near.build(object_.span, sites, architecture_.before_bytes_max, architecture_.behind_bytes_max) ||
+        !candidates_.reserve(usual_candidates * sites.size(), true))
         return false;
     for (const Segment &segment : std::span(object_.segments, object_.segment_count))
         if ((segment.protection & PROT_EXEC) != 0)

@@ -38,7 +38,7 @@ public:
         }
         if (sites_.size() == 0)
             return true;
-        if (!out.reserve(sites_.size()))
+        if (!out.reserve(sites_.size(), true))
             return false;
         for (uint64_t site : sites_) {
             SitePlan plan{};

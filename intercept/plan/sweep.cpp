@@ -27,6 +27,12 @@ void Sweep::decode(const Architecture &architecture, const Function &new_functio
     instructions.resize_down(0);
     consistent = false;
     marked_bytes_ = 0;
+    // Room for functions of libc and the loader from the start, its pages at once: growing costs more than decoding.
+    constexpr size_t usual_instructions_max = 2048;
+    constexpr size_t shortest_average_bytes = 3; // of an instruction
+    const size_t expected = function.range.size() / shortest_average_bytes;
+    if (!instructions.reserve(expected < usual_instructions_max ? usual_instructions_max : expected, true))
+        return;
     size_t words = (function.range.size() + 63) / 64;
     if (!marks_.reserve(words))
         return;
@@ -36,11 +42,15 @@ void Sweep::decode(const Architecture &architecture, const Function &new_functio
     for (uint64_t address = function.range.begin; address < function.range.end;) {
         uint64_t at = address - function.range.begin;
         marks_[at / 64] |= uint64_t{1} << (at % 64);
-        Instruction next;
-        if (!architecture.decode(reinterpret_cast<const uint8_t *>(address), function.range.end - address, address,
-                                 next) ||
-            !instructions.push(next))
+        // Decoded in its place: its small members, copied as a whole, would have to leave the store buffer first.
+        if (!instructions.push({}))
             return;
+        Instruction &next = instructions[instructions.size() - 1];
+        if (!architecture.decode(reinterpret_cast<const uint8_t *>(address), function.range.end - address, address,
+                                 next)) {
+            instructions.resize_down(instructions.size() - 1);
+            return;
+        }
         branches_inside |= function.range.contains(next.target);
         address = next.end();
     }

@@ -1,5 +1,8 @@
 // text_scan: sixteen bytes at a time, in the vector instructions that every
 // x86-64 processor has. A hook that comes here has saved the vector registers.
+//
+// Hits are gathered for 64 bytes before they are looked at: nearly every sixteen have
+// one, or not, and a processor that guesses that wrongly each time loses more than the search costs.
 #include "intercept/arch/x86_64/text_scan.h"
 
 #include <cstring>
@@ -18,6 +21,28 @@ __m128i load(uint64_t address) {
 
 __m128i all(unsigned byte) {
     return _mm_set1_epi8(static_cast<char>(byte));
+}
+
+constexpr uint64_t step = 16;
+constexpr uint64_t block_bytes = 4 * step;
+
+// A bit for each of the 64 bytes at `at`; `hits` gives those of sixteen.
+template <typename Hits> uint64_t hits_of_block(uint64_t at, Hits hits) {
+    uint64_t all_hits = 0;
+    for (unsigned i = 0; i < block_bytes / step; i++)
+        all_hits |= uint64_t{static_cast<unsigned>(_mm_movemask_epi8(hits(at + i * step)))} << (i * step);
+    return all_hits;
+}
+
+// Calls `take` for each place that `hits` marks, from `at` on, and moves `at` behind the last whole block that
+// has `look_ahead` bytes more before `end`. False: `take` failed.
+template <typename Hits, typename Take>
+bool take_blocks(uint64_t &at, uint64_t end, uint64_t look_ahead, Hits hits, Take take) {
+    for (; at + block_bytes + look_ahead <= end; at += block_bytes)
+        for (uint64_t rest = hits_of_block(at, hits); rest != 0; rest &= rest - 1)
+            if (!take(at + static_cast<unsigned>(__builtin_ctzll(rest))))
+                return false;
+    return true;
 }
 
 // End of the instruction e8/e9 rel32 or 0f 8x rel32 whose last opcode byte is at
@@ -43,16 +68,14 @@ inline bool take(uint64_t opcode, const Neighbourhood &near, base::PageArray<Bra
 } // namespace
 
 bool find_sites(const AddressRange &text, base::PageArray<uint64_t> &out) {
-    constexpr uint64_t step = 16;
     uint64_t at = text.begin;
     const __m128i first = all(0x0f);
     const __m128i second = all(0x05);
-    for (; at + step < text.end; at += step) {
-        __m128i both = _mm_and_si128(_mm_cmpeq_epi8(load(at), first), _mm_cmpeq_epi8(load(at + 1), second));
-        for (auto hits = static_cast<unsigned>(_mm_movemask_epi8(both)); hits != 0; hits &= hits - 1)
-            if (!out.push(at + static_cast<unsigned>(__builtin_ctz(hits))))
-                return false;
-    }
+    auto is_site = [&](uint64_t place) {
+        return _mm_and_si128(_mm_cmpeq_epi8(load(place), first), _mm_cmpeq_epi8(load(place + 1), second));
+    };
+    if (!take_blocks(at, text.end, 1, is_site, [&](uint64_t site) { return out.push(site); }))
+        return false;
     for (; at + 2 <= text.end; at++)
         if (code_at(at)[0] == 0x0f && code_at(at)[1] == 0x05 && !out.push(at))
             return false;
@@ -62,7 +85,6 @@ bool find_sites(const AddressRange &text, base::PageArray<uint64_t> &out) {
 // A branch within the object covers less than its size, so the highest byte of the
 // distance is small or nearly -1: that leaves few candidates to look at one by one.
 bool find_far_branches(const AddressRange &text, const Neighbourhood &near, base::PageArray<BranchCandidate> &out) {
-    constexpr uint64_t step = 16;
     constexpr uint64_t look_ahead = behind_opcode_bytes - 1;
     uint64_t high = near.size_bytes() >> 24;
     const bool any_height = high >= 126;
@@ -72,18 +94,17 @@ bool find_far_branches(const AddressRange &text, const Neighbourhood &near, base
     for (; at < text.end && at < text.begin + 1 && at + behind_opcode_bytes <= text.end; at++)
         if (is_opcode(text, at) && !take(at, near, out))
             return false;
-    for (; at + step + look_ahead <= text.end; at += step) {
-        __m128i opcode = load(at);
+    auto may_branch = [&](uint64_t place) {
+        __m128i opcode = load(place);
         __m128i call_or_jump = _mm_cmpeq_epi8(_mm_and_si128(opcode, all(0xfe)), all(0xe8));
         __m128i conditional = _mm_and_si128(_mm_cmpeq_epi8(_mm_and_si128(opcode, all(0xf0)), all(0x80)),
-                                            _mm_cmpeq_epi8(load(at - 1), all(0x0f)));
-        __m128i height = _mm_add_epi8(load(at + look_ahead), lowest);
-        __m128i possible = _mm_and_si128(_mm_or_si128(call_or_jump, conditional),
-                                         _mm_cmpeq_epi8(_mm_min_epu8(height, heights), height));
-        for (auto hits = static_cast<unsigned>(_mm_movemask_epi8(possible)); hits != 0; hits &= hits - 1)
-            if (!take(at + static_cast<unsigned>(__builtin_ctz(hits)), near, out))
-                return false;
-    }
+                                            _mm_cmpeq_epi8(load(place - 1), all(0x0f)));
+        __m128i height = _mm_add_epi8(load(place + look_ahead), lowest);
+        return _mm_and_si128(_mm_or_si128(call_or_jump, conditional),
+                             _mm_cmpeq_epi8(_mm_min_epu8(height, heights), height));
+    };
+    if (!take_blocks(at, text.end, look_ahead, may_branch, [&](uint64_t opcode) { return take(opcode, near, out); }))
+        return false;
     for (; at + behind_opcode_bytes <= text.end; at++)
         if (is_opcode(text, at) && !take(at, near, out))
             return false;
@@ -93,7 +114,6 @@ bool find_far_branches(const AddressRange &text, const Neighbourhood &near, base
 bool find_short_branches(const AddressRange &text, uint64_t first, uint64_t last,
                          base::PageArray<BranchCandidate> &out) {
     constexpr uint64_t short_branch_bytes = 130;
-    constexpr uint64_t step = 16;
     uint64_t begin = first - text.begin > short_branch_bytes ? first - short_branch_bytes : text.begin;
     uint64_t end = text.end - last > short_branch_bytes ? last + short_branch_bytes : text.end;
     auto take_short = [&](uint64_t at) {
@@ -101,15 +121,14 @@ bool find_short_branches(const AddressRange &text, uint64_t first, uint64_t last
         return target - first > last - first || out.push({target, at + 2});
     };
     uint64_t at = begin;
-    for (; at + step < end; at += step) {
-        __m128i opcode = load(at);
+    auto may_branch = [](uint64_t place) {
+        __m128i opcode = load(place);
         __m128i conditional = _mm_cmpeq_epi8(_mm_and_si128(opcode, all(0xf0)), all(0x70));
         __m128i loop = _mm_cmpeq_epi8(_mm_and_si128(opcode, all(0xfc)), all(0xe0));
-        __m128i branch = _mm_or_si128(_mm_or_si128(conditional, loop), _mm_cmpeq_epi8(opcode, all(0xeb)));
-        for (auto hits = static_cast<unsigned>(_mm_movemask_epi8(branch)); hits != 0; hits &= hits - 1)
-            if (!take_short(at + static_cast<unsigned>(__builtin_ctz(hits))))
-                return false;
-    }
+        return _mm_or_si128(_mm_or_si128(conditional, loop), _mm_cmpeq_epi8(opcode, all(0xeb)));
+    };
+    if (!take_blocks(at, end, 1, may_branch, take_short))
+        return false;
     for (; at + 2 <= end; at++) {
         uint8_t byte = *code_at(at);
         bool branch = (byte & 0xf0) == 0x70 || byte == 0xeb || (byte & 0xfc) == 0xe0;
@@ -121,7 +140,6 @@ bool find_short_branches(const AddressRange &text, uint64_t first, uint64_t last
 
 // lea disp32(%rip), register: 8d, a ModRM of mode 0 and base 5, the distance; no immediate follows.
 bool find_addresses(const AddressRange &text, const AddressRange &span, base::PageArray<BranchCandidate> &out) {
-    constexpr uint64_t step = 16;
     constexpr uint64_t lea_bytes = 6;
     constexpr uint8_t lea = 0x8d, mode_and_base = 0xc7, relative = 0x05;
     auto take_address = [&](uint64_t at) {
@@ -131,14 +149,13 @@ bool find_addresses(const AddressRange &text, const AddressRange &span, base::Pa
         return !span.contains(target) || out.push({target, at + lea_bytes});
     };
     uint64_t at = text.begin;
-    for (; at + step + lea_bytes <= text.end; at += step) {
-        __m128i opcode = _mm_cmpeq_epi8(load(at), all(lea));
-        __m128i operand = _mm_cmpeq_epi8(_mm_and_si128(load(at + 1), all(mode_and_base)), all(relative));
-        for (auto hits = static_cast<unsigned>(_mm_movemask_epi8(_mm_and_si128(opcode, operand))); hits != 0;
-             hits &= hits - 1)
-            if (!take_address(at + static_cast<unsigned>(__builtin_ctz(hits))))
-                return false;
-    }
+    auto may_compute = [](uint64_t place) {
+        __m128i opcode = _mm_cmpeq_epi8(load(place), all(lea));
+        __m128i operand = _mm_cmpeq_epi8(_mm_and_si128(load(place + 1), all(mode_and_base)), all(relative));
+        return _mm_and_si128(opcode, operand);
+    };
+    if (!take_blocks(at, text.end, lea_bytes, may_compute, take_address))
+        return false;
     for (; at + lea_bytes <= text.end; at++)
         if (code_at(at)[0] == lea && (code_at(at)[1] & mode_and_base) == relative && !take_address(at))
             return false;
