@@ -132,14 +132,14 @@ private:
     void look_at_function() {
         inner_targets_.resize_down(0);
         indirect_unknown_ = false;
-        sets_direction_ = false;
-        general_only_ = true;
         bool indirect = false;
         bool labels = false;
+        bool sets_direction = false; // here, not in the object: the loop writes to memory as it goes
+        bool general_only = true;
         for (const Instruction &instruction : sweep_.instructions) {
             indirect |= instruction.kind == InstructionKind::indirect_jump;
-            sets_direction_ |= instruction.sets_direction;
-            general_only_ &= instruction.general_registers_only;
+            sets_direction |= instruction.sets_direction;
+            general_only &= instruction.general_registers_only;
             // An address inside that the code itself computes: a label, perhaps.
             if (sweep_.function.range.contains(instruction.data_address)) {
                 labels = true;
@@ -147,6 +147,8 @@ private:
                     indirect_unknown_ = true;
             }
         }
+        sets_direction_ = sets_direction;
+        general_only_ = general_only;
         if (!read_landing_pads(object_, sweep_.function, inner_targets_))
             indirect_unknown_ = true;
         // Whoever knows better where an instruction begins is right. (Not so the tables

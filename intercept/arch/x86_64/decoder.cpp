@@ -40,6 +40,152 @@ struct ModRm {
     uint8_t rm;
 };
 
+// Groups: the middle field of ModRM is part of the opcode.
+constexpr bool look_at_group(const ModRm &modrm, bool repeat, uint8_t map, uint8_t opcode, uint32_t &facts) {
+    unsigned number = modrm.number;
+    bool in_register = modrm.mode == 3;
+    if (map == escape) {
+        switch (opcode) {
+        case 0xb8: // popcnt; without the prefix another thing
+            return repeat;
+        case 0xba:
+            if (number == 4)
+                facts &= ~uint32_t{may_lock};
+            return number >= 4;
+        case 0x50: // movmskps
+        case 0x71: // shifts by an immediate
+        case 0x72:
+        case 0x73:
+        case 0xc5: // pextrw
+        case 0xd7: // pmovmskb
+        case 0xf7: // maskmovq
+            return in_register;
+        case 0x13: // movlps and movhps as stores
+        case 0x17:
+        case 0x2b: // stores past the caches
+        case 0xb2: // far pointers
+        case 0xb4:
+        case 0xb5:
+        case 0xc3: // movnti
+        case 0xe7:
+        case 0xf0: // lddqu
+            return !in_register;
+        case 0xc7:
+            if (number == 1 && !in_register)
+                facts |= is_general;
+            else
+                facts &= ~uint32_t{may_lock};
+            return number != 0 && number != 2;
+        default:
+            return true;
+        }
+    }
+    switch (opcode) {
+    case 0x80:
+    case 0x81:
+    case 0x83:
+        if (number == 7)
+            facts &= ~uint32_t{may_lock};
+        if (number != 2 && number != 3) // adc and sbb read the carry
+            facts |= flags_set;
+        return true;
+    case 0x8c:
+        return number < 6;
+    case 0x8e:
+        return number < 6 && number != 1;
+    case 0x8d: // lea
+        return !in_register;
+    case 0x8f:
+    case 0xc6:
+    case 0xc7:
+        return number == 0;
+    case 0xd0:
+    case 0xd1:
+    case 0xd2:
+    case 0xd3:
+    case 0xc0:
+    case 0xc1:
+        return number != 6;
+    case 0xf6:
+    case 0xf7:
+        if (number == 0)
+            facts |= flags_set | (opcode == 0xf6 ? imm_byte : imm_size);
+        if (number == 3)
+            facts |= flags_set;
+        if (number != 2 && number != 3)
+            facts &= ~uint32_t{may_lock};
+        return number != 1;
+    case 0xfe:
+        return number < 2;
+    case 0xff:
+        if (number == 6)
+            facts |= flags_kept;
+        if (number > 1)
+            facts &= ~uint32_t{may_lock};
+        return number != 3 && number != 5 && number != 7;
+    default:
+        return true;
+    }
+}
+
+// Does look_at_group() refuse anything of the opcode, or say more of it than its row? Asked of itself, so
+// that the two can not differ; most instructions are spared its jumps, which a processor guesses badly.
+struct GroupOpcodes {
+    bool of_one_byte[256] = {};
+    bool of_two_bytes[256] = {};
+    consteval GroupOpcodes() {
+        for (unsigned opcode = 0; opcode < 256; opcode++) {
+            of_one_byte[opcode] = is_group(no_escape, static_cast<uint8_t>(opcode));
+            of_two_bytes[opcode] = is_group(escape, static_cast<uint8_t>(opcode));
+        }
+    }
+    static constexpr bool is_group(uint8_t map, uint8_t opcode) {
+        for (unsigned at = 0; at < 2 * 4 * 8; at++) {
+            const ModRm modrm = {static_cast<uint8_t>(at >> 3 & 3), static_cast<uint8_t>(at & 7), 0};
+            constexpr uint32_t rows[] = {0, ~uint32_t{0}};
+            for (uint32_t row : rows) {
+                uint32_t facts = row;
+                if (!look_at_group(modrm, at >= 4 * 8, map, opcode, facts) || facts != row)
+                    return true;
+            }
+        }
+        return false;
+    }
+};
+constexpr GroupOpcodes group_opcodes;
+
+// What an opcode does with control.
+struct Flow {
+    InstructionKind kind = InstructionKind::other;
+    uint8_t distance_bytes = 0; // of a direct one
+    bool is_group = false;      // ff: the middle field of ModRM says more
+    bool sets_direction = false;
+};
+
+struct Flows {
+    Flow of_one_byte[256] = {};
+    Flow of_two_bytes[256] = {};
+    consteval Flows() {
+        using enum InstructionKind;
+        for (unsigned condition = 0; condition < 16; condition++) {
+            of_one_byte[0x70 + condition] = {branch, 1};
+            of_two_bytes[0x80 + condition] = {branch, 4};
+        }
+        of_one_byte[0x9d].sets_direction = of_one_byte[0xfd].sets_direction = true;
+        of_one_byte[0xc2] = of_one_byte[0xc3] = {ret};
+        of_one_byte[0xcc] = of_one_byte[0xf4] = {stop};
+        for (unsigned opcode = 0xe0; opcode < 0xe4; opcode++)
+            of_one_byte[opcode] = {loop, 1};
+        of_one_byte[0xe8] = {call, 4};
+        of_one_byte[0xe9] = {jump, 4};
+        of_one_byte[0xeb] = {jump, 1};
+        of_one_byte[0xff] = {indirect_jump, 0, true};
+        of_two_bytes[0x05] = {system_call};
+        of_two_bytes[0x0b] = {stop};
+    }
+};
+constexpr Flows flows;
+
 int32_t load32(const uint8_t *from) {
     int32_t value;
     memcpy(&value, from, sizeof value);
@@ -68,6 +214,7 @@ public:
             return evex();
         uint8_t map = no_escape;
         uint32_t facts = one_byte_map[opcode];
+        const bool *groups = group_opcodes.of_one_byte;
         if (opcode == escape) {
             if (at_ >= limit_)
                 return false;
@@ -78,10 +225,12 @@ public:
                 return skip(1) && !prefixes_.lock && vector(opcode == 0x3a);
             }
             facts = two_byte_map[opcode];
+            groups = group_opcodes.of_two_bytes;
         }
         if ((facts & unknown_opcode) != 0)
             return false;
-        if ((facts & has_modrm) != 0 && (!take_modrm() || !look_at_group(map, opcode, facts)))
+        if ((facts & has_modrm) != 0 &&
+            (!take_modrm() || (groups[opcode] && !look_at_group(modrm_, prefixes_.repeat, map, opcode, facts))))
             return false;
         if (prefixes_.lock && ((facts & may_lock) == 0 || modrm_.mode == 3))
             return false;
@@ -170,103 +319,17 @@ private:
         return true;
     }
 
-    // Groups: the middle field of ModRM is part of the opcode.
-    bool look_at_group(uint8_t map, uint8_t opcode, uint32_t &facts) const {
-        unsigned number = modrm_.number;
-        bool in_register = modrm_.mode == 3;
-        if (map == escape) {
-            switch (opcode) {
-            case 0xb8: // popcnt; without the prefix another thing
-                return prefixes_.repeat;
-            case 0xba:
-                if (number == 4)
-                    facts &= ~uint32_t{may_lock};
-                return number >= 4;
-            case 0x50: // movmskps
-            case 0x71: // shifts by an immediate
-            case 0x72:
-            case 0x73:
-            case 0xc5: // pextrw
-            case 0xd7: // pmovmskb
-            case 0xf7: // maskmovq
-                return in_register;
-            case 0x13: // movlps and movhps as stores
-            case 0x17:
-            case 0x2b: // stores past the caches
-            case 0xb2: // far pointers
-            case 0xb4:
-            case 0xb5:
-            case 0xc3: // movnti
-            case 0xe7:
-            case 0xf0: // lddqu
-                return !in_register;
-            case 0xc7:
-                if (number == 1 && !in_register)
-                    facts |= is_general;
-                else
-                    facts &= ~uint32_t{may_lock};
-                return number != 0 && number != 2;
-            default:
-                return true;
-            }
-        }
-        switch (opcode) {
-        case 0x80:
-        case 0x81:
-        case 0x83:
-            if (number == 7)
-                facts &= ~uint32_t{may_lock};
-            if (number != 2 && number != 3) // adc and sbb read the carry
-                facts |= flags_set;
-            return true;
-        case 0x8c:
-            return number < 6;
-        case 0x8e:
-            return number < 6 && number != 1;
-        case 0x8d: // lea
-            return !in_register;
-        case 0x8f:
-        case 0xc6:
-        case 0xc7:
-            return number == 0;
-        case 0xd0:
-        case 0xd1:
-        case 0xd2:
-        case 0xd3:
-        case 0xc0:
-        case 0xc1:
-            return number != 6;
-        case 0xf6:
-        case 0xf7:
-            if (number == 0)
-                facts |= flags_set | (opcode == 0xf6 ? imm_byte : imm_size);
-            if (number == 3)
-                facts |= flags_set;
-            if (number != 2 && number != 3)
-                facts &= ~uint32_t{may_lock};
-            return number != 1;
-        case 0xfe:
-            return number < 2;
-        case 0xff:
-            if (number == 6)
-                facts |= flags_kept;
-            if (number > 1)
-                facts &= ~uint32_t{may_lock};
-            return number != 3 && number != 5 && number != 7;
-        default:
-            return true;
-        }
-    }
-
     bool take_immediate(uint32_t form) {
+        // Most forms have one size: a table, as no branch of a switch is guessed well here.
+        constexpr uint8_t depends = 255;
+        constexpr uint8_t bytes_of_form[] = {0, 1, 2, 3, depends, depends, depends, 1, 4}; // by imm_...
+        static_assert(imm_none == 0 && imm_byte == 1 && imm_word == 2 && imm_word_byte == 3 && imm_size == 4 &&
+                      imm_full == 5 && imm_offset == 6 && imm_branch8 == 7 && imm_branch32 == 8);
+        if (form >= sizeof bytes_of_form)
+            return false;
+        if (bytes_of_form[form] != depends)
+            return skip(bytes_of_form[form]);
         switch (form) {
-        case imm_byte:
-        case imm_branch8:
-            return skip(1);
-        case imm_word:
-            return skip(2);
-        case imm_word_byte:
-            return skip(3);
         case imm_size:
             if (prefixes_.operand_size && (prefixes_.repeat || prefixes_.repeat_not))
                 return false; // which of the prefixes counts is not worth knowing
@@ -275,85 +338,46 @@ private:
             if (prefixes_.operand_size && (prefixes_.repeat || prefixes_.repeat_not))
                 return false;
             return skip(prefixes_.wide ? 8 : prefixes_.operand_size ? 2 : 4);
-        case imm_branch32:
-            return skip(4);
-        case imm_offset: {
+        default: { // imm_offset
             unsigned size = prefixes_.address_size ? 4 : 8;
             if (!skip(size))
                 return false;
             memcpy(&out_.data_address, code_ + at_ - size, size);
             return true;
         }
-        default:
-            return true;
         }
     }
 
-    void branch_to(InstructionKind kind, unsigned size) {
+    void branch_by(unsigned size) {
         int64_t distance = size == 1 ? static_cast<int8_t>(code_[at_ - 1]) : load32(code_ + at_ - 4);
-        out_.kind = kind;
         out_.target = out_.address + at_ + extend(distance);
     }
 
     // Where control goes. With 66 processors differ about branches: refused.
     bool classify(uint8_t map, uint8_t opcode) {
-        if (map == escape) {
-            if (opcode == 0x05)
-                out_.kind = InstructionKind::system_call;
-            else if (opcode == 0x0b)
-                out_.kind = InstructionKind::stop;
-            else if ((opcode & 0xf0) == 0x80)
-                branch_to(InstructionKind::branch, 4);
-            return out_.kind != InstructionKind::branch || !(prefixes_.operand_size || prefixes_.address_size);
-        }
-        switch (opcode) {
-        case 0xc2:
-            if (prefixes_.wide) // not written by anybody, and capstone disagrees
-                return false;
-            out_.kind = InstructionKind::ret;
-            break;
-        case 0xc3:
-            out_.kind = InstructionKind::ret;
-            break;
-        case 0xcc:
-        case 0xf4:
-            out_.kind = InstructionKind::stop;
-            break;
-        case 0x9d:
-        case 0xfd:
-            out_.sets_direction = true;
-            break;
-        case 0xe0:
-        case 0xe1:
-        case 0xe2:
-        case 0xe3:
-            branch_to(InstructionKind::loop, 1);
-            break;
-        case 0xe8:
-            branch_to(InstructionKind::call, 4);
-            break;
-        case 0xe9:
-            branch_to(InstructionKind::jump, 4);
-            break;
-        case 0xeb:
-            branch_to(InstructionKind::jump, 1);
-            break;
-        case 0xff:
+        const Flow &flow = map == escape ? flows.of_two_bytes[opcode] : flows.of_one_byte[opcode];
+        out_.sets_direction = flow.sets_direction;
+        if (flow.kind == InstructionKind::other)
+            return true;
+        out_.kind = flow.kind;
+        if (flow.is_group) {
             if (modrm_.number == 2)
                 out_.kind = InstructionKind::call;
             else if (modrm_.number == 4)
                 out_.kind = out_.displacement_offset != 0 ? InstructionKind::got_jump : InstructionKind::indirect_jump;
-            break;
-        default:
-            if ((opcode & 0xf0) == 0x70)
-                branch_to(InstructionKind::branch, 1);
-            break;
+            else
+                out_.kind = InstructionKind::other;
         }
-        bool flow = out_.kind != InstructionKind::other && out_.kind != InstructionKind::stop;
+        if (flow.distance_bytes != 0)
+            branch_by(flow.distance_bytes);
+        if (map == no_escape && opcode == 0xc2 && prefixes_.wide) // not written by anybody, and capstone disagrees
+            return false;
+        bool leaves = out_.kind != InstructionKind::other && out_.kind != InstructionKind::stop &&
+                      out_.kind != InstructionKind::system_call;
         // Linkers pad calls to `66 48 e8` and `67 e8`; nothing else is written like that.
-        if (!flow || !(prefixes_.operand_size || prefixes_.address_size))
+        if (!leaves || !(prefixes_.operand_size || prefixes_.address_size))
             return true;
-        return opcode == 0xe8 && prefixes_.operand_size == prefixes_.wide &&
+        return map == no_escape && opcode == 0xe8 && prefixes_.operand_size == prefixes_.wide &&
                prefixes_.operand_size != prefixes_.address_size;
     }
 
