@@ -11,7 +11,7 @@
 #include <ctime>
 #include <pthread.h>
 
-uint8_t intercept_table[intercept::call_numbers];
+alignas(uint64_t) uint8_t intercept_table[intercept::call_numbers];
 intercept::Words intercept_words;
 int (*intercept_lone_filter)(const intercept_call *call) INTERCEPT_KEEPS_REGISTERS;
 int (*intercept_lone_hook)(intercept_call *call);
@@ -99,12 +99,24 @@ bool valid_numbers(const long *calls, size_t call_count) {
     return true;
 }
 
+// Those that words never decide, eight at a time: this is a tenth of a millisecond of each program's start.
+void set_wordless_numbers(uint8_t bit) {
+    using Eight __attribute__((may_alias)) = uint64_t;
+    static_assert(SYS_rt_sigreturn < word_call_numbers && word_call_numbers % sizeof(Eight) == 0);
+    for (size_t number = word_call_numbers; number < call_numbers; number += sizeof(Eight)) {
+        auto *eight = reinterpret_cast<Eight *>(intercept_table + number);
+        const uint64_t old = __atomic_load_n(eight, __ATOMIC_RELAXED);
+        __atomic_store_n(eight, old | bit * uint64_t{0x0101010101010101}, __ATOMIC_RELEASE);
+    }
+}
+
 void set_numbers(unsigned slot, const long *calls, size_t call_count) {
     uint8_t bit = static_cast<uint8_t>(1u << slot);
     if (calls == nullptr) {
         hooks[slot].has_numbers = true;
-        for (long number = 0; number < static_cast<long>(call_numbers); number++)
+        for (long number = 0; number < static_cast<long>(word_call_numbers); number++)
             store_table(number, bit, true);
+        set_wordless_numbers(bit);
         return;
     }
     // A slot that has just been filled has no number: its former hook's are gone. The table's pages are not touched for

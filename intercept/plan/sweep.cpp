@@ -28,7 +28,7 @@ void Sweep::decode(const Architecture &architecture, const Function &new_functio
     consistent = false;
     marked_bytes_ = 0;
     // Room for functions of libc and the loader from the start, its pages at once: growing costs more than decoding.
-    constexpr size_t usual_instructions_max = 2048;
+    constexpr size_t usual_instructions_max = 512;
     constexpr size_t shortest_average_bytes = 3; // of an instruction
     const size_t expected = function.range.size() / shortest_average_bytes;
     if (!instructions.reserve(expected < usual_instructions_max ? usual_instructions_max : expected, true))
