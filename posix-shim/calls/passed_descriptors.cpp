@@ -2,6 +2,7 @@
 
 #include "libpmemfile/fs/open_calls.h"
 #include "posix-shim/calls/path_call.h"
+#include "posix-shim/calls/peer_address.h"
 #include "posix-shim/calls/served_calls.h"
 #include "posix-shim/descriptors/descriptor_table.h"
 #include "posix-shim/descriptors/shared_token.h"
@@ -120,7 +121,9 @@ long serve_recvmsg(Request &request) {
     struct msghdr message;
     if (!copy_in(&message, reinterpret_cast<void *>(request.args[1]), sizeof(message)).ok())
         return pass_to_kernel;
-    return has_control_room(message) ? pass_with_post : pass_to_kernel;
+    const long length = request.args[1] + static_cast<long>(offsetof(struct msghdr, msg_namelen));
+    const bool wants_address = peer_address_expect(request.context, base::as_long(message.msg_name), length);
+    return has_control_room(message) || wants_address ? pass_with_post : pass_to_kernel;
 }
 
 long serve_recvmmsg(Request &request) {

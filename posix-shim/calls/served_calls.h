@@ -71,6 +71,7 @@ long serve_newfstatat(Request &request);
 long serve_open(Request &request);
 long serve_openat(Request &request);
 long serve_openat2(Request &request);
+long serve_peer_address(Request &request);
 long serve_pread64(Request &request);
 long serve_preadv(Request &request);
 long serve_preadv2(Request &request);

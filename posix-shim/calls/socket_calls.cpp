@@ -2,7 +2,7 @@
 //
 //   bind     ─► an inode in the pool ─► the kernel binds at the inode's rendezvous (paths/rendezvous.h)
 //   connect, sendto, sendmsg ─► the inode's permissions ─► the kernel gets the rendezvous' address
-//   getsockname, getpeername ─► the address that was asked for
+//   accept, getsockname ... ─► the address that was asked for (calls/peer_address.h)
 #include "posix-shim/calls/passed_descriptors.h"
 #include "posix-shim/calls/path_call.h"
 #include "posix-shim/calls/served_calls.h"
@@ -224,30 +224,6 @@ long serve_sendmmsg(Request &request) {
         }
     }
     return count;
-}
-
-// getsockname and getpeername: a rendezvous' address becomes the one that was asked for.
-long serve_socket_name(Request &request) {
-    auto *user = reinterpret_cast<char *>(request.args[1]);
-    auto *user_length = reinterpret_cast<socklen_t *>(request.args[2]);
-    socklen_t room = 0;
-    if (!copy_in(&room, user_length, sizeof room).ok())
-        return pass_to_kernel;
-    auto &place = *reinterpret_cast<struct sockaddr_un *>(request.context.buffer);
-    socklen_t length = sizeof place;
-    const long result =
-        base::raw_syscall(request.number, request.args[0], base::as_long(&place), base::as_long(&length));
-    if (base::is_error(result) || place.sun_family != AF_UNIX || length <= address_begin || length > sizeof place)
-        return pass_to_kernel;
-    struct sockaddr_un address = {};
-    address.sun_family = AF_UNIX;
-    const size_t path = rendezvous_address(path_of(place, length), address.sun_path, sizeof address.sun_path - 1);
-    if (path == 0)
-        return pass_to_kernel;
-    const auto whole = static_cast<socklen_t>(address_begin + path + 1);
-    if (Status copied = copy_out(user, &address, std::min(whole, room)); !copied.ok())
-        return kernel_result(copied);
-    return kernel_result(copy_out(user_length, &whole, sizeof whole));
 }
 
 // A ring would act on descriptors and paths that nobody looks at.

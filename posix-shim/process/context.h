@@ -21,6 +21,13 @@ namespace shim {
 constexpr unsigned max_vectors = 1024; // IOV_MAX
 constexpr unsigned max_vfork_opened = 32;
 
+// Where the kernel puts a socket's address for the application, whose memory all of it is (calls/peer_address.h).
+struct AddressPlace {
+    long address = 0;
+    long length = 0;         // a socklen_t's
+    unsigned room_bytes = 0; // before the call, which overwrites it
+};
+
 struct ThreadContext {
     pmemfile::Thread *threads[max_mounts]; // null until used
     DeferredSignals signals;
@@ -44,6 +51,7 @@ struct ThreadContext {
     char symlink[pmemfile::path_max_bytes];
     struct iovec vectors[max_vectors];
     pmemfile::PoolPlace child_places[max_mounts]; // of a fork that is under way
+    AddressPlace expected_address;                // of a call that the kernel executes
     alignas(64) std::byte buffer[32768];
 };
 

@@ -8,6 +8,7 @@
 
 #include "posix-shim/calls/passed_descriptors.h"
 #include "posix-shim/calls/path_call.h"
+#include "posix-shim/calls/peer_address.h"
 #include "posix-shim/descriptors/descriptor_table.h"
 #include "posix-shim/table/ledger.h"
 #include "posix-shim/table/row.h"
@@ -237,13 +238,16 @@ void dispatch_post(struct intercept_call *call) {
             process_post(call);
         return;
     }
-    if (passes_descriptors(call->nr)) {
+    if (passes_descriptors(call->nr) || gives_peer_address(call->nr)) {
         ThreadContext *context = context_get();
         if (context == nullptr)
             return;
         if (call_enter != nullptr)
             call_enter(*context);
-        passed_descriptors_post(*context, *call);
+        if (passes_descriptors(call->nr))
+            passed_descriptors_post(*context, *call);
+        if (call->nr == SYS_recvmsg || gives_peer_address(call->nr))
+            peer_address_post(*context, *call);
         if (call_leave != nullptr)
             call_leave(*context);
         return;

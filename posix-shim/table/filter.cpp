@@ -5,6 +5,7 @@
 //   kind[nr] ── descriptor i ──► word[args[i]] == host ? PASS : SERVE
 //            ── close ─────────► the same, and the word is forgotten
 //            ── addresses ─────► a mapping of ours near them ? SERVE : PASS
+//            ── peer ──────────► its address is asked for ? SERVE : PASS
 //            ── other ─────────► SERVE
 #include "libpmemfile/mapping/bounds.h"
 #include "posix-shim/descriptors/descriptor_table.h"
@@ -21,6 +22,8 @@ namespace {
 constexpr uint8_t kind_other = 7;
 constexpr uint8_t kind_close = 6;
 constexpr uint8_t kind_addresses = 8; // address and length come first
+constexpr uint8_t kind_peer = 9;      // wants a socket's address in register 1, or
+constexpr uint8_t kind_sender = 10;   // in register 4
 
 struct Kinds {
     uint8_t kind[call_number_limit];
@@ -33,6 +36,10 @@ constexpr uint8_t kind_of(long number, const char *arguments) {
     if (number == SYS_munmap || number == SYS_mprotect || number == SYS_pkey_mprotect || number == SYS_mremap ||
         number == SYS_msync || number == SYS_madvise || number == SYS_remap_file_pages)
         return kind_addresses;
+    if (number == SYS_accept || number == SYS_accept4)
+        return kind_peer;
+    if (number == SYS_recvfrom)
+        return kind_sender;
     // These look at more than the descriptor, or make numbers whose word must be set.
     if (number == SYS_dup2 || number == SYS_dup3 || number == SYS_fchdir)
         return kind_other;
@@ -97,6 +104,8 @@ int dispatch_filter(const struct intercept_call *call) {
         return INTERCEPT_FILTER_SERVE;
     if (kind == kind_addresses)
         return names_our_addresses(call) ? INTERCEPT_FILTER_SERVE : INTERCEPT_FILTER_PASS;
+    if (kind == kind_peer || kind == kind_sender)
+        return call->args[kind == kind_peer ? 1 : 4] != 0 ? INTERCEPT_FILTER_SERVE : INTERCEPT_FILTER_PASS;
     if (number == SYS_mmap && names_our_addresses(call))
         return INTERCEPT_FILTER_SERVE;
     int descriptor = static_cast<int>(call->args[kind == kind_close ? 0 : kind]);

@@ -112,6 +112,61 @@ if os.fork() == 0:
     os._exit(0)
 os.wait()
 
+print('== addresses of bound peers')
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def address_of(call, descriptor, room):
+    """The call's answer in a buffer of `room` bytes: what is in it, what is behind the room, and the length that is told."""
+    buffer, length = ctypes.create_string_buffer(b'#' * 120, 120), ctypes.c_uint(room)
+    if call == 'recvfrom':
+        done = LIBC.recvfrom(descriptor, ctypes.create_string_buffer(10), 10, 0, buffer, ctypes.byref(length))
+    elif call == 'accept4':
+        done = LIBC.accept4(descriptor, buffer, ctypes.byref(length), socket.SOCK_CLOEXEC)
+    else:
+        done = getattr(LIBC, call)(descriptor, buffer, ctypes.byref(length))
+    text = buffer.raw[:min(room, length.value)]
+    return done >= 0, text, buffer.raw[room:].strip(b'#'), length.value, done
+
+
+gate, peer_number = socket.socket(socket.AF_UNIX), 0
+gate.bind(here + '/gate')
+gate.listen(9)
+for call in ['accept', 'accept4']:
+    for room in [110, 20, 5, 1, 0]:
+        peer = socket.socket(socket.AF_UNIX)
+        peer_number += 1
+        peer.bind('a peer with a rather long name, number %d' % peer_number)
+        peer.connect('gate')
+        *answer, accepted = address_of(call, gate.fileno(), room)
+        print(call, room, answer)
+        if call == 'accept':
+            print(address_of('getpeername', accepted, room)[:4], address_of('getsockname', accepted, 110)[3] - len(here))
+        os.close(accepted), peer.close()
+peer, pair = socket.socket(socket.AF_UNIX), socket.socketpair()
+peer.connect('gate')
+print('not bound', address_of('accept', gate.fileno(), 110)[:4])
+tried('no address asked for', lambda: (socket.socket(socket.AF_UNIX).connect('gate'), LIBC.accept(gate.fileno(), None, None) >= 0))
+waiting = socket.socket(socket.AF_UNIX)
+waiting.connect('gate')
+print('bad length', LIBC.accept(gate.fileno(), ctypes.create_string_buffer(110), ctypes.c_void_p(1)), errno.errorcode[ctypes.get_errno()])
+sink, source = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+sink.bind('sink'), source.bind('source')
+source.sendto(b'text', 'sink')
+print('recvfrom', address_of('recvfrom', sink.fileno(), 110))
+source.sendto(b'text', 'sink')
+print(sink.recvmsg(100), pair[0].send(b'x'), pair[1].recvmsg(10), pair[0].send(b'y'), pair[1].recvfrom(10))
+source.sendmsg([b'with a file'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack('i', os.open('file', os.O_RDONLY)))], 0, 'sink')
+text, control, _, address = sink.recvmsg(100, 100)
+print(text, address, stat.filemode(os.fstat(struct.unpack('i', control[0][2])[0]).st_mode)[0])
+inet = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
+for each in inet:
+    each.bind(('127.0.0.1', 0))
+inet[0].sendto(b'text', inet[1].getsockname())
+print(inet[1].recvfrom(10)[1] == inet[0].getsockname())
+for each in [gate, waiting, peer, *pair, sink, source, *inet]:
+    each.close()
+
 print('== fifos')
 os.mkfifo('fifo')
 print(kind('fifo'))
