@@ -1,7 +1,7 @@
 // What the copies need to know of the processor. Before it is known, all goes by rep movsb.
 #include "base/user_copy.h"
 
-#include <sys/platform/x86.h>
+#include "base/cpu_feature.h"
 
 bool base_user_copy_wide = false;
 

@@ -8,6 +8,7 @@
 // "Flush" on an ordinary file only notes the pages; the fence syncs them.
 #include "libpmemfile/persist/persist.h"
 
+#include "base/cpu_feature.h"
 #include "base/raw_syscall.h"
 #include "base/user_copy.h"
 #include "libpmemfile/persist/seeded_fault.h"
@@ -15,7 +16,6 @@
 #include <cstring>
 #include <emmintrin.h>
 #include <sys/mman.h>
-#include <sys/platform/x86.h>
 
 namespace pmemfile {
 namespace {

@@ -2,10 +2,10 @@
 // register that the kernel has not switched on can not hold anything.
 #include "intercept/arch/x86_64/vector_level.h"
 
+#include "base/cpu_feature.h"
 #include "intercept/arch/x86_64/frame.h"
 
 #include <cstdint>
-#include <sys/platform/x86.h>
 
 extern "C" {
 int intercept_vector_level = VECTOR_SSE;
