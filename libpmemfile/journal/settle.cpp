@@ -4,7 +4,12 @@
 //                                     torn → the call never happened
 //   claims                            undone (those the record took stay: the
 //                                     media's bits say so)
-//   held                              its locks, freed last
+//   held                              its locks, freed last, but a group's first
+//
+// A settler waits for locks of groups only, and only when the thread it settles
+// holds none any more. So two threads that died with a group's lock each, and
+// with claims in each other's group, are settled by one survivor (one inside the
+// other) or by two, and nobody waits in a circle.
 //
 // One settler works at a time; its claim on the slot can be taken over when it
 // dies too, since each step may be done twice.
@@ -119,10 +124,11 @@ void rebuild_space_of(Thread &thread, const RecordHeader &record) {
         space_map_reconcile(thread);
 }
 
-void free_locks(Segment &segment, uint32_t slot) {
+// The dead thread's locks that lie in [begin, end) of the segment.
+void free_locks(Segment &segment, uint32_t slot, uint64_t begin, uint64_t end) {
     for (std::atomic<uint64_t> &held : segment.threads()[slot].held) {
         const uint64_t offset = held.load();
-        if (offset == 0)
+        if (offset == 0 || offset < begin || offset >= end)
             continue;
         auto &lock = *segment.table<RobustLock>(offset);
         uint32_t word = lock.word.load();
@@ -140,14 +146,17 @@ void settle_claimed(Thread &thread, uint32_t slot) {
     Segment &segment = *pool.segment;
     ThreadSlot &state = segment.threads()[slot];
     const Lsn lsn = state.record_lsn.load();
-    if (lsn != 0) {
-        const RecordHeader *record = record_at(pool, state.record_ring.load(), state.record_position.load());
-        if (record != nullptr && record->lsn == lsn) {
-            if (state.applied_lsn.load() != lsn)
-                finish_record(thread, slot, *record);
-            rebuild_space_of(thread, *record);
-        }
-    }
+    const RecordHeader *record = nullptr;
+    if (lsn != 0)
+        record = record_at(pool, state.record_ring.load(), state.record_position.load());
+    const bool is_whole = record != nullptr && record->lsn == lsn;
+    if (is_whole && state.applied_lsn.load() != lsn)
+        finish_record(thread, slot, *record);
+    // Up to here nothing waits; from here on locks of groups are waited for.
+    space_map_mend_held_groups(thread, slot);
+    free_locks(segment, slot, segment.groups_offset, segment.groups_offset + sizeof(GroupState) * segment.group_count);
+    if (is_whole)
+        rebuild_space_of(thread, *record);
     make_sequences(segment, slot, 0);
     for_transactions(segment, slot, [&](uint32_t index) {
         state.transaction.store(index + 1);
@@ -160,7 +169,7 @@ void settle_claimed(Thread &thread, uint32_t slot) {
     segment.raise_owner.compare_exchange_strong(carried, 0);
     state.record_lsn.store(0);
     state.lower.store(lsn_idle);
-    free_locks(segment, slot);
+    free_locks(segment, slot, 0, UINT64_MAX);
 }
 
 // True when this thread may settle the slot; false when somebody else has done so.

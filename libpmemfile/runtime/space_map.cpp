@@ -95,15 +95,14 @@ void gather_held(Thread &thread, uint64_t group, uint32_t first_word, uint32_t w
                              [](void *context, BlockRun run) { static_cast<Chunk *>(context)->hold(run); });
 }
 
-// The group's lock, or the right to act under it: a settler of `dead_slot` may
-// work under a lock that the dead thread still holds (nobody else can take it
-// before the settlement is over).
+// The group's lock, or the right to act under it: a settler of `dead_slot` (its own after a vfork) may work under
+// a lock that the dead thread still holds (nobody else can take it before the settler frees it).
 class GroupLock {
 public:
     GroupLock(Thread &thread, uint64_t group, uint32_t dead_slot = max_threads)
         : thread_(thread), state_(thread.pool->segment->groups()[group]) {
         uint32_t owner = robust_holder(state_.lock);
-        if (dead_slot != max_threads && dead_slot != thread.slot && owner == dead_slot + 1)
+        if (dead_slot != max_threads && owner == dead_slot + 1)
             return;
         robust_lock(thread, state_.lock);
         locked_ = true;
@@ -149,14 +148,10 @@ void drop_orphan_claims(Thread &thread, uint32_t slot_index) {
     segment.threads()[slot_index].orphan_claim.store(0, relaxed);
 }
 
-void undo_block_claim(Thread &thread, const ClaimList &list, uint32_t slot_index, uint32_t position, uint64_t claim) {
+void undo_block_claim(Thread &thread, const ClaimList &list, uint32_t slot_index, uint32_t position, uint64_t group) {
+    const uint64_t claim = list.claims[position].load();
     BlockNumber first = claim >> 16;
     auto count = static_cast<uint32_t>(claim & 0xffff);
-    uint64_t group = group_of_block(*thread.pool, first);
-    if (group == thread.pool->superblock().group_count) {
-        list.count.store(position, std::memory_order_release);
-        return;
-    }
     GroupLock state(thread, group, slot_index);
     const GroupDescriptor &descriptor = group_descriptor(*thread.pool, group);
     auto bit = static_cast<uint32_t>(first - descriptor.first_block);
@@ -170,13 +165,8 @@ void undo_block_claim(Thread &thread, const ClaimList &list, uint32_t slot_index
     state->quarantined.store(was_quarantined);
 }
 
-void undo_inode_claim(Thread &thread, const ClaimList &list, uint32_t slot_index, uint32_t position,
-                      InodeNumber inode) {
-    uint64_t group = group_of_block(*thread.pool, inode / inodes_per_block);
-    if (group == thread.pool->superblock().group_count) {
-        list.count.store(position, std::memory_order_release);
-        return;
-    }
+void undo_inode_claim(Thread &thread, const ClaimList &list, uint32_t slot_index, uint32_t position, uint64_t group) {
+    const InodeNumber inode = list.claims[position].load() & ~inode_claim_bit;
     GroupLock state(thread, group, slot_index);
     const GroupDescriptor &descriptor = group_descriptor(*thread.pool, group);
     auto bit = static_cast<uint32_t>(inode / inodes_per_block - descriptor.first_block);
@@ -187,6 +177,22 @@ void undo_inode_claim(Thread &thread, const ClaimList &list, uint32_t slot_index
         add(state->free_inodes, 1);
         state->inode_hint.store(bit, relaxed);
     }
+}
+
+uint64_t group_of_claim(const Pool &pool, uint64_t claim) {
+    const bool is_inode = (claim & inode_claim_bit) != 0;
+    return group_of_block(pool, is_inode ? (claim & ~inode_claim_bit) / inodes_per_block : claim >> 16);
+}
+
+void undo_claim(Thread &thread, const ClaimList &list, uint32_t slot_index, uint32_t position) {
+    const uint64_t claim = list.claims[position].load();
+    const uint64_t group = group_of_claim(*thread.pool, claim);
+    if (group == thread.pool->superblock().group_count)
+        list.count.store(position, std::memory_order_release);
+    else if ((claim & inode_claim_bit) != 0)
+        undo_inode_claim(thread, list, slot_index, position, group);
+    else
+        undo_block_claim(thread, list, slot_index, position, group);
 }
 
 } // namespace
@@ -395,18 +401,40 @@ bool space_map_has_claims(const Thread &thread) {
 void space_map_undo_claims(Thread &thread, uint32_t slot_index) {
     const ClaimList list = list_of(*thread.pool->segment, thread.pool->segment->threads()[slot_index]);
     const uint32_t kept = slot_index == thread.slot ? thread.kept_claims : 0;
-    for (uint32_t count = list.length(); count > kept; --count) {
-        uint64_t claim = list.claims[count - 1].load();
-        if (claim & inode_claim_bit) {
-            undo_inode_claim(thread, list, slot_index, count - 1, claim & ~inode_claim_bit);
-        } else {
-            undo_block_claim(thread, list, slot_index, count - 1, claim);
-        }
-    }
+    for (uint32_t count = list.length(); count > kept; --count)
+        undo_claim(thread, list, slot_index, count - 1);
     if (slot_index == thread.slot)
         drop_orphan_claim(thread);
     else
         drop_orphan_claims(thread, slot_index);
+}
+
+void space_map_mend_held_groups(Thread &thread, uint32_t slot_index) {
+    Segment &segment = *thread.pool->segment;
+    ThreadSlot &slot = segment.threads()[slot_index];
+    const uint32_t kept = slot_index == thread.slot ? thread.kept_claims : 0;
+    // Half made can only be the last claim: it was being entered, or undone, under the lock.
+    auto undo_last = [&](const ClaimList &list, uint64_t group) {
+        for (uint32_t count = list.length();
+             count > kept && group_of_claim(*thread.pool, list.claims[count - 1].load()) == group; --count)
+            undo_claim(thread, list, slot_index, count - 1);
+    };
+    for (std::atomic<uint64_t> &held : slot.held) {
+        const uint64_t offset = held.load() - segment.groups_offset; // below it wraps
+        if (offset >= sizeof(GroupState) * segment.group_count)
+            continue;
+        const uint64_t group = offset / sizeof(GroupState);
+        GroupState &state = segment.groups()[group];
+        if (robust_holder(state.lock) != slot_index + 1)
+            continue;
+        undo_last(slot_list(slot), group);
+        for (uint32_t index = 0; index < max_transactions; index++)
+            if (segment.transactions()[index].owner.load() == slot_index + 1)
+                undo_last(transaction_list(segment, index), group);
+        if (state.loaded.load() != 0) // it may have been between bits that it cleared and the count
+            state.free_blocks.store(
+                count_free(segment.block_bitmap(group), usable_blocks(group_descriptor(*thread.pool, group))), relaxed);
+    }
 }
 
 void space_map_hold_claims(Thread &thread) {

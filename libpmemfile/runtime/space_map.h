@@ -76,6 +76,9 @@ void space_map_hold_claims(Thread &thread);
 // or a dead thread's, by its settler, after its record was applied), the orphan
 // slot's too. Clears the claim list.
 void space_map_undo_claims(Thread &thread, uint32_t slot);
+// Makes the group whose lock the dead thread in `slot_index` holds fit for others: undoes its last claims there, and
+// counts the free blocks. Waits for nobody. The lock may be freed then, before the other claims are undone.
+void space_map_mend_held_groups(Thread &thread, uint32_t slot_index);
 // The transaction's claims are the present call's again: for space_map_undo_claims, its orphan slots given back.
 void space_map_end_hold(Thread &thread);
 // Forgets the claim list of this thread, the orphan slots' too: they are

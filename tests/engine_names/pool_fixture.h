@@ -13,6 +13,7 @@
 
 #include <memory>
 #include <string>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
 
@@ -38,13 +39,14 @@ private:
 
 class PoolFixture : public testing::Test {
 protected:
-    static constexpr uint64_t size_bytes = 128ull << 20;
-
+    virtual uint64_t pool_size_bytes() const {
+        return 128ull << 20;
+    }
     void SetUp() override {
         path_ = "/dev/shm/pmemfile-engine." + std::to_string(getpid()) + "." +
                 testing::UnitTest::GetInstance()->current_test_info()->name();
         MkfsOptions options;
-        options.size_bytes = size_bytes;
+        options.size_bytes = pool_size_bytes();
         options.replace = true;
         ContainerMessage message;
         ASSERT_TRUE(mkfs(path_.c_str(), options, &message).ok()) << message.text;
@@ -87,6 +89,37 @@ protected:
     }
     At at(std::string_view path) const {
         return {root_, path, 0};
+    }
+    // A child that attaches to the pool, calls body(thread), leaves, and ends with what that has returned (1: it could
+    // not attach). No gtest in there; it dies in a call by _exit.
+    template <typename Body> pid_t start_child(const Body &body) const {
+        const pid_t child = fork();
+        EXPECT_GE(child, 0);
+        if (child != 0)
+            return child;
+        Pool pool;
+        AttachOptions options;
+        options.container_open = container_open;
+        if (!pool_attach(pool, path_.c_str(), options, nullptr).ok())
+            _exit(1);
+        int result = 0;
+        {
+            PoolThread thread(pool, nullptr);
+            result = body(*thread);
+        }
+        pool_detach(pool);
+        _exit(result);
+    }
+    // What it ended with; -N: signal N killed it.
+    static int wait_for_child(pid_t child) {
+        int status = 0;
+        EXPECT_EQ(waitpid(child, &status, 0), child);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+    }
+    static void wait_until_stopped(pid_t child) {
+        int status = 0;
+        EXPECT_EQ(waitpid(child, &status, WUNTRACED), child);
+        EXPECT_TRUE(WIFSTOPPED(status)) << status;
     }
 
     std::string path_;

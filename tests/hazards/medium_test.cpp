@@ -13,7 +13,6 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 namespace pmemfile {
 namespace {
@@ -49,26 +48,17 @@ protected:
     // A process that takes the pool for an ordinary file (msync is what makes it durable) and meets an error in
     // a write of `size_bytes`. 0: all was as it should be; else the step that was not.
     int meet_the_error(size_t size_bytes) {
-        const pid_t child = fork();
-        if (child == 0) {
-            Pool pool;
-            AttachOptions options;
-            options.container_open = container_open;
-            if (!pool_attach(pool, path_.c_str(), options, nullptr).ok())
-                _exit(1);
-            pool.persist = Persist(pool.persist.base(), pool.persist.size_bytes(), Medium::ordinary_file);
-            PoolThread thread(pool, nullptr);
-            if (write(*thread, "before", size_bytes) != 0)
+        return wait_for_child(start_child([&](Thread &thread) -> int {
+            Persist &persist = thread.pool->persist;
+            persist = Persist(persist.base(), persist.size_bytes(), Medium::ordinary_file);
+            if (write(thread, "before", size_bytes) != 0)
                 _exit(2);
             if (!let_fail(SYS_msync, EIO))
                 _exit(3);
-            if (write(*thread, "before", size_bytes) != EIO)
+            if (write(thread, "before", size_bytes) != EIO)
                 _exit(4);
-            _exit(write(*thread, "before", size_bytes) == EROFS ? 0 : 5);
-        }
-        int status = 0;
-        waitpid(child, &status, 0);
-        return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+            _exit(write(thread, "before", size_bytes) == EROFS ? 0 : 5);
+        }));
     }
     void expect_read_only_until_fsck(size_t size_bytes) {
         ASSERT_EQ(write(thread(), "ours", 10), 0);
@@ -107,29 +97,15 @@ TEST_F(MediumTest, an_error_in_data_is_told_to_everybody) {
 
 // No memory for a transaction's view, and none for the slot that a detach works with: nothing else is the worse for it.
 TEST_F(MediumTest, no_memory_fails_what_needs_it_and_nothing_else) {
-    const pid_t child = fork();
-    if (child == 0) {
-        Pool pool;
-        AttachOptions options;
-        options.container_open = container_open;
-        if (!pool_attach(pool, path_.c_str(), options, nullptr).ok())
-            _exit(1);
-        {
-            PoolThread thread(pool, nullptr);
-            if (!let_fail(SYS_mmap, ENOMEM))
-                _exit(2);
-            Transaction transaction;
-            if (number(transaction.begin(*thread, orphan_collect)) != ENOMEM)
-                _exit(3);
-            if (write(*thread, "large", 300'000) != 0 || number(fs_mkdir(*thread, at("d"), 0755)) != 0)
-                _exit(4);
-        }
-        pool_detach(pool);
-        _exit(0);
-    }
-    int status = 0;
-    waitpid(child, &status, 0);
-    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+    const pid_t child = start_child([&](Thread &thread) {
+        if (!let_fail(SYS_mmap, ENOMEM))
+            return 2;
+        Transaction transaction;
+        if (number(transaction.begin(thread, orphan_collect)) != ENOMEM)
+            return 3;
+        return write(thread, "large", 300'000) != 0 || number(fs_mkdir(thread, at("d"), 0755)) != 0 ? 4 : 0;
+    });
+    EXPECT_EQ(wait_for_child(child), 0);
     EXPECT_TRUE(walk(thread(), root_, "d", 0).ok());
     EXPECT_EQ(write(thread(), "large", 10), 0);
     Transaction transaction; // of this process

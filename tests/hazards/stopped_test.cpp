@@ -4,7 +4,6 @@
 
 #include <csignal>
 #include <fcntl.h>
-#include <sys/wait.h>
 
 namespace pmemfile {
 namespace {
@@ -35,28 +34,14 @@ protected:
     }
     // A child that makes the directory and is stopped in it.
     pid_t start_stopped(const char *name) {
-        const pid_t child = fork();
-        if (child == 0) {
-            Pool pool;
-            AttachOptions options;
-            options.container_open = container_open;
-            if (!pool_attach(pool, path_.c_str(), options, nullptr).ok())
-                _exit(1);
-            {
-                PoolThread thread(pool, nullptr);
-                StopAtFence observer;
-                pool.persist.set_observer(&observer);
-                const bool done = fs_mkdir(*thread, at(name), 0755).ok();
-                pool.persist.set_observer(nullptr);
-                if (!done)
-                    _exit(2);
-            }
-            pool_detach(pool);
-            _exit(0);
-        }
-        int status = 0;
-        EXPECT_EQ(waitpid(child, &status, WUNTRACED), child);
-        EXPECT_TRUE(WIFSTOPPED(status)) << status;
+        const pid_t child = start_child([&](Thread &thread) {
+            StopAtFence observer;
+            thread.pool->persist.set_observer(&observer);
+            const bool done = fs_mkdir(thread, at(name), 0755).ok();
+            thread.pool->persist.set_observer(nullptr);
+            return done ? 0 : 2;
+        });
+        wait_until_stopped(child);
         return child;
     }
 };
@@ -69,10 +54,8 @@ TEST_F(StoppedTest, others_go_on_and_it_goes_on) {
     for (int i = 0; i < 40; ++i)
         ASSERT_EQ(create("ours/" + std::to_string(i)), 0) << i;
     kill(child, SIGCONT);
-    int status = 0;
-    ASSERT_EQ(waitpid(child, &status, 0), child);
+    ASSERT_EQ(wait_for_child(child), 0);
     alarm(0);
-    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
     EXPECT_TRUE(walk(thread(), root_, "theirs/d", 0).ok());
     EXPECT_EQ(create("theirs/d/file"), 0);
 }
@@ -97,23 +80,11 @@ TEST_F(StoppedTest, others_fill_all_rings_come_and_leave) {
         ASSERT_TRUE(fs_unlink(thread(), at("ours/a")).ok()) << i;
     }
     EXPECT_GT(segment.durable_watermark.load(), watermark + 1);
-    const pid_t other = fork();
-    if (other == 0) { // its leaving raises the watermark
-        Pool pool;
-        AttachOptions options;
-        options.container_open = container_open;
-        if (!pool_attach(pool, path_.c_str(), options, nullptr).ok())
-            _exit(1);
-        pool_detach(pool);
-        _exit(0);
-    }
-    int status = 0;
-    ASSERT_EQ(waitpid(other, &status, 0), other);
-    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+    const pid_t other = start_child([](Thread &) { return 0; }); // its leaving raises the watermark
+    ASSERT_EQ(wait_for_child(other), 0);
     kill(child, SIGCONT);
-    ASSERT_EQ(waitpid(child, &status, 0), child);
+    ASSERT_EQ(wait_for_child(child), 0);
     alarm(0);
-    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
     EXPECT_TRUE(walk(thread(), root_, "theirs/d", 0).ok());
     EXPECT_EQ(create("theirs/d/file"), 0);
 }
@@ -123,8 +94,7 @@ TEST_F(StoppedTest, who_is_killed_while_stopped_is_settled) {
     ASSERT_TRUE(fs_mkdir(thread(), at("theirs"), 0755).ok());
     const pid_t child = start_stopped("theirs/d");
     kill(child, SIGKILL);
-    int status = 0;
-    ASSERT_EQ(waitpid(child, &status, 0), child);
+    ASSERT_EQ(wait_for_child(child), -SIGKILL);
     alarm(60);
     EXPECT_EQ(create("theirs/e"), 0); // wants the lock that it held
     EXPECT_TRUE(walk(thread(), root_, "theirs/d", 0).ok());

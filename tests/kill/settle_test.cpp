@@ -9,7 +9,6 @@
 #include <cstring>
 #include <fcntl.h>
 #include <random>
-#include <sys/wait.h>
 
 namespace pmemfile {
 namespace {
@@ -43,31 +42,19 @@ protected:
         *inode = (*open_file_get(thread, *id))->inode.load();
         return *id;
     }
-    // In a child: frees an orphan and dies when its slot is 0 and the rest of the record not yet home.
-    void die_releasing_a_slot() {
-        Pool pool;
-        AttachOptions options;
-        options.container_open = container_open;
-        if (!pool_attach(pool, path_.c_str(), options, nullptr).ok())
-            _exit(1);
-        PoolThread thread(pool, nullptr);
-        InodeNumber inode = 0;
-        const OpenFileId id = open_orphan(*thread, "a", &inode);
-        DieAfter observer(orphan_slot(pool.inode(inode)->orphan_slot));
-        pool.persist.set_observer(&observer);
-        fs_close(*thread, id);
-        _exit(2);
-    }
 };
 
 TEST_F(SettleTest, a_slot_of_the_orphan_table_is_not_cleared_under_its_next_owner) {
-    const pid_t child = fork();
-    ASSERT_GE(child, 0);
-    if (child == 0)
-        die_releasing_a_slot();
-    int status = 0;
-    waitpid(child, &status, 0);
-    ASSERT_EQ(WEXITSTATUS(status), 7);
+    // Frees an orphan and dies when its slot is 0 and the rest of the record not yet home.
+    const pid_t child = start_child([this](Thread &thread) -> int {
+        InodeNumber inode = 0;
+        const OpenFileId id = open_orphan(thread, "a", &inode);
+        DieAfter observer(orphan_slot(thread.pool->inode(inode)->orphan_slot));
+        thread.pool->persist.set_observer(&observer);
+        fs_close(thread, id);
+        _exit(2);
+    });
+    ASSERT_EQ(wait_for_child(child), 7);
     InodeNumber inode = 0;
     const OpenFileId id = open_orphan(thread(), "b", &inode);
     settle_dead_processes(thread(), orphan_collect);
@@ -93,23 +80,13 @@ TEST_F(SettleTest, blocks_of_a_half_applied_record_are_not_handed_out) {
     const BlockNumber block = map_lookup(pool_, *pool_.inode(number), 0, 1).block;
     const GroupDescriptor &group = group_descriptor(pool_, group_of_block(pool_, block));
     const PoolOffset bits = group.first_block * block_size_bytes + (block - group.first_block) / 64 * 8;
-    const pid_t child = fork();
-    ASSERT_GE(child, 0);
-    if (child == 0) {
-        Pool pool;
-        AttachOptions options;
-        options.container_open = container_open;
-        if (!pool_attach(pool, path_.c_str(), options, nullptr).ok())
-            _exit(1);
-        PoolThread thread(pool, nullptr);
+    const pid_t child = start_child([&](Thread &thread) -> int {
         DieAfter observer(bits);
-        pool.persist.set_observer(&observer);
-        static_cast<void>(data_truncate(*thread, number, 0));
+        thread.pool->persist.set_observer(&observer);
+        static_cast<void>(data_truncate(thread, number, 0));
         _exit(2);
-    }
-    int status = 0;
-    waitpid(child, &status, 0);
-    ASSERT_EQ(WEXITSTATUS(status), 7);
+    });
+    ASSERT_EQ(wait_for_child(child), 7);
     ASSERT_EQ(pool_.at<uint64_t>(bits)[0] >> ((block - group.first_block) % 64) & 1, 0u);
     EXPECT_FALSE(data_allocate(thread(), other, 0, end, block_size_bytes).ok()); // rebuilds the copies
     settle_dead_processes(thread(), orphan_collect);
