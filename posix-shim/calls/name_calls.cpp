@@ -175,7 +175,7 @@ Result<long> link_in_pool(Request &request, Thread &thread, const Route &from, c
 
 // linkat(fd, "", ..., AT_EMPTY_PATH): what the descriptor stands for gets a name.
 long link_descriptor(Request &request, const PathArgument &to_argument) {
-    Result<OpenArgument> open = open_argument(request, 0);
+    Result<OpenArgument> open = inode_argument(request, 0);
     if (!open.ok())
         return kernel_result(Status(open.error()));
     Result<Route> to = settled_route(request, 1, to_argument);

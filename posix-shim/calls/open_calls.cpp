@@ -1,4 +1,5 @@
 // open, openat, openat2, creat: a description in the pool, a token for it.
+#include "posix-shim/calls/opening_fifo.h"
 #include "posix-shim/calls/path_call.h"
 #include "posix-shim/calls/proc_tables.h"
 #include "posix-shim/calls/served_calls.h"
@@ -41,8 +42,11 @@ Result<long> open_special(Request &request, const PathArgument &argument, Thread
     Route fifo;
     std::memcpy(request.context.host_path[0], path, length + 1);
     fifo.host_path = request.context.host_path[0];
+    const bool is_kept = !request.context.is_vfork_child;
+    if (is_kept)
+        BASE_TRY(opening_fifo_begin(request.context, thread, route, inode, follow_last));
     rewrite(request, argument, fifo);
-    return pass_to_kernel; // it may have to wait for the other side
+    return is_kept ? pass_with_post : pass_to_kernel; // it may have to wait for the other side
 }
 
 Result<long> open_in_pool(Request &request, const PathArgument &argument, Thread &thread, const Route &route, int flags,
@@ -85,13 +89,14 @@ Result<long> open_in_pool(Request &request, const PathArgument &argument, Thread
 }
 
 long serve_open_form(Request &request, PathArgument argument, int flags, mode_t mode, unsigned walk) {
+    opening_fifo_forget(request.context); // a handler may have jumped out of that open
     argument.follow_last = (flags & O_NOFOLLOW) == 0 && (flags & (O_CREAT | O_EXCL)) != (O_CREAT | O_EXCL);
     if ((flags & (O_CREAT | unnamed_flag)) != 0 && (flags & O_PATH) == 0)
         argument.care = argument.follow_last ? Care::exact_follow : Care::exact_no_follow;
     const long result = serve_path(request, argument, [&](Thread &thread, const Route &route) {
         return open_in_pool(request, argument, thread, route, flags, mode, walk);
     });
-    if (result != pass_with_post || request.again != Request::Again::no)
+    if (result != pass_with_post || request.again != Request::Again::no || request.context.opening_fifo.id != 0)
         return result;
     // The host's: its path is in the context still.
     const std::string_view path = request.context.path[0];

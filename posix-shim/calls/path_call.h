@@ -80,16 +80,19 @@ struct OpenArgument {
     pmemfile::Thread *thread = nullptr;
     unsigned mount = 0;
     pmemfile::OpenFileId id = 0;
+    bool is_fifo = false; // `id` keeps the inode; it is not what the program opened
 };
 base::Result<OpenArgument> open_argument(Request &request, int index);
 // The same of a descriptor that is not an argument itself.
 base::Result<OpenArgument> open_argument(ThreadContext &context, long descriptor);
+// The same for calls that ask for the inode alone: an open fifo is ours then too.
+base::Result<OpenArgument> inode_argument(Request &request, int index);
 // The same with its inode, for calls that do not need more (fchmod ...). O_PATH: EBADF unless `allow_path`.
 base::Result<pmemfile::InodeNumber> inode_of_open(const OpenArgument &open, bool allow_path);
 
 // Serves a call on the inode of the descriptor in argument 0: serve(thread, inode) gives a Status or a Result<long>.
 template <typename Serve> long serve_descriptor(Request &request, bool allow_path, Serve serve) {
-    base::Result<OpenArgument> open = open_argument(request, 0);
+    base::Result<OpenArgument> open = inode_argument(request, 0);
     if (!open.ok())
         return kernel_result(base::Status(open.error()));
     if (open->thread == nullptr)
@@ -135,7 +138,7 @@ long change_descriptor(Request &request, bool allow_path, const Event *event, Ch
     const long done = serve_descriptor(request, allow_path, change);
     if (event == nullptr || done == pass_to_kernel || base::is_error(done))
         return done;
-    if (const base::Result<OpenArgument> open = open_argument(request, 0); open.ok() && open->thread != nullptr)
+    if (const base::Result<OpenArgument> open = inode_argument(request, 0); open.ok() && open->thread != nullptr)
         tell_open_file(request.context, *open->thread, open->mount, open->id, *event);
     return done;
 }

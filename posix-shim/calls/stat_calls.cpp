@@ -115,7 +115,7 @@ template <typename Serve> long serve_empty(Request &request, Serve serve) {
             return kernel_result(base::Status(thread.error()));
         return kernel_result(serve(**thread, static_cast<unsigned>(cwd.mount), cwd.inode));
     }
-    Result<OpenArgument> open = open_argument(request, 0);
+    Result<OpenArgument> open = inode_argument(request, 0);
     if (!open.ok())
         return kernel_result(base::Status(open.error()));
     if (open->thread == nullptr)

@@ -11,6 +11,7 @@
 #include "base/raw_syscall.h"
 #include "libpmemfile/fs/open_calls.h"
 #include "libpmemfile/runtime/advisory_lock.h"
+#include "posix-shim/descriptors/open_fifo.h"
 #include "posix-shim/descriptors/shared_token.h"
 #include "posix-shim/descriptors/token.h"
 #include "posix-shim/notify/companion.h"
@@ -51,6 +52,12 @@ void raise_high_water(int descriptor) {
         ;
 }
 
+// A description that no number stands for.
+void drop_unused(ThreadContext &context, unsigned mount, OpenFileId id) {
+    if (const base::Result<pmemfile::Thread *> thread = context_thread(context, mount); thread.ok())
+        pmemfile::fs_close(**thread, id, false);
+}
+
 // The description ends for this process; POSIX locks go with each close (close(2)).
 void drop(ThreadContext &context, unsigned mount, OpenFileId id) {
     if (mounts[mount].is_lost.load(std::memory_order_relaxed))
@@ -66,6 +73,29 @@ void drop(ThreadContext &context, unsigned mount, OpenFileId id) {
     base::Result<pmemfile::OpenFile *> file = pmemfile::open_file_get(**thread, id);
     if (file.ok())
         pmemfile::advisory_lock_drop_posix(**thread, (*file)->inode.load());
+}
+
+// A number of the host's that has been met for the first time, and may be a fifo of a pool.
+DescriptorWord meet_fifo(ThreadContext &context, int descriptor, bool cached) {
+    unsigned mount = 0;
+    const OpenFileId id = open_fifo_hold(context, descriptor, &mount);
+    if (id == 0)
+        return descriptor_host;
+    const DescriptorWord found = descriptor_fifo_word(mount, id);
+    if (!cached) {
+        if (context.is_vfork_child && context.vfork_opened_count < max_vfork_opened) {
+            context.vfork_opened[context.vfork_opened_count++] = {mount, id};
+            return found;
+        }
+        drop_unused(context, mount, id);
+        return descriptor_host;
+    }
+    references_of(mount, id).fetch_add(1);
+    DescriptorWord expected = descriptor_unknown;
+    if (descriptor_words[descriptor].compare_exchange_strong(expected, found))
+        return found;
+    drop(context, mount, id);
+    return is_fifo(expected) ? expected : descriptor_host;
 }
 
 // The number's word once nobody moves it.
@@ -87,13 +117,17 @@ base::Result<DescriptorWord> descriptor_lookup(ThreadContext &context, long regi
         return descriptor_host;
     bool cached = in_table(descriptor) && !context.is_vfork_child;
     DescriptorWord word = cached ? settled_word(descriptor) : descriptor_unknown;
-    if (word == descriptor_host || word == descriptor_own || is_ours(word))
+    if (word == descriptor_host || word == descriptor_own || is_ours(word) || is_fifo(word))
         return word;
     TokenIdentity identity = token_decode(descriptor);
     if (!identity.open)
         return descriptor_host;
     if (cached)
         raise_high_water(descriptor);
+    if (identity.may_be_fifo) {
+        if (const DescriptorWord fifo = meet_fifo(context, descriptor, cached); fifo != descriptor_host)
+            return fifo;
+    }
     if (identity.mount < 0) {
         DescriptorWord expected = descriptor_unknown;
         if (cached)
@@ -147,6 +181,18 @@ void descriptor_copied(ThreadContext &context, int descriptor, unsigned mount, O
     descriptor_words[descriptor].store(descriptor_word(mount, id), std::memory_order_release);
 }
 
+void descriptor_opened_fifo(ThreadContext &context, int descriptor, unsigned mount, OpenFileId id) {
+    if (!in_table(descriptor)) {
+        drop_unused(context, mount, id);
+        return;
+    }
+    references_of(mount, id).fetch_add(1);
+    raise_high_water(descriptor);
+    DescriptorWord expected = descriptor_unknown;
+    if (!descriptor_words[descriptor].compare_exchange_strong(expected, descriptor_fifo_word(mount, id)))
+        drop(context, mount, id); // another thread has met it already
+}
+
 DescriptorWord descriptor_closing_begin(ThreadContext &context, long register_value) {
     int descriptor = static_cast<int>(register_value);
     if (!in_table(descriptor) || context.is_vfork_child)
@@ -166,7 +212,7 @@ void descriptor_closed(ThreadContext &context, long register_value, DescriptorWo
     // If the number has been given out again meanwhile its word is right already.
     DescriptorWord expected = descriptor_closing;
     descriptor_words[descriptor].compare_exchange_strong(expected, descriptor_unknown);
-    if (is_ours(was))
+    if (is_ours(was) || is_fifo(was))
         drop(context, word_mount(was), word_id(was));
 }
 

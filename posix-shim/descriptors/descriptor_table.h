@@ -8,7 +8,10 @@
 //
 //   unknown ──decode──► host
 //      ▲  │                │ close
-//      │  └──decode──► ours│mount│id ──close──► closing ──kernel's close done──► unknown
+//      │  ├──decode──► ours│mount│id ──close──► closing ──kernel's close done──► unknown
+//      │  └──decode──► fifo│mount│id     (the same)
+//
+// A fifo's descriptor is the kernel's own (open_fifo.h): to all calls but those on the inode it is the host's.
 #pragma once
 
 #include "base/result.h"
@@ -31,12 +34,20 @@ constexpr DescriptorWord descriptor_closing = 2; // decode, but do not remember
 constexpr DescriptorWord descriptor_own = 3;     // the shim's own: EBADF for the application
 constexpr DescriptorWord descriptor_moving = 4;  // about to get a token of its own (shared_token.h): look again
 constexpr DescriptorWord descriptor_ours_bit = uint64_t{1} << 63;
+constexpr DescriptorWord descriptor_last_kind = 15; // ids are larger
 
 constexpr DescriptorWord descriptor_word(unsigned mount, OpenFileId id) {
     return descriptor_ours_bit | uint64_t{mount} << 60 | id;
 }
 constexpr bool is_ours(DescriptorWord word) {
     return (word & descriptor_ours_bit) != 0;
+}
+// An open fifo of a pool: the same word without that bit. The id is that of a description that keeps the inode.
+constexpr DescriptorWord descriptor_fifo_word(unsigned mount, OpenFileId id) {
+    return uint64_t{mount} << 60 | id;
+}
+constexpr bool is_fifo(DescriptorWord word) {
+    return !is_ours(word) && word > descriptor_last_kind;
 }
 constexpr unsigned word_mount(DescriptorWord word) {
     return word >> 60 & 7;
@@ -47,7 +58,7 @@ constexpr OpenFileId word_id(DescriptorWord word) {
 
 extern std::atomic<DescriptorWord> descriptor_words[descriptor_table_size];
 
-// What `descriptor` is: host, own, or ours. Decodes an unknown one (two system
+// What `descriptor` is: host, own, fifo, or ours. Decodes an unknown one (two system
 // calls) and remembers it. A number that is not open is `descriptor_host` and
 // is not remembered (the kernel will say EBADF). A token whose description has
 // ended, or belongs to no mount of this process: EBADF. Any thread.
@@ -58,6 +69,8 @@ base::Result<DescriptorWord> descriptor_lookup(ThreadContext &context, long desc
 long descriptor_open(ThreadContext &context, unsigned mount, OpenFileId id, int flags);
 // The same for one more number of a description that is already referenced (dup). Nothing in a vfork child.
 void descriptor_copied(ThreadContext &context, int descriptor, unsigned mount, OpenFileId id);
+// `descriptor`, which the kernel has just opened, is a fifo that `id` keeps the inode of. Not in a vfork child.
+void descriptor_opened_fifo(ThreadContext &context, int descriptor, unsigned mount, OpenFileId id);
 // Before the kernel closes (or replaces, dup2) `descriptor`: forgets it. Returns what it was,
 // for descriptor_closed. Host numbers cost one store.
 DescriptorWord descriptor_closing_begin(ThreadContext &context, long descriptor);

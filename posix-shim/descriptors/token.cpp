@@ -72,6 +72,8 @@ TokenIdentity token_decode(long descriptor) {
     identity.open = true;
     for (unsigned i = 0; i < mount_count; i++) {
         const Mount &mount = mounts[i];
+        identity.may_be_fifo =
+            identity.may_be_fifo || (S_ISFIFO(status.st_mode) && status.st_dev == mount.token_device);
         if (status.st_dev != mount.token_device || status.st_ino != mount.token_inode)
             continue;
         // The file may be open in other ways too: a program of ours that attaches by itself.

@@ -21,6 +21,7 @@ long token_create(const Mount &mount, pmemfile::OpenFileId id, int flags);
 struct TokenIdentity {
     int mount = -1;
     bool open = false;
+    bool may_be_fifo = false; // the kernel's fifo, on the filesystem where those of pools are (open_fifo.h)
     pmemfile::OpenFileId id = 0;
 };
 TokenIdentity token_decode(long descriptor);

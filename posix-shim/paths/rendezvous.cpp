@@ -26,7 +26,45 @@ bool address_path(std::string_view path, char (&to)[rendezvous_path_bytes + 4]) 
     return true;
 }
 
+// Cuts a hexadecimal number off; false: there is none.
+bool take_hex(std::string_view &text, uint64_t *value) {
+    size_t digits = 0;
+    for (*value = 0; digits < text.size() && digits < 16; digits++) {
+        const size_t digit = std::string_view("0123456789abcdef").find(text[digits]);
+        if (digit == std::string_view::npos)
+            break;
+        *value = *value << 4 | digit;
+    }
+    text.remove_prefix(digits);
+    return digits > 0;
+}
+
 } // namespace
+
+bool rendezvous_inode(std::string_view path, unsigned *mount, pmemfile::InodeHandle *inode) {
+    for (unsigned i = 0; i < mount_count; i++) {
+        char directory[rendezvous_path_bytes];
+        std::string_view rest = path;
+        const size_t length = runtime_directory_path(mounts[i].pool, directory_mark, directory);
+        if (!rest.starts_with({directory, length}))
+            continue;
+        rest.remove_prefix(length);
+        uint64_t number = 0;
+        uint64_t generation = 0;
+        if (!rest.starts_with('/'))
+            continue;
+        rest.remove_prefix(1);
+        if (!take_hex(rest, &number) || !rest.starts_with('-'))
+            return false;
+        rest.remove_prefix(1);
+        if (!take_hex(rest, &generation) || (!rest.empty() && rest != " (deleted)"))
+            return false;
+        *mount = i;
+        *inode = pmemfile::InodeHandle{number, static_cast<uint32_t>(generation)};
+        return true;
+    }
+    return false;
+}
 
 Result<size_t> rendezvous_path(unsigned mount, const pmemfile::Attributes &inode, char (&to)[rendezvous_path_bytes]) {
     static_assert(sizeof(pmemfile::Pool::segment_path) + directory_mark.size() + 1 + 16 + 1 + 8 + 1 <=

@@ -24,6 +24,8 @@ constexpr size_t rendezvous_path_bytes = 108; // as sun_path
 // directory stands there; errors of mkdir.
 base::Result<size_t> rendezvous_path(unsigned mount, const pmemfile::Attributes &inode,
                                      char (&to)[rendezvous_path_bytes]);
+// The way back: which inode `path` is the place of. False: it is none of our mounts'.
+bool rendezvous_inode(std::string_view path, unsigned *mount, pmemfile::InodeHandle *inode);
 // A fifo at `path`, if there is none. -errno or 0.
 long rendezvous_make_fifo(const char *path);
 // A socket has been bound at `path`, for an application that asked for `address`. Nobody is kept from it: the pool's

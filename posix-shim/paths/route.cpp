@@ -76,7 +76,7 @@ base::Result<Route> route_number(ThreadContext &context, std::string_view text) 
     if (digits == 0 || (digits < text.size() && text[digits] != '/'))
         return route;
     BASE_TRY_ASSIGN(DescriptorWord word, descriptor_lookup(context, number));
-    if (!is_ours(word))
+    if (!is_ours(word) && !is_fifo(word))
         return route;
     route.mount = word_mount(word);
     route.id = word_id(word);

@@ -28,6 +28,12 @@ struct AddressPlace {
     unsigned room_bytes = 0; // before the call, which overwrites it
 };
 
+// A fifo of a pool that the kernel opens, which may have to wait: `id` keeps its inode. 0: none.
+struct OpeningFifo {
+    unsigned mount = 0;
+    uint64_t id = 0;
+};
+
 struct ThreadContext {
     pmemfile::Thread *threads[max_mounts]; // null until used
     DeferredSignals signals;
@@ -52,6 +58,7 @@ struct ThreadContext {
     struct iovec vectors[max_vectors];
     pmemfile::PoolPlace child_places[max_mounts]; // of a fork that is under way
     AddressPlace expected_address;                // of a call that the kernel executes
+    OpeningFifo opening_fifo;                     // the same
     alignas(64) std::byte buffer[32768];
 };
 

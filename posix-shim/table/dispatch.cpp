@@ -6,6 +6,7 @@
 //   else ─► the kernel; if it finds nothing, post looks again behind host symlinks
 #include "posix-shim/table/dispatch.h"
 
+#include "posix-shim/calls/opening_fifo.h"
 #include "posix-shim/calls/passed_descriptors.h"
 #include "posix-shim/calls/path_call.h"
 #include "posix-shim/calls/peer_address.h"
@@ -252,6 +253,15 @@ void dispatch_post(struct intercept_call *call) {
             call_leave(*context);
         return;
     }
+    if (ThreadContext *context = context_current(); context != nullptr && context->opening_fifo.id != 0) [[unlikely]] {
+        if (call_enter != nullptr)
+            call_enter(*context);
+        const bool was_that = opening_fifo_post(*context, *call);
+        if (call_leave != nullptr)
+            call_leave(*context);
+        if (was_that)
+            return;
+    }
     const Row *row = row_of(call->nr);
     bool missed =
         call->result == -ENOENT || call->result == -ENOTDIR || call->result == -ELOOP || call->result == -EXDEV;
@@ -266,9 +276,15 @@ void dispatch_post(struct intercept_call *call) {
     if (call_enter != nullptr)
         call_enter(*context);
     long result = serve(request, *row);
-    if (result == pass_to_kernel) // the path went into a pool and out again: it is rewritten now
+    const bool opens_fifo = context->opening_fifo.id != 0 && result == pass_with_post;
+    if (result == pass_to_kernel ||
+        opens_fifo) // the path went into a pool, and out again or to a fifo: it is rewritten
         result = base::raw_syscall(call->nr, call->args[0], call->args[1], call->args[2], call->args[3], call->args[4],
                                    call->args[5]);
+    if (opens_fifo) {
+        call->result = result;
+        opening_fifo_post(*context, *call);
+    }
     if (call_leave != nullptr)
         call_leave(*context);
     if (request.refusal != nullptr)

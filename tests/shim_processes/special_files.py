@@ -199,6 +199,112 @@ print(stat.filemode(os.fstat(path_only).st_mode))
 os.unlink('fifo')
 print(subprocess.run('mkfifo f; (echo 1; echo 2) >f & cat f; wait; rm f', shell=True, stdout=subprocess.PIPE).stdout)
 
+print('== what an open fifo tells of itself')
+os.umask(0)
+os.mkfifo('p', 0o640)
+both, reader = os.open('p', os.O_RDWR), os.open('p', os.O_RDONLY | os.O_NONBLOCK)
+
+
+def same(status, path='p'):
+    """Is it the file that the path leads to?"""
+    named = os.stat(path)
+    return (status.st_dev, status.st_ino, status.st_mode, status.st_uid, status.st_nlink, status.st_mtime_ns) == (
+        named.st_dev, named.st_ino, named.st_mode, named.st_uid, named.st_nlink, named.st_mtime_ns)
+
+
+print(same(os.fstat(both)), same(os.fstat(reader)), os.fstat(both).st_size, stat.filemode(os.fstat(both).st_mode))
+os.fchmod(both, 0o604)
+print(stat.filemode(os.stat('p').st_mode), stat.filemode(os.fstat(reader).st_mode))
+os.chmod('p', 0o622)
+print(stat.filemode(os.fstat(both).st_mode), same(os.fstat(reader)))
+tried('fchown', lambda: os.fchown(both, 12345 if os.geteuid() == 0 else -1, -1))
+print(same(os.fstat(both)), os.stat('p').st_uid in (12345, os.geteuid()))
+os.utime(both, ns=(1000000001, 2000000002))
+print(os.stat('p').st_mtime_ns, os.fstat(reader).st_atime_ns, same(os.fstat(both)))
+tried('xattr', lambda: os.getxattr(both, 'user.a'))
+tried('set xattr', lambda: os.setxattr(both, 'user.a', b'b'))
+tried('list xattr', lambda: os.listxattr(both))
+if os.geteuid() == 0:
+    os.setxattr(both, 'trusted.a', b'of the fifo')
+print(os.getxattr('p', 'trusted.a') if os.geteuid() == 0 else b'of the fifo')
+print(os.fstatvfs(both).f_blocks == os.statvfs('.').f_blocks, os.fstatvfs(both).f_files == os.statvfs('.').f_files)
+extended = ctypes.create_string_buffer(256)
+print(LIBC.statx(both, b'', 0x1000, 0xfff, extended), struct.unpack_from('H', extended, 0x1c)[0] == os.stat('p').st_mode,
+      struct.unpack_from('Q', extended, 0x20)[0] == os.stat('p').st_ino)
+link = '/proc/self/fd/%d' % both
+print(os.readlink(link) == here + '/p', same(os.stat(link)), stat.filemode(os.lstat(link).st_mode)[0])
+os.chmod(link, 0o600)
+again = os.open(link, os.O_RDONLY | os.O_NONBLOCK)
+print(same(os.fstat(again)), os.write(both, b'by all'), os.read(again, 100), os.access(link, os.W_OK))
+copy = os.dup(both)
+moved = os.dup2(reader, 100)
+print(same(os.fstat(copy)), same(os.fstat(moved)), same(os.fstat(fcntl.fcntl(both, fcntl.F_DUPFD, 50))))
+tell = 'import os, stat, sys; s = os.fstat(0); print(s.st_ino, s.st_dev, stat.filemode(s.st_mode), s.st_nlink, os.readlink("/proc/self/fd/0"))'
+named = os.stat('p')
+shown = subprocess.run([sys.executable, '-c', tell], stdin=both, stdout=subprocess.PIPE).stdout.decode().split()
+print(shown == [str(named.st_ino), str(named.st_dev), stat.filemode(named.st_mode), '1', here + '/p'])
+pair = socket.socketpair(socket.AF_UNIX)
+pair[0].sendmsg([b'x'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack('i', both))])
+passed = struct.unpack('i', pair[1].recvmsg(1, 100)[1][0][2])[0]
+print(same(os.fstat(passed)), os.write(passed, b'passed'), os.read(both, 10))
+if os.fork() == 0:
+    os.fchmod(both, 0o666)
+    os._exit(not same(os.fstat(passed)))
+print(os.wait()[1], stat.filemode(os.fstat(both).st_mode))
+tried('seek', lambda: os.lseek(both, 0, os.SEEK_SET))
+tried('truncate', lambda: os.ftruncate(both, 0))
+tried('sync', lambda: os.fsync(both))
+tried('change directory', lambda: os.fchdir(both))
+tried('as a directory', lambda: os.stat('x', dir_fd=both))
+tried('write to the reader', lambda: os.write(reader, b'x'))
+tried('pipe size', lambda: fcntl.fcntl(both, 1032) > 0)
+tried('flags', lambda: fcntl.fcntl(reader, fcntl.F_GETFL) & (os.O_ACCMODE | os.O_NONBLOCK | os.O_PATH))
+tried('in and out of a pipe', lambda: (os.write(both, b'spliced'), os.splice(both, (pipe := os.pipe())[1], 100), os.read(pipe[0], 100)))
+poll = select.poll()
+poll.register(both, select.POLLIN | select.POLLOUT)
+print(poll.poll(0)[0][1] == select.POLLOUT)
+os.symlink('p', 'to-p')
+by_link = os.open('to-p', os.O_RDWR)
+print(same(os.fstat(by_link)), os.readlink('/proc/self/fd/%d' % by_link) == here + '/p')
+os.rename('p', 'directory/q')
+print(same(os.fstat(both), 'directory/q'), os.readlink(link) == here + '/directory/q')
+os.unlink('directory/q')
+gone = os.fstat(both)
+print(gone.st_nlink, gone.st_ino == named.st_ino, stat.filemode(gone.st_mode), os.readlink(link).endswith(' (deleted)'))
+os.mkfifo('p', 0o600)
+print(os.stat('p').st_ino != gone.st_ino, os.fstat(both).st_nlink)
+os.fchmod(both, 0o606)
+print(stat.filemode(os.stat('p').st_mode), stat.filemode(os.fstat(reader).st_mode))
+nobody_waits = os.open('p', os.O_RDONLY | os.O_NONBLOCK)
+os.close(nobody_waits)
+file = os.open('file', os.O_RDWR)
+print(nobody_waits == file, stat.filemode(os.fstat(file).st_mode)[0])
+os.dup2(both, file)
+print(stat.filemode(os.fstat(file).st_mode))
+os.dup2(os.open('data', os.O_RDWR | os.O_CREAT), file)
+print(stat.filemode(os.fstat(file).st_mode)[0])
+
+
+class Interrupted(Exception):
+    pass
+
+
+def interrupt(*_):
+    raise Interrupted
+
+
+signal.signal(signal.SIGUSR1, interrupt)
+threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGUSR1)).start()
+try:
+    os.open('p', os.O_WRONLY)
+except Interrupted:
+    print('interrupted while it waited')
+other = os.open('data', os.O_RDWR)
+print(stat.filemode(os.fstat(other).st_mode)[0])
+for each in [both, reader, again, copy, moved, passed, by_link, other, file]:
+    os.close(each)
+os.unlink('p')
+
 print('== device nodes')
 if os.geteuid() == 0:
     os.mknod('null', stat.S_IFCHR | 0o666, os.makedev(1, 3))
