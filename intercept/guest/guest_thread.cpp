@@ -96,13 +96,14 @@ void *donor_main(void *argument) {
         *given->child_tid = tid;
     if ((given->flags & CLONE_CHILD_CLEARTID) != 0)
         self.clear_tid = given->child_tid;
+    // While the parent waits: clone3's arguments lie on its stack.
     intercept_call call = given->call;
+    call.result = 0;
+    intercept_dispatch_process_post(&call);
     const GuestStart start = given->start;
     // From here on the parent goes on, and `given` is gone.
     given->tid.store(tid);
     futex(&given->tid, FUTEX_WAKE_PRIVATE, 1);
-    call.result = 0;
-    intercept_dispatch_process_post(&call);
     intercept_guest_run(&start);
     return nullptr;
 }

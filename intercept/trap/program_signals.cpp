@@ -47,6 +47,7 @@ struct ThreadView {
     bool blocked;        // it thinks that SIGSYS is blocked
     bool pending;        // and one has come
     bool in_vfork_child; // whose memory is the parent's, but not its actions
+    bool makes_child;    // a call of fork's kin is under way
     unsigned next_mask;
     uint64_t masks[8][2]; // what waiting calls get in place of the program's; a handler takes the next one
 };
@@ -221,12 +222,14 @@ int serve(intercept_call *call) {
             return INTERCEPT_PASS;
         call->result = -EINVAL; // as a kernel that has none: it is in use
         return INTERCEPT_HANDLED;
-    default:
-        return INTERCEPT_PASS_POST; // fork and its kin
+    default: // fork and its kin
+        view.makes_child = true;
+        return INTERCEPT_PASS_POST;
     }
 }
 
-// The flags of a call that made a process or a thread.
+// The flags of a call that made a process or a thread. Not for a new thread: clone3's lie on the stack of its parent,
+// which has gone on.
 uint64_t clone_flags(const intercept_call *call) {
     if (call->nr == SYS_fork)
         return 0;
@@ -237,8 +240,14 @@ uint64_t clone_flags(const intercept_call *call) {
 }
 
 void child_or_parent(intercept_call *call) {
+    const bool is_thread = !view.makes_child; // with thread-local storage of its own
+    view.makes_child = false;
     if (call->result < 0)
         return; // nobody was made, and the arguments may lead anywhere
+    if (call->result == 0 && is_thread) {
+        trap_thread_on();
+        return;
+    }
     const bool vfork = (clone_flags(call) & (CLONE_VM | CLONE_VFORK)) == (CLONE_VM | CLONE_VFORK);
     if (call->result != 0) {
         if (vfork)

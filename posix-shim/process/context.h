@@ -56,9 +56,12 @@ struct ThreadContext {
     char host_path[2][pmemfile::path_max_bytes]; // a path for the kernel
     char symlink[pmemfile::path_max_bytes];
     struct iovec vectors[max_vectors];
-    pmemfile::PoolPlace child_places[max_mounts]; // of a fork that is under way
-    AddressPlace expected_address;                // of a call that the kernel executes
-    OpeningFifo opening_fifo;                     // the same
+    // A fork that is under way, from before the kernel's call to after it in the parent and in the child.
+    bool is_forking;
+    bool fork_clears_handlers; // CLONE_CLEAR_SIGHAND
+    pmemfile::PoolPlace child_places[max_mounts];
+    AddressPlace expected_address; // of a call that the kernel executes
+    OpeningFifo opening_fifo;      // the same
     alignas(64) std::byte buffer[32768];
 };
 

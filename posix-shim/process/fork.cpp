@@ -32,7 +32,7 @@ namespace shim {
 namespace {
 
 // The table's lock is given back by after_fork, when the kernel has made the child.
-long prepare_fork(Request &request) BASE_NO_THREAD_SAFETY_ANALYSIS {
+long prepare_fork(Request &request, uint64_t flags) BASE_NO_THREAD_SAFETY_ANALYSIS {
     ThreadContext &context = request.context;
     if (lost_pool_is_there())
         return -EIO; // the child would have no place in it
@@ -52,6 +52,8 @@ long prepare_fork(Request &request) BASE_NO_THREAD_SAFETY_ANALYSIS {
         }
         context.child_places[mount] = *place;
     }
+    context.is_forking = true;
+    context.fork_clears_handlers = (flags & CLONE_CLEAR_SIGHAND) != 0;
     // Until the post: handlers wait, for they must not meet the table's lock in their own thread.
     call_enter(context);
     signals_before_fork(context);
@@ -74,7 +76,7 @@ long prepare(Request &request, uint64_t flags) {
     if (request.context.is_vfork_child) // a vfork child that forks: it has the parent's place as long as it lives
         return (flags & CLONE_VM) != 0 ? pass_to_kernel : -EAGAIN;
     if ((flags & CLONE_VM) == 0)
-        return prepare_fork(request);
+        return prepare_fork(request, flags);
     if ((flags & CLONE_VFORK) != 0)
         return prepare_vfork(request);
     if ((flags & CLONE_THREAD) == 0)
@@ -82,7 +84,8 @@ long prepare(Request &request, uint64_t flags) {
     return pass_to_kernel;
 }
 
-void after_fork(ThreadContext &context, long result, uint64_t flags) BASE_NO_THREAD_SAFETY_ANALYSIS {
+void after_fork(ThreadContext &context, long result) BASE_NO_THREAD_SAFETY_ANALYSIS {
+    context.is_forking = false;
     if (result != 0) {
         pmemfile::mapping_table_fork_done();
         for (unsigned mount = 0; mount < mount_count; mount++) {
@@ -104,7 +107,7 @@ void after_fork(ThreadContext &context, long result, uint64_t flags) BASE_NO_THR
     intercept_end_suspensions();
     context_after_fork(context);
     working_directory_after_fork();
-    signals_after_fork(context, (flags & CLONE_CLEAR_SIGHAND) != 0);
+    signals_after_fork(context, context.fork_clears_handlers);
     pmemfile::mapping_table_after_fork(mapping_caller(context));
 }
 
@@ -163,14 +166,11 @@ void process_post(struct intercept_call *call) {
         }
         return;
     }
-    uint64_t flags = 0;
-    if (call->nr == SYS_clone)
-        flags = static_cast<uint64_t>(call->args[0]);
-    else if (call->nr == SYS_clone3 && base_user_copy(&flags, reinterpret_cast<const void *>(call->args[0]), 8) != 0)
+    // What clone3 was to do stands in memory that the parent of a new thread uses for something else by now. And a
+    // thread's context is its own.
+    if (!context->is_forking)
         return;
-    if (call->nr == SYS_vfork || (flags & CLONE_VM) != 0)
-        return;
-    after_fork(*context, call->result, flags);
+    after_fork(*context, call->result);
     call_leave(*context); // entered by prepare_fork
 }
 

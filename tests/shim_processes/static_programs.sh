@@ -97,6 +97,11 @@ expect "$good" "$program" "$PWD/a"
 cp "$program" inside
 expect "$good" ./inside "$PWD/b"
 expect "$good" env -i "$program" "$PWD/c"
+# What a new thread looks at, its parent may have changed already: many starts.
+for ((round = 0; round < 30; round++)); do
+    mkdir "many$round"
+    expect "$good" "$program" "$PWD/many$round"
+done
 expect 't0-0' cat a/t0-0
 expect child cat b/renamed
 expect 80 bash -c 'ls c | grep -c ^t'

@@ -198,8 +198,9 @@ bool shares_memory(const intercept_call &call) {
 // In the child. With memory of its own it takes a ring of its own.
 void begin_child(ThreadState &state, const intercept_call &call) {
     const int32_t parent = state.process;
-    const bool is_shared = shares_memory(call);
-    if (!is_shared)
+    // A new thread has storage of its own, and clone3's arguments lie on the stack of its parent, which has gone on.
+    const bool is_thread = parent == 0;
+    if (!is_thread && !shares_memory(call))
         state = {};
     state.process = 0;
     thread_begin(state);
