@@ -58,18 +58,23 @@ void line(const std::string &what, double first, double second, const char *targ
     std::fflush(stdout);
 }
 
-// A pool that is removed at the end.
+// A pool that is removed at the end, or another process's, which stays.
 class BenchPool {
 public:
     explicit BenchPool(uint64_t size_bytes)
-        : path(fmt::format("{}/pmemfile-scale.{}.{}", pool_directory, getpid(), serial_++)) {
+        : path(fmt::format("{}/pmemfile-scale.{}.{}", pool_directory, getpid(), serial_++)), is_own_(true) {
         pool = pmemfile_pool_create(path.c_str(), size_bytes, 0600);
+        must(pool != nullptr, pmemfile_errormsg());
+    }
+    explicit BenchPool(const std::string &existing)
+        : path(existing), pool(pmemfile_pool_open(existing.c_str())), is_own_(false) {
         must(pool != nullptr, pmemfile_errormsg());
     }
     ~BenchPool() {
         if (pool != nullptr)
             pmemfile_pool_close(pool);
-        unlink(path.c_str());
+        if (is_own_)
+            unlink(path.c_str());
     }
     BenchPool(const BenchPool &) = delete;
     BenchPool &operator=(const BenchPool &) = delete;
@@ -105,6 +110,7 @@ public:
 
 private:
     static inline int serial_ = 0;
+    const bool is_own_;
 };
 
 // Create, look up and unlink in a directory of 1,000 entries and one of `entries`; attach.
@@ -212,65 +218,90 @@ void files() {
         pmemfile_close(pool.pool, one);
 }
 
-// Calls per second of one worker and of two; `work(pool, worker, i)` is one call.
+// `work(pool, worker, i)` is one call.
 using Work = std::function<void(const BenchPool &, unsigned worker, uint64_t i)>;
 
-double threads_rate(const BenchPool &pool, unsigned count, uint64_t calls, const Work &work) {
+// The workers of a round, in memory that processes share. The clock runs from when all are ready to the last one's last
+// call: neither starts nor ends count.
+class Race {
+public:
+    static Race &start() {
+        void *memory = mmap(nullptr, sizeof(Race), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        must(memory != MAP_FAILED, "mmap");
+        return *static_cast<Race *>(memory);
+    }
+    // A worker: a quarter of its calls before the clock runs, for the first touches of pages.
+    void run(const BenchPool &pool, unsigned worker, uint64_t calls, const Work &work) {
+        uint64_t i = 0;
+        for (; i < calls / 4; ++i)
+            work(pool, worker, i);
+        ready_++;
+        while (!has_begun_)
+            std::this_thread::yield(); // to the one who is to begin, also by a real-time scheduler
+        for (; i < calls / 4 + calls; ++i)
+            work(pool, worker, i);
+        const double now = now_ns();
+        for (double last = last_end_ns_; last < now && !last_end_ns_.compare_exchange_weak(last, now);) {
+        }
+    }
+    void begin(unsigned workers) {
+        while (ready_ < workers)
+            usleep(100);
+        begin_ns_ = now_ns();
+        has_begun_ = true;
+    }
+    // When all workers have ended. The memory is gone then.
+    double finish_ns() {
+        const double duration_ns = last_end_ns_ - begin_ns_;
+        munmap(this, sizeof(Race));
+        return duration_ns;
+    }
+
+private:
+    std::atomic<unsigned> ready_;
+    std::atomic<bool> has_begun_;
+    std::atomic<double> last_end_ns_;
+    double begin_ns_;
+};
+
+double threads_ns(const BenchPool &pool, unsigned count, uint64_t calls, const Work &work) {
+    Race &race = Race::start();
     std::vector<std::thread> workers;
-    const double begin = now_ns();
     for (unsigned worker = 0; worker < count; ++worker)
-        workers.emplace_back([&, worker] {
-            for (uint64_t i = 0; i < calls; ++i)
-                work(pool, worker, i);
-        });
+        workers.emplace_back([&, worker] { race.run(pool, worker, calls, work); });
+    race.begin(count);
     for (std::thread &worker : workers)
         worker.join();
-    return static_cast<double>(count * calls) / (now_ns() - begin) * 1e9;
+    return race.finish_ns();
 }
 
-// Each process attaches by itself, then all start at once.
-double processes_rate(const std::string &path, unsigned count, uint64_t calls, const Work &work) {
-    struct Gate {
-        std::atomic<unsigned> ready, go;
-    };
-    auto *gate =
-        static_cast<Gate *>(mmap(nullptr, sizeof(Gate), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
-    must(gate != MAP_FAILED, "mmap");
+double processes_ns(const BenchPool &pool, unsigned count, uint64_t calls, const Work &work) {
+    Race &race = Race::start();
     std::vector<pid_t> children;
     for (unsigned worker = 0; worker < count; ++worker) {
         const pid_t child = fork();
         if (child == 0) {
-            // The parent's pool must not be used here: attach anew, leave without any destructor.
-            alignas(BenchPool) static char place[sizeof(BenchPool)];
-            auto *view = new (place) BenchPool(16ul << 20);
-            unlink(view->path.c_str());
-            view->pool = pmemfile_pool_open(path.c_str());
-            must(view->pool != nullptr, pmemfile_errormsg());
-            gate->ready++;
-            while (gate->go == 0)
-                ;
-            for (uint64_t i = 0; i < calls; ++i)
-                work(*view, worker, i);
-            pmemfile_pool_close(view->pool);
+            {
+                const BenchPool view(pool.path); // the parent's must not be used here
+                race.run(view, worker, calls, work);
+            }
             _exit(0);
         }
         children.push_back(child);
     }
-    while (gate->ready < count)
-        usleep(100);
-    const double begin = now_ns();
-    gate->go = 1;
+    race.begin(count);
     for (const pid_t child : children) {
         int status = 0;
         waitpid(child, &status, 0);
         must(status == 0, "a worker failed");
     }
-    const double rate = static_cast<double>(count * calls) / (now_ns() - begin) * 1e9;
-    munmap(gate, sizeof(Gate));
-    return rate;
+    return race.finish_ns();
 }
 
+// What two workers get done in the time of one. The machine's moods last longer than a round: the four cases take
+// turns, and the median of the rounds' ratios counts.
 void scale(const char *what, const char *target, uint64_t calls, const Work &work) {
+    constexpr int scaling_rounds = 21;
     BenchPool pool(768ul << 20);
     static char block[4096];
     for (const char *name : {"private-0", "private-1", "shared"}) {
@@ -280,14 +311,15 @@ void scale(const char *what, const char *target, uint64_t calls, const Work &wor
         pmemfile_close(pool.pool, file);
     }
     must(pmemfile_mkdir(pool.pool, "directory", 0755) == 0, "mkdir");
-    std::vector<double> one, two, two_processes;
-    for (int round = 0; round < 5; ++round) {
-        one.push_back(processes_rate(pool.path, 1, calls, work));
-        two.push_back(threads_rate(pool, 2, calls, work));
-        two_processes.push_back(processes_rate(pool.path, 2, calls, work));
+    std::vector<double> threads, processes, one_ns;
+    for (int round = 0; round < scaling_rounds; ++round) {
+        one_ns.push_back(threads_ns(pool, 1, calls, work));
+        threads.push_back(2 * one_ns.back() / threads_ns(pool, 2, calls, work));
+        const double one_process = processes_ns(pool, 1, calls, work);
+        processes.push_back(2 * one_process / processes_ns(pool, 2, calls, work));
     }
-    fmt::print("{:<44} threads x{:.2f}  processes x{:.2f}  {}\n", what, median(two) / median(one),
-               median(two_processes) / median(one), target);
+    fmt::print("{:<44} {:>6.0f} ns   threads x{:.2f}  processes x{:.2f}  {}\n", what,
+               median(one_ns) / static_cast<double>(calls), median(threads), median(processes), target);
     std::fflush(stdout);
 }
 
