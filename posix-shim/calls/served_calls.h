@@ -53,7 +53,7 @@ long serve_io_uring_setup(Request &request);
 long serve_ioctl(Request &request);
 long serve_lchown(Request &request);
 long serve_lgetxattr(Request &request);
-long serve_limit_change(Request &request);
+__attribute__((weak)) long serve_limit(Request &request);
 long serve_link(Request &request);
 long serve_linkat(Request &request);
 long serve_listxattr(Request &request);

@@ -19,9 +19,10 @@
 #include "posix-shim/calls/path_call.h"
 #include "posix-shim/calls/served_calls.h"
 #include "posix-shim/descriptors/descriptor_room.h"
-#include "posix-shim/notify/companion.h"
 #include "posix-shim/descriptors/shared_token.h"
+#include "posix-shim/notify/companion.h"
 #include "posix-shim/paths/user_string.h"
+#include "posix-shim/process/address_space.h"
 #include "posix-shim/process/elf_file.h"
 #include "posix-shim/process/image.h"
 #include "posix-shim/process/pool_file.h"
@@ -318,6 +319,7 @@ long execute(Request &request, Scratch &scratch, const Arguments &arguments, con
         handover.process = base::raw_syscall(SYS_getpid);
         handover.place_count = mount_count;
         handover.directory = working_directory();
+        handover.address_space_bytes = address_space_taken_bytes();
         if (names_command)
             take_name(handover.command_name, last_name(scratch.command_name));
         handover_write(scratch.handover, handover);
@@ -328,6 +330,7 @@ long execute(Request &request, Scratch &scratch, const Arguments &arguments, con
         ledger_report(scratch.command_name);
     if (!context.is_vfork_child)
         signals_before_exec();
+    const AddressSpaceReturn returned(scratch.is_handed_over);
     const long failed = intercept_execute(static_cast<int>(target.dirfd), target.path, *argv, scratch.pointers(),
                                           static_cast<int>(target.flags));
     if (!context.is_vfork_child)

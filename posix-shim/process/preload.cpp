@@ -13,11 +13,12 @@
 #include "libpmemfile/fs/open_calls.h"
 #include "libpmemfile/fs/walk.h"
 #include "posix-shim/descriptors/descriptor_table.h"
-#include "posix-shim/notify/mirror.h"
 #include "posix-shim/descriptors/token.h"
+#include "posix-shim/notify/mirror.h"
 #include "posix-shim/paths/host_walk.h"
 #include "posix-shim/paths/route.h"
 #include "posix-shim/paths/shadow_path.h"
+#include "posix-shim/process/address_space.h"
 #include "posix-shim/process/needed_libraries.h"
 #include "posix-shim/process/process.h"
 #include "posix-shim/process/settings.h"
@@ -145,6 +146,8 @@ void attach(Mount &mount, const char *pool_path, bool read_only, const pmemfile:
     }
     pmemfile::ContainerMessage message;
     const base::Status attached = pmemfile::pool_attach(mount.pool, pool_path, options, &message);
+    if (!attached.ok() && attached.error().number() == ENOMEM && address_space_is_limited())
+        fail(pool_path, "the pool does not fit below the limit of address space (ulimit -Hv)");
     if (!attached.ok())
         fail(message.text[0] != 0 ? message.text : pool_path, reason(-attached.error().number()));
     descriptor_protect_own(mount.pool.pool_descriptor, -1);
@@ -381,7 +384,9 @@ __attribute__((constructor)) void start(int argument_count, char **arguments, ch
         fail("memory", reason(-ENOMEM));
     credentials_load(credentials_of(*context));
     credentials_load_umask(credentials_of(*context));
+    AddressSpaceLift lift;
     const bool has_place = make_mounts(is_mine ? &handover : nullptr);
+    lift.mounted(is_told ? handover.address_space_bytes : 0);
     if (is_told && !has_place)
         close_foreign_places(handover);
     if (is_mine && handover.command_name[0] != 0)

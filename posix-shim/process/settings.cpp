@@ -1,6 +1,7 @@
 // Text in the environment: hexadecimal numbers, each with a comma behind it.
 //
-//   process,count,{pool fd,liveness fd,slot,incarnation,}...,cwd mount + 1,inode,holder,name
+//   process,count,{pool fd,liveness fd,slot,incarnation,}...,cwd mount + 1,inode,holder,
+//   address space,name
 #include "posix-shim/process/settings.h"
 
 #include <cstring>
@@ -82,6 +83,7 @@ void handover_write(char *to, const Handover &handover) {
     writer.number(static_cast<uint64_t>(handover.directory.mount + 1));
     writer.number(handover.directory.inode);
     writer.number(handover.directory.holder);
+    writer.number(handover.address_space_bytes);
     writer.text(handover.command_name);
 }
 
@@ -100,6 +102,7 @@ bool handover_read(const char *text, Handover &handover) {
     handover.directory.mount = static_cast<int>(reader.number()) - 1;
     handover.directory.inode = reader.number();
     handover.directory.holder = reader.number();
+    handover.address_space_bytes = reader.number();
     const char *name = reader.rest();
     for (unsigned i = 0; i + 1 < sizeof handover.command_name && name[i] != 0; i++)
         handover.command_name[i] = name[i];

@@ -1,7 +1,7 @@
-// setrlimit, prlimit64: the kernel's, and what we remember of the limits.
-#include "base/raw_syscall.h"
-#include "posix-shim/calls/served_calls.h"
+// What we remember of the kernel's limit.
 #include "posix-shim/calls/size_limit.h"
+
+#include "base/raw_syscall.h"
 
 #include <algorithm>
 #include <atomic>
@@ -35,12 +35,8 @@ long limited_write(long result, uint64_t limit) {
     return result;
 }
 
-// The kernel does it; then our copy is stale.
-long serve_limit_change(Request &request) {
-    const long result =
-        base::raw_syscall(request.number, request.args[0], request.args[1], request.args[2], request.args[3]);
+void file_size_limit_changed() {
     known_limit.store(0);
-    return result;
 }
 
 } // namespace shim
