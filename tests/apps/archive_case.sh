@@ -1,6 +1,7 @@
 #!/bin/bash
 # archive_case: dash, find, xargs, tar, cpio, rsync, gzip, xz, zstd, bzip2, zip over one tree; every way out and
 # back must give the same tree. APPS_FULL: the kernel's headers instead of a small tree.
+# needs: tar cpio gzip gunzip xz zstd bzip2 zip unzip rsync dash find sed awk split csplit
 set -u
 export LC_ALL=C TZ=UTC
 if [ -n "${APPS_FULL-}" ]; then

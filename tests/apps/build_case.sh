@@ -1,5 +1,6 @@
 #!/bin/bash
 # build_case: a C++ program of three files, built by make and gcc in place, run, changed, rebuilt.
+# needs: gcc g++ make ar
 set -eu
 export LC_ALL=C TMPDIR=$PWD
 for n in one two; do

@@ -1,6 +1,7 @@
 #!/bin/bash
 # cargo_case: cargo builds a program with a path dependency, a build script and a dynamic library offline, tests it, changes it,
 # builds again, and what came out is run; its target directory and its home are in the pool.
+# needs: cargo rustc
 set -u
 export LC_ALL=C HOME=$PWD/home CARGO_HOME=$PWD/home/cargo CARGO_NET_OFFLINE=true CARGO_TERM_COLOR=never RUSTC=/usr/bin/rustc
 export PATH=/usr/bin:/bin

@@ -3,10 +3,16 @@
 # Runs a case on tmpfs and, through `PMEMFILE run`, in a fresh pool; output and
 # tree (names, types, modes, link counts, sizes, content) must be the same to the byte.
 # APPS_POOL_MODE: permissions of the pool, for cases that work as another user. APPS_POOL_SIZE: its size.
+# A line "# needs: PROGRAM..." of the case names what must be installed.
 # Without PMEMFILE: tmpfs twice, which proves that the case itself is deterministic.
 set -u
 case_script=$(realpath "$1")
 pmemfile=${2:-}
+needed=$(sed -n 's/^# needs: //p' "$case_script")
+[ -n "$needed" ] || { echo "FAIL: the case does not say what it needs"; exit 1; }
+for program in $needed; do
+    command -v "$program" > /dev/null || { echo "FAIL: $program is not installed"; exit 1; }
+done
 work=$(mktemp -d /dev/shm/apps-XXXXXX)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/mount"

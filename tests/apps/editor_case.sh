@@ -1,5 +1,6 @@
 #!/bin/bash
 # editor_case: ed, vim, less and emacs without a terminal; backups, undo files, locks, in-place saves.
+# needs: ed vim less emacs
 set -u
 export LC_ALL=C HOME=$PWD/home
 mkdir home

@@ -1,5 +1,6 @@
 #!/bin/bash
 # git_case: a small history made, merged, cloned, packed and checked.
+# needs: git
 set -eu
 export LC_ALL=C HOME=$PWD GIT_CONFIG_NOSYSTEM=1 GIT_PAGER=cat
 export GIT_AUTHOR_NAME=A GIT_AUTHOR_EMAIL=a@example.org GIT_COMMITTER_NAME=A GIT_COMMITTER_EMAIL=a@example.org

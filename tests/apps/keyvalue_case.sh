@@ -1,6 +1,7 @@
 #!/bin/bash
 # keyvalue_case: lmdb by several processes in its three modes, leveldb and rocksdb with synchronous writes, maps, direct I/O,
 # compaction and repair; lmdb's maps reach beyond the end of a file that grows under them.
+# needs: gcc g++ mdb_stat db_bench
 set -eu
 export LC_ALL=C
 cat > lmdb.c <<'C'

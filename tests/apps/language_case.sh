@@ -1,5 +1,6 @@
 #!/bin/bash
 # language_case: perl, node with npm, and java: their files, maps, children, packages.
+# needs: perl node npm java javac
 set -u
 export LC_ALL=C HOME=$PWD/home
 mkdir home

@@ -2,6 +2,7 @@
 # mariadb_case: installs a server's tables, loads InnoDB, MyISAM and Aria, alters, kills the server in the middle of inserts,
 # recovers, checks, dumps. Its socket is beside its files, its I/O is native and
 # asynchronous: by io_submit in a pool, where io_uring is refused.
+# needs: mariadbd mariadb mariadb-install-db mariadb-admin mariadb-dump
 set -u
 export LC_ALL=C
 aio=--innodb-use-native-aio=1 run=$PWD/run

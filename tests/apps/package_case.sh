@@ -1,6 +1,7 @@
 #!/bin/bash
 # package_case: dpkg-deb builds and unpacks a package, dpkg installs and removes it below a root of its own,
 # sftp-server moves files about, ssh-agent (a copy: the real one is set-gid) keeps a key behind a socket in the pool.
+# needs: dpkg dpkg-deb sftp
 set -u
 export LC_ALL=C
 mkdir -p package/DEBIAN package/usr/share/x

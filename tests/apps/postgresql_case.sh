@@ -2,6 +2,7 @@
 # postgresql_case: initdb, pgbench, kill -9 of a backend and of the postmaster under load, recovery, vacuum, a base
 # backup, checksums of every page. What was committed is there: the sum over the accounts is that over the history.
 # Needs a pool that any user may open (APPS_POOL_MODE): the server does not run as root. Its socket is beside its files.
+# needs: /usr/lib/postgresql/15/bin/postgres
 set -u
 export LC_ALL=C
 bin=$(ls -d /usr/lib/postgresql/*/bin | tail -1)

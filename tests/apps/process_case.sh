@@ -1,4 +1,5 @@
 # process_case: shells, interpreters and tools that fork, exec, lock, signal and pass descriptors on.
+# needs: perl python3 gcc flock timeout patch tar
 set -u
 export LC_ALL=C
 trap 'echo trapped' USR1; kill -USR1 $$; 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # python_case: what python's standard library does with files: tempfile, mmap, shutil, multiprocessing with its three ways
 # to start, locks, sendfile, venv and compiled modules.
+# needs: python3
 set -u
 export LC_ALL=C PYTHONDONTWRITEBYTECODE=1
 cat > case.py <<'P'

@@ -1,6 +1,7 @@
 #!/bin/bash
 # redis_case: appendfsync always under load, BGSAVE, rewrite of the log, kill -9, restart: the same data, and each write
 # that was answered. Its socket is beside its files. APPS_FULL: more of all.
+# needs: redis-server redis-cli redis-benchmark redis-check-aof redis-check-rdb
 set -u
 export LC_ALL=C
 run=$PWD/run; mkdir run

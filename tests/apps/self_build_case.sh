@@ -2,6 +2,7 @@
 # self_build_case: this project is copied to the pool, configured by meson, built there by ninja and gcc, and what came out is
 # run from there: the tool, a program under its `run`, two of the tests. The
 # binaries must be the same to the byte as those that are built on tmpfs.
+# needs: meson ninja g++
 set -u
 export LC_ALL=C CCACHE_DISABLE=1
 project=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)

@@ -3,6 +3,7 @@
 # current directory; its output and the tree it leaves must not depend on
 # which filesystem that is. So: no inode numbers, times or sizes of
 # directories are printed.
+# needs: awk sed sort split
 set -u
 export LC_ALL=C TZ=UTC
 umask 022

@@ -2,6 +2,7 @@
 # sqlite_case: several processes insert into one database, one is killed with
 # SIGKILL in mid-insert; nothing committed is lost and the file stays sound.
 # In both journal modes; WAL needs shared mappings.
+# needs: sqlite3
 set -u
 for mode in delete wal; do
     db=$PWD/$mode.db

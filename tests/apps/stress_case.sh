@@ -1,6 +1,7 @@
 #!/bin/bash
 # stress_case: fio with each engine that reads and writes files (and verifies what it wrote), stress-ng's filesystem stressors,
 # dbench, fs_mark, bonnie++. Only the verdicts are compared, the speeds are not.
+# needs: fio stress-ng dbench fs_mark bonnie++
 set -u
 export LC_ALL=C
 for engine in sync psync vsync pvsync pvsync2 posixaio mmap ftruncate; do

@@ -1,6 +1,7 @@
 #!/bin/bash
 # web_case: nginx with its files, logs, cache and uploads in the pool: sendfile, direct reads, ranges, autoindex, a proxy
 # cache, WebDAV, log rotation, reload. Its socket is beside its files.
+# needs: nginx curl
 set -u
 export LC_ALL=C
 run=$PWD/run; mkdir run

@@ -1,6 +1,7 @@
 #!/bin/bash
 # xattr_case: extended attributes and access control lists as programs use them: python's os module,
 # cp, tar. Runs in the current directory.
+# needs: python3 cp tar rsync
 set -u
 export LC_ALL=C TZ=UTC
 umask 022
