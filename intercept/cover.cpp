@@ -63,12 +63,13 @@ bool cover_object(const Object &object, const CoverOptions &options) {
     bool from_cache = options.cache != nullptr && options.cache->load(object, plan);
     if (!from_cache) {
         bool of_file = true;
-        if (options.traced ? !plan_traced_object(object, native_architecture, plan, of_file)
-                           : !plan_object(object, native_architecture, plan))
+        const bool traced = options.tracer != nullptr && options.tracer->is_there();
+        if (traced ? !plan_traced_object(object, native_architecture, plan, of_file)
+                   : !plan_object(object, native_architecture, plan))
             return false;
         if (options.cache != nullptr && of_file)
             options.cache->store(object, plan);
-        if (options.traced)
+        if (traced)
             leave_changed_sites(object, plan);
     }
     Arena *arena = nullptr;

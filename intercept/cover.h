@@ -4,6 +4,7 @@
 #include "intercept/objects/object.h"
 #include "intercept/patch/arena.h"
 #include "intercept/plan/plan_cache.h"
+#include "intercept/plan/traced_plan.h"
 
 namespace intercept {
 
@@ -12,7 +13,7 @@ struct CoverOptions {
     const PlanCache *cache; // nullptr: none
     bool other_threads;     // may run in the object now
     bool later;             // it is loaded after intercept_start
-    bool traced;            // there may be breakpoints in it
+    Tracer *tracer;         // may have breakpoints in it; nullptr: nobody may
 };
 
 // Plans, writes the stubs and patches. Leaves the object alone when in doubt, and when

@@ -48,9 +48,9 @@ int cover_all(base::PageArray<Object> &objects) {
     PlanCache cache;
     cache.open();
     bool other_threads = has_other_threads();
-    bool traced = is_traced();
+    Tracer tracer;
     for (const Object &object : objects)
-        if (!cover_object(object, {object.path, &cache, other_threads, false, traced}))
+        if (!cover_object(object, {object.path, &cache, other_threads, false, &tracer}))
             return -ENOMEM;
     return 0;
 }

@@ -56,7 +56,7 @@ void cover_mapped(const Pending &mapped) {
     static Path path;
     path.read(mapped.descriptor);
     // (A debugger hears of the object later: there are no breakpoints in it.)
-    cover_object(object, {path.text, nullptr, false, true, false});
+    cover_object(object, {path.text, nullptr, false, true, nullptr});
 }
 
 } // namespace

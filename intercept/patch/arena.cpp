@@ -99,12 +99,6 @@ Arena *Arenas::create(const AddressRange &span, size_t size_bytes) {
 bool Arenas::seal(Arena &arena) {
     __builtin___clear_cache(reinterpret_cast<char *>(arena.address),
                             reinterpret_cast<char *>(arena.address + arena.used_bytes));
-    size_t kept = pages(arena.used_bytes);
-    if (kept < arena.size_bytes && kept != 0 && !arena.reserved) {
-        base::raw_syscall(SYS_munmap, static_cast<long>(arena.address + kept),
-                          static_cast<long>(arena.size_bytes - kept));
-        arena.size_bytes = kept;
-    }
     if (base::raw_syscall(SYS_mprotect, static_cast<long>(arena.address), static_cast<long>(arena.size_bytes),
                           PROT_READ | PROT_EXEC) == 0)
         return true;

@@ -23,8 +23,8 @@ public:
     // A new arena of which every byte is within reach of every byte of `span`; nullptr
     // if there is no such gap. Readable and writable.
     Arena *create(const AddressRange &span, size_t size_bytes);
-    // Gives back what is not used and makes the rest readable and executable, no longer
-    // writable. False: refused.
+    // Makes it readable and executable, no longer writable. (What is not used stays: addresses without memory.)
+    // False: refused.
     bool seal(Arena &arena);
     // Unmaps it. Nobody runs in it or jumps to it any more.
     void release(Arena &arena);

@@ -87,27 +87,58 @@ bool protect(const AddressRange &range, uint32_t protection) {
                              static_cast<long>(protection)) == 0;
 }
 
+// The pages of a window and of its site.
+AddressRange pages_of(const Object &object, const SitePlan &site, uint64_t page_bytes) {
+    const uint64_t window = window_address(object, site);
+    return {window & ~(page_bytes - 1),
+            (window + known_bytes(site, cpu.system_call_bytes) + page_bytes - 1) & ~(page_bytes - 1)};
+}
+
+// The text's pages get copies of their own when they are written to: those that lie side by side at once, which
+// is cheaper than a fault for each.
+class PageCopies {
+public:
+    void add(const AddressRange &pages) {
+        if (pages.begin > run_.end) {
+            copy();
+            run_ = pages;
+        } else if (pages.end > run_.end) {
+            run_.end = pages.end;
+        }
+    }
+    void copy() const {
+        if (run_.size() > page_bytes_min)
+            base::raw_syscall(SYS_madvise, static_cast<long>(run_.begin), static_cast<long>(run_.size()),
+                              MADV_POPULATE_WRITE);
+    }
+
+private:
+    AddressRange run_;
+};
+
 // Patches sites[first, last), which lie in one segment.
 void patch_run(const Object &object, SitePlan *sites, const uint64_t *stubs, size_t count, bool other_threads) {
     const uint64_t page_bytes = getauxval(AT_PAGESZ);
-    AddressRange pages{UINT64_MAX, 0};
     const Segment *segment = nullptr;
     for (size_t i = 0; i < count; i++) {
         if (!to_patch(sites[i]) || stubs[i] == 0)
             continue;
-        uint64_t window = window_address(object, sites[i]);
-        segment = object.segment_of(window);
-        uint64_t begin = window & ~(page_bytes - 1);
-        uint64_t end = (window + known_bytes(sites[i], cpu.system_call_bytes) + page_bytes - 1) & ~(page_bytes - 1);
-        pages.begin = begin < pages.begin ? begin : pages.begin;
-        pages.end = end > pages.end ? end : pages.end;
+        segment = object.segment_of(window_address(object, sites[i]));
     }
     if (segment == nullptr)
         return;
+    // All of the segment: then the kernel need not split its mapping and join it again.
+    const AddressRange pages = {segment->range.begin & ~(page_bytes - 1),
+                                (segment->range.end + page_bytes - 1) & ~(page_bytes - 1)};
     bool writable = protect(pages, segment->protection | PROT_WRITE);
     ForcedMemory forced;
     if (!writable && !other_threads)
         forced.open();
+    PageCopies copies;
+    for (size_t i = 0; i < count && writable; i++)
+        if (to_patch(sites[i]) && stubs[i] != 0)
+            copies.add(pages_of(object, sites[i], page_bytes));
+    copies.copy();
     for (size_t i = 0; i < count; i++) {
         if (!to_patch(sites[i]) || stubs[i] == 0)
             continue;

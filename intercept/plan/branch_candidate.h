@@ -22,16 +22,21 @@ struct TableEntry {
 class Neighbourhood {
 public:
     // Covers [site - before, site + behind] of each site. False: no memory.
-    bool build(const AddressRange &span, const base::PageArray<uint64_t> &sites, uint64_t before, uint64_t behind) {
+    bool build(base::SharedPages &pages, const AddressRange &span, const base::PageArray<uint64_t> &sites,
+               uint64_t before, uint64_t behind) {
         begin_ = span.begin & ~(granule_bytes - 1);
         granules_ = (span.end - begin_ + granule_bytes - 1) / granule_bytes;
-        if (!bits_.reserve(granules_ / 8 + 1, true))
+        if (!bits_.reserve_in(pages, granules_ / 8 + 1))
             return false;
         for (uint64_t site : sites)
             for (uint64_t at = (site - before) & ~(granule_bytes - 1); at <= site + behind; at += granule_bytes)
                 if (uint64_t granule = (at - begin_) / granule_bytes; granule < granules_)
                     bits_[granule / 8] |= static_cast<uint8_t>(1u << (granule % 8));
         return true;
+    }
+    // Of the pages, for an object of that size.
+    static constexpr size_t needed_bytes(uint64_t span_bytes) {
+        return base::SharedPages::round(span_bytes / granule_bytes / 8 + 2);
     }
     bool contains(uint64_t address) const {
         uint64_t granule = (address - begin_) / granule_bytes;

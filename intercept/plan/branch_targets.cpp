@@ -17,6 +17,10 @@
 namespace intercept {
 namespace {
 
+constexpr size_t usual_candidates = 4;  // of a site
+constexpr size_t usual_computed = 1024; // addresses in a piece of the text
+constexpr size_t usual_entries = 64;    // of the other rows
+
 // A position-independent object can hold addresses only where the loader may
 // write. Others, and those whose text is relocated, anywhere.
 bool may_hold_pointers(const Object &object, const Segment &segment) {
@@ -76,17 +80,13 @@ template <typename T> const T *first_at(const base::PageArray<T> &row, uint64_t 
 // By the piece, so that what is noted of each stays small.
 bool BranchTargets::collect_addresses(const AddressRange &text, const Neighbourhood &near) {
     constexpr uint64_t piece_bytes = 64 * 1024;
-    constexpr uint64_t overlap_bytes = 16;        // no instruction is longer
-    constexpr uint64_t usual_distance_bytes = 64; // from one address to the next
-    base::PageArray<BranchCandidate> computed;
-    if (!computed.reserve(std::min(text.size(), piece_bytes) / usual_distance_bytes, true))
-        return false;
+    constexpr uint64_t overlap_bytes = 16; // no instruction is longer
     for (uint64_t at = text.begin; at < text.end; at += piece_bytes) {
         uint64_t end = std::min(text.end, at + piece_bytes + overlap_bytes);
-        computed.resize_down(0);
-        if (!architecture_.find_addresses({at, end}, object_.span, computed))
+        computed_.resize_down(0);
+        if (!architecture_.find_addresses({at, end}, object_.span, computed_))
             return false;
-        for (const BranchCandidate &candidate : computed) {
+        for (const BranchCandidate &candidate : computed_) {
             if (near.contains(candidate.target) && !candidates_.push(candidate))
                 return false;
             if (!read_distances(candidate, near))
@@ -113,8 +113,10 @@ bool BranchTargets::read_distances(const BranchCandidate &computed, const Neighb
 }
 
 // An exported symbol may be called or jumped to from any other object.
-bool BranchTargets::collect_symbols(const Neighbourhood &near) {
+bool BranchTargets::collect_symbols(base::SharedPages &pages, const Neighbourhood &near) {
     SymbolTable symbols = symbol_table(object_);
+    if (!symbols_.prepare(pages, text_, symbols.count))
+        return false;
     for (uint64_t i = 0; i < symbols.count; i++) {
         uint64_t value = object_.base + symbols.symbols[i].st_value;
         if (near.contains(value) && !candidates_.push({value, 0}))
@@ -122,19 +124,36 @@ bool BranchTargets::collect_symbols(const Neighbourhood &near) {
         if (text_.contains(value) && !symbols_.push(value))
             return false;
     }
-    std::sort(symbols_.begin(), symbols_.end());
     return true;
 }
 
-bool BranchTargets::collect(const base::PageArray<uint64_t> &sites) {
-    Neighbourhood near;
-    constexpr size_t usual_candidates = 4; // of a site
-    if (!near.build(object_.span, sites, architecture_.before_bytes_max, architecture_.behind_bytes_max) ||
-        !candidates_.reserve(usual_candidates * sites.size(), true))
-        return false;
+AddressRange BranchTargets::whole_text() const {
+    AddressRange text{UINT64_MAX, 0};
     for (const Segment &segment : std::span(object_.segments, object_.segment_count))
         if ((segment.protection & PROT_EXEC) != 0)
-            text_ = {std::min(text_.begin, segment.range.begin), std::max(text_.end, segment.range.end)};
+            text = {std::min(text.begin, segment.range.begin), std::max(text.end, segment.range.end)};
+    return text;
+}
+
+size_t BranchTargets::needed_bytes(size_t sites) const {
+    using base::SharedPages;
+    constexpr size_t rows = 4; // of those whose size is usual, not known
+    return Neighbourhood::needed_bytes(object_.span.size()) +
+           SharedPages::round(usual_candidates * sites * sizeof(BranchCandidate)) +
+           SharedPages::round(usual_computed * sizeof(BranchCandidate)) +
+           rows * SharedPages::round(usual_entries * sizeof(TableEntry)) +
+           AddressChains::needed_bytes(whole_text().size(), symbol_table(object_).count) + Sweep::needed_bytes();
+}
+
+bool BranchTargets::collect(base::SharedPages &pages, const base::PageArray<uint64_t> &sites) {
+    Neighbourhood near;
+    text_ = whole_text();
+    if (!near.build(pages, object_.span, sites, architecture_.before_bytes_max, architecture_.behind_bytes_max) ||
+        !candidates_.reserve_in(pages, usual_candidates * sites.size()) ||
+        !computed_.reserve_in(pages, usual_computed) || !distances_.reserve_in(pages, usual_entries) ||
+        !ends_.reserve_in(pages, usual_entries) || !short_ones_.reserve_in(pages, usual_entries) ||
+        !other_.prepare(pages))
+        return false;
     for (unsigned i = 0; i < object_.segment_count; i++) {
         const Segment &segment = object_.segments[i];
         bool text = (segment.protection & PROT_EXEC) != 0 && (segment.protection & PROT_READ) != 0;
@@ -150,7 +169,7 @@ bool BranchTargets::collect(const base::PageArray<uint64_t> &sites) {
             return false;
     }
     if (!scan_relocations(object_, DT_RELA, DT_RELASZ, near, candidates_) ||
-        !scan_relocations(object_, DT_JMPREL, DT_PLTRELSZ, near, candidates_) || !collect_symbols(near))
+        !scan_relocations(object_, DT_JMPREL, DT_PLTRELSZ, near, candidates_) || !collect_symbols(pages, near))
         return false;
     sort(candidates_);
     sort(distances_);
@@ -159,12 +178,7 @@ bool BranchTargets::collect(const base::PageArray<uint64_t> &sites) {
 
 // A symbol in the middle of an instruction: whoever exports it knows better where one begins.
 bool BranchTargets::has_symbol_between(const Sweep &sweep) const {
-    const AddressRange &range = sweep.function.range;
-    for (auto *at = std::lower_bound(symbols_.begin(), symbols_.end(), range.begin);
-         at != symbols_.end() && *at < range.end; at++)
-        if (!sweep.starts(*at))
-            return true;
-    return false;
+    return symbols_.any(sweep.function.range, [&](uint64_t symbol) { return !sweep.starts(symbol); });
 }
 
 const Sweep *BranchTargets::sweep_at(const Sweep &own, uint64_t address) {

@@ -8,6 +8,7 @@
 
 #include "intercept/arch/architecture.h"
 #include "intercept/objects/object.h"
+#include "intercept/plan/address_chains.h"
 #include "intercept/plan/sweep.h"
 
 namespace intercept {
@@ -17,8 +18,10 @@ public:
     BranchTargets(const Object &object, const Architecture &architecture)
         : object_(object), architecture_(architecture) {}
 
-    // `sites`: addresses of all of the object. False: no memory.
-    bool collect(const base::PageArray<uint64_t> &sites);
+    // `sites`: addresses of all of the object; `pages` outlive this. False: no memory.
+    bool collect(base::SharedPages &pages, const base::PageArray<uint64_t> &sites);
+    // Of the pages, for so many sites.
+    size_t needed_bytes(size_t sites) const;
 
     // True if control may come to an address a with first <= a <= last other than
     // by falling through. `own` is the decoded function of the window.
@@ -37,22 +40,24 @@ private:
     const Sweep *sweep_at(const Sweep &own, uint64_t address);
 
     bool has_symbol_between(const Sweep &sweep) const;
-    bool collect_symbols(const Neighbourhood &near);
+    bool collect_symbols(base::SharedPages &pages, const Neighbourhood &near);
     bool read_distances(const BranchCandidate &computed, const Neighbourhood &near);
     bool collect_addresses(const AddressRange &text, const Neighbourhood &near);
+    AddressRange whole_text() const;
 
     const Object &object_;
     const Architecture &architecture_;
     AddressRange text_{UINT64_MAX, 0}; // all of it, and what may lie between
     base::PageArray<BranchCandidate> candidates_;
     base::PageArray<TableEntry> distances_;
-    base::PageArray<uint64_t> symbols_; // in the text, by address
-    struct KnownEnd { // of a table: at the latest
+    AddressChains symbols_; // in the text
+    struct KnownEnd {       // of a table: at the latest
         BranchCandidate computed;
         uint64_t end;
     };
     base::PageArray<KnownEnd> ends_;
     base::PageArray<BranchCandidate> short_ones_;
+    base::PageArray<BranchCandidate> computed_; // addresses, of a piece of the text
     Sweep other_;
 };
 

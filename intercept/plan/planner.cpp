@@ -38,7 +38,8 @@ public:
         }
         if (sites_.size() == 0)
             return true;
-        if (!out.reserve(sites_.size(), true))
+        if (!out.reserve(sites_.size(), true) || !pages_.map(needed_bytes()) || !sweep_.prepare(pages_) ||
+            !inner_targets_.reserve_in(pages_, usual_targets))
             return false;
         for (uint64_t site : sites_) {
             SitePlan plan{};
@@ -46,7 +47,7 @@ public:
             plan.number = -1;
             if (long index = find_call(site, plan); index >= 0) {
                 // Many an object has the bytes by chance only, and needs no look at its branches.
-                if (!collected_ && (!exported_.collect(object_) || !targets_.collect(sites_)))
+                if (!collected_ && !collect())
                     return false;
                 collected_ = true;
                 plan_call(index, plan);
@@ -58,6 +59,20 @@ public:
     }
 
 private:
+    static constexpr size_t usual_targets = 512; // inside a function
+
+    size_t needed_bytes() const {
+        return Sweep::needed_bytes() + base::SharedPages::round(usual_targets * sizeof(uint64_t));
+    }
+
+    // What is only looked at if there is a call.
+    bool collect() {
+        const size_t needed_bytes =
+            ExportedFunctions::needed_bytes(symbol_table(object_).count) + targets_.needed_bytes(sites_.size());
+        return more_pages_.map(needed_bytes) && exported_.collect(more_pages_, object_) &&
+               targets_.collect(more_pages_, sites_);
+    }
+
     // The index in sweep_ of the system call at `site`; -1: it is not certain that there is one.
     long find_call(uint64_t site, SitePlan &plan) {
         if (cpu_.is_signal_return(file_part(*object_.segment_of(site)), site)) {
@@ -334,6 +349,9 @@ private:
 
     const Object &object_;
     const Architecture &cpu_;
+    // Of the rows below, which must go first.
+    base::SharedPages pages_;
+    base::SharedPages more_pages_;
     ExportedFunctions exported_;
     base::PageArray<uint64_t> sites_;
     BranchTargets targets_;

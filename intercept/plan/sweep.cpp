@@ -27,36 +27,37 @@ void Sweep::decode(const Architecture &architecture, const Function &new_functio
     instructions.resize_down(0);
     consistent = false;
     marked_bytes_ = 0;
-    // Room for functions of libc and the loader from the start, its pages at once: growing costs more than decoding.
-    constexpr size_t usual_instructions_max = 512;
+    // All at once: growing by pieces costs more than decoding.
     constexpr size_t shortest_average_bytes = 3; // of an instruction
-    const size_t expected = function.range.size() / shortest_average_bytes;
-    if (!instructions.reserve(expected < usual_instructions_max ? usual_instructions_max : expected, true))
+    if (!instructions.reserve(function.range.size() / shortest_average_bytes, true))
         return;
     size_t words = (function.range.size() + 63) / 64;
     if (!marks_.reserve(words))
         return;
     memset(marks_.data(), 0, words * sizeof(uint64_t));
     marked_bytes_ = function.range.size();
-    bool branches_inside = false;
-    for (uint64_t address = function.range.begin; address < function.range.end;) {
-        uint64_t at = address - function.range.begin;
+    const uint64_t begin = function.range.begin;
+    const uint64_t size_bytes = function.range.size();
+    unsigned branches_inside = 0;
+    for (uint64_t at = 0; at < size_bytes;) {
         marks_[at / 64] |= uint64_t{1} << (at % 64);
         // Decoded in its place: its small members, copied as a whole, would have to leave the store buffer first.
-        if (!instructions.push({}))
+        Instruction *next = instructions.append();
+        if (next == nullptr)
             return;
-        Instruction &next = instructions[instructions.size() - 1];
-        if (!architecture.decode(reinterpret_cast<const uint8_t *>(address), function.range.end - address, address,
-                                 next)) {
+        if (!architecture.decode(reinterpret_cast<const uint8_t *>(begin + at), size_bytes - at, begin + at, *next)) {
             instructions.resize_down(instructions.size() - 1);
             return;
         }
-        branches_inside |= function.range.contains(next.target);
-        address = next.end();
+        branches_inside += next->target - begin < size_bytes ? 1 : 0;
+        at += next->length_bytes;
     }
-    for (const Instruction &instruction : instructions)
-        if (branches_inside && function.range.contains(instruction.target) && !starts(instruction.target))
-            return;
+    for (const Instruction *one = instructions.begin(); branches_inside != 0; one++)
+        if (one->target - begin < size_bytes) {
+            if (!starts(one->target))
+                return;
+            branches_inside--;
+        }
     consistent = true;
 }
 

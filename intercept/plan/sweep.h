@@ -13,6 +13,14 @@ struct Sweep {
     // inside lands on an instruction: the decoding is not out of step.
     bool consistent = false;
 
+    // Room for most functions, in pages that others share. False: no memory.
+    bool prepare(base::SharedPages &pages) {
+        return instructions.reserve_in(pages, usual_instructions) && marks_.reserve_in(pages, usual_marks);
+    }
+    static constexpr size_t needed_bytes() {
+        return base::SharedPages::round(usual_instructions * sizeof(Instruction)) +
+               base::SharedPages::round(usual_marks * sizeof(uint64_t));
+    }
     // Decodes `new_function`; `consistent` says how it went.
     void decode(const Architecture &architecture, const Function &new_function);
     // Does an instruction of the function start here?
@@ -25,7 +33,9 @@ struct Sweep {
     long ending_at(uint64_t address) const;
 
 private:
-    base::PageArray<uint64_t> marks_; // a bit for each byte where an instruction starts
+    static constexpr size_t usual_instructions = 1024;
+    static constexpr size_t usual_marks = 128; // of 64 bytes each
+    base::PageArray<uint64_t> marks_;          // a bit for each byte where an instruction starts
     uint64_t marked_bytes_ = 0;
 };
 

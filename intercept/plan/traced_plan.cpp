@@ -8,6 +8,7 @@
 #include <fcntl.h>
 
 namespace intercept {
+namespace {
 
 bool is_traced() {
     const long descriptor =
@@ -20,6 +21,15 @@ bool is_traced() {
     text[got > 0 ? got : 0] = 0;
     const char *line = strstr(text, "\nTracerPid:\t");
     return line != nullptr && line[12] != '0';
+}
+
+} // namespace
+
+bool Tracer::is_there() {
+    if (!asked_)
+        is_there_ = is_traced();
+    asked_ = true;
+    return is_there_;
 }
 
 bool plan_traced_object(const Object &object, const Architecture &architecture, Plan &out, bool &of_file) {

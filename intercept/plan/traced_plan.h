@@ -9,8 +9,16 @@
 
 namespace intercept {
 
-// A debugger, or the like of one. When in doubt, no.
-bool is_traced();
+// Is there a debugger, or the like of one? When in doubt, no. The kernel is asked when somebody first wants to know:
+// with plans that are kept nobody does.
+class Tracer {
+public:
+    bool is_there();
+
+private:
+    bool asked_ = false;
+    bool is_there_ = false;
+};
 
 // Like plan_object. `of_file`: it is the plan of the file, good for other processes; otherwise no site may
 // be patched. False: no memory.

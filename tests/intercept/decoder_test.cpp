@@ -2,6 +2,7 @@
 // over random and mutated bytes. What capstone does not know either is counted.
 #include "intercept/arch/x86_64/decoder.h"
 
+#include "intercept/arch/x86_64/usual_form.h"
 #include "intercept/objects/frame_table.h"
 
 #include <capstone/capstone.h>
@@ -307,6 +308,45 @@ TEST(Decoder, AgreesOnMutatedCode) {
             return;
     }
     EXPECT_GT(counts.both, 150000u);
+}
+
+// Where no more than the instruction is left the decoder asks its questions; where there is more it looks most of
+// them up at once (usual_form). All that is said must be the same.
+TEST(Decoder, SaysTheSameOfUsualForms) {
+    std::mt19937_64 random(6);
+    auto *text = reinterpret_cast<const uint8_t *>(dlsym(RTLD_DEFAULT, "qsort_r"));
+    ASSERT_NE(text, nullptr);
+    size_t usual = 0;
+    const int count = rounds(2000000);
+    for (int round = 0; round < count; round++) {
+        uint8_t code[16];
+        const uint64_t words[2] = {random(), random()};
+        memcpy(code, words, sizeof code);
+        if (round % 4 == 0)
+            memcpy(code, text + random() % 0x40000, sizeof code);
+        else if (round % 4 == 1)
+            code[0] = static_cast<uint8_t>(0x40 | random() % 16);
+        else if (round % 4 == 2)
+            code[0] = 0x0f;
+        const uint64_t address = random();
+        Instruction found{};
+        if (x86_64::decode_usual_form(code, sizeof code, address, found)) {
+            usual++;
+            Instruction asked{};
+            ASSERT_TRUE(decode(code, found.length_bytes, address, asked)) << hex(code, 15);
+            ASSERT_EQ(found.address, asked.address);
+            ASSERT_EQ(found.target, asked.target) << hex(code, 15);
+            ASSERT_EQ(found.data_address, asked.data_address) << hex(code, 15);
+            ASSERT_EQ(found.kind, asked.kind) << hex(code, 15);
+            ASSERT_EQ(found.flags, asked.flags) << hex(code, 15);
+            ASSERT_EQ(found.length_bytes, asked.length_bytes) << hex(code, 15);
+            ASSERT_EQ(found.displacement_offset, asked.displacement_offset) << hex(code, 15);
+            ASSERT_EQ(found.general_registers_only, asked.general_registers_only) << hex(code, 15);
+            ASSERT_EQ(found.sets_direction, asked.sets_direction) << hex(code, 15);
+            ASSERT_FALSE(decode(code, found.length_bytes - 1u, address, asked)) << hex(code, 15);
+        }
+    }
+    EXPECT_GT(usual, static_cast<size_t>(count) / 2);
 }
 
 TEST(Decoder, NeverReadsBehindTheEnd) {
