@@ -6,6 +6,7 @@
 #include "intercept/include/pmemfile-intercept.h"
 
 #include <atomic>
+#include <cerrno>
 #include <gtest/gtest.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -17,7 +18,14 @@ namespace {
 std::atomic<uint64_t> words[4];
 int filtered = 0; // one thread, and no call of std:: from a filter
 int hooked = 0;
+int ended = 0;
+long end_result = 0;
 int hook_id = -1;
+
+// What the hook does.
+int verdict = INTERCEPT_HANDLED;
+long error = 0;         // of lseek
+long other_number = -1; // instead of the call's
 
 INTERCEPT_FILTER_FUNCTION int filter(const intercept_call *) {
     filtered++;
@@ -26,11 +34,19 @@ INTERCEPT_FILTER_FUNCTION int filter(const intercept_call *) {
 
 int hook(intercept_call *call) {
     hooked++;
-    call->result = -7 - static_cast<long>(call->args[0]);
-    return INTERCEPT_HANDLED;
+    call->result = call->nr == SYS_lseek ? error : -7 - static_cast<long>(call->args[0]);
+    if (other_number >= 0)
+        call->nr = other_number;
+    return verdict;
+}
+
+void post(intercept_call *call) {
+    ended++;
+    end_result = call->result;
 }
 
 constexpr long getppid_number = SYS_getppid;
+constexpr long both_numbers[] = {SYS_getppid, SYS_lseek};
 
 // getppid as libc has it, called with an argument that it hands through.
 long libc_getppid(long number) {
@@ -40,7 +56,7 @@ long libc_getppid(long number) {
 class Words : public testing::Test {
 protected:
     static void SetUpTestSuite() {
-        intercept_hook registration{filter, hook, nullptr, 0, &getppid_number, 1};
+        intercept_hook registration{filter, hook, post, 0, both_numbers, 2};
         hook_id = intercept_add(&registration);
         ASSERT_GE(hook_id, 0);
         ASSERT_EQ(intercept_start(), 0);
@@ -51,9 +67,13 @@ protected:
         set_words(std::size(words));
         filtered = 0;
         hooked = 0;
+        ended = 0;
+        verdict = INTERCEPT_HANDLED;
+        error = 0;
+        other_number = -1;
     }
     static void set_words(size_t count) {
-        ASSERT_EQ(intercept_set_words(hook_id, reinterpret_cast<uint64_t *>(words), count, &getppid_number, 1), 0);
+        ASSERT_EQ(intercept_set_words(hook_id, reinterpret_cast<uint64_t *>(words), count, both_numbers, 2), 0);
     }
     const long parent_ = base::raw_syscall(SYS_getppid);
 };
@@ -140,6 +160,49 @@ TEST_F(Words, BypassPassesWhatTheWordDoesNot) {
     EXPECT_EQ(libc_getppid(1), parent_);
     intercept_bypass_leave();
     EXPECT_EQ(libc_getppid(1), -8);
+}
+
+// The short way back is only for what the hook has answered.
+TEST_F(Words, TheHookPasses) {
+    verdict = INTERCEPT_PASS;
+    EXPECT_EQ(libc_getppid(1), parent_);
+    EXPECT_EQ(hooked, 1);
+    EXPECT_EQ(ended, 0);
+    verdict = INTERCEPT_HANDLED;
+    EXPECT_EQ(libc_getppid(1), -8);
+}
+
+TEST_F(Words, TheHookSeesTheEnd) {
+    verdict = INTERCEPT_PASS_POST;
+    EXPECT_EQ(libc_getppid(1), parent_);
+    EXPECT_EQ(ended, 1);
+    EXPECT_EQ(end_result, parent_);
+}
+
+TEST_F(Words, TheHookAsksForAnotherCall) {
+    verdict = INTERCEPT_PASS_POST;
+    other_number = SYS_getpid;
+    EXPECT_EQ(libc_getppid(1), getpid());
+    EXPECT_EQ(end_result, getpid());
+}
+
+// libc's look at the result stands behind the site, or is done by the stub.
+TEST_F(Words, ErrorsAreToldFromResults) {
+    EXPECT_EQ(lseek(1, 0, SEEK_CUR), 0);
+    for (const long number : {1l, long{EBADF}, 4095l}) {
+        error = -number;
+        errno = 0;
+        EXPECT_EQ(lseek(1, 0, SEEK_CUR), -1) << number;
+        EXPECT_EQ(errno, number);
+    }
+    errno = 0;
+    for (const long result : {-4096l, long{INT32_MIN}, 4096l, 1l}) {
+        error = result;
+        EXPECT_EQ(lseek(1, 0, SEEK_CUR), result);
+        EXPECT_EQ(errno, 0);
+    }
+    EXPECT_EQ(hooked, 8);
+    EXPECT_EQ(filtered, 0);
 }
 
 TEST_F(Words, BadArguments) {

@@ -313,8 +313,51 @@
         ENTRY   intercept_entry_flags_dead, 0
         ENTRY   intercept_entry_loader, 1, 1
 
-// A site whose number is known, and behind which nobody needs flags, vector state or the
+// Sites whose number is known, and behind which nobody needs flags, vector state or the
 // argument registers: most of libc's wrappers. Each store and each taken branch counts.
+
+// The stub has looked at the words, which do not let it pass, and at the bypass. The stub goes on behind the site when
+// this comes back; in all other cases, and they are few, it comes back to where the other entry would.
+        .globl  intercept_entry_words
+        .hidden intercept_entry_words
+        .type   intercept_entry_words, @function
+        .p2align 5
+intercept_entry_words:
+        BEGIN_UNWINDING
+        .cfi_def_cfa_offset 136
+        SITE_IN_R11
+        FRAME_OPEN 0
+        mov     %rax, FRAME_NR(%rsp)
+        FRAME_TO_RBP
+        mov     %rbp, %rdi
+        call    *intercept_words_hook(%rip)
+        test    %eax, %eax
+        jnz     3f
+        // Answered. The code behind the site looks at rax alone.
+        .cfi_remember_state
+        mov     FRAME_RESULT(%rbp), %rax
+        lea     FRAME_BYTES(%rbp), %rsp
+        mov     FRAME_RBP(%rbp), %rbp
+        .cfi_same_value %rbp
+        .cfi_def_cfa %rsp, 136
+        SITE_IN_LEFT_FRAME
+        ret
+        .cfi_restore_state
+3:      mov     FRAME_SITE(%rbp), %rcx
+        movzwl  RECORD_SERVED(%rcx), %ecx
+        add     %rcx, FRAME_BYTES(%rbp)
+        mov     %rbp, %rdi
+        mov     %eax, %esi
+        call    intercept_after_words_hook
+        jmp     4f
+1:      mov     FRAME_RESULT(%rbp), %rax
+        mov     %rbp, %rcx // not 0
+        FRAME_CLOSE
+        DO_ACTION 0
+        .cfi_endproc
+        .size   intercept_entry_words, .-intercept_entry_words
+
+// No words decide the number now.
         .globl  intercept_entry_bare
         .hidden intercept_entry_bare
         .type   intercept_entry_bare, @function
@@ -328,41 +371,7 @@ intercept_entry_bare:
         mov     intercept_bypass_depth@gottpoff(%rip), %r11
         cmpl    $0, %fs:(%r11)
         jg      8f
-        // The stub has looked at the words: they do not let it pass.
-        test    %cl, %cl
-        jns     10f
-        .cfi_remember_state
-        FRAME_TO_RBP
-        mov     %rbp, %rdi
-        call    *intercept_words_hook(%rip)
-        test    %eax, %eax
-        jnz     3f
-1:      // Answered. The code behind the site looks at rax alone; the stub wants rcx not 0.
-        mov     FRAME_RESULT(%rbp), %rax
-        mov     %rbp, %rcx
-        FRAME_CLOSE
-2:      mov     %rbp, %rdi
-        mov     FRAME_MASK(%rbp), %esi
-        and     $SLOTS_MASK, %esi
-        call    intercept_dispatch_hook
-        jmp     4f
-12:     mov     %rbp, %rdi
-        call    *intercept_lone_hook(%rip)
-        test    %eax, %eax
-        jz      1b
-        mov     %rbp, %rdi
-        mov     %eax, %esi
-        mov     FRAME_MASK(%rbp), %edx
-        and     $SLOTS_MASK, %edx
-        call    intercept_after_lone_hook
-        jmp     4f
-3:      mov     %rbp, %rdi
-        mov     %eax, %esi
-        call    intercept_after_words_hook
-        DO_ACTION 0
-        .cfi_restore_state
-
-10:     mov     %rcx, FRAME_MASK(%rsp)
+        mov     %rcx, FRAME_MASK(%rsp)
         mov     intercept_lone_filter(%rip), %rcx
         test    %rcx, %rcx
         jz      9f
@@ -374,7 +383,25 @@ intercept_entry_bare:
         jz      8f
         .cfi_remember_state
         FRAME_TO_RBP
-        jmp     12b
+        mov     %rbp, %rdi
+        call    *intercept_lone_hook(%rip)
+        test    %eax, %eax
+        jnz     3f
+1:      // Answered. The code behind the site looks at rax alone; the stub wants rcx not 0.
+        mov     FRAME_RESULT(%rbp), %rax
+        mov     %rbp, %rcx
+        FRAME_CLOSE
+2:      mov     %rbp, %rdi
+        mov     FRAME_MASK(%rbp), %esi
+        and     $SLOTS_MASK, %esi
+        call    intercept_dispatch_hook
+        jmp     4f
+3:      mov     %rbp, %rdi
+        mov     %eax, %esi
+        mov     FRAME_MASK(%rbp), %edx
+        and     $SLOTS_MASK, %edx
+        call    intercept_after_lone_hook
+        DO_ACTION 0
         .cfi_restore_state
         PASS_ON 0
 9:      mov     %rsp, %rdi

@@ -12,10 +12,18 @@
 #define FRAME_BYTES 160
 
 #define RECORD_ADDRESS 0
-#define RECORD_ENTRY 8
-#define RECORD_POST_ENTRY 16
-#define RECORD_KIND_TARGET 24
-#define RECORD_FLAGS 56
+#define RECORD_FLAGS 8
+#define RECORD_ENTRY 16
+#define RECORD_POST_ENTRY 24
+#define RECORD_KIND_TARGET 32
+/* Of RECORD_FLAGS: no call of this site makes a process. In the place of the post entry stands
+ * intercept_entry_words, and nothing behind it. */
+#define RECORD_IS_SHORT 0x100
+#define RECORD_WORDS_ENTRY RECORD_POST_ENTRY
+/* Its third and fourth byte: in the stub, from behind the call of intercept_entry_words to behind that of the
+ * other entry. */
+#define RECORD_SERVED_SHIFT 16
+#define RECORD_SERVED 10
 
 #define VECTOR_NONE 0
 #define VECTOR_SSE 1

@@ -17,11 +17,12 @@ constexpr long process_kind_numbers[process_kind_count] = {56, 57, 58, 435}; // 
 
 struct SiteRecord {
     uint64_t return_address; // behind the syscall instruction, what rcx shows
-    uint64_t entry;          // intercept_entry or intercept_entry_flags_dead
-    uint64_t post_entry;     // intercept_process_post_entry
+    uint64_t flags;          // SITE_..., RECORD_IS_SHORT, RECORD_SERVED
+    uint64_t entry;          // intercept_entry or another
+    uint64_t post_entry;     // intercept_process_post_entry; see RECORD_IS_SHORT
     uint64_t kind_target[process_kind_count];
-    uint64_t flags; // SITE_VECTOR_DEAD | SITE_FLAGS_DEAD
 };
+constexpr size_t short_record_bytes = offsetof(SiteRecord, kind_target);
 
 inline uint64_t site_address(const SiteRecord &record) {
     constexpr unsigned system_call_bytes = 2;
@@ -31,7 +32,7 @@ inline uint64_t site_address(const SiteRecord &record) {
 // Where the stub executes a call of that kind; 0: a site whose number is known at
 // planning time has no such code.
 inline uint64_t process_target(const SiteRecord &record, unsigned kind) {
-    return record.kind_target[kind];
+    return (record.flags & RECORD_IS_SHORT) != 0 ? 0 : record.kind_target[kind];
 }
 
 static_assert(offsetof(SiteRecord, return_address) == RECORD_ADDRESS);
