@@ -244,12 +244,18 @@ template <typename Wanted> bool BranchTargets::any(const Sweep &own, uint64_t fi
             return true;
     if (architecture_.find_short_branches == nullptr)
         return false;
-    short_ones_.resize_down(0);
-    const Segment *text = object_.segment_of(first);
-    if (text == nullptr || !architecture_.find_short_branches(file_part(*text), first, last, short_ones_))
-        return true;
+    // contradict() has asked for all of a site's surroundings, of which reach() wants a part.
+    if (!short_range_.contains(first) || last >= short_range_.end) {
+        short_ones_.resize_down(0);
+        short_range_ = {};
+        const Segment *text = object_.segment_of(first);
+        if (text == nullptr || !architecture_.find_short_branches(file_part(*text), first, last, short_ones_))
+            return true;
+        short_range_ = {first, last + 1};
+    }
     for (const BranchCandidate &candidate : short_ones_)
-        if (wanted(candidate.target) && is_real(own, candidate))
+        if (candidate.target >= first && candidate.target <= last && wanted(candidate.target) &&
+            is_real(own, candidate))
             return true;
     return false;
 }

@@ -56,7 +56,8 @@ private:
         uint64_t end;
     };
     base::PageArray<KnownEnd> ends_;
-    base::PageArray<BranchCandidate> short_ones_;
+    base::PageArray<BranchCandidate> short_ones_; // all that reach
+    AddressRange short_range_;
     base::PageArray<BranchCandidate> computed_; // addresses, of a piece of the text
     Sweep other_;
 };

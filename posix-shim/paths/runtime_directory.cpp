@@ -1,10 +1,10 @@
 #include "posix-shim/paths/runtime_directory.h"
 
 #include "base/raw_syscall.h"
+#include "posix-shim/paths/host_directory.h"
 
 #include <cerrno>
 #include <cstring>
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -12,37 +12,6 @@ namespace shim {
 
 using base::error;
 using base::Status;
-
-namespace {
-
-// Empties a directory and closes it. Directories in it are emptied while `depth` is not 0.
-void empty(long directory, unsigned depth) {
-    alignas(8) char entries[512];
-    long length = 0;
-    while ((length = base::raw_syscall(SYS_getdents64, directory, base::as_long(entries), sizeof entries)) > 0)
-        for (long at = 0; at < length;) {
-            const auto *entry = reinterpret_cast<const dirent64 *>(entries + at);
-            at += entry->d_reclen;
-            const std::string_view name = entry->d_name;
-            if (name == "." || name == "..")
-                continue;
-            const long path = base::as_long(entry->d_name);
-            if (entry->d_type != DT_DIR) {
-                base::raw_syscall(SYS_unlinkat, directory, path, 0);
-                continue;
-            }
-            if (base::raw_syscall(SYS_unlinkat, directory, path, AT_REMOVEDIR) != -ENOTEMPTY || depth == 0)
-                continue;
-            const long inner =
-                base::raw_syscall(SYS_openat, directory, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-            if (!base::is_error(inner))
-                empty(inner, depth - 1);
-            base::raw_syscall(SYS_unlinkat, directory, path, AT_REMOVEDIR);
-        }
-    base::raw_syscall(SYS_close, directory);
-}
-
-} // namespace
 
 size_t append_text(char *to, size_t length, std::string_view text) {
     std::memcpy(to + length, text.data(), text.size());
@@ -90,7 +59,8 @@ void runtime_directory_remove(const char *path) {
         base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(path), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (base::is_error(directory))
         return;
-    empty(directory, 1);
+    host_directory_empty(directory, 1);
+    base::raw_syscall(SYS_close, directory);
     base::raw_syscall(SYS_rmdir, base::as_long(path));
 }
 

@@ -6,12 +6,12 @@
 #include "base/raw_syscall.h"
 #include "libpmemfile/file/data.h"
 #include "libpmemfile/fs/attribute_calls.h"
+#include "posix-shim/paths/host_directory.h"
 #include "posix-shim/paths/shadow_path.h"
 #include "posix-shim/process/copied_elf.h"
 
 #include <cerrno>
 #include <cstring>
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -158,33 +158,6 @@ Status copy_whole(ThreadContext &context, Thread &thread, const Attributes &attr
     return done;
 }
 
-// Empties the directory `descriptor`.
-void remove_entries(long descriptor, unsigned depth) {
-    alignas(8) char entries[2048];
-    for (;;) {
-        const long length = base::raw_syscall(SYS_getdents64, descriptor, base::as_long(entries), sizeof entries);
-        if (length <= 0)
-            return;
-        for (long at = 0; at < length;) {
-            const auto *entry = reinterpret_cast<const dirent64 *>(entries + at);
-            at += entry->d_reclen;
-            const std::string_view name = entry->d_name;
-            if (name == "." || name == "..")
-                continue;
-            const long path = base::as_long(entry->d_name);
-            if (base::raw_syscall(SYS_unlinkat, descriptor, path, 0) != -EISDIR || depth == max_depth)
-                continue;
-            const long inner =
-                base::raw_syscall(SYS_openat, descriptor, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-            if (!base::is_error(inner)) {
-                remove_entries(inner, depth + 1);
-                base::raw_syscall(SYS_close, inner);
-            }
-            base::raw_syscall(SYS_unlinkat, descriptor, path, AT_REMOVEDIR);
-        }
-    }
-}
-
 } // namespace
 
 Result<size_t> shadow_copy(ThreadContext &context, Thread &thread, unsigned mount, InodeHandle inode,
@@ -229,7 +202,7 @@ void shadow_remove(unsigned mount) {
         base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(root), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (base::is_error(descriptor))
         return;
-    remove_entries(descriptor, 0);
+    host_directory_empty(descriptor, max_depth);
     base::raw_syscall(SYS_close, descriptor);
     base::raw_syscall(SYS_rmdir, base::as_long(root));
 }
