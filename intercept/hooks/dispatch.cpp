@@ -166,7 +166,6 @@ __attribute__((visibility("hidden"))) uint32_t intercept_dispatch_loader(interce
 __attribute__((visibility("hidden"))) void intercept_dispatch_post(intercept_call *call) {
     uint64_t marks = *frame_mask(call);
     uint32_t left = marks & SLOTS_MASK;
-    HookOrder order = read_order();
     auto run = [&](unsigned slot) {
         HookFunctions hook;
         left &= ~(1u << slot);
@@ -178,13 +177,13 @@ __attribute__((visibility("hidden"))) void intercept_dispatch_post(intercept_cal
         if (hook.counted)
             leave_counted(slot);
     };
-    for (unsigned i = order.count; i-- > 0;)
-        if ((left >> order.slots[i] & 1) != 0)
-            run(order.slots[i]);
-    // Those that were removed while the kernel had the call: they saw its begin.
-    for (unsigned slot = 0; left != 0; slot++)
-        if ((left >> slot & 1) != 0)
-            run(slot);
+    if (const HookOrder order = read_order(); (left & (left - 1)) != 0)
+        for (unsigned i = order.count; i-- > 0;)
+            if ((left >> order.slots[i] & 1) != 0)
+                run(order.slots[i]);
+    // The only one; or those that were removed while the kernel had the call: they saw its begin.
+    while (left != 0)
+        run(static_cast<unsigned>(__builtin_ctz(left)));
     if ((marks & loader_mark) != 0)
         loader_called(*call);
 }

@@ -15,6 +15,7 @@ alignas(uint64_t) uint8_t intercept_table[intercept::call_numbers];
 intercept::Words intercept_words;
 int (*intercept_lone_filter)(const intercept_call *call) INTERCEPT_KEEPS_REGISTERS;
 int (*intercept_lone_hook)(intercept_call *call);
+uint8_t intercept_not_lone = SLOTS_MASK;
 int (*intercept_words_hook)(intercept_call *call);
 constinit thread_local int intercept_bypass_depth = 0;
 
@@ -39,7 +40,7 @@ int words_slot = no_slot; // whose words they are
 WordsOwner words_owner = {no_slot, 0};
 bool word_calls[word_call_numbers]; // numbers they decide
 HookOrder hook_order;
-bool short_way_over; // two hooks, or a removal, have been
+bool short_way_over; // a hook has been removed
 uint64_t removals;
 
 // One writer at a time. Makes no system call while nobody is in the way: programs that
@@ -149,15 +150,19 @@ void rebuild_order() {
         order.slots[at] = static_cast<uint8_t>(slot);
         order.count++;
     }
-    short_way_over |= order.count > 1;
     if (short_way_over)
-        __atomic_store_n(&intercept_lone_filter, nullptr, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&intercept_not_lone, static_cast<uint8_t>(SLOTS_MASK), __ATOMIC_SEQ_CST);
     uint64_t word;
     __builtin_memcpy(&word, &order, sizeof word);
     __atomic_store_n(reinterpret_cast<uint64_t *>(&hook_order), word, __ATOMIC_RELEASE);
-    if (!short_way_over && order.count == 1 && !hooks[order.slots[0]].counted) {
-        intercept_lone_hook = hooks[order.slots[0]].hook;
-        __atomic_store_n(&intercept_lone_filter, hooks[order.slots[0]].filter, __ATOMIC_RELEASE);
+    if (!short_way_over && order.count == 1) {
+        const HookSlot &first = hooks[order.slots[0]];
+        if (first.filter == nullptr || first.counted)
+            return;
+        intercept_lone_hook = first.hook;
+        intercept_lone_filter = first.filter;
+        __atomic_store_n(&intercept_not_lone, static_cast<uint8_t>(SLOTS_MASK & ~(1u << order.slots[0])),
+                         __ATOMIC_RELEASE);
     }
 }
 

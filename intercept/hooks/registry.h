@@ -79,9 +79,10 @@ extern "C" {
 extern __attribute__((visibility("hidden"))) uint8_t intercept_table[intercept::call_numbers];
 extern __attribute__((visibility("hidden"))) intercept::Words intercept_words;
 
-// The functions of the first hook, for the short way of the entry, until a second one
-// comes or it goes; then the filter is null for ever, since whoever read a
-// byte of the table earlier must not meet another hook here. Null, too, if it has no filter.
+// The functions of the first hook, for the short way of the entry: of every number that no slot of
+// intercept_not_lone wants. All slots are in it if the first hook has no filter, and from the first removal on
+// for ever, since whoever read a byte of the table earlier must not meet another hook here.
+extern __attribute__((visibility("hidden"))) uint8_t intercept_not_lone;
 extern __attribute__((visibility("hidden"))) int (*intercept_lone_filter)(const intercept_call *call)
     INTERCEPT_KEEPS_REGISTERS;
 extern __attribute__((visibility("hidden"))) int (*intercept_lone_hook)(intercept_call *call);

@@ -3,7 +3,7 @@
 // register that it does not touch; site_flags, which reads the flags behind its
 // call, must never look at a word.
 #include "base/raw_syscall.h"
-#include "intercept/include/pmemfile-intercept.h"
+#include "intercept/hooks/registry.h"
 
 #include <atomic>
 #include <cerrno>
@@ -124,6 +124,40 @@ TEST_F(Words, SuspensionsNestAndEndInAForkedChild) {
     EXPECT_EQ(libc_getppid(2), parent_);
     intercept_end_suspensions();
     EXPECT_EQ(libc_getppid(3), -10);
+}
+
+// The first hook's calls go the short way as long as nobody else wants their number. (Levels 2 and 3 have hooks of
+// their own, for a few numbers.)
+TEST_F(Words, AnotherHookOfAnotherNumberIsNotInTheWay) {
+    const uint8_t slot = static_cast<uint8_t>(1u << hook_id);
+    EXPECT_EQ(intercept_not_lone & slot, 0);
+    static int seen = 0;
+    const long numbers[] = {SYS_getuid};
+    intercept_hook registration{nullptr,
+                                [](intercept_call *call) {
+                                    seen++;
+                                    call->result = 77;
+                                    return static_cast<int>(INTERCEPT_HANDLED);
+                                },
+                                nullptr,
+                                -1,
+                                numbers,
+                                1};
+    const int second = intercept_add(&registration);
+    ASSERT_GE(second, 0);
+    EXPECT_EQ(intercept_not_lone & slot, 0);
+    EXPECT_NE(intercept_not_lone & 1u << second, 0);
+    EXPECT_EQ(libc_getppid(2), -9);
+    EXPECT_EQ(getuid(), 77u);
+    EXPECT_EQ(site_flags(2, 2), 0b10001) << "an entry that keeps the flags";
+    EXPECT_EQ(seen, 1);
+    EXPECT_EQ(hooked, 2);
+    ASSERT_EQ(intercept_set_calls(second, &getppid_number, 1), 0);
+    EXPECT_EQ(libc_getppid(2), 77) << "now both want it, and the other one is first";
+    EXPECT_EQ(hooked, 2);
+    EXPECT_EQ(intercept_remove(second), 0);
+    EXPECT_EQ(intercept_not_lone & slot, slot) << "who has looked at the table before must not meet another hook";
+    EXPECT_EQ(libc_getppid(2), -9);
 }
 
 TEST_F(Words, AnotherHookOfTheNumberIsAskedFirst) {

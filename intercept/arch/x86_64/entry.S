@@ -22,6 +22,7 @@
         .hidden intercept_words_hook
         .hidden intercept_lone_filter
         .hidden intercept_lone_hook
+        .hidden intercept_not_lone
         .hidden intercept_bypass_depth
         .hidden intercept_dispatch_hook
         .hidden intercept_dispatch_loader
@@ -241,14 +242,13 @@
         test    %cl, %cl
         js      10f
 .endif
-        // With one hook in the process, which is nearly always so, its functions
-        // are called from here: each call less is a nanosecond.
-        mov     intercept_lone_filter(%rip), %rcx
-        test    %rcx, %rcx
-        jz      9f
+        // Where nobody but the process's first hook wants the number, which is nearly always so,
+        // its functions are called from here: each call less is a nanosecond.
+        test    %cl, intercept_not_lone(%rip)
+        jnz     9f
         mov     %rdi, %r11
         mov     %rsp, %rdi
-        call    *%rcx
+        call    *intercept_lone_filter(%rip)
         mov     %r11, %rdi
         test    %eax, %eax
         jz      8f
@@ -261,8 +261,9 @@
         mov     FRAME_SITE(%rbp), %rcx
         testb   $SITE_VECTOR_DEAD, RECORD_FLAGS(%rcx)
         jz      2f
-        cmpq    $0, intercept_lone_filter(%rip)
-        je      2f
+        mov     FRAME_MASK(%rbp), %eax
+        test    %al, intercept_not_lone(%rip)
+        jnz     2f
         mov     FRAME_NR(%rbp), %rax
         mov     %rax, FRAME_ACTION(%rbp)
         mov     %rbp, %rdi
@@ -372,12 +373,11 @@ intercept_entry_bare:
         cmpl    $0, %fs:(%r11)
         jg      8f
         mov     %rcx, FRAME_MASK(%rsp)
-        mov     intercept_lone_filter(%rip), %rcx
-        test    %rcx, %rcx
-        jz      9f
+        test    %cl, intercept_not_lone(%rip)
+        jnz     9f
         mov     %rdi, %r11
         mov     %rsp, %rdi
-        call    *%rcx
+        call    *intercept_lone_filter(%rip)
         mov     %r11, %rdi
         test    %eax, %eax
         jz      8f
