@@ -1,8 +1,8 @@
-// See user_copy.h. rcx always holds the number of bytes still to copy, so that
-// a fault anywhere between begin and end can return it. rep movsb is what
-// processors with FSRM (fast short rep mov) do best for short and for long cached copies; it
-// keeps rcx exact by itself. Between them, vectors are a tenth faster and let
-// what comes before and behind overlap.
+// See user_copy.h. Until the last byte is copied rcx is not 0, so that a fault anywhere between begin and
+// end can return it. rep movsb is what processors with FSRM (fast short rep mov) do best for long cached
+// copies, but it takes 4 ns to start, and 10 for 128 bytes: below 512 bytes registers do it, the last of them over
+// what is copied already. From there to 64 KiB, vectors are a tenth faster and let what comes before and behind
+// overlap.
     .text
     .globl base_user_copy, base_user_copy_nt
     .globl base_user_copy_begin, base_user_copy_end, base_user_copy_fault
@@ -14,10 +14,57 @@ base_user_copy_begin:
     .type base_user_copy, @function
 base_user_copy:
     movq %rdx, %rcx
-    cmpb $0, base_user_copy_wide(%rip)
+    cmpq $512, %rdx
+    jae 8f
+    cmpq $16, %rdx
+    jb 6f
+4:  cmpq $64, %rcx
+    jb 5f
+    movdqu (%rsi), %xmm0
+    movdqu 16(%rsi), %xmm1
+    movdqu 32(%rsi), %xmm2
+    movdqu 48(%rsi), %xmm3
+    movdqu %xmm0, (%rdi)
+    movdqu %xmm1, 16(%rdi)
+    movdqu %xmm2, 32(%rdi)
+    movdqu %xmm3, 48(%rdi)
+    addq $64, %rsi
+    addq $64, %rdi
+    subq $64, %rcx
+    jnz 4b
+    xorl %eax, %eax
+    ret
+5:  cmpq $16, %rcx
+    jbe 5f
+    movdqu (%rsi), %xmm0
+    movdqu %xmm0, (%rdi)
+    addq $16, %rsi
+    addq $16, %rdi
+    subq $16, %rcx
+    jmp 5b
+5:  movdqu -16(%rsi,%rcx), %xmm0
+    movdqu %xmm0, -16(%rdi,%rcx)
+    xorl %eax, %eax
+    ret
+6:  cmpq $8, %rcx
+    jb 7f
+    movq (%rsi), %rax
+    movq -8(%rsi,%rcx), %rdx
+    movq %rax, (%rdi)
+    movq %rdx, -8(%rdi,%rcx)
+    xorl %eax, %eax
+    ret
+7:  testq %rcx, %rcx
+    jz 3f
+    movb (%rsi), %al
+    movb %al, (%rdi)
+    incq %rsi
+    incq %rdi
+    decq %rcx
+    jmp 7b
+8:  cmpb $0, base_user_copy_wide(%rip)
     je 2f
-    leaq -512(%rcx), %rax
-    cmpq $(65536 - 512), %rax
+    cmpq $65536, %rcx
     jae 2f
 1:  vmovdqu (%rsi), %ymm0
     vmovdqu 32(%rsi), %ymm1
