@@ -17,11 +17,6 @@
 namespace pmemfile {
 namespace {
 
-// Copies the inode consistently.
-base::Result<Inode> read_inode(Thread &thread, InodeHandle handle) {
-    return look_at_inode(thread, handle, [](const Inode &inode) { return base::Result<Inode>(inode); });
-}
-
 struct timespec timespec_of(int64_t time_ns) {
     int64_t seconds = time_ns / 1000000000;
     int64_t rest = time_ns % 1000000000;
@@ -58,22 +53,23 @@ void clear_set_id_bits(const Thread &thread, Inode &inode) {
 } // namespace
 
 base::Result<Attributes> fs_attributes(Thread &thread, InodeHandle handle) {
-    BASE_TRY_ASSIGN(Inode inode, read_inode(thread, handle));
-    Attributes attributes;
-    attributes.inode = handle.number;
-    attributes.size_bytes = inode.size_bytes;
-    attributes.block_count = inode.block_count + inode.xattr_block_count;
-    attributes.device = inode.device;
-    attributes.mode = inode.mode;
-    attributes.uid = inode.uid;
-    attributes.gid = inode.gid;
-    attributes.link_count = inode.link_count;
-    attributes.generation = inode.generation;
-    attributes.atime_ns = inode.atime_ns;
-    attributes.mtime_ns = inode.mtime_ns;
-    attributes.ctime_ns = inode.ctime_ns;
-    attributes.btime_ns = inode.btime_ns;
-    return attributes;
+    return look_at_inode(thread, handle, [&](const Inode &inode) {
+        Attributes attributes;
+        attributes.inode = handle.number;
+        attributes.size_bytes = inode.size_bytes;
+        attributes.block_count = inode.block_count + inode.xattr_block_count;
+        attributes.device = inode.device;
+        attributes.mode = inode.mode;
+        attributes.uid = inode.uid;
+        attributes.gid = inode.gid;
+        attributes.link_count = inode.link_count;
+        attributes.generation = inode.generation;
+        attributes.atime_ns = inode.atime_ns;
+        attributes.mtime_ns = inode.mtime_ns;
+        attributes.ctime_ns = inode.ctime_ns;
+        attributes.btime_ns = inode.btime_ns;
+        return base::Result<Attributes>(attributes);
+    });
 }
 
 void fill_stat(const Attributes &attributes, uint64_t device, struct stat *stat) {
