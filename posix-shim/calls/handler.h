@@ -19,6 +19,7 @@ constexpr long pass_to_kernel = LONG_MIN;
 constexpr long pass_with_post = LONG_MIN + 1;
 // Nothing has been done yet: waiting signal handlers run, then the handler is called again.
 constexpr long restart_call = LONG_MIN + 2;
+constexpr long last_answer = restart_call; // what is above it is the kernel's
 
 struct Request {
     long number;

@@ -30,8 +30,9 @@ constexpr size_t max_transfer_bytes = 0x7ffff000;
 
 enum class Direction : uint8_t { read, write };
 
-long move(const OpenArgument &open, Direction direction, const UserBuffers &buffers, bool positional,
-          int64_t offset_bytes, unsigned options) {
+// Inline, as the two below: what is constant of a call costs it nothing.
+inline long move(const OpenArgument &open, Direction direction, const UserBuffers &buffers, bool positional,
+                 int64_t offset_bytes, unsigned options) {
     if (positional && offset_bytes < 0)
         return -EINVAL;
     if (direction == Direction::read)
@@ -44,13 +45,13 @@ long move(const OpenArgument &open, Direction direction, const UserBuffers &buff
                          limit);
 }
 
-long transfer(Request &request, const OpenArgument &open, Direction direction, const UserBuffers &buffers,
-              bool positional, int64_t offset_bytes, unsigned options = 0) {
+inline long transfer(Request &request, const OpenArgument &open, Direction direction, const UserBuffers &buffers,
+                     bool positional, int64_t offset_bytes, unsigned options = 0) {
     return told(request.context, open, direction == Direction::read ? Event::access : Event::modify,
                 move(open, direction, buffers, positional, offset_bytes, options));
 }
 
-long serve_flat(Request &request, Direction direction, bool positional) {
+template <Direction direction, bool positional> long serve_flat(Request &request) {
     Result<OpenArgument> open = open_argument(request, 0);
     if (!open.ok())
         return kernel_result(base::Status(open.error()));
@@ -171,16 +172,16 @@ struct OldEntry {
 } // namespace
 
 long serve_read(Request &request) {
-    return serve_flat(request, Direction::read, false);
+    return serve_flat<Direction::read, false>(request);
 }
 long serve_write(Request &request) {
-    return serve_flat(request, Direction::write, false);
+    return serve_flat<Direction::write, false>(request);
 }
 long serve_pread64(Request &request) {
-    return serve_flat(request, Direction::read, true);
+    return serve_flat<Direction::read, true>(request);
 }
 long serve_pwrite64(Request &request) {
-    return serve_flat(request, Direction::write, true);
+    return serve_flat<Direction::write, true>(request);
 }
 long serve_readv(Request &request) {
     return serve_vector(request, Direction::read, false, false);

@@ -12,24 +12,6 @@ using base::Result;
 using base::Status;
 using namespace pmemfile;
 
-namespace {
-
-Result<OpenArgument> argument_of(ThreadContext &context, long descriptor) {
-    BASE_TRY_ASSIGN(DescriptorWord word, descriptor_lookup(context, descriptor));
-    OpenArgument open;
-    if (word == descriptor_own)
-        return error(EBADF);
-    open.is_fifo = is_fifo(word);
-    if (!is_ours(word) && !open.is_fifo)
-        return open;
-    open.mount = word_mount(word);
-    open.id = word_id(word);
-    BASE_TRY_ASSIGN(open.thread, context_thread(context, open.mount));
-    return open;
-}
-
-} // namespace
-
 Result<InodeHandle> inode_of_route(Thread &thread, const Route &route, bool follow_last, unsigned extra_flags) {
     if (route.where == Where::descriptor) {
         if (!follow_last)
@@ -40,19 +22,6 @@ Result<InodeHandle> inode_of_route(Thread &thread, const Route &route, bool foll
     unsigned flags = walk_may_escape | extra_flags | (follow_last ? unsigned{walk_follow_last} : 0u);
     BASE_TRY_ASSIGN(WalkResult found, walk(thread, route.start, route.path, flags));
     return found.handle();
-}
-
-Result<OpenArgument> open_argument(Request &request, int index) {
-    return open_argument(request.context, request.args[index]);
-}
-
-Result<OpenArgument> open_argument(ThreadContext &context, long descriptor) {
-    BASE_TRY_ASSIGN(const OpenArgument open, argument_of(context, descriptor));
-    return open.is_fifo ? OpenArgument() : open;
-}
-
-Result<OpenArgument> inode_argument(Request &request, int index) {
-    return argument_of(request.context, request.args[index]);
 }
 
 Result<InodeNumber> inode_of_open(const OpenArgument &open, bool allow_path) {

@@ -4,6 +4,7 @@
 
 #include "base/raw_syscall.h"
 #include "posix-shim/calls/handler.h"
+#include "posix-shim/descriptors/descriptor_table.h"
 #include "posix-shim/notify/events.h"
 #include "posix-shim/paths/route.h"
 
@@ -82,11 +83,33 @@ struct OpenArgument {
     pmemfile::OpenFileId id = 0;
     bool is_fifo = false; // `id` keeps the inode; it is not what the program opened
 };
-base::Result<OpenArgument> open_argument(Request &request, int index);
-// The same of a descriptor that is not an argument itself.
-base::Result<OpenArgument> open_argument(ThreadContext &context, long descriptor);
+inline base::Result<OpenArgument> open_of_word(ThreadContext &context, DescriptorWord word) {
+    OpenArgument open;
+    open.mount = word_mount(word);
+    open.id = word_id(word);
+    BASE_TRY_ASSIGN(open.thread, context_thread(context, open.mount));
+    return open;
+}
+inline base::Result<OpenArgument> open_argument(ThreadContext &context, long descriptor) {
+    BASE_TRY_ASSIGN(const DescriptorWord word, descriptor_lookup(context, descriptor));
+    if (is_ours(word)) [[likely]]
+        return open_of_word(context, word);
+    return word == descriptor_own ? base::Result<OpenArgument>(base::error(EBADF)) : OpenArgument();
+}
+inline base::Result<OpenArgument> open_argument(Request &request, int index) {
+    return open_argument(request.context, request.args[index]);
+}
 // The same for calls that ask for the inode alone: an open fifo is ours then too.
-base::Result<OpenArgument> inode_argument(Request &request, int index);
+inline base::Result<OpenArgument> inode_argument(Request &request, int index) {
+    BASE_TRY_ASSIGN(const DescriptorWord word, descriptor_lookup(request.context, request.args[index]));
+    if (is_ours(word) || is_fifo(word)) [[likely]] {
+        base::Result<OpenArgument> open = open_of_word(request.context, word);
+        if (open.ok())
+            open->is_fifo = is_fifo(word);
+        return open;
+    }
+    return word == descriptor_own ? base::Result<OpenArgument>(base::error(EBADF)) : OpenArgument();
+}
 // The same with its inode, for calls that do not need more (fchmod ...). O_PATH: EBADF unless `allow_path`.
 base::Result<pmemfile::InodeNumber> inode_of_open(const OpenArgument &open, bool allow_path);
 

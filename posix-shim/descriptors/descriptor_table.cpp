@@ -110,9 +110,7 @@ DescriptorWord settled_word(int descriptor) {
 
 } // namespace
 
-base::Result<DescriptorWord> descriptor_lookup(ThreadContext &context, long register_value) {
-    // The kernel looks at the low 32 bits of a descriptor only.
-    int descriptor = static_cast<int>(register_value);
+base::Result<DescriptorWord> descriptor_decode(ThreadContext &context, int descriptor) {
     if (descriptor < 0)
         return descriptor_host;
     bool cached = in_table(descriptor) && !context.is_vfork_child;

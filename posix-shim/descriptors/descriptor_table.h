@@ -62,7 +62,16 @@ extern std::atomic<DescriptorWord> descriptor_words[descriptor_table_size];
 // calls) and remembers it. A number that is not open is `descriptor_host` and
 // is not remembered (the kernel will say EBADF). A token whose description has
 // ended, or belongs to no mount of this process: EBADF. Any thread.
-base::Result<DescriptorWord> descriptor_lookup(ThreadContext &context, long descriptor);
+base::Result<DescriptorWord> descriptor_decode(ThreadContext &context, int descriptor);
+inline base::Result<DescriptorWord> descriptor_lookup(ThreadContext &context, long register_value) {
+    const auto descriptor = static_cast<int>(register_value); // as the kernel does
+    if (static_cast<unsigned>(descriptor) < static_cast<unsigned>(descriptor_table_size) && !context.is_vfork_child) {
+        const DescriptorWord word = descriptor_words[descriptor].load(std::memory_order_acquire);
+        if (is_ours(word) || word == descriptor_host) [[likely]]
+            return word;
+    }
+    return descriptor_decode(context, descriptor);
+}
 
 // A number for the new description `id`, remembered, with a reference of this process counted. In a vfork child
 // it is noted for the parent to drop. -errno. `flags`: O_CLOEXEC counts.

@@ -1,5 +1,4 @@
-// A thread's context hangs on one thread-local pointer (initial-exec: one load,
-// no allocation). A vfork child shares it with its parent, which sleeps until
+// A thread's context hangs on one thread-local pointer. A vfork child shares it with its parent, which sleeps until
 // the child has gone; `is_vfork_child` tells the two apart.
 #include "posix-shim/process/context.h"
 
@@ -11,12 +10,11 @@
 
 namespace shim {
 
+constinit thread_local ThreadContext *context_of_thread = nullptr;
 constinit std::atomic<int> context_count = 0;
 constinit std::atomic<bool> process_is_ending = false;
 
 namespace {
-
-constinit thread_local ThreadContext *current = nullptr;
 
 void *map_memory(size_t size_bytes) {
     const long memory = base::raw_syscall(SYS_mmap, 0, static_cast<long>(size_bytes), PROT_READ | PROT_WRITE,
@@ -26,9 +24,7 @@ void *map_memory(size_t size_bytes) {
 
 } // namespace
 
-ThreadContext *context_get() {
-    if (current != nullptr)
-        return current;
+ThreadContext *context_make() {
     void *memory = map_memory(sizeof(ThreadContext)); // zeroed: no constructor is run over 70 KiB
     if (memory == nullptr)
         return nullptr;
@@ -36,17 +32,11 @@ ThreadContext *context_get() {
     // Counted first and asked then, as serve_exit_group sets it first and counts then.
     while (process_is_ending.load())
         base::raw_syscall(SYS_pause);
-    current = static_cast<ThreadContext *>(memory);
-    return current;
+    context_of_thread = static_cast<ThreadContext *>(memory);
+    return context_of_thread;
 }
 
-ThreadContext *context_current() {
-    return current;
-}
-
-base::Result<pmemfile::Thread *> context_thread(ThreadContext &context, unsigned mount) {
-    if (context.threads[mount] != nullptr)
-        return context.threads[mount];
+base::Result<pmemfile::Thread *> context_register(ThreadContext &context, unsigned mount) {
     void *memory = map_memory(sizeof(pmemfile::Thread));
     if (memory == nullptr)
         return base::error(ENOMEM);
@@ -59,11 +49,6 @@ base::Result<pmemfile::Thread *> context_thread(ThreadContext &context, unsigned
     }
     context.threads[mount] = thread;
     return thread;
-}
-
-bool context_is_vfork_child() {
-    const ThreadContext *context = current;
-    return context != nullptr && context->is_vfork_child;
 }
 
 void context_leave_pools(ThreadContext &context) {
@@ -79,10 +64,10 @@ void context_leave_pools(ThreadContext &context) {
 }
 
 void context_release() {
-    ThreadContext *context = current;
+    ThreadContext *context = context_of_thread;
     if (context == nullptr)
         return;
-    current = nullptr;
+    context_of_thread = nullptr;
     context_leave_pools(*context);
     base::raw_syscall(SYS_munmap, base::as_long(context), sizeof(ThreadContext));
     context_count.fetch_sub(1);

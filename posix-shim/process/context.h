@@ -65,21 +65,53 @@ struct ThreadContext {
     alignas(64) std::byte buffer[32768];
 };
 
+// Initial-exec: one load, no allocation.
+extern constinit thread_local ThreadContext *context_of_thread;
+
+ThreadContext *context_make();
+base::Result<pmemfile::Thread *> context_register(ThreadContext &context, unsigned mount);
+
 // This thread's context, made at first use. Null when memory is out (the call gets ENOMEM).
-ThreadContext *context_get();
+inline ThreadContext *context_get() {
+    return context_of_thread != nullptr ? context_of_thread : context_make();
+}
 // The same, but null where there is none yet. For signal handlers.
-ThreadContext *context_current();
+inline ThreadContext *context_current() {
+    return context_of_thread;
+}
 // This thread's place in a pool, made at first use. EAGAIN, ENOMEM.
-base::Result<pmemfile::Thread *> context_thread(ThreadContext &context, unsigned mount);
+inline base::Result<pmemfile::Thread *> context_thread(ThreadContext &context, unsigned mount) {
+    pmemfile::Thread *thread = context.threads[mount];
+    return thread != nullptr ? base::Result<pmemfile::Thread *>(thread) : context_register(context, mount);
+}
 // True when a signal waits for this thread's call to end (signals/): a call that sleeps gives up
 // with EINTR. Weak: absent, sleeping calls are not interrupted.
 __attribute__((weak)) bool signal_is_pending();
+// Lets the handlers run that waited. Weak: absent, there are none.
+__attribute__((weak)) bool call_deliver(ThreadContext &context);
+
 // Around each call inside the shim: signal handlers wait in between (signals/); they run inside
 // call_leave, which may not return then (siglongjmp). True: some ran, and all of
-// them with SA_RESTART, so a call that gave up with EINTR starts again. Weak.
-__attribute__((weak)) void call_enter(ThreadContext &context);
-__attribute__((weak)) bool call_leave(ThreadContext &context);
-// For the filter: is the caller a vfork child? Touches general registers only.
-INTERCEPT_FILTER_FUNCTION bool context_is_vfork_child();
+// them with SA_RESTART, so a call that gave up with EINTR starts again.
+inline void call_enter(ThreadContext &context) {
+    std::atomic<int> &depth = context.signals.call_depth;
+    depth.store(depth.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+}
+inline bool call_leave(ThreadContext &context) {
+    std::atomic<int> &depth = context.signals.call_depth;
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    const int left = depth.load(std::memory_order_relaxed) - 1;
+    depth.store(left, std::memory_order_relaxed);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    if (context.signals.count.load(std::memory_order_relaxed) == 0 || left > 0) [[likely]]
+        return false;
+    return call_deliver(context);
+}
+// Is the caller a vfork child?
+inline bool context_is_vfork_child() {
+    const ThreadContext *context = context_of_thread;
+    return context != nullptr && context->is_vfork_child;
+}
 
 } // namespace shim

@@ -166,20 +166,9 @@ bool signal_is_pending() {
     return context != nullptr && context->signals.count.load(std::memory_order_relaxed) != 0;
 }
 
-void call_enter(ThreadContext &context) {
-    context.signals.call_depth.store(context.signals.call_depth.load(std::memory_order_relaxed) + 1,
-                                     std::memory_order_relaxed);
-    std::atomic_signal_fence(std::memory_order_seq_cst);
-}
-
-bool call_leave(ThreadContext &context) {
+bool call_deliver(ThreadContext &context) {
     DeferredSignals &deferred = context.signals;
-    std::atomic_signal_fence(std::memory_order_seq_cst);
-    deferred.call_depth.store(deferred.call_depth.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
-    std::atomic_signal_fence(std::memory_order_seq_cst);
     const unsigned count = deferred.count.load(std::memory_order_relaxed);
-    if (count == 0 || deferred.call_depth.load(std::memory_order_relaxed) > 0) [[likely]]
-        return false;
     const long process = base::raw_syscall(SYS_getpid);
     const long thread = base::raw_syscall(SYS_gettid);
     for (unsigned i = 0; i < count; i++) // still blocked: they stay pending

@@ -92,26 +92,7 @@ bool makes_process(long number) {
     return number == SYS_fork || number == SYS_vfork || number == SYS_clone || number == SYS_clone3;
 }
 
-// These hold locks of this process while they look at a pool, or do not come back.
-bool has_no_escape(long number) {
-    switch (number) {
-    case SYS_mmap:
-    case SYS_munmap:
-    case SYS_mremap:
-    case SYS_mprotect:
-    case SYS_msync:
-    case SYS_madvise:
-    case SYS_execve:
-    case SYS_execveat:
-    case SYS_exit:
-    case SYS_exit_group:
-        return true;
-    default:
-        return makes_process(number);
-    }
-}
-
-// Would such a call meet a pool that is lost? (Of those that make processes fork.cpp says so.)
+// Would a call without an escape meet a pool that is lost? (Of those that make processes fork.cpp says so.)
 bool meets_lost_pool(const Request &request) {
     const auto descriptor = static_cast<int>(request.args[4]);
     for (unsigned mount = 0; mount < mount_count; mount++) {
@@ -125,19 +106,6 @@ bool meets_lost_pool(const Request &request) {
         }
     }
     return false;
-}
-
-// A function of its own, in whose frame a call whose pool is lost goes on.
-__attribute__((noinline)) long serve_guarded(Request &request, const Row &row) {
-    if (has_no_escape(request.number)) [[unlikely]]
-        return meets_lost_pool(request) ? -EIO : serve(request, row);
-    void *place[5];
-    request.context.escape = place;
-    long result = -EIO;
-    if (__builtin_setjmp(place) == 0)
-        result = serve(request, row);
-    request.context.escape = nullptr;
-    return result;
 }
 
 // Another process in our memory, at whose side we go on?
@@ -204,33 +172,40 @@ int dispatch_hook(struct intercept_call *call) {
     ThreadContext *context = context_current();
     if (is_sharer(context)) [[unlikely]]
         return INTERCEPT_PASS;
-    context = context_get();
-    if (context == nullptr) {
+    if (context == nullptr && (context = context_make()) == nullptr) [[unlikely]] {
         call->result = -ENOMEM;
         return INTERCEPT_HANDLED;
     }
-    if (row == nullptr || row->treatment == Treatment::passed) { // here only because the ledger wants to see it
+    if (row == nullptr || row->treatment == Treatment::passed) [[unlikely]] {
+        // Here only because the ledger wants to see it.
         ledger_note({call->nr, call->args, *context}, row, pass_to_kernel);
         return INTERCEPT_PASS;
     }
     Request request{call->nr, call->args, *context};
     long result = 0;
-    for (bool again = true; again;) {
-        if (call_enter != nullptr)
-            call_enter(*context);
+    bool restart = false;
+    do {
+        call_enter(*context);
         request.refusal = nullptr;
-        result = serve_guarded(request, *row);
-        bool restart = call_leave != nullptr && call_leave(*context);
-        again = result == restart_call || (result == -EINTR && restart);
-    }
+        if (row->has_escape) [[likely]] {
+            void *place[5];
+            context->escape = place;
+            result = -EIO; // when it goes on behind the setjmp a second time
+            if (__builtin_setjmp(place) == 0)
+                result = serve(request, *row);
+            context->escape = nullptr;
+        } else {
+            result = meets_lost_pool(request) ? -EIO : serve(request, *row);
+        }
+        restart = call_leave(*context);
+    } while (result == restart_call || (result == -EINTR && restart));
     if (request.refusal != nullptr || ledger.is_kept()) [[unlikely]]
         ledger_note(request, row, result);
-    if (result == pass_to_kernel)
-        return INTERCEPT_PASS;
-    if (result == pass_with_post)
-        return INTERCEPT_PASS_POST;
-    call->result = result;
-    return INTERCEPT_HANDLED;
+    if (result > last_answer) [[likely]] {
+        call->result = result;
+        return INTERCEPT_HANDLED;
+    }
+    return result == pass_to_kernel ? INTERCEPT_PASS : INTERCEPT_PASS_POST;
 }
 
 void dispatch_post(struct intercept_call *call) {
@@ -243,22 +218,18 @@ void dispatch_post(struct intercept_call *call) {
         ThreadContext *context = context_get();
         if (context == nullptr)
             return;
-        if (call_enter != nullptr)
-            call_enter(*context);
+        call_enter(*context);
         if (passes_descriptors(call->nr))
             passed_descriptors_post(*context, *call);
         if (call->nr == SYS_recvmsg || gives_peer_address(call->nr))
             peer_address_post(*context, *call);
-        if (call_leave != nullptr)
-            call_leave(*context);
+        call_leave(*context);
         return;
     }
     if (ThreadContext *context = context_current(); context != nullptr && context->opening_fifo.id != 0) [[unlikely]] {
-        if (call_enter != nullptr)
-            call_enter(*context);
+        call_enter(*context);
         const bool was_that = opening_fifo_post(*context, *call);
-        if (call_leave != nullptr)
-            call_leave(*context);
+        call_leave(*context);
         if (was_that)
             return;
     }
@@ -273,8 +244,7 @@ void dispatch_post(struct intercept_call *call) {
         return;
     Request request{call->nr, call->args, *context};
     request.again = missed ? Request::Again::after_miss : Request::Again::at_mount;
-    if (call_enter != nullptr)
-        call_enter(*context);
+    call_enter(*context);
     long result = serve(request, *row);
     const bool opens_fifo = context->opening_fifo.id != 0 && result == pass_with_post;
     if (result == pass_to_kernel ||
@@ -285,8 +255,7 @@ void dispatch_post(struct intercept_call *call) {
         call->result = result;
         opening_fifo_post(*context, *call);
     }
-    if (call_leave != nullptr)
-        call_leave(*context);
+    call_leave(*context);
     if (request.refusal != nullptr)
         ledger_note(request, row, result);
     if (result != pass_with_post)

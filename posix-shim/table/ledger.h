@@ -24,7 +24,7 @@ struct Ledger {
 
     // False: a call that is not refused need not be shown to ledger_note.
     bool is_kept() const {
-        return counts || is_strict;
+        return (static_cast<unsigned>(counts) | static_cast<unsigned>(is_strict)) != 0;
     }
 };
 // Set once, before the hooks start.

@@ -14,6 +14,7 @@ struct Row {
     int16_t number;
     Treatment treatment;
     int16_t refusal; // errno for a file of ours when no handler serves the call
+    bool has_escape; // goes on where the memory of its pool is lost (signals/lost_pool.h)
     const char *name;
     const char *arguments; // letters, see syscalls.def
     Handler handler;
@@ -24,7 +25,18 @@ using intercept::call_number_limit;
 
 extern const Row rows[];
 extern const unsigned row_count;
+
+// Of each number, its row's place; beside it, so that one look finds both.
+struct RowIndex {
+    uint16_t row_plus_one[call_number_limit] = {};
+};
+extern const RowIndex row_index;
+
 // Row of a call number; null for a number Linux has not assigned. Any thread.
-const Row *row_of(long number);
+inline const Row *row_of(long number) {
+    if (static_cast<unsigned long>(number) >= call_number_limit || row_index.row_plus_one[number] == 0)
+        return nullptr;
+    return &rows[row_index.row_plus_one[number] - 1];
+}
 
 } // namespace shim

@@ -8,9 +8,43 @@
 
 namespace shim {
 
+namespace {
+
+// These hold locks of this process while they look at a pool, or do not come back.
+constexpr bool has_escape(long number) {
+    switch (number) {
+    case SYS_mmap:
+    case SYS_munmap:
+    case SYS_mremap:
+    case SYS_mprotect:
+    case SYS_msync:
+    case SYS_madvise:
+    case SYS_execve:
+    case SYS_execveat:
+    case SYS_exit:
+    case SYS_exit_group:
+    case SYS_fork:
+    case SYS_vfork:
+    case SYS_clone:
+    case SYS_clone3:
+        return false;
+    default:
+        return true;
+    }
+}
+
+} // namespace
+
 constexpr Row rows[] = {
 #define SYSCALL(name, treatment, handler, arguments, error, note)                                                      \
-    {intercept::call_##name, Treatment::treatment, error, #name, arguments, handler, note},
+    {intercept::call_##name,                                                                                           \
+     Treatment::treatment,                                                                                             \
+     error,                                                                                                            \
+     has_escape(intercept::call_##name),                                                                               \
+     #name,                                                                                                            \
+     arguments,                                                                                                        \
+     handler,                                                                                                          \
+     note},
 #include "posix-shim/table/syscalls.def"
 #undef SYSCALL
 };
@@ -19,29 +53,20 @@ static_assert(row_count == intercept::call_count, "a call of calls.def has no ro
 
 namespace {
 
-struct NumberIndex {
-    uint16_t row_plus_one[call_number_limit] = {};
-};
-
-constexpr NumberIndex make_index() {
+constexpr RowIndex make_index() {
     constexpr int16_t numbers[] = {
 #define SYSCALL(name, ...) intercept::call_##name,
 #include "posix-shim/table/syscalls.def"
 #undef SYSCALL
     };
-    NumberIndex index;
+    RowIndex index;
     for (unsigned i = 0; i < row_count; i++)
         index.row_plus_one[numbers[i]] = static_cast<uint16_t>(i + 1);
     return index;
 }
-constexpr NumberIndex number_index = make_index();
 
 } // namespace
 
-const Row *row_of(long number) {
-    if (number < 0 || number >= static_cast<long>(call_number_limit) || number_index.row_plus_one[number] == 0)
-        return nullptr;
-    return &rows[number_index.row_plus_one[number] - 1];
-}
+constexpr RowIndex row_index = make_index();
 
 } // namespace shim

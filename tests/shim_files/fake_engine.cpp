@@ -54,18 +54,13 @@ void mount(const std::string &directory, const std::string &token_path) {
 namespace shim {
 constinit Mount mounts[max_mounts];
 constinit unsigned mount_count;
-ThreadContext *context_current() {
-    return context_get();
+constinit thread_local ThreadContext *context_of_thread = &fake::context;
+ThreadContext *context_make() {
+    return nullptr;
 }
-ThreadContext *context_get() {
-    return &fake::context;
-}
-base::Result<pmemfile::Thread *> context_thread(ThreadContext &, unsigned mount) {
+base::Result<pmemfile::Thread *> context_register(ThreadContext &, unsigned mount) {
     fake::thread.pool = &mounts[mount].pool;
     return &fake::thread;
-}
-bool context_is_vfork_child() {
-    return fake::context.is_vfork_child;
 }
 WorkingDirectory working_directory() {
     return fake::cwd;
