@@ -4,18 +4,24 @@
 //   pmemfile run -m DIR=POOL -- bench/shim_cost --pool DIR --host /dev/shm
 //
 // One line for each case: the medians in ns, the shim's as a part of tmpfs's, and what it adds to the library's.
+// Then what is the host's: through the shim, and by code that nobody patches, straight to the kernel.
 #include "libpmemfile/include/libpmemfile-posix.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <fcntl.h>
 #include <functional>
 #include <string>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include <vector>
 
@@ -59,6 +65,101 @@ void print(const Case &one, unsigned rounds, unsigned times) {
     const double linked = median(library);
     fmt::print("{:16} {:8.0f} {:8.0f} {:8.0f}   {:6.2f}   {:+8.0f}\n", one.name, through, on_tmpfs, linked,
                through / on_tmpfs, through - linked);
+}
+
+using Plain = long (*)(long number, ...);
+
+// A function that makes a system call from memory which is no object's: no hook sees it.
+Plain plain_call() {
+    constexpr unsigned char code[] = {
+        0x48, 0x89, 0xf8,             // mov rax, rdi
+        0x48, 0x89, 0xf7,             // mov rdi, rsi
+        0x48, 0x89, 0xd6,             // mov rsi, rdx
+        0x48, 0x89, 0xca,             // mov rdx, rcx
+        0x4d, 0x89, 0xc2,             // mov r10, r8
+        0x4d, 0x89, 0xc8,             // mov r8, r9
+        0x4c, 0x8b, 0x4c, 0x24, 0x08, // mov r9, [rsp + 8]
+        0x0f, 0x05, 0xc3,             // syscall ; ret
+    };
+    void *memory = mmap(nullptr, sizeof code, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    must(memory != MAP_FAILED, "memory for code");
+    std::copy(std::begin(code), std::end(code), static_cast<unsigned char *>(memory));
+    return reinterpret_cast<Plain>(memory);
+}
+
+struct HostCase {
+    std::string name;
+    std::function<long()> through, plain; // their results are the same
+};
+
+void print(const HostCase &one, unsigned rounds, unsigned times) {
+    const auto of_kernel = [](long result) { return result == -1 ? -static_cast<long>(errno) : result; };
+    must(of_kernel(one.through()) == one.plain(), one.name.c_str());
+    std::vector<double> through, plain;
+    for (unsigned round = 0; round < rounds; round++) {
+        through.push_back(time_ns([&] { one.through(); }, times));
+        plain.push_back(time_ns([&] { one.plain(); }, times));
+    }
+    const double with = median(through);
+    const double without = median(plain);
+    fmt::print("{:24} {:8.0f} {:8.0f}   {:6.2f}   {:+8.0f}\n", one.name, with, without, with / without, with - without);
+}
+
+void print_host(unsigned rounds, unsigned times) {
+    const Plain plain = plain_call();
+    const int null = open("/dev/null", O_RDWR);
+    int ends[2];
+    must(null >= 0 && pipe(ends) == 0, "a pipe");
+    // Sockets that nobody writes to: what is measured is the call that asks whether somebody has.
+    const int listening = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    const int receiving = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    sockaddr_un address = {};
+    address.sun_family = AF_UNIX;
+    must(bind(listening, reinterpret_cast<sockaddr *>(&address), sizeof(sa_family_t)) == 0 &&
+             listen(listening, 1) == 0 &&
+             bind(receiving, reinterpret_cast<sockaddr *>(&address), sizeof(sa_family_t)) == 0,
+         "sockets");
+    char byte = 0;
+    struct stat status;
+    sockaddr_un from;
+    auto *const place = reinterpret_cast<sockaddr *>(&from);
+    socklen_t length = sizeof from;
+    struct iovec vector = {&byte, 1};
+    struct msghdr message = {};
+    message.msg_name = &from;
+    message.msg_iov = &vector;
+    message.msg_iovlen = 1;
+    const char *there = "/etc/passwd";
+    const char *missing = "/usr/include/no-such-header.h";
+    const std::vector<HostCase> cases = {
+        {"write /dev/null", [&] { return write(null, &byte, 1); }, [&] { return plain(SYS_write, null, &byte, 1); }},
+        {"pipe write + read", [&] { return write(ends[1], &byte, 1) + read(ends[0], &byte, 1); },
+         [&] { return plain(SYS_write, ends[1], &byte, 1) + plain(SYS_read, ends[0], &byte, 1); }},
+        {"fstat", [&] { return fstat(null, &status); },
+         [&] { return plain(SYS_newfstatat, null, "", &status, AT_EMPTY_PATH); }},
+        {"stat", [&] { return stat(there, &status); },
+         [&] { return plain(SYS_newfstatat, AT_FDCWD, there, &status, 0); }},
+        {"stat, missing", [&] { return stat(missing, &status); },
+         [&] { return plain(SYS_newfstatat, AT_FDCWD, missing, &status, 0); }},
+        {"access", [&] { return access(there, R_OK); }, [&] { return plain(SYS_access, there, R_OK); }},
+        {"openat + close", [&] { return close(openat(AT_FDCWD, there, O_RDONLY)); },
+         [&] { return plain(SYS_close, plain(SYS_openat, AT_FDCWD, there, O_RDONLY)); }},
+        {"openat, missing", [&] { return openat(AT_FDCWD, missing, O_RDONLY); },
+         [&] { return plain(SYS_openat, AT_FDCWD, missing, O_RDONLY); }},
+        {"accept4 with address", [&] { return accept4(listening, place, &length, 0); },
+         [&] { return plain(SYS_accept4, listening, place, &length, 0); }},
+        {"accept4", [&] { return accept4(listening, nullptr, nullptr, 0); },
+         [&] { return plain(SYS_accept4, listening, nullptr, nullptr, 0); }},
+        {"recvfrom with address", [&] { return recvfrom(receiving, &byte, 1, 0, place, &length); },
+         [&] { return plain(SYS_recvfrom, receiving, &byte, 1, 0, place, &length); }},
+        {"recvmsg with address", [&] { return recvmsg(receiving, &message, 0); },
+         [&] { return plain(SYS_recvmsg, receiving, &message, 0); }},
+    };
+    fmt::print("\n{:24} {:>8} {:>8}   {:>6}   {:>8}\n", "ns, of the host", "shim", "kernel", "ratio", "added");
+    for (const HostCase &one : cases)
+        print(one, rounds, times);
+    for (const int descriptor : {null, ends[0], ends[1], listening, receiving})
+        close(descriptor);
 }
 
 } // namespace
@@ -130,6 +231,7 @@ int main(int argc, char **argv) {
     fmt::print("{:16} {:>8} {:>8} {:>8}   {:>6}   {:>8}\n", "ns", "shim", "tmpfs", "library", "ratio", "added");
     for (const Case &one : cases)
         print(one, rounds, times);
+    print_host(rounds, times);
     close(pool_file);
     close(host_file);
     pmemfile_close(linked, library_file);
