@@ -17,6 +17,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <emmintrin.h>
 #include <fcntl.h>
 
 namespace shim {
@@ -190,6 +191,37 @@ bool symlink_on_the_way(long dirfd, const char *path, bool follow_last) {
     return probe == -ELOOP || probe == -ENOSYS;
 }
 
+// Is there nothing that clean_path would take out? (It says no also of names that begin with a dot.) Sixteen bytes at a
+// time, as they stand in ThreadContext::path: what is behind the end is read, but does not count.
+bool is_clean(std::string_view path) {
+    constexpr size_t lane_bytes = sizeof(__m128i);
+    const __m128i slash = _mm_set1_epi8('/');
+    const __m128i dot = _mm_set1_epi8('.');
+    unsigned behind_slash = path[0] == '/' ? 0 : 1; // the places that a name begins at
+    for (size_t at = 0; at < path.size(); at += lane_bytes) {
+        const __m128i lane = _mm_loadu_si128(reinterpret_cast<const __m128i *>(path.data() + at));
+        const size_t left = path.size() - at;
+        const unsigned counted = left < lane_bytes ? (1u << left) - 1 : 0xffffu;
+        const auto slashes = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(lane, slash))) & counted;
+        const auto dots = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(lane, dot))) & counted;
+        if (((behind_slash | slashes << 1) & (slashes | dots)) != 0)
+            return false;
+        behind_slash = slashes >> (lane_bytes - 1);
+    }
+    return path.back() != '/';
+}
+
+// Is one of the two, the directory and a mount point, perhaps below the other?
+bool is_near_mount(std::string_view directory) {
+    for (unsigned i = 0; i < mount_count; i++) {
+        const std::string_view mount = mounts[i].path();
+        const size_t both = std::min(mount.size(), directory.size());
+        if (mount.substr(0, both) == directory.substr(0, both))
+            return true;
+    }
+    return false;
+}
+
 } // namespace
 
 int mount_of(std::string_view path, std::string_view *rest) {
@@ -296,11 +328,15 @@ base::Result<Route> route_string(ThreadContext &context, unsigned slot, long dir
             return special;
     }
     bool exact = true;
-    size_t length = clean_path(scratch, path_bytes, base, path, &exact);
     std::string_view rest;
-    int mount = length == 0 ? -1 : mount_of({scratch, length}, &rest);
-    if (mount >= 0 && exact) {
-        return route_in_mount(mount, rest_of_original(path, rest));
+    int mount = -1;
+    if (!is_clean(path) || (relative && is_near_mount(base))) {
+        const size_t length = clean_path(scratch, path_bytes, base, path, &exact);
+        mount = length == 0 ? -1 : mount_of({scratch, length}, &rest);
+        if (mount >= 0 && exact)
+            return route_in_mount(mount, rest_of_original(path, rest));
+    } else if (!relative && (mount = mount_of(path, &rest)) >= 0) {
+        return route_in_mount(mount, rest);
     }
     if (mount < 0 && care == Care::quick)
         return kernel;

@@ -88,10 +88,6 @@ long serve(Request &request, const Row &row) {
     return row.handler != nullptr ? row.handler(request) : generic(request, row);
 }
 
-bool makes_process(long number) {
-    return number == SYS_fork || number == SYS_vfork || number == SYS_clone || number == SYS_clone3;
-}
-
 // Would a call without an escape meet a pool that is lost? (Of those that make processes fork.cpp says so.)
 bool meets_lost_pool(const Request &request) {
     const auto descriptor = static_cast<int>(request.args[4]);
@@ -121,27 +117,43 @@ bool is_mount_point(uint64_t device, uint64_t inode) {
     return false;
 }
 
+// Does a structure that the kernel has filled name a mount point's directory? Only what tells is read of it.
+bool stat_names_mount_point(long user) {
+    struct {
+        dev_t device;
+        ino_t inode;
+    } begin;
+    static_assert(offsetof(struct stat, st_dev) == 0 && offsetof(struct stat, st_ino) == sizeof(dev_t));
+    return copy_in(&begin, reinterpret_cast<void *>(user), sizeof begin).ok() &&
+           is_mount_point(begin.device, begin.inode);
+}
+
+bool statx_names_mount_point(long user) {
+    uint32_t device[2] = {};
+    uint64_t inode = 0;
+    static_assert(offsetof(struct statx, stx_dev_minor) == offsetof(struct statx, stx_dev_major) + sizeof device[0]);
+    const auto *place = reinterpret_cast<const char *>(user);
+    return copy_in(device, place + offsetof(struct statx, stx_dev_major), sizeof device).ok() &&
+           copy_in(&inode, place + offsetof(struct statx, stx_ino), sizeof inode).ok() &&
+           is_mount_point(makedev(device[0], device[1]), inode);
+}
+
 // The kernel was successful, but with the host's directory below a mount point?
 bool found_mount_point(const intercept_call *call) {
-    struct stat status;
     switch (call->nr) {
     case SYS_stat:
     case SYS_lstat:
-        return copy_in(&status, reinterpret_cast<void *>(call->args[1]), sizeof(status)).ok() &&
-               is_mount_point(status.st_dev, status.st_ino);
+        return stat_names_mount_point(call->args[1]);
     case SYS_newfstatat:
-        return copy_in(&status, reinterpret_cast<void *>(call->args[2]), sizeof(status)).ok() &&
-               is_mount_point(status.st_dev, status.st_ino);
-    case SYS_statx: {
-        struct statx extended;
-        return copy_in(&extended, reinterpret_cast<void *>(call->args[4]), sizeof(extended)).ok() &&
-               is_mount_point(makedev(extended.stx_dev_major, extended.stx_dev_minor), extended.stx_ino);
-    }
+        return stat_names_mount_point(call->args[2]);
+    case SYS_statx:
+        return statx_names_mount_point(call->args[4]);
     case SYS_open:
     case SYS_openat: {
         long flags = call->nr == SYS_open ? call->args[1] : call->args[2];
         if ((flags & (O_DIRECTORY | O_PATH)) == 0)
             return false;
+        struct stat status;
         if (base::is_error(base::raw_syscall(SYS_fstat, call->result, base::as_long(&status))) ||
             !is_mount_point(status.st_dev, status.st_ino))
             return false;
@@ -209,12 +221,15 @@ int dispatch_hook(struct intercept_call *call) {
 }
 
 void dispatch_post(struct intercept_call *call) {
-    if (makes_process(call->nr)) {
+    const Row *row = row_of(call->nr);
+    if (row == nullptr)
+        return;
+    if (row->after == After::process) {
         if (process_post != nullptr)
             process_post(call);
         return;
     }
-    if (passes_descriptors(call->nr) || gives_peer_address(call->nr)) {
+    if (row->after == After::message) {
         ThreadContext *context = context_get();
         if (context == nullptr)
             return;
@@ -233,11 +248,10 @@ void dispatch_post(struct intercept_call *call) {
         if (was_that)
             return;
     }
-    const Row *row = row_of(call->nr);
     bool missed =
         call->result == -ENOENT || call->result == -ENOTDIR || call->result == -ELOOP || call->result == -EXDEV;
     bool at_mount = !missed && !base::is_error(call->result) && found_mount_point(call);
-    if (row == nullptr || (!missed && !at_mount))
+    if (!missed && !at_mount)
         return;
     ThreadContext *context = context_get();
     if (context == nullptr)

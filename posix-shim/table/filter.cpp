@@ -84,8 +84,8 @@ constexpr WordCalls make_word_calls() {
 constexpr WordCalls word_calls = make_word_calls();
 
 // Does the call name addresses that a file of ours may be mapped at, as its object or as a
-// place that it maps over?
-bool names_our_addresses(const struct intercept_call *call) {
+// place that it maps over? It keeps all registers, so that the other calls need save none for it.
+INTERCEPT_KEEPS_REGISTERS __attribute__((noinline)) bool names_our_addresses(const struct intercept_call *call) {
     auto argument = [call](int index) { return static_cast<uint64_t>(call->args[index]); };
     if (call->nr == SYS_mmap)
         return (call->args[3] & MAP_FIXED) != 0 && pmemfile::mapping_may_overlap(argument(0), argument(1));

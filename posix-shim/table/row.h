@@ -9,11 +9,14 @@
 namespace shim {
 
 enum class Treatment : uint8_t { served, partly, passed, refused };
+// What dispatch_post looks at after the kernel's call.
+enum class After : uint8_t { path, process, message };
 
 struct Row {
     int16_t number;
     Treatment treatment;
     int16_t refusal; // errno for a file of ours when no handler serves the call
+    After after;
     bool has_escape; // goes on where the memory of its pool is lost (signals/lost_pool.h)
     const char *name;
     const char *arguments; // letters, see syscalls.def

@@ -10,6 +10,26 @@ namespace shim {
 
 namespace {
 
+constexpr After after_of(long number) {
+    switch (number) {
+    case SYS_fork:
+    case SYS_vfork:
+    case SYS_clone:
+    case SYS_clone3:
+        return After::process;
+    case SYS_sendmsg:
+    case SYS_sendmmsg:
+    case SYS_recvmsg:
+    case SYS_recvmmsg:
+    case SYS_recvfrom:
+    case SYS_accept:
+    case SYS_accept4:
+        return After::message;
+    default:
+        return After::path;
+    }
+}
+
 // These hold locks of this process while they look at a pool, or do not come back.
 constexpr bool has_escape(long number) {
     switch (number) {
@@ -23,13 +43,9 @@ constexpr bool has_escape(long number) {
     case SYS_execveat:
     case SYS_exit:
     case SYS_exit_group:
-    case SYS_fork:
-    case SYS_vfork:
-    case SYS_clone:
-    case SYS_clone3:
         return false;
     default:
-        return true;
+        return after_of(number) != After::process;
     }
 }
 
@@ -40,6 +56,7 @@ constexpr Row rows[] = {
     {intercept::call_##name,                                                                                           \
      Treatment::treatment,                                                                                             \
      error,                                                                                                            \
+     after_of(intercept::call_##name),                                                                                 \
      has_escape(intercept::call_##name),                                                                               \
      #name,                                                                                                            \
      arguments,                                                                                                        \
