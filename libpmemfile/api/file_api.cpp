@@ -1,5 +1,6 @@
 // Calls on open files: a PMEMfile is an open file description of its own.
 #include "libpmemfile/api/pool_object.h"
+#include "libpmemfile/file/data.h"
 #include "libpmemfile/fs/lock_calls.h"
 
 #include <cstdarg>
@@ -17,6 +18,7 @@ PMEMfile *open_at(PMEMfilepool *pool, PMEMfile *dir, const char *path, int flags
         BASE_TRY_ASSIGN(OpenFileId id, fs_open(thread, at, flags, mode));
         BASE_TRY_ASSIGN(OpenFile * description, open_file_get(thread, id));
         file = api::add_file(pool, std::move(fresh), id, description->inode.load());
+        file->closes_on_exec = (flags & O_CLOEXEC) != 0;
         return {};
     });
     if (result < 0 && file != nullptr) { // opened in a transaction that had been overtaken
@@ -49,6 +51,15 @@ template <typename Call> long resize_file(PMEMfilepool *pool, PMEMfile *file, Ca
     if (result >= 0)
         api::note_size_change(pool, file->inode);
     return result;
+}
+
+static_assert(PMEMFILE_ATOMIC_WRITE_UNIT_MIN == atomic_write_min_bytes &&
+              PMEMFILE_ATOMIC_WRITE_UNIT_MAX == atomic_write_bytes);
+
+// What Linux answers to F_GETFL (it adds O_LARGEFILE, which glibc's headers hide).
+int told_flags(int flags) {
+    constexpr int large_file = 0100000;
+    return (flags & O_PATH) != 0 ? flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW) : flags | large_file;
 }
 
 // Changes the file's attributes by `change(thread)`. An O_PATH file only tells where it is: EBADF.
@@ -216,21 +227,29 @@ int pmemfile_posix_fallocate(PMEMfilepool *pool, PMEMfile *file, pmemfile_off_t 
 int pmemfile_fcntl(PMEMfilepool *pool, PMEMfile *file, int command, ...) {
     va_list list;
     va_start(list, command);
-    int flags = 0;
-    struct flock *lock = nullptr;
-    if (command == F_SETFL)
-        flags = va_arg(list, int);
-    else if (command != F_GETFL)
-        lock = va_arg(list, struct flock *);
+    const bool takes_number = command == F_SETFL || command == F_SETFD;
+    const int number = takes_number ? va_arg(list, int) : 0;
+    struct flock *lock = takes_number ? nullptr : va_arg(list, struct flock *); // looked at by those that have one
     va_end(list);
     return static_cast<int>(api::serve(pool, [&](Thread &thread) -> base::Result<long> {
+        BASE_TRY_ASSIGN(OpenFile * description, open_file_get(thread, file->id));
+        const auto flags = static_cast<int>(description->flags.load());
         switch (command) {
-        case F_GETFL: {
-            BASE_TRY_ASSIGN(OpenFile * description, open_file_get(thread, file->id));
-            return static_cast<long>(description->flags.load());
+        case F_GETFD:
+            return file->closes_on_exec ? long{FD_CLOEXEC} : 0L;
+        case F_SETFD:
+            file->closes_on_exec = (number & FD_CLOEXEC) != 0;
+            return 0L;
+        case F_GETFL:
+            return static_cast<long>(told_flags(flags));
+        default:
+            break;
         }
+        if ((flags & O_PATH) != 0)
+            return base::error(EBADF); // it only tells where it is
+        switch (command) {
         case F_SETFL:
-            BASE_TRY(fs_set_flags(thread, file->id, flags));
+            BASE_TRY(fs_set_flags(thread, file->id, number));
             return 0L;
         case F_GETLK:
         case F_SETLK:

@@ -9,21 +9,20 @@ template <typename Call> int serve_int(PMEMfilepool *pool, Call call) {
     return static_cast<int>(api::serve(pool, call));
 }
 
-// Calls change(thread, handle) with the inode that the path leads to.
+// Calls change(thread, handle) with the inode that the path leads to. Flags as of Linux's *at calls.
 template <typename Change>
 int change_at(PMEMfilepool *pool, PMEMfile *dir, const char *path, int flags, Change change) {
-    if ((flags & ~AT_SYMLINK_NOFOLLOW) != 0)
+    if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) != 0)
         return api::fail(EINVAL);
     return serve_int(pool, [&](Thread &thread) -> base::Status {
-        BASE_TRY_ASSIGN(InodeHandle handle, api::find(pool, thread, dir, path, (flags & AT_SYMLINK_NOFOLLOW) == 0));
+        BASE_TRY_ASSIGN(InodeHandle handle, api::find(pool, thread, dir, path, flags));
         return change(thread, handle);
     });
 }
 
 base::Status access_path(PMEMfilepool *pool, Thread &thread, PMEMfile *dir, const char *path, int mode, int flags) {
     const bool real_ids = (flags & AT_EACCESS) == 0;
-    BASE_TRY_ASSIGN(InodeHandle handle,
-                    api::find(pool, thread, dir, path, (flags & AT_SYMLINK_NOFOLLOW) == 0, real_ids));
+    BASE_TRY_ASSIGN(InodeHandle handle, api::find(pool, thread, dir, path, flags, real_ids));
     return fs_access(thread, handle, mode, real_ids);
 }
 
@@ -33,14 +32,9 @@ int pmemfile_linkat(PMEMfilepool *pool, PMEMfile *from_dir, const char *from, PM
                     int flags) {
     if ((flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) != 0)
         return api::fail(EINVAL);
-    const bool is_file = (flags & AT_EMPTY_PATH) != 0 && from != nullptr && *from == 0 && from_dir != PMEMFILE_AT_CWD;
+    const int how = (flags & AT_EMPTY_PATH) | ((flags & AT_SYMLINK_FOLLOW) != 0 ? 0 : AT_SYMLINK_NOFOLLOW);
     return serve_int(pool, [&](Thread &thread) -> base::Status {
-        InodeHandle handle;
-        if (is_file) {
-            handle = from_dir->inode;
-        } else {
-            BASE_TRY_ASSIGN(handle, api::find(pool, thread, from_dir, from, (flags & AT_SYMLINK_FOLLOW) != 0));
-        }
+        BASE_TRY_ASSIGN(InodeHandle handle, api::find(pool, thread, from_dir, from, how));
         BASE_TRY_ASSIGN(At at, api::at_of(pool, to_dir, to));
         return fs_link(thread, handle, at);
     });
@@ -99,8 +93,13 @@ pmemfile_ssize_t pmemfile_readlinkat(PMEMfilepool *pool, PMEMfile *dir, const ch
     if (size == 0)
         return api::fail(EINVAL);
     return api::serve(pool, [&](Thread &thread) -> base::Result<size_t> {
-        BASE_TRY_ASSIGN(InodeHandle handle, api::find(pool, thread, dir, path, false));
-        return fs_readlink(thread, handle, buffer, size);
+        // An empty path: a symbolic link that is open with O_PATH | O_NOFOLLOW. Of another file it is ENOENT, as on
+        // Linux.
+        BASE_TRY_ASSIGN(InodeHandle handle, api::find(pool, thread, dir, path, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH));
+        auto length = fs_readlink(thread, handle, buffer, size);
+        if (!length.ok() && length.error().number() == EINVAL && *path == 0)
+            return base::error(ENOENT);
+        return length;
     });
 }
 
@@ -128,9 +127,8 @@ int pmemfile_mknodat(PMEMfilepool *pool, PMEMfile *dir, const char *path, pmemfi
 }
 
 int pmemfile_fstatat(PMEMfilepool *pool, PMEMfile *dir, const char *path, pmemfile_stat_t *stat, int flags) {
-    if ((flags & AT_EMPTY_PATH) != 0 && path != nullptr && *path == 0 && dir != PMEMFILE_AT_CWD)
-        return pmemfile_fstat(pool, dir, stat);
-    return change_at(pool, dir, path, flags & ~AT_EMPTY_PATH, [&](Thread &thread, InodeHandle handle) -> base::Status {
+    constexpr int nothing_to_do = AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE;
+    return change_at(pool, dir, path, flags & ~nothing_to_do, [&](Thread &thread, InodeHandle handle) -> base::Status {
         BASE_TRY_ASSIGN(Attributes attributes, fs_attributes(thread, handle));
         fill_stat(attributes, pool->device, stat);
         return {};
@@ -153,7 +151,7 @@ int pmemfile_statfs(PMEMfilepool *pool, pmemfile_statfs_t *statfs) {
 }
 
 int pmemfile_faccessat(PMEMfilepool *pool, PMEMfile *dir, const char *path, int mode, int flags) {
-    if ((flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW)) != 0)
+    if ((flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) != 0 || (mode & ~(R_OK | W_OK | X_OK)) != 0)
         return api::fail(EINVAL);
     return serve_int(pool, [&](Thread &thread) { return access_path(pool, thread, dir, path, mode, flags); });
 }
@@ -177,9 +175,7 @@ int pmemfile_chmod(PMEMfilepool *pool, const char *path, pmemfile_mode_t mode) {
 
 int pmemfile_fchownat(PMEMfilepool *pool, PMEMfile *dir, const char *path, pmemfile_uid_t uid, pmemfile_gid_t gid,
                       int flags) {
-    if ((flags & AT_EMPTY_PATH) != 0 && path != nullptr && *path == 0 && dir != PMEMFILE_AT_CWD)
-        return pmemfile_fchown(pool, dir, uid, gid);
-    return change_at(pool, dir, path, flags & ~AT_EMPTY_PATH,
+    return change_at(pool, dir, path, flags,
                      [&](Thread &thread, InodeHandle handle) { return fs_chown(thread, handle, uid, gid); });
 }
 

@@ -250,11 +250,17 @@ base::Result<At> at_of(PMEMfilepool *pool, PMEMfile *dir, const char *path) {
     return at;
 }
 
-base::Result<InodeHandle> find(PMEMfilepool *pool, Thread &thread, PMEMfile *dir, const char *path, bool follow_last,
+base::Result<InodeHandle> find(PMEMfilepool *pool, Thread &thread, PMEMfile *dir, const char *path, int flags,
                                bool real_ids) {
     BASE_TRY_ASSIGN(At at, at_of(pool, dir, path));
-    const unsigned flags = (follow_last ? unsigned{walk_follow_last} : 0u) | (real_ids ? unsigned{walk_real_ids} : 0u);
-    BASE_TRY_ASSIGN(WalkResult found, walk(thread, at.start, at.path, flags));
+    if (at.path.empty() && (flags & AT_EMPTY_PATH) != 0) {
+        if (dir != PMEMFILE_AT_CWD)
+            BASE_TRY(open_file_get(thread, dir->id));
+        return InodeHandle(at.start); // open, or held as the working directory
+    }
+    const unsigned walk_flags = ((flags & AT_SYMLINK_NOFOLLOW) == 0 ? unsigned{walk_follow_last} : 0u) |
+                                (real_ids ? unsigned{walk_real_ids} : 0u);
+    BASE_TRY_ASSIGN(WalkResult found, walk(thread, at.start, at.path, walk_flags));
     return found.handle();
 }
 
@@ -353,6 +359,7 @@ PMEMfile *pmemfile_open_root(PMEMfilepool *pool, unsigned index, int flags) {
         BASE_TRY_ASSIGN(api::NewFile fresh, api::new_file());
         BASE_TRY_ASSIGN(OpenFileId id, fs_open_inode(place, InodeHandle(wanted, 0), flags | O_DIRECTORY));
         file = api::add_file(pool, std::move(fresh), id, wanted);
+        file->closes_on_exec = (flags & O_CLOEXEC) != 0;
         return {};
     });
     return file;

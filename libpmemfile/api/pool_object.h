@@ -21,6 +21,7 @@ struct pmemfile_file {
     // While the pool is suspended: what is needed to open it again.
     uint32_t generation = 0, flags = 0;
     int64_t offset_bytes = 0;
+    std::atomic<bool> closes_on_exec = false; // FD_CLOEXEC: told by fcntl, nothing else
     // Opened in this transaction, which is open still; closed should that be aborted.
     const pmemfile::Transaction *transaction = nullptr;
 };
@@ -89,8 +90,9 @@ inline int give(const base::Status &status) {
 
 // Where a path of a call begins: `dir`, or the pool's working directory. ENOENT for a null path.
 base::Result<At> at_of(PMEMfilepool *pool, PMEMfile *dir, const char *path);
-// The inode that the path leads to.
-base::Result<InodeHandle> find(PMEMfilepool *pool, Thread &thread, PMEMfile *dir, const char *path, bool follow_last,
+// The inode that the path leads to. Of `flags` AT_SYMLINK_NOFOLLOW and AT_EMPTY_PATH count: with this one an empty
+// path is `dir` itself, whatever it is (EBADF: closed with its transaction).
+base::Result<InodeHandle> find(PMEMfilepool *pool, Thread &thread, PMEMfile *dir, const char *path, int flags,
                                bool real_ids = false);
 
 // Runs `call(thread)`, a Status or a Result, and turns it into result and errno. A path that led

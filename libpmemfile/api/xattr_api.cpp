@@ -16,7 +16,8 @@ std::string_view name_of(const char *name) {
 // `act(thread, handle)` on what the path leads to.
 template <typename Act> long on_path(PMEMfilepool *pool, const char *path, bool follow_last, Act act) {
     return api::serve(pool, [&](Thread &thread) -> decltype(act(thread, InodeHandle{})) {
-        BASE_TRY_ASSIGN(InodeHandle handle, api::find(pool, thread, PMEMFILE_AT_CWD, path, follow_last));
+        BASE_TRY_ASSIGN(InodeHandle handle,
+                        api::find(pool, thread, PMEMFILE_AT_CWD, path, follow_last ? 0 : AT_SYMLINK_NOFOLLOW));
         return act(thread, handle);
     });
 }

@@ -11,7 +11,10 @@
  * processes may have the pool open. After fork() only the parent may go on using
  * the pool; the child opens it anew.
  *
- * Memory: a bad pointer is the program's own fault (SIGSEGV), as with any library. */
+ * Memory: a bad pointer is the program's own fault (SIGSEGV), as with any library.
+ *
+ * It may be included after any other header, with or without _GNU_SOURCE: nothing here needs it (offsets, inode
+ * numbers and block counts have 64 bits on x86-64 in any case). */
 #ifndef LIBPMEMFILE_POSIX_H
 #define LIBPMEMFILE_POSIX_H
 
@@ -21,12 +24,23 @@
 #include "pmemfile-constants.h"
 
 #include <dirent.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/time.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <time.h>
+#include <unistd.h>
 #include <utime.h>
+
+/* Known by name only where a header came first without _GNU_SOURCE. */
+struct dirent64;
+struct timespec;
 
 #ifdef __cplusplus
 extern "C" {
@@ -42,11 +56,11 @@ typedef uid_t pmemfile_uid_t;
 typedef gid_t pmemfile_gid_t;
 typedef ssize_t pmemfile_ssize_t;
 typedef nlink_t pmemfile_nlink_t;
-typedef blksize_t pmemfile_blksize_t;
+typedef __blksize_t pmemfile_blksize_t;
 typedef dev_t pmemfile_dev_t;
-typedef off64_t pmemfile_off_t;
-typedef ino64_t pmemfile_ino_t;
-typedef blkcnt64_t pmemfile_blkcnt_t;
+typedef __off64_t pmemfile_off_t;
+typedef __ino64_t pmemfile_ino_t;
+typedef __blkcnt64_t pmemfile_blkcnt_t;
 typedef struct iovec pmemfile_iovec_t;
 typedef struct timespec pmemfile_timespec_t;
 typedef struct timeval pmemfile_timeval_t;
@@ -57,6 +71,7 @@ typedef struct statfs pmemfile_statfs_t;
 
 /* In place of a directory: the pool's working directory. */
 #define PMEMFILE_AT_CWD ((PMEMfile *)(intptr_t)-1)
+#define PMEMFILE_AT_FDCWD PMEMFILE_AT_CWD
 
 /* Makes a pool file of `poolsize` bytes (0: the size of the existing file or device) and opens it.
  * At least 16 MiB. EEXIST when a file is there and poolsize is not 0. */
@@ -81,9 +96,9 @@ PMEMFILE_API int pmemfile_pool_suspend(PMEMfilepool *pool);
 /* Takes it back from where it is now. Errors of pool_open; ESTALE when an open file has been
  * removed meanwhile (the pool stays suspended); EINVAL when it was not suspended or is another pool. */
 PMEMFILE_API int pmemfile_pool_resume(PMEMfilepool *pool, const char *path);
-/* Makes a pool that mkfs prepared for it (`pmemfile mkfs --max-size`) at least `size` bytes large, for all processes that
- * use it; they need not notice. EOPNOTSUPP: it was not prepared. EFBIG: it cannot become so large. ENOSPC: the filesystem
- * of the pool file is full, and nothing has happened. EROFS, EBUSY (in a transaction), EIO. Any thread. */
+/* Makes a pool that mkfs prepared for it (`pmemfile mkfs --max-size`) at least `size` bytes large, for all processes
+ * that use it; they need not notice. EOPNOTSUPP: it was not prepared. EFBIG: it cannot become so large. ENOSPC: the
+ * filesystem of the pool file is full, and nothing has happened. EROFS, EBUSY (in a transaction), EIO. Any thread. */
 PMEMFILE_API int pmemfile_pool_grow(PMEMfilepool *pool, size_t size);
 /* How many separate root directories there are: 4 (1 in a pool made before there were more). Root 0 is "/"; no path
  * leads to the others, what is in them is found by openat and its kin from open_root. `..` stays in each. */
@@ -121,6 +136,8 @@ PMEMFILE_API void pmemfile_stats(PMEMfilepool *pool, struct pmemfile_stats *stat
 /* What the last failed pool_create or pool_open of this thread has to say, in one line. */
 PMEMFILE_API const char *pmemfile_errormsg(void);
 
+/* A fifo, a socket or a device node can be made, and opened with O_PATH; else ENXIO (on Linux a fifo waits for its
+ * other end: there is no waiting here, but programs under `pmemfile run` have it). */
 PMEMFILE_API PMEMfile *pmemfile_open(PMEMfilepool *pool, const char *path, int flags, ...);
 PMEMFILE_API PMEMfile *pmemfile_openat(PMEMfilepool *pool, PMEMfile *dir, const char *path, int flags, ...);
 PMEMFILE_API PMEMfile *pmemfile_create(PMEMfilepool *pool, const char *path, pmemfile_mode_t mode);
@@ -140,7 +157,8 @@ PMEMFILE_API pmemfile_ssize_t pmemfile_preadv(PMEMfilepool *pool, PMEMfile *file
                                               int count, pmemfile_off_t offset);
 PMEMFILE_API pmemfile_ssize_t pmemfile_pwritev(PMEMfilepool *pool, PMEMfile *file, const pmemfile_iovec_t *vectors,
                                                int count, pmemfile_off_t offset);
-/* With RWF_* flags (PMEMFILE_RWF_*); offset -1: at the file's own offset. */
+/* With RWF_* flags (PMEMFILE_RWF_*); offset -1: at the file's own offset. PMEMFILE_RWF_ATOMIC: sizes from
+ * PMEMFILE_ATOMIC_WRITE_UNIT_MIN to _MAX. */
 PMEMFILE_API pmemfile_ssize_t pmemfile_preadv2(PMEMfilepool *pool, PMEMfile *file, const pmemfile_iovec_t *vectors,
                                                int count, pmemfile_off_t offset, int flags);
 PMEMFILE_API pmemfile_ssize_t pmemfile_pwritev2(PMEMfilepool *pool, PMEMfile *file, const pmemfile_iovec_t *vectors,
@@ -153,9 +171,9 @@ PMEMFILE_API pmemfile_ssize_t pmemfile_copy_file_range(PMEMfilepool *pool, PMEMf
  * ioctl(2) FICLONERANGE and, with length 0 (to the end of `from`) and offsets 0, FICLONE: the range of `to` reads as
  * that of `from` and shares its blocks, until either file is written to. Offsets and length are
  * multiples of 4096, but for a range that ends with `from`. Both files are of `pool`. At or behind the
- * end of `to`: all or nothing after any crash; else in steps, each atomic: to the next border of data and hole in `from`, and
- * at most 1 MiB (16 MiB over a hole of `to`). 0, or -1 and errno: EBADF
- * (access modes, O_APPEND), EISDIR, EINVAL, EFBIG, ENOSPC, EOPNOTSUPP (a pool made without share counts).
+ * end of `to`: all or nothing after any crash; else in steps, each atomic: to the next border of data and hole in
+ * `from`, and at most 1 MiB (16 MiB over a hole of `to`). 0, or -1 and errno: EBADF (access modes, O_APPEND), EISDIR,
+ * EINVAL, EFBIG, ENOSPC, EOPNOTSUPP (a pool made without share counts).
  */
 PMEMFILE_API int pmemfile_clone_file_range(PMEMfilepool *pool, PMEMfile *from, pmemfile_off_t from_offset, PMEMfile *to,
                                            pmemfile_off_t to_offset, pmemfile_off_t length);
@@ -171,22 +189,26 @@ PMEMFILE_API int pmemfile_posix_fallocate(PMEMfilepool *pool, PMEMfile *file, pm
 struct linux_dirent;
 PMEMFILE_API int pmemfile_getdents64(PMEMfilepool *pool, PMEMfile *dir, struct dirent64 *buffer, unsigned size);
 PMEMFILE_API int pmemfile_getdents(PMEMfilepool *pool, PMEMfile *dir, struct linux_dirent *buffer, unsigned size);
-/* F_GETFL, F_SETFL; F_GETLK, F_SETLK, F_SETLKW and their F_OFD_ forms. Others EINVAL. A process's record
- * locks (not the F_OFD_ ones) count for all its PMEMfiles of the file. */
+/* F_GETFL, F_SETFL; F_GETFD, F_SETFD; F_GETLK, F_SETLK, F_SETLKW and their F_OFD_ forms. Others EINVAL: F_DUPFD and
+ * F_DUPFD_CLOEXEC too, for the result is an int and cannot be a PMEMfile (open the file once more, by pmemfile_openat;
+ * it has an offset of its own). FD_CLOEXEC is O_CLOEXEC of the open, until F_SETFD sets or takes it; it is told and
+ * does nothing: no PMEMfile outlives an exec. A process's record locks (not the F_OFD_ ones) count for all its
+ * PMEMfiles of the file; EDEADLK as fcntl(2). */
 PMEMFILE_API int pmemfile_fcntl(PMEMfilepool *pool, PMEMfile *file, int command, ...);
 PMEMFILE_API int pmemfile_flock(PMEMfilepool *pool, PMEMfile *file, int operation);
 
-/* Mappings of files: the pool's own pages at an address of the program. Names, arguments, results and errors are those of
- * the namesakes; on addresses that show no file of a pool they are the namesakes. Of what Linux does there are these
- * differences. A mapping outlives its PMEMfile, but not its pool: pool_close unmaps, pool_suspend fails with EBUSY. In a
- * transaction mmap, mremap and msync fail with EBUSY; ENODEV for a pool that is open as a private copy
+/* Mappings of files: the pool's own pages at an address of the program. Names, arguments, results and errors are those
+ * of the namesakes; on addresses that show no file of a pool they are the namesakes. Of what Linux does there are these
+ * differences. A mapping outlives its PMEMfile, but not its pool: pool_close unmaps, pool_suspend fails with EBUSY. In
+ * a transaction mmap, mremap and msync fail with EBUSY; ENODEV for a pool that is open as a private copy
  * (pool_open_read_only). A child of fork may use what is mapped, as long as the parent keeps it mapped. Any thread.
  *
  * MAP_SHARED shows what write stores, and read what is stored there, in all processes; while it lasts,
- * writes to the file are made in place: durable when they return, but not atomic in a crash. Holes in its range take blocks
- * when it is made (where there is no room: SIGBUS on a touch, as on a full tmpfs). Stores through it are durable
+ * writes to the file are made in place: durable when they return, but not atomic in a crash. Holes in its range take
+ * blocks when it is made (where there is no room: SIGBUS on a touch, as on a full tmpfs). Stores through it are durable
  * after msync with MS_SYNC. A page behind the file's end is SIGBUS; it is there once this process has let the file
- * grow by a call, or pmemfile_mapping_fault was asked. Pages that another process cuts off stay until they are unmapped. */
+ * grow by a call, or pmemfile_mapping_fault was asked. Pages that another process cuts off stay until they are
+ * unmapped. */
 PMEMFILE_API void *pmemfile_mmap(PMEMfilepool *pool, void *address, size_t length, int protection, int flags,
                                  PMEMfile *file, pmemfile_off_t offset);
 PMEMFILE_API int pmemfile_munmap(PMEMfilepool *pool, void *address, size_t length);
@@ -195,7 +217,7 @@ PMEMFILE_API void *pmemfile_mremap(PMEMfilepool *pool, void *old_address, size_t
                                    int flags, ...);
 PMEMFILE_API int pmemfile_mprotect(PMEMfilepool *pool, void *address, size_t length, int protection);
 PMEMFILE_API int pmemfile_msync(PMEMfilepool *pool, void *address, size_t length, int flags);
-/* MADV_REMOVE: EOPNOTSUPP. MADV_HWPOISON, MADV_SOFT_OFFLINE: EPERM. */
+/* MADV_HWPOISON, MADV_SOFT_OFFLINE: EPERM. */
 PMEMFILE_API int pmemfile_madvise(PMEMfilepool *pool, void *address, size_t length, int advice);
 /* For a program's handler of SIGBUS, which gives si_addr: 1 when another process has let the file grow over that page
  * and it is there now, so that the instruction may be tried again; 0 when the fault is a real one. Not while the
@@ -224,6 +246,9 @@ PMEMFILE_API int pmemfile_rmdir(PMEMfilepool *pool, const char *path);
 PMEMFILE_API int pmemfile_mknodat(PMEMfilepool *pool, PMEMfile *dir, const char *path, pmemfile_mode_t mode,
                                   pmemfile_dev_t device);
 
+/* Flags of the *at calls are those of Linux 6.6: AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH (an empty path: `dir` itself, which
+ * may be any file, also one of O_PATH, or the working directory), AT_EACCESS of faccessat, AT_NO_AUTOMOUNT and
+ * AT_STATX_* of fstatat (nothing to do). */
 PMEMFILE_API int pmemfile_stat(PMEMfilepool *pool, const char *path, pmemfile_stat_t *stat);
 PMEMFILE_API int pmemfile_lstat(PMEMfilepool *pool, const char *path, pmemfile_stat_t *stat);
 PMEMFILE_API int pmemfile_fstat(PMEMfilepool *pool, PMEMfile *file, pmemfile_stat_t *stat);
@@ -244,14 +269,14 @@ PMEMFILE_API int pmemfile_fchown(PMEMfilepool *pool, PMEMfile *file, pmemfile_ui
 PMEMFILE_API int pmemfile_fchownat(PMEMfilepool *pool, PMEMfile *dir, const char *path, pmemfile_uid_t uid,
                                    pmemfile_gid_t gid, int flags);
 PMEMFILE_API int pmemfile_utimensat(PMEMfilepool *pool, PMEMfile *dir, const char *path,
-                                    const pmemfile_timespec_t times[2], int flags);
-PMEMFILE_API int pmemfile_futimens(PMEMfilepool *pool, PMEMfile *file, const pmemfile_timespec_t times[2]);
-PMEMFILE_API int pmemfile_utimes(PMEMfilepool *pool, const char *path, const pmemfile_timeval_t times[2]);
+                                    const pmemfile_timespec_t *times, int flags);
+PMEMFILE_API int pmemfile_futimens(PMEMfilepool *pool, PMEMfile *file, const pmemfile_timespec_t *times);
+PMEMFILE_API int pmemfile_utimes(PMEMfilepool *pool, const char *path, const pmemfile_timeval_t *times);
 PMEMFILE_API int pmemfile_utime(PMEMfilepool *pool, const char *path, const pmemfile_utimbuf_t *times);
-PMEMFILE_API int pmemfile_futimes(PMEMfilepool *pool, PMEMfile *file, const pmemfile_timeval_t times[2]);
-PMEMFILE_API int pmemfile_lutimes(PMEMfilepool *pool, const char *path, const pmemfile_timeval_t times[2]);
+PMEMFILE_API int pmemfile_futimes(PMEMfilepool *pool, PMEMfile *file, const pmemfile_timeval_t *times);
+PMEMFILE_API int pmemfile_lutimes(PMEMfilepool *pool, const char *path, const pmemfile_timeval_t *times);
 PMEMFILE_API int pmemfile_futimesat(PMEMfilepool *pool, PMEMfile *dir, const char *path,
-                                    const pmemfile_timeval_t times[2]);
+                                    const pmemfile_timeval_t *times);
 
 /* Extended attributes (xattr(7)), not in the old interface: user.*, trusted.*, security.*, and the access control
  * lists system.posix_acl_access and system.posix_acl_default, which permission checks follow. Names up to

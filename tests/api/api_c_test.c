@@ -1,9 +1,19 @@
-/* A program as it would be written to the old interface: C, every kind of name of it, one small session. */
+/* A program as it would be written to the old interface: C, every kind of name of it, one small session. Built with
+ * and without LINUX_FIRST: the system's headers first, of which without _GNU_SOURCE the half is hidden. */
+#ifdef LINUX_FIRST
+#undef _GNU_SOURCE
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
+#endif
 #include <libpmemfile-posix.h>
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h> /* glibc 2.36 has it against linux/fs.h */
+#include <unistd.h>
 
 #define CHECK(condition)                                                                                               \
     do {                                                                                                               \
@@ -13,12 +23,12 @@
         }                                                                                                              \
     } while (0)
 
-_Static_assert(PMEMFILE_O_CREAT == O_CREAT && PMEMFILE_O_TMPFILE == O_TMPFILE && PMEMFILE_O_NOCTTY == O_NOCTTY, "");
-_Static_assert(PMEMFILE_S_IFSOCK == S_IFSOCK && PMEMFILE_S_IRWXU == S_IRWXU && PMEMFILE_S_IXOTH == S_IXOTH, "");
-_Static_assert(PMEMFILE_F_DUPFD == F_DUPFD && PMEMFILE_F_OFD_SETLKW == F_OFD_SETLKW, "");
-_Static_assert(PMEMFILE_SEEK_HOLE == SEEK_HOLE && PMEMFILE_FALLOC_FL_PUNCH_HOLE == FALLOC_FL_PUNCH_HOLE, "");
-_Static_assert(PMEMFILE_RENAME_EXCHANGE == RENAME_EXCHANGE && PMEMFILE_AT_EMPTY_PATH == AT_EMPTY_PATH, "");
-_Static_assert(PMEMFILE_PROT_READ == PROT_READ && PMEMFILE_MAP_SHARED == MAP_SHARED && PMEMFILE_MS_SYNC == MS_SYNC, "");
+/* (tests/api/constants_case compares them all.) */
+_Static_assert(PMEMFILE_O_CREAT == O_CREAT && PMEMFILE_O_TMPFILE != 0 && PMEMFILE_AT_EMPTY_PATH != 0, "");
+_Static_assert(PMEMFILE_RENAME_EXCHANGE != 0 && PMEMFILE_FALLOC_FL_PUNCH_HOLE != 0 && PMEMFILE_F_OFD_SETLKW != 0, "");
+_Static_assert(PMEMFILE_SEEK_HOLE != 0 && PMEMFILE_MAP_SYNC != 0 && PMEMFILE_UTIME_OMIT != 0 && PMEMFILE_LOCK_EX != 0,
+               "");
+_Static_assert(PMEMFILE_ATOMIC_WRITE_UNIT_MIN == 512 && PMEMFILE_ATOMIC_WRITE_UNIT_MAX == 65536, "");
 _Static_assert(sizeof(pmemfile_off_t) == 8 && sizeof(pmemfile_ino_t) == 8 && sizeof(pmemfile_blkcnt_t) == 8, "");
 
 int main(void) {
@@ -37,6 +47,14 @@ int main(void) {
     pmemfile_flock_t lock = {.l_type = PMEMFILE_F_WRLCK, .l_whence = PMEMFILE_SEEK_SET};
     CHECK(pmemfile_fcntl(pool, file, PMEMFILE_F_SETLK, &lock) == 0);
     CHECK(pmemfile_open(pool, "missing", PMEMFILE_O_RDONLY) == NULL && errno == ENOENT);
+    char block[2 * PMEMFILE_ATOMIC_WRITE_UNIT_MIN] = "";
+    pmemfile_iovec_t vector = {block, PMEMFILE_ATOMIC_WRITE_UNIT_MIN};
+    CHECK(pmemfile_pwritev2(pool, file, &vector, 1, 0, PMEMFILE_RWF_ATOMIC) == PMEMFILE_ATOMIC_WRITE_UNIT_MIN);
+    vector.iov_len = PMEMFILE_ATOMIC_WRITE_UNIT_MIN / 2;
+    CHECK(pmemfile_pwritev2(pool, file, &vector, 1, 0, PMEMFILE_RWF_ATOMIC) == -1 && errno == EINVAL);
+    PMEMfile *twice = pmemfile_openat(pool, PMEMFILE_AT_FDCWD, "f", PMEMFILE_O_PATH | PMEMFILE_O_NOFOLLOW);
+    CHECK(twice != NULL && pmemfile_fcntl(pool, twice, PMEMFILE_F_GETFD) == 0);
+    pmemfile_close(pool, twice);
     struct pmemfile_stats counts;
     pmemfile_stats(pool, &counts);
     CHECK(counts.dirs == 1 && counts.inodes == 2 && counts.blocks > 0);

@@ -19,7 +19,7 @@ for name in pmemfile-intercept libpmemfile-intercept libsyscall_intercept libpme
 done
 build_examples
 run_examples
-for case in "cc -std=c99 pool_program.c libpmemfile-posix" "c++ -std=c++20 pool_program.cpp libpmemfile"; do
+for case in "cc -std=c99 pool_program.c libpmemfile-posix" "gcc -std=gnu17 pool_program.c libpmemfile-posix" "c++ -std=c++20 pool_program.cpp libpmemfile"; do
     read -r compiler standard file package <<<"$case"
     # shellcheck disable=SC2046
     $compiler "$standard" -Wall -Wextra -Werror "$programs/$file" -o pool_program $(flags "$package")

@@ -29,8 +29,7 @@ public:
     }
     ~LibraryTarget() override {
         for (auto &[number, opened] : files_) // what a case left open
-            if (opened.use_count() == 1)
-                pmemfile_close(pool_, *opened);
+            pmemfile_close(pool_, opened);
         pmemfile_pool_close(pool_);
         tests::expect_clean(path_);
         ::unlink(path_.c_str());
@@ -42,16 +41,13 @@ public:
         PMEMfile *file = pmemfile_openat(pool_, at(directory), path.c_str(), flags, mode);
         if (file == nullptr)
             return -errno;
-        const int number = remember(std::make_shared<PMEMfile *>(file));
-        close_on_exec_[number] = (flags & O_CLOEXEC) != 0;
-        return number;
+        return remember(file);
     }
     long close(int file) override {
         auto found = files_.find(file);
         if (found == files_.end())
             return -EBADF;
-        if (found->second.use_count() == 1)
-            pmemfile_close(pool_, *found->second);
+        pmemfile_close(pool_, found->second);
         files_.erase(found);
         return 0;
     }
@@ -90,14 +86,14 @@ public:
         if (!files_.contains(to))
             return -EBADF;
         return on(from, [&](PMEMfile *f) {
-            return pmemfile_copy_file_range(pool_, f, from_offset, *files_.at(to), to_offset, size_bytes, flags);
+            return pmemfile_copy_file_range(pool_, f, from_offset, files_.at(to), to_offset, size_bytes, flags);
         });
     }
     long clone_range(int from, int64_t from_offset, int to, int64_t to_offset, int64_t size_bytes) override {
         if (!files_.contains(to))
             return -EBADF;
         return on(from, [&](PMEMfile *f) {
-            return pmemfile_clone_file_range(pool_, f, from_offset, *files_.at(to), to_offset, size_bytes);
+            return pmemfile_clone_file_range(pool_, f, from_offset, files_.at(to), to_offset, size_bytes);
         });
     }
     long seek(int file, int64_t offset, int whence) override {
@@ -197,7 +193,6 @@ public:
             return on(place.file, [&](PMEMfile *f) { return pmemfile_fremovexattr(pool_, f, name); });
         return result((place.follow ? pmemfile_removexattr : pmemfile_lremovexattr)(pool_, place.path.c_str(), name));
     }
-    // The library has no numbers and so no dup: two of ours stand for one PMEMfile.
     long mmap(void *address, size_t size_bytes, int protection, int flags, int file, int64_t offset) override {
         if ((flags & MAP_ANONYMOUS) != 0)
             return result(
@@ -221,32 +216,16 @@ public:
     long madvise(void *address, size_t size_bytes, int advice) override {
         return result(pmemfile_madvise(pool_, address, size_bytes, advice));
     }
+    // A PMEMfile is no number that could be copied: F_DUPFD is refused, and so is this.
     long dup(int file) override {
-        auto found = files_.find(file);
-        return found == files_.end() ? -EBADF : remember(found->second);
+        return fcntl(file, F_DUPFD, nullptr);
     }
     long fcntl(int file, int command, void *argument) override {
-        if (!files_.contains(file))
-            return -EBADF;
-        const int value = static_cast<int>(reinterpret_cast<intptr_t>(argument));
-        switch (command) {
-        // What belongs to a number is the kernel's; here it is this target's.
-        case F_DUPFD:
-        case F_DUPFD_CLOEXEC: {
-            const int number = remember(files_.at(file), value);
-            close_on_exec_[number] = command == F_DUPFD_CLOEXEC;
-            return number;
-        }
-        case F_GETFD:
-            return close_on_exec_[file] ? FD_CLOEXEC : 0;
-        case F_SETFD:
-            close_on_exec_[file] = (value & FD_CLOEXEC) != 0;
-            return 0;
-        case F_SETFL:
-            return on(file, [&](PMEMfile *f) { return pmemfile_fcntl(pool_, f, command, value); });
-        default:
-            return on(file, [&](PMEMfile *f) { return pmemfile_fcntl(pool_, f, command, argument); });
-        }
+        return on(file, [&](PMEMfile *f) {
+            if (command == F_SETFL || command == F_SETFD || command == F_DUPFD)
+                return pmemfile_fcntl(pool_, f, command, static_cast<int>(reinterpret_cast<intptr_t>(argument)));
+            return pmemfile_fcntl(pool_, f, command, argument);
+        });
     }
     long flock(int file, int operation) override {
         return on(file, [&](PMEMfile *f) { return pmemfile_flock(pool_, f, operation); });
@@ -270,27 +249,24 @@ public:
 private:
     template <typename Call> long on(int file, Call call) {
         auto found = files_.find(file);
-        return found == files_.end() ? -EBADF : result(call(*found->second));
+        return found == files_.end() ? -EBADF : result(call(found->second));
     }
     PMEMfile *at(int directory) {
-        static PMEMfile *const none = nullptr;
         if (directory == here)
             return PMEMFILE_AT_CWD;
         auto found = files_.find(directory);
-        return found == files_.end() ? none : *found->second;
+        return found == files_.end() ? nullptr : found->second;
     }
-    int remember(std::shared_ptr<PMEMfile *> file, int lowest = 3) {
-        int number = lowest;
+    int remember(PMEMfile *file) {
+        int number = 3;
         while (files_.contains(number))
             ++number;
-        files_[number] = std::move(file);
-        close_on_exec_[number] = false;
+        files_[number] = file;
         return number;
     }
     std::string path_;
     PMEMfilepool *pool_ = nullptr;
-    std::map<int, std::shared_ptr<PMEMfile *>> files_;
-    std::map<int, bool> close_on_exec_;
+    std::map<int, PMEMfile *> files_;
 };
 
 } // namespace

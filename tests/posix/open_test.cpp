@@ -5,6 +5,7 @@ namespace posix {
 namespace {
 
 class Open : public Case {};
+class Numbers : public Case {}; // copies of descriptors: not for the linked library, which has none
 
 // What stands at the path, the flags, the errno that open(2) must give (0: success).
 struct OpenRow {
@@ -99,7 +100,7 @@ TEST_F(Open, CloseTwice) {
     EXPECT_EQ(t.close(file), 0);
     EXPECT_EQ(t.close(file), -EBADF);
 }
-TEST_F(Open, DupSharesOffset) {
+TEST_F(Numbers, DupSharesOffset) {
     make("/a", "abcdef");
     int one = opened("/a", O_RDONLY), two = static_cast<int>(t.dup(one));
     char buffer[2];
@@ -131,10 +132,21 @@ TEST_F(Open, CloseOnExecFlag) {
     make("/a");
     int file = opened("/a", O_RDONLY | O_CLOEXEC);
     EXPECT_EQ(t.fcntl(file, F_GETFD), FD_CLOEXEC);
-    int other = static_cast<int>(t.dup(file));
-    EXPECT_EQ(t.fcntl(other, F_GETFD), 0);
+    EXPECT_EQ(t.fcntl(file, F_SETFD), 0);
+    EXPECT_EQ(t.fcntl(file, F_GETFD), 0);
     t.close(file);
-    t.close(other);
+}
+TEST_F(Numbers, CloseOnExecFlagIsNotCopied) {
+    make("/a");
+    int file = opened("/a", O_RDONLY | O_CLOEXEC);
+    int other = static_cast<int>(t.dup(file));
+    EXPECT_EQ(t.fcntl(file, F_GETFD), FD_CLOEXEC);
+    EXPECT_EQ(t.fcntl(other, F_GETFD), 0);
+    int third = static_cast<int>(t.fcntl(other, F_DUPFD_CLOEXEC, reinterpret_cast<void *>(100)));
+    EXPECT_GE(third, 100);
+    EXPECT_EQ(t.fcntl(third, F_GETFD), FD_CLOEXEC);
+    for (int number : {file, other, third})
+        t.close(number);
 }
 TEST_F(Open, RelativeToDirectory) {
     ASSERT_EQ(t.mkdir("/d"), 0);

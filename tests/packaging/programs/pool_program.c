@@ -1,5 +1,9 @@
-#include <libpmemfile-posix.h>
+/* System headers first, without _GNU_SOURCE: as a program may have them. */
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
+
+#include <libpmemfile-posix.h>
 
 int main(int argc, char **argv) {
     char text[40] = "";
@@ -8,7 +12,7 @@ int main(int argc, char **argv) {
         printf("%s\n", pmemfile_errormsg());
         return 1;
     }
-    PMEMfile *file = pmemfile_open(pool, "/a", PMEMFILE_O_CREAT | PMEMFILE_O_RDWR, 0644);
+    PMEMfile *file = pmemfile_open(pool, "/a", PMEMFILE_O_CREAT | PMEMFILE_O_RDWR | PMEMFILE_O_NOFOLLOW, 0644);
     if (file == NULL || pmemfile_write(pool, file, "hello from a pool", 17) != 17 ||
         pmemfile_pread(pool, file, text, sizeof text - 1, 0) != 17)
         return 1;
