@@ -117,7 +117,7 @@ int pmemfile_msync(PMEMfilepool *pool, void *address, size_t length, int flags) 
 }
 
 int pmemfile_madvise(PMEMfilepool *, void *address, size_t length, int advice) {
-    const long result = mapping_advise(number_of(address), length, advice);
+    const long result = mapping_advise(caller, number_of(address), length, advice);
     return result == mapping_is_the_kernels ? ::madvise(address, length, advice) : static_cast<int>(result_of(result));
 }
 

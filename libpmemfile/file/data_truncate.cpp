@@ -290,7 +290,8 @@ base::Status data_allocate(Thread &thread, InodeNumber number, int mode, uint64_
     const int kind = mode & ~FALLOC_FL_KEEP_SIZE;
     if ((mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE)) != 0)
         return shift_range(thread, number, mode, offset_bytes, length_bytes);
-    if (kind != 0 && kind != FALLOC_FL_ZERO_RANGE && !(kind == FALLOC_FL_PUNCH_HOLE && keeps_size))
+    const bool makes_hole = kind == FALLOC_FL_ZERO_RANGE || (kind == FALLOC_FL_PUNCH_HOLE && keeps_size);
+    if (kind != 0 && kind != FALLOC_FL_UNSHARE_RANGE && !makes_hole)
         return base::error(EOPNOTSUPP);
     if (length_bytes == 0)
         return base::error(EINVAL);
@@ -300,11 +301,13 @@ base::Status data_allocate(Thread &thread, InodeNumber number, int mode, uint64_
     Call call(thread);
     BASE_TRY(call.lock({number}));
     BASE_TRY(data_prepare_change(call, number));
-    if (kind != 0)
+    if (makes_hole)
         BASE_TRY(make_hole(call, number, offset_bytes, end));
     if (kind == FALLOC_FL_PUNCH_HOLE)
         return {};
     BASE_TRY(move_inline_and_commit(call, number));
+    if (kind == FALLOC_FL_UNSHARE_RANGE)
+        BASE_TRY(data_unshare(call, number, offset_bytes / block_size_bytes, blocks_of(end)));
     BASE_TRY(fill_holes(call, number, offset_bytes / block_size_bytes, blocks_of(end)));
     BASE_TRY_ASSIGN(Inode inode, load_inode(call, number));
     inode.ctime_ns = coarse_now_ns();

@@ -42,8 +42,9 @@ long mapping_remap(const MappingCaller &caller, uint64_t old_address, uint64_t o
                    uint64_t new_length_bytes, int flags, uint64_t new_address);
 // msync(2): with MS_SYNC the stores are durable when it returns.
 long mapping_sync(const MappingCaller &caller, uint64_t address, uint64_t length_bytes, int flags);
-// madvise(2). EOPNOTSUPP for MADV_REMOVE, EPERM for what would hurt other files' bytes.
-long mapping_advise(uint64_t address, uint64_t length_bytes, int advice);
+// madvise(2). MADV_REMOVE punches a hole into the file (EACCES where it is not mapped shared, or not open for
+// writing; errors of data_allocate). EPERM for what would hurt other files' bytes.
+long mapping_advise(const MappingCaller &caller, uint64_t address, uint64_t length_bytes, int advice);
 // remap_file_pages(2): EINVAL.
 long mapping_remap_pages(uint64_t address, uint64_t length_bytes);
 

@@ -59,7 +59,8 @@ long serve_msync(Request &request) {
 }
 
 long serve_madvise(Request &request) {
-    return mapping_advise(unsigned_of(request, 0), unsigned_of(request, 1), int_of(request, 2));
+    return mapping_advise(mapping_caller(request.context), unsigned_of(request, 0), unsigned_of(request, 1),
+                          int_of(request, 2));
 }
 
 long serve_remap_file_pages(Request &request) {

@@ -67,6 +67,31 @@ protected:
     Pool pool_;
 };
 
+TEST_F(Clones, UnshareRangeGivesBlocksOfItsOwn) {
+    File a = filled("/a", 8, 'a'), b = open("/b");
+    ASSERT_EQ(clone(a, b), 0);
+    const auto unshare = [&](int mode, size_t first, size_t pages) {
+        return pmemfile_fallocate(pool_.get(), b.get(), PMEMFILE_FALLOC_FL_UNSHARE_RANGE | mode,
+                                  static_cast<pmemfile_off_t>(first * page), static_cast<pmemfile_off_t>(pages * page));
+    };
+    const uint64_t before = free_blocks();
+    EXPECT_EQ(unshare(0, 2, 3), 0);
+    EXPECT_EQ(free_blocks(), before - 3);
+    EXPECT_EQ(unshare(0, 2, 3), 0);
+    EXPECT_EQ(free_blocks(), before - 3) << "they are its own";
+    EXPECT_EQ(unshare(PMEMFILE_FALLOC_FL_KEEP_SIZE, 0, 10), 0); // two behind the end
+    EXPECT_EQ(free_blocks(), before - 10);
+    EXPECT_EQ(b.stat()->st_size, static_cast<off_t>(8 * page));
+    EXPECT_EQ(unshare(0, 0, 9), 0);
+    EXPECT_EQ(b.stat()->st_size, static_cast<off_t>(9 * page));
+    EXPECT_EQ(seen(b, 9), "aaaaaaaa" + std::string(1, 0));
+    EXPECT_EQ(unshare(PMEMFILE_FALLOC_FL_ZERO_RANGE, 0, 1), -1);
+    EXPECT_EQ(errno, EOPNOTSUPP);
+    const std::vector<std::byte> change(8 * page, std::byte{'c'});
+    ASSERT_TRUE(a.write_at(change, 0).ok());
+    EXPECT_EQ(seen(b, 8), "aaaaaaaa");
+}
+
 TEST_F(Clones, AFullPoolHasNoRoomForAChange) {
     File a = filled("/a", 8, 'a'), b = open("/b");
     ASSERT_EQ(clone(a, b), 0);

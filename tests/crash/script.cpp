@@ -180,8 +180,10 @@ void clones(Explorer &explorer) {
                  truncate_to("c", 0), unlink_name("a"), create("f"), write_at("f", 0, 50000, 'm'), unlink_name("c"),
                  // In steps, of which nothing is seen before the last.
                  write_at("f", 0, 200, 'n'), write_at("e", 0, 2'600'000, 'o', true), create("g"),
-                 clone_range("e", 0, "g", 0, 0), write_at("g", 1'000'000, 64, 'p'), unlink_name("g"),
-                 unlink_name("e")});
+                 clone_range("e", 0, "g", 0, 0), write_at("g", 1'000'000, 64, 'p'), unlink_name("g"), unlink_name("e"),
+                 // Parted by name, and grown.
+                 create("u"), clone_range("f", 0, "u", 0, 0), allocate("u", FALLOC_FL_UNSHARE_RANGE, 5000, 60000),
+                 write_at("f", 8192, 64, 's'), unlink_name("f"), write_at("u", 8192, 64, 't')});
 }
 
 void transactions(Explorer &explorer) {

@@ -319,6 +319,38 @@ TEST_F(Mapped, SyncAndAdvice) {
     EXPECT_EQ(t.munmap(at, 4 * page), 0);
 }
 
+TEST_F(Mapped, RemovedPagesAreAHole) {
+    fill(8 * page);
+    char *const at = map(8 * page), *const other = map(8 * page), *const own = map(8 * page, both, MAP_PRIVATE);
+    EXPECT_EQ(t.madvise(at + 2 * page, 3 * page, MADV_REMOVE), 0);
+    for (size_t i : {2 * page, 5 * page - 1}) {
+        EXPECT_EQ(at[i], 0);
+        EXPECT_EQ(other[i], 0);
+        EXPECT_EQ(stored(i), 0);
+    }
+    expect_pattern(at, 0, 2 * page);
+    expect_pattern(at + 5 * page, 5 * page, 3 * page);
+    EXPECT_EQ(attributes("/file").st_size, static_cast<off_t>(8 * page));
+    at[2 * page] = 'n';
+    EXPECT_EQ(other[2 * page], 'n');
+    EXPECT_EQ(stored(2 * page), 'n');
+    EXPECT_EQ(t.madvise(at + 1, page, MADV_REMOVE), -EINVAL);
+    EXPECT_EQ(t.madvise(own, page, MADV_REMOVE), -EACCES) << "not shared";
+    EXPECT_EQ(t.mprotect(other, page, PROT_READ), 0);
+    EXPECT_EQ(t.madvise(other, page, MADV_REMOVE), 0) << "it could be made writable";
+    EXPECT_EQ(stored(0), 0);
+    EXPECT_EQ(t.munmap(at + page, page), 0);
+    EXPECT_EQ(t.madvise(at, 4 * page, MADV_REMOVE), -ENOMEM) << "a gap";
+    EXPECT_EQ(stored(2 * page), 0) << "the rest is done";
+    const int reading = opened("/file", O_RDONLY);
+    auto *const seen = reinterpret_cast<char *>(t.mmap(nullptr, page, PROT_READ, MAP_SHARED, reading, 0));
+    EXPECT_EQ(t.madvise(seen, page, MADV_REMOVE), -EACCES) << "not open for writing";
+    t.close(reading);
+    for (char *one : {at, other, own})
+        EXPECT_EQ(t.munmap(one, 8 * page), 0);
+    EXPECT_EQ(t.munmap(seen, page), 0);
+}
+
 // Pieces that lie apart in the file's storage, seen in the file's order.
 TEST_F(Mapped, FilesWrittenInTurns) {
     const int other = opened("/other", O_RDWR | O_CREAT);
