@@ -57,6 +57,7 @@ fs_truncate | truncate, ftruncate, O_TRUNC | fs_truncate(
 fs_fallocate | fallocate | fs_fallocate(
 fs_fallocate | fallocate PUNCH_HOLE | FALLOC_FL_PUNCH_HOLE
 fs_fallocate | fallocate ZERO_RANGE | FALLOC_FL_ZERO_RANGE
+fs_fallocate | fallocate UNSHARE_RANGE | FALLOC_FL_UNSHARE_RANGE
 fs_fallocate | fallocate COLLAPSE_RANGE, INSERT_RANGE | FALLOC_FL_COLLAPSE_RANGE
 fs_fallocate | PUNCH_HOLE, ZERO_RANGE of a mapped file | while_mapped(\"m\", allocate(
 fs_map_begin | mmap, shared and writable | fs_map_begin(
