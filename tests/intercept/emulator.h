@@ -26,8 +26,9 @@ struct EmulatedRun {
     std::array<uint64_t, 16> registers; // at the end: rax rcx rdx rbx rsp rbp rsi rdi r8..r15
     uint64_t flags;
     // The run did what proves nothing: it read its own text, or below the red zone, made
-    // a call without a stack, or did what is not the same twice.
+    // a call without a stack, did what is not the same twice, or came to a place whose address it had computed.
     bool void_of_proof;
+    std::string complaint;      // of the stand-in: the stub did what it must not
     bool given_up;              // the emulator did not know the code
     std::vector<uint8_t> stack; // from the red zone of its highest call
     std::vector<uint8_t> data;
@@ -61,6 +62,8 @@ private:
     static void on_stub(uc_engine *, uint64_t address, uint32_t size, void *self);
     void system_call();
     void stand_in(uint64_t address);
+    void note_way(uint64_t address, uint32_t size_bytes, const uint8_t *opcode);
+    void expect(bool holds, const char *what);
     void kernel(uint64_t stack_pointer);
     void map(uint64_t address, uint64_t size_bytes);
     uint64_t get(int which);
@@ -79,5 +82,8 @@ private:
     uint64_t lowest_safe_ = 0;
     const intercept::Object *object_ = nullptr;
     uint64_t direction_set_at_ = 0;
+    const MadeObject *made_ = nullptr;
+    std::vector<bool> behind_calls_; // in the text
+    bool indirect_ = false;          // the last instruction was a jump through a register or memory, or a return
     EmulatedRun run_{};
 };

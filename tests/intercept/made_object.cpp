@@ -151,5 +151,46 @@ bool MadeObject::make(const Recipe &recipe) {
         int32_t entry = i < recipe.table.size() ? static_cast<int32_t>(recipe.table[i] - jump_table_offset) : INT32_MIN;
         memcpy(memory_ + jump_table_offset + i * 4, &entry, 4);
     }
+    note_ways(recipe);
     return fits_;
+}
+
+void MadeObject::note_way(uint64_t offset) {
+    if (offset < ways_.size())
+        ways_[offset] = true;
+}
+
+// More than there are: each byte of the code is taken for the displacement of an instruction, with or without an
+// immediate behind it, and what that leads to for a label and for a table of distances.
+void MadeObject::note_ways(const Recipe &recipe) {
+    ways_.assign(recipe.code.size(), false);
+    for (const MadeFunction &function : recipe.functions) {
+        note_way(function.begin);
+        for (uint32_t pad : function.landing_pads)
+            note_way(pad);
+    }
+    for (const MadeSymbol &symbol : recipe.symbols)
+        note_way(symbol.begin);
+    for (uint32_t pointer : recipe.pointers)
+        note_way(pointer);
+    for (uint32_t entry : recipe.table)
+        note_way(entry);
+    for (const MadeImmediate &one : recipe.absolute)
+        note_way(one.target);
+    for (uint64_t at = 0; at + 4 <= recipe.code.size(); at++) {
+        int32_t displacement;
+        memcpy(&displacement, recipe.code.data() + at, 4);
+        for (uint64_t behind : {4, 5, 6, 8}) {
+            const uint64_t start = at + behind + static_cast<uint64_t>(static_cast<int64_t>(displacement));
+            note_way(start);
+            for (uint64_t word = start; word < span_bytes && word + 4 <= span_bytes; word += 4) {
+                int32_t distance;
+                memcpy(&distance, memory_ + word, 4);
+                const uint64_t target = start + static_cast<uint64_t>(static_cast<int64_t>(distance));
+                if (target >= page_bytes)
+                    break;
+                note_way(target);
+            }
+        }
+    }
 }

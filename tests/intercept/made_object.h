@@ -62,8 +62,14 @@ public:
     uint64_t address() const {
         return reinterpret_cast<uint64_t>(memory_);
     }
+    // Does anything of the object lead there, by which a jump through a register or memory, or a return, may come?
+    bool leads_to(uint64_t offset) const {
+        return offset < ways_.size() && ways_[offset];
+    }
 
 private:
+    void note_ways(const Recipe &recipe);
+    void note_way(uint64_t offset);
     template <typename T> void put(const T &value);
     void put_frames(const Recipe &recipe);
     void put_symbols(const Recipe &recipe);
@@ -72,4 +78,5 @@ private:
     uint64_t used_ = 0; // where put() writes
     bool fits_ = true;
     intercept::Object object_{};
+    std::vector<bool> ways_;
 };
