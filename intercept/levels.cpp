@@ -37,7 +37,14 @@ unsigned chosen_levels() {
         return wanted_levels;
     if (parse(text, levels))
         return levels;
-    base::LogLine("intercept").text("INTERCEPT_LEVELS=").text(text).text(" is not a list of levels: ignored").write();
+    static bool said = false;
+    if (!said)
+        base::LogLine("intercept")
+            .text("INTERCEPT_LEVELS=")
+            .text(text)
+            .text(" is not a list of levels: ignored")
+            .write();
+    said = true;
     return wanted_levels;
 }
 

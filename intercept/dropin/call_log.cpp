@@ -70,8 +70,13 @@ private:
     unsigned length_ = 0;
 };
 
+// A pipe would make the program wait for a reader, or end it by SIGPIPE.
+bool is_log(const struct stat &status) {
+    return S_ISREG(status.st_mode) || S_ISCHR(status.st_mode);
+}
+
 long open_file(long flags) {
-    long low = base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(log_path), flags, 0644);
+    long low = base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(log_path), flags | O_NONBLOCK, 0644);
     if (base::is_error(low))
         return low;
     long high = base::raw_syscall(SYS_fcntl, low, F_DUPFD_CLOEXEC, lowest_descriptor);
@@ -84,6 +89,11 @@ long open_file(long flags) {
         base::raw_syscall(SYS_close, high);
         return failed;
     }
+    if (!is_log(status)) {
+        base::raw_syscall(SYS_close, high);
+        return -EINVAL;
+    }
+    base::raw_syscall(SYS_fcntl, high, F_SETFL, O_APPEND);
     log_device = status.st_dev;
     log_inode = status.st_ino;
     __atomic_store_n(&log_descriptor, static_cast<int>(high), __ATOMIC_RELEASE);

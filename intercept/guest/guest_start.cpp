@@ -127,6 +127,8 @@ constinit GuestStart start_registers{};
 using namespace intercept;
 
 extern "C" int intercept_run_program(int descriptor, const char *path, char **argv) {
+    if (descriptor < 0 || path == nullptr || argv == nullptr)
+        return -EINVAL;
     StartBlock block{};
     if (!guest_is_possible() || !find_block(argv, block))
         return -EOPNOTSUPP;

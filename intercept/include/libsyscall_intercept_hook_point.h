@@ -9,7 +9,10 @@
  *   INTERCEPT_HOOK_CMDLINE_FILTER  hook only in the program whose argv[0] has
  *                                  this last path component
  *   INTERCEPT_LOG                  file that gets a line for each call; a
- *                                  trailing '-' is replaced by "-" and the pid
+ *                                  trailing '-' is replaced by "-" and the pid. A
+ *                                  regular file or character device. Each line
+ *                                  takes gettid, fstat and write: not for programs
+ *                                  that kill on them by a seccomp filter
  *   INTERCEPT_LOG_TRUNC            0 = append to that file; else it starts empty
  *   INTERCEPT_ALL_OBJS             set (and not 0) = patch all objects that are
  *                                  loaded at start, not libc alone

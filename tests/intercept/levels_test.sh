@@ -31,5 +31,12 @@ for choice in {1..15}; do
     [ "$got" = "$want" ] || { echo "INTERCEPT_LEVELS=$levels: $got, and not $want: $output"; failures=$((failures + 1)); }
     cases=$((cases + 1))
 done
+# Nonsense: said once, and the default.
+output=$(timeout 60 env INTERCEPT_LEVELS=foo PASS_ALL_GETPPID=4711 LD_PRELOAD="$pass_all" bash -c 'echo $PPID' 2>&1)
+[ "$(grep -c 'INTERCEPT_LEVELS=foo is not a list' <<<"$output")" = 1 ] && [ "$(tail -n 1 <<<"$output")" = 4711 ] || {
+    echo "INTERCEPT_LEVELS=foo: $output"
+    failures=$((failures + 1))
+}
+cases=$((cases + 1))
 echo "$cases choices, $failures wrong"
 exit $((failures != 0))

@@ -67,6 +67,14 @@ check "goes on" 1 "$(grep -c 'syscall 110(.*) = 4242 handled$' "$log")"
 message=$(INTERCEPT_LOG=$work/no/log timeout 60 env LD_PRELOAD="$hook" perl -e 'print getppid' 2>&1 >"$work/out")
 check "log that cannot be opened: said" 1 "$(grep -c "no log in $work/no/log" <<<"$message")"
 check "log that cannot be opened: goes on" 4242 "$(cat "$work/out")"
+mkfifo "$work/fifo"
+message=$(INTERCEPT_LOG=$work/fifo timeout 60 env LD_PRELOAD="$hook" perl -e 'print getppid' 2>&1 >"$work/out")
+check "log that is a fifo without a reader: said" 1 "$(grep -c "no log in $work/fifo" <<<"$message")"
+check "log that is a fifo without a reader: goes on" 4242 "$(cat "$work/out")"
+exec 9<>"$work/fifo"
+message=$(INTERCEPT_LOG=$work/fifo timeout 60 env LD_PRELOAD="$hook" perl -e 'print getppid' 2>&1 >"$work/out" 9<&-)
+exec 9<&-
+check "log that is a fifo with a reader: said" 1 "$(grep -c "no log in $work/fifo, error 22" <<<"$message")"
 
 # Objects: an inline system call in an object that is not libc.
 cat >"$work/inline.c" <<'END'
