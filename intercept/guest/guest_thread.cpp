@@ -6,6 +6,7 @@
 #include "intercept/guest/program_path.h"
 #include "intercept/hooks/registry.h"
 #include "intercept/trap/exempt_call.h"
+#include "intercept/trap/own_calls.h"
 #include "intercept/trap/program_memory.h"
 #include "intercept/trap/program_signals.h"
 #include "intercept/trap/trap.h"
@@ -161,6 +162,10 @@ int serve_clone(intercept_call *call) {
     constexpr uint64_t refused = CLONE_PIDFD | CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWPID | CLONE_CLEAR_SIGHAND;
     if ((wanted.flags & needed) != needed || (wanted.flags & refused) != 0) {
         call->result = -EINVAL; // two processes on one hook side
+        return INTERCEPT_HANDLED;
+    }
+    if (!own_threads_allowed()) {
+        call->result = -EAGAIN; // our side of a thread takes calls that the program's seccomp filter does not know
         return INTERCEPT_HANDLED;
     }
     const GuestFrame &frame = frame_of(call);

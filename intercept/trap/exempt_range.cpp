@@ -6,6 +6,7 @@
 #include "intercept/arch/x86_64/trap_stub.h"
 #include "intercept/trap/exempt_call.h"
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -26,8 +27,9 @@ constexpr size_t stub_memory_bytes = 16 << 20;         // reserved; used by the 
 constexpr uint64_t span_bytes_max = uint64_t{1} << 32; // further apart they are not neighbours
 
 constinit AddressRange range;
-constinit AddressRange stubs;   // the free part of the stub memory
-constinit AddressRange gadgets; // the free part of the page that gadgets are written to
+constinit uint64_t stubs_begin;            // of the stub memory
+constinit std::atomic<uint64_t> stubs_end; // of its free part
+constinit AddressRange gadgets;            // the free part of the page that gadgets are written to
 
 bool map_nothing(uint64_t begin, uint64_t end) {
     long got = base::raw_syscall(SYS_mmap, static_cast<long>(begin), static_cast<long>(end - begin), PROT_NONE,
@@ -137,9 +139,10 @@ Holes find_holes() {
 bool take_stubs(uint64_t begin) {
     if (!map_nothing(begin, begin + stub_memory_bytes))
         return false;
-    stubs = {begin, begin + stub_memory_bytes};
+    stubs_begin = begin;
+    stubs_end = begin + stub_memory_bytes;
     range.begin = begin < range.begin ? begin : range.begin;
-    range.end = stubs.end > range.end ? stubs.end : range.end;
+    range.end = begin + stub_memory_bytes > range.end ? begin + stub_memory_bytes : range.end;
     return true;
 }
 
@@ -204,16 +207,16 @@ int exempt_range_start(const Arenas &arenas) {
     }
     fill_holes();
     auto size_bytes = static_cast<size_t>(intercept_exempt_function_end - intercept_exempt_function);
-    uint8_t *copy = exempt_memory(32);
-    if (copy == nullptr || size_bytes > 32 || !exempt_memory_write(copy, size_bytes, true)) {
+    const uint64_t copy = size_bytes <= page_bytes ? exempt_pages(page_bytes) : 0;
+    if (copy != 0)
+        memcpy(reinterpret_cast<void *>(copy), intercept_exempt_function, size_bytes);
+    if (copy == 0 || exempt_call(SYS_mprotect, static_cast<long>(copy), page_bytes, PROT_READ | PROT_EXEC) != 0) {
         // Memory that may not become executable: without the range, other levels find a way.
-        base::raw_syscall(SYS_munmap, static_cast<long>(stubs.end - stub_memory_bytes), stub_memory_bytes);
+        base::raw_syscall(SYS_munmap, static_cast<long>(stubs_begin), stub_memory_bytes);
         range = {};
-        stubs = {};
+        stubs_end = stubs_begin = 0;
         return -ENOMEM;
     }
-    memcpy(copy, intercept_exempt_function, size_bytes);
-    exempt_memory_write(copy, size_bytes, false);
     exempt_function = reinterpret_cast<ExemptFunction>(copy);
     return 0;
 }
@@ -227,14 +230,15 @@ bool is_outside_exempt(uint64_t address) {
 }
 
 uint64_t exempt_pages(size_t size_bytes) {
-    uint64_t end = stubs.end & ~(page_bytes - 1);
-    if (end - stubs.begin < size_bytes)
-        return 0;
-    uint64_t begin = end - size_bytes;
-    if (exempt_call(SYS_mprotect, static_cast<long>(begin), static_cast<long>(size_bytes), PROT_READ | PROT_WRITE) != 0)
-        return 0;
-    stubs.end = begin;
-    return begin;
+    uint64_t end = stubs_end.load();
+    do
+        if (end - stubs_begin < size_bytes)
+            return 0;
+    while (!stubs_end.compare_exchange_weak(end, end - size_bytes));
+    const uint64_t begin = end - size_bytes;
+    const bool good =
+        exempt_call(SYS_mprotect, static_cast<long>(begin), static_cast<long>(size_bytes), PROT_READ | PROT_WRITE) == 0;
+    return good ? begin : 0;
 }
 
 uint64_t exempt_gadget(uint64_t back) {
@@ -257,21 +261,6 @@ uint64_t exempt_gadget(uint64_t back) {
 void exempt_gadgets_seal() {
     if (gadgets.end != 0)
         exempt_call(SYS_mprotect, static_cast<long>(gadgets.end - page_bytes), page_bytes, PROT_READ | PROT_EXEC);
-}
-
-uint8_t *exempt_memory(size_t size_bytes) {
-    if (stubs.end - stubs.begin < size_bytes)
-        return nullptr;
-    auto *result = reinterpret_cast<uint8_t *>(stubs.begin);
-    stubs.begin += size_bytes;
-    return result;
-}
-
-bool exempt_memory_write(uint8_t *at, size_t size_bytes, bool on) {
-    uint64_t begin = reinterpret_cast<uint64_t>(at) & ~(page_bytes - 1);
-    uint64_t end = (reinterpret_cast<uint64_t>(at) + size_bytes + page_bytes - 1) & ~(page_bytes - 1);
-    return exempt_call(SYS_mprotect, static_cast<long>(begin), static_cast<long>(end - begin),
-                       PROT_READ | PROT_EXEC | (on ? PROT_WRITE : 0)) == 0;
 }
 
 } // namespace intercept

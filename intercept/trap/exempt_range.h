@@ -24,17 +24,12 @@ AddressRange exempt_range();
 // Is there a range, and `address` not in it?
 bool is_outside_exempt(uint64_t address);
 
-// `size_bytes`, whole pages, readable and writable, of the reserved memory for an arena; 0 when it is used up.
+// `size_bytes`, whole pages, readable and writable, of the reserved memory; 0 when it is used up. Any context.
 uint64_t exempt_pages(size_t size_bytes);
 
 // A system call instruction in the range that goes on at `back`. 0: none left. To be called while stubs are
 // written, by one thread; executable after exempt_gadgets_seal.
 uint64_t exempt_gadget(uint64_t back);
 void exempt_gadgets_seal();
-
-// Executable, not writable memory in the range, at least `size_bytes`, of the reserved; null when it is used up.
-// exempt_memory_write makes it writable beside (and not) for its holder: under a lock of the caller's.
-uint8_t *exempt_memory(size_t size_bytes);
-bool exempt_memory_write(uint8_t *at, size_t size_bytes, bool on);
 
 } // namespace intercept

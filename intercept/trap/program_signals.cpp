@@ -7,9 +7,9 @@
 #include "intercept/guest/launch.h"
 #include "intercept/hooks/registry.h"
 #include "intercept/trap/exempt_call.h"
+#include "intercept/trap/own_calls.h"
 #include "intercept/trap/program_memory.h"
 #include "intercept/trap/trap.h"
-#include "intercept/trap/trap_sites.h"
 
 #include <atomic>
 #include <cerrno>
@@ -93,6 +93,14 @@ void send_again() {
     exempt_call(SYS_tgkill, exempt_call(SYS_getpid), exempt_call(SYS_gettid), SIGSYS);
 }
 
+long change_action(int number, const ProgramAction &wanted) {
+    const ProgramAction ours = for_kernel(wanted);
+    const long result = number != SIGSYS ? kernel_action(number, &ours, nullptr) : 0;
+    if (result == 0 && !view.in_vfork_child)
+        store(number, wanted);
+    return result;
+}
+
 int serve_action(intercept_call *call) {
     auto number = static_cast<int>(call->args[0]);
     auto *next = reinterpret_cast<const ProgramAction *>(call->args[1]);
@@ -100,19 +108,23 @@ int serve_action(intercept_call *call) {
     if (call->args[3] != mask_bytes || number < 1 || number >= signal_limit || number == SIGKILL || number == SIGSTOP)
         return INTERCEPT_PASS;
     call->result = -EFAULT;
-    if ((next != nullptr && (!is_readable(next) || !is_readable(&next->mask))) ||
-        (former != nullptr && (!is_writable(former) || !is_writable(&former->mask))))
+    if ((next != nullptr && !is_readable_action(next)) || (former != nullptr && !is_writable_action(former)))
         return INTERCEPT_HANDLED;
     ProgramAction wanted{};
     if (next != nullptr)
         wanted = *next;
-    AllSignalsBlocked blocked;
-    const base::SpinGuard held(lock);
-    const ProgramAction was = program_action(number);
-    const ProgramAction ours = for_kernel(wanted);
-    call->result = next != nullptr && number != SIGSYS ? kernel_action(number, &ours, nullptr) : 0;
-    if (call->result == 0 && next != nullptr && !view.in_vfork_child)
-        store(number, wanted);
+    ProgramAction was{};
+    if (own_call_allowed(SYS_rt_sigprocmask)) {
+        AllSignalsBlocked blocked;
+        const base::SpinGuard held(lock);
+        was = program_action(number);
+        call->result = next != nullptr ? change_action(number, wanted) : 0;
+    } else {
+        // A handler that comes in between may do the same: without the lock then. Two threads that change the same
+        // signal at the same time get one or the other.
+        was = program_action(number);
+        call->result = next != nullptr ? change_action(number, wanted) : 0;
+    }
     if (call->result == 0 && former != nullptr)
         *former = was;
     return INTERCEPT_HANDLED;
@@ -195,6 +207,25 @@ int serve_exec(intercept_call *call) {
     return INTERCEPT_HANDLED;
 }
 
+// What the filter says about our own calls is looked at when the kernel has taken it.
+int serve_seccomp(bool installs) {
+    if (!installs || view.in_vfork_child)
+        return INTERCEPT_PASS;
+    trap_before_seccomp();
+    return INTERCEPT_PASS_POST;
+}
+
+void seccomp_installed(const intercept_call *call) {
+    if (call->result < 0)
+        return;
+    const bool by_prctl = call->nr == SYS_prctl;
+    const long mode = by_prctl ? call->args[1] : call->args[0];
+    if (mode == (by_prctl ? SECCOMP_MODE_STRICT : SECCOMP_SET_MODE_STRICT))
+        note_seccomp_strict();
+    else
+        note_seccomp_filter(*reinterpret_cast<const sock_fprog *>(call->args[2]));
+}
+
 int serve(intercept_call *call) {
     switch (call->nr) {
     case SYS_rt_sigaction:
@@ -213,7 +244,11 @@ int serve(intercept_call *call) {
     case SYS_execve:
     case SYS_execveat:
         return serve_exec(call);
+    case SYS_seccomp:
+        return serve_seccomp(call->args[0] == SECCOMP_SET_MODE_FILTER || call->args[0] == SECCOMP_SET_MODE_STRICT);
     case SYS_prctl:
+        if (call->args[0] == PR_SET_SECCOMP)
+            return serve_seccomp(true);
         if (call->args[0] == guest_question && guest_is_active()) {
             call->result = guest_answer;
             return INTERCEPT_HANDLED;
@@ -240,6 +275,8 @@ uint64_t clone_flags(const intercept_call *call) {
 }
 
 void child_or_parent(intercept_call *call) {
+    if (call->nr == SYS_seccomp || call->nr == SYS_prctl)
+        return seccomp_installed(call);
     const bool is_thread = !view.makes_child; // with thread-local storage of its own
     view.makes_child = false;
     if (call->result < 0)
@@ -256,7 +293,6 @@ void child_or_parent(intercept_call *call) {
     }
     if ((clone_flags(call) & CLONE_VM) == 0) {
         lock.reset_after_fork();
-        trap_sites_after_fork();
     }
     view.in_vfork_child |= vfork;
     trap_thread_on();
@@ -264,7 +300,7 @@ void child_or_parent(intercept_call *call) {
 
 constexpr long numbers[] = {SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigsuspend, SYS_ppoll,    SYS_pselect6,
                             SYS_epoll_pwait,  SYS_epoll_pwait2,   SYS_execve,        SYS_execveat, SYS_prctl,
-                            SYS_fork,         SYS_vfork,          SYS_clone,         SYS_clone3};
+                            SYS_seccomp,      SYS_fork,           SYS_vfork,         SYS_clone,    SYS_clone3};
 
 } // namespace
 

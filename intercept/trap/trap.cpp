@@ -5,6 +5,7 @@
 #include "intercept/hooks/registry.h"
 #include "intercept/trap/exempt_call.h"
 #include "intercept/trap/exempt_range.h"
+#include "intercept/trap/own_calls.h"
 #include "intercept/trap/program_signals.h"
 #include "intercept/trap/trap_sites.h"
 
@@ -114,12 +115,14 @@ bool trap_take_request(const siginfo_t *info) {
     return true;
 }
 
-AllSignalsBlocked::AllSignalsBlocked() {
+AllSignalsBlocked::AllSignalsBlocked() : on_(own_call_allowed(SYS_rt_sigprocmask)) {
     const uint64_t all = ~uint64_t{0};
-    exempt_call(SYS_rt_sigprocmask, SIG_SETMASK, base::as_long(&all), base::as_long(&former_), sizeof all);
+    if (on_)
+        exempt_call(SYS_rt_sigprocmask, SIG_SETMASK, base::as_long(&all), base::as_long(&former_), sizeof all);
 }
 AllSignalsBlocked::~AllSignalsBlocked() {
-    exempt_call(SYS_rt_sigprocmask, SIG_SETMASK, base::as_long(&former_), 0, sizeof former_);
+    if (on_)
+        exempt_call(SYS_rt_sigprocmask, SIG_SETMASK, base::as_long(&former_), 0, sizeof former_);
 }
 
 bool trap_is_on() {
@@ -135,7 +138,14 @@ void trap_set_guest() {
     has_guest = true;
 }
 
+void trap_before_seccomp() {
+    constexpr unsigned sites_to_come = 512;
+    trap_sites_prepare(has_guest ? TrapKind::guest : TrapKind::hooked, sites_to_come);
+}
+
 long trap_thread_on() {
+    if (!own_call_allowed(SYS_prctl))
+        return -EPERM;
     AddressRange range = exempt_range();
     return exempt_call(SYS_prctl, PR_SET_SYSCALL_USER_DISPATCH, dispatch_on, static_cast<long>(range.begin),
                        static_cast<long>(range.end - range.begin), 0);
@@ -157,6 +167,8 @@ int trap_start(const Arenas &arenas) {
         return -ENOMEM;
     note_own_objects(objects);
     intercept_visit_sites(note_patched, nullptr);
+    if (!trap_sites_prepare(TrapKind::hooked, 1))
+        return -ENOMEM;
     if (int signals = program_signals_start(); signals < 0)
         return signals;
     is_on = true;

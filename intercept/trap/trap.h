@@ -30,12 +30,15 @@ void trap_note_patched(uint64_t site);
 // From now on calls that are not ours come from a program with a thread pointer of its own.
 void trap_set_guest();
 
+// The program is about to install a seccomp filter, which may forbid what making stubs takes: some are made now.
+void trap_before_seccomp();
+
 // prctl for this thread alone. 0 or -errno.
 long trap_thread_on();
 // A SIGSYS by which trap_start asks a thread that was there before to do so. False: another one.
 bool trap_take_request(const siginfo_t *info);
 
-// Nothing interrupts while one lives.
+// Nothing interrupts while one lives, unless a seccomp filter forbids us to say so.
 class AllSignalsBlocked {
 public:
     AllSignalsBlocked();
@@ -48,7 +51,8 @@ public:
     }
 
 private:
-    uint64_t former_;
+    uint64_t former_ = 0;
+    bool on_;
 };
 
 } // namespace intercept

@@ -9,6 +9,9 @@
 #define TRAP_KIND_STUB 88
 #define TRAP_KIND_POST 120
 #define TRAP_RECORD_BYTES 152
+/* a stub's code, and from there to its record */
+#define TRAP_SLOT_BYTES 256
+#define TRAP_RECORD_DISTANCE 65536
 
 /* struct GuestThread, at gs:0 of each thread of a guest (guest/guest.h) */
 #define GUEST_OWN_FS 0

@@ -1,5 +1,5 @@
-// trap_stub: templates, copied by write_trap_stub; all that differs is in the record
-// behind them. See stub.cpp for the way through a hooked stub.
+// trap_stub: templates, copied by write_trap_code; all that differs is in the record, TRAP_RECORD_DISTANCE
+// behind a copy's begin. See stub.cpp for the way through a hooked stub.
 #include "intercept/arch/x86_64/frame.h"
 #include "intercept/arch/x86_64/trap_frame.h"
 
@@ -24,35 +24,40 @@ intercept_\name:
         jrcxz   1f
 .endm
 
+// Fills up the slot; more than that does not assemble.
+.macro WHOLE_SLOT begin
+        .org    \begin+TRAP_SLOT_BYTES, 0xcc
+.endm
+
         TEMPLATE trap_stub_hooked
-        LOOK_UP 9f
+.Lhooked:
+        .set    .Lhooked_record, .Lhooked+TRAP_RECORD_DISTANCE
+        LOOK_UP .Lhooked_record
         lea     -128(%rsp), %rsp
-        lea     9f(%rip), %r11
-        call    *9f+RECORD_ENTRY(%rip)
+        lea     .Lhooked_record(%rip), %r11
+        call    *.Lhooked_record+RECORD_ENTRY(%rip)
         lea     128(%rsp), %rsp
         jrcxz   1f
-        jmp     *9f+TRAP_BACK(%rip)
+        jmp     *.Lhooked_record+TRAP_BACK(%rip)
         LABEL trap_stub_hooked_pass
 1:      syscall
-        jmp     *9f+TRAP_BACK(%rip)
+        jmp     *.Lhooked_record+TRAP_BACK(%rip)
 .macro HOOKED_KIND index, number
         LABEL trap_stub_hooked_kind\index
         lea     128(%rsp), %rsp
         syscall
         lea     -128(%rsp), %rsp
         mov     $\number, %ecx
-        lea     9f(%rip), %r11
-        call    *9f+RECORD_POST_ENTRY(%rip)
+        lea     .Lhooked_record(%rip), %r11
+        call    *.Lhooked_record+RECORD_POST_ENTRY(%rip)
         lea     128(%rsp), %rsp
-        jmp     *9f+TRAP_BACK(%rip)
+        jmp     *.Lhooked_record+TRAP_BACK(%rip)
 .endm
         HOOKED_KIND 0, 56
         HOOKED_KIND 1, 57
         HOOKED_KIND 2, 58
         HOOKED_KIND 3, 435
-        .balign 8
-        LABEL trap_stub_hooked_record
-9:      .skip   TRAP_RECORD_BYTES
+        WHOLE_SLOT .Lhooked
 
         TEMPLATE trap_stub_pass
         syscall
@@ -74,25 +79,24 @@ intercept_\name:
 
 // A guest's stack is left alone: it may be small, or unmapped by the very call before.
         TEMPLATE trap_stub_guest
-        LOOK_UP 9f
-        lea     9f(%rip), %r11
-        jmp     *9f+RECORD_ENTRY(%rip)
+.Lguest:
+        .set    .Lguest_record, .Lguest+TRAP_RECORD_DISTANCE
+        LOOK_UP .Lguest_record
+        lea     .Lguest_record(%rip), %r11
+        jmp     *.Lguest_record+RECORD_ENTRY(%rip)
         LABEL trap_stub_guest_pass
 1:      syscall
-        jmp     *9f+TRAP_BACK(%rip)
+        jmp     *.Lguest_record+TRAP_BACK(%rip)
 .macro GUEST_KIND index
         LABEL trap_stub_guest_kind\index
         syscall
-        lea     9f(%rip), %r11
-        jmp     *9f+TRAP_KIND_POST+8*\index(%rip)
+        lea     .Lguest_record(%rip), %r11
+        jmp     *.Lguest_record+TRAP_KIND_POST+8*\index(%rip)
 .endm
         GUEST_KIND 0
         GUEST_KIND 1
         GUEST_KIND 2
         GUEST_KIND 3
-        .balign 8
-        LABEL trap_stub_guest_record
-9:      .skip   TRAP_RECORD_BYTES
-        LABEL trap_stub_end
+        WHOLE_SLOT .Lguest
 
         .section .note.GNU-stack,"",@progbits

@@ -1,4 +1,4 @@
-// trap_stub: copies a template and fills its record.
+// trap_stub: copies a template, and fills the record of a copy.
 #include "intercept/arch/x86_64/trap_stub.h"
 
 #include "intercept/hooks/registry.h"
@@ -22,11 +22,11 @@ INTERCEPT_HIDDEN void intercept_guest_post3();
 
 INTERCEPT_HIDDEN extern const uint8_t intercept_trap_stub_hooked[], intercept_trap_stub_hooked_pass[],
     intercept_trap_stub_hooked_kind0[], intercept_trap_stub_hooked_kind1[], intercept_trap_stub_hooked_kind2[],
-    intercept_trap_stub_hooked_kind3[], intercept_trap_stub_hooked_record[];
+    intercept_trap_stub_hooked_kind3[];
 INTERCEPT_HIDDEN extern const uint8_t intercept_trap_stub_pass[];
 INTERCEPT_HIDDEN extern const uint8_t intercept_trap_stub_guest[], intercept_trap_stub_guest_pass[],
     intercept_trap_stub_guest_kind0[], intercept_trap_stub_guest_kind1[], intercept_trap_stub_guest_kind2[],
-    intercept_trap_stub_guest_kind3[], intercept_trap_stub_guest_record[];
+    intercept_trap_stub_guest_kind3[];
 }
 
 namespace intercept {
@@ -45,7 +45,6 @@ struct Template {
     const uint8_t *begin;
     const uint8_t *pass;
     const uint8_t *kinds[process_kind_count];
-    const uint8_t *record;
 };
 
 Template template_of(TrapKind kind) {
@@ -53,25 +52,23 @@ Template template_of(TrapKind kind) {
         return {intercept_trap_stub_guest,
                 intercept_trap_stub_guest_pass,
                 {intercept_trap_stub_guest_kind0, intercept_trap_stub_guest_kind1, intercept_trap_stub_guest_kind2,
-                 intercept_trap_stub_guest_kind3},
-                intercept_trap_stub_guest_record};
+                 intercept_trap_stub_guest_kind3}};
     return {intercept_trap_stub_hooked,
             intercept_trap_stub_hooked_pass,
             {intercept_trap_stub_hooked_kind0, intercept_trap_stub_hooked_kind1, intercept_trap_stub_hooked_kind2,
-             intercept_trap_stub_hooked_kind3},
-            intercept_trap_stub_hooked_record};
+             intercept_trap_stub_hooked_kind3}};
 }
 
 } // namespace
 
-size_t write_trap_stub(TrapKind kind, uint64_t return_address, uint64_t back, uint8_t *out) {
-    if (kind == TrapKind::pass) {
-        write_pass_stub(back, out);
-        return exempt_gadget_bytes;
-    }
+void write_trap_code(TrapKind kind, uint8_t *code) {
+    memcpy(code, template_of(kind).begin, TRAP_SLOT_BYTES);
+}
+
+uint64_t fill_trap_record(TrapKind kind, uint64_t return_address, uint64_t back, uint64_t code) {
     const Template from = template_of(kind);
-    auto moved = [&](const uint8_t *place) { return address_of(out) + static_cast<uint64_t>(place - from.begin); };
-    TrapRecord record{};
+    auto moved = [&](const uint8_t *place) { return code + static_cast<uint64_t>(place - from.begin); };
+    auto &record = *reinterpret_cast<TrapRecord *>(code + TRAP_RECORD_DISTANCE);
     record.site.return_address = return_address;
     record.table = address_of(intercept_table);
     record.back = back;
@@ -85,10 +82,7 @@ size_t write_trap_stub(TrapKind kind, uint64_t return_address, uint64_t back, ui
         record.kind_post[i] = reinterpret_cast<uint64_t>(guest_posts[i]);
         record.site.kind_target[i] = guest ? reinterpret_cast<uint64_t>(guest_landings[i]) : record.kind_stub[i];
     }
-    size_t code_bytes = static_cast<size_t>(from.record - from.begin);
-    memcpy(out, from.begin, code_bytes);
-    memcpy(out + code_bytes, &record, sizeof record);
-    return (code_bytes + sizeof record + 15) & ~size_t{15};
+    return kind == TrapKind::pass ? record.pass : code;
 }
 
 void write_pass_stub(uint64_t back, uint8_t *out) {

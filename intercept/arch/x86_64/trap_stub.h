@@ -2,7 +2,8 @@
 //
 // A whole stub like that of a patched site, but it moves no instructions and may lie
 // anywhere: it comes back through a pointer. It lies in the exempt range, so that
-// its own system calls are not trapped again.
+// its own system calls are not trapped again. What differs from stub to stub is data, so that one can be
+// made where nothing may be made executable any more.
 #pragma once
 
 #include "intercept/arch/x86_64/site_record.h"
@@ -42,12 +43,12 @@ enum class TrapKind : uint8_t {
     guest,  // as hooked, from a program that has its own thread pointer (guest/)
 };
 
-constexpr size_t trap_stub_bytes_max = 448;
-
-// Writes the stub for the call whose return address (behind the syscall instruction) is
-// `return_address`; it goes on at `back`. `out` is where it will run. Returns the bytes
-// used, a multiple of 16.
-size_t write_trap_stub(TrapKind kind, uint64_t return_address, uint64_t back, uint8_t *out);
+// Writes the code of a stub, TRAP_SLOT_BYTES, which is the same for all: its record lies TRAP_RECORD_DISTANCE
+// behind it. (Code for `pass` is that of the others.)
+void write_trap_code(TrapKind kind, uint8_t *code);
+// Makes the stub at `code` that of the call whose return address (behind the syscall instruction) is
+// `return_address`; it goes on at `back`. Where to enter it.
+uint64_t fill_trap_record(TrapKind kind, uint64_t return_address, uint64_t back, uint64_t code);
 
 // The shortest one: a system call, then `back`. exempt_gadget_bytes long.
 constexpr size_t exempt_gadget_bytes = 16;
