@@ -15,7 +15,7 @@ alignas(uint64_t) uint8_t intercept_table[intercept::call_numbers];
 intercept::Words intercept_words;
 int (*intercept_lone_filter)(const intercept_call *call) INTERCEPT_KEEPS_REGISTERS;
 int (*intercept_lone_hook)(intercept_call *call);
-uint8_t intercept_not_lone = SLOTS_MASK;
+uint8_t intercept_lone_slots = intercept::no_slots;
 int (*intercept_words_hook)(intercept_call *call);
 constinit thread_local int intercept_bypass_depth = 0;
 
@@ -151,7 +151,7 @@ void rebuild_order() {
         order.count++;
     }
     if (short_way_over)
-        __atomic_store_n(&intercept_not_lone, static_cast<uint8_t>(SLOTS_MASK), __ATOMIC_SEQ_CST);
+        __atomic_store_n(&intercept_lone_slots, no_slots, __ATOMIC_SEQ_CST);
     uint64_t word;
     __builtin_memcpy(&word, &order, sizeof word);
     __atomic_store_n(reinterpret_cast<uint64_t *>(&hook_order), word, __ATOMIC_RELEASE);
@@ -161,8 +161,7 @@ void rebuild_order() {
             return;
         intercept_lone_hook = first.hook;
         intercept_lone_filter = first.filter;
-        __atomic_store_n(&intercept_not_lone, static_cast<uint8_t>(SLOTS_MASK & ~(1u << order.slots[0])),
-                         __ATOMIC_RELEASE);
+        __atomic_store_n(&intercept_lone_slots, static_cast<uint8_t>(1u << order.slots[0]), __ATOMIC_RELEASE);
     }
 }
 

@@ -18,6 +18,7 @@ constexpr unsigned hook_slots = 7; // a bit each; the eighth says that words dec
 constexpr unsigned call_numbers = 65536;
 constexpr unsigned word_call_numbers = 1024; // only these can be decided by words
 constexpr uint8_t words_bit = 0x80;
+constexpr uint8_t no_slots = 0xff; // no byte of the table, without words_bit, is that
 
 // What the stubs look at: (uint32_t)rdi < limit and words[edi] == INTERCEPT_WORD_PASS.
 // A suspension takes 2^32 from the limit, so that it is negative whatever else happens.
@@ -79,10 +80,11 @@ extern "C" {
 extern __attribute__((visibility("hidden"))) uint8_t intercept_table[intercept::call_numbers];
 extern __attribute__((visibility("hidden"))) intercept::Words intercept_words;
 
-// The functions of the first hook, for the short way of the entry: of every number that no slot of
-// intercept_not_lone wants. All slots are in it if the first hook has no filter, and from the first removal on
-// for ever, since whoever read a byte of the table earlier must not meet another hook here.
-extern __attribute__((visibility("hidden"))) uint8_t intercept_not_lone;
+// The functions of the first hook, for the short way of the entry: of every number that intercept_lone_slots, its bit,
+// wants and nobody else. (A stub that looks at the table twice may come with no slot at all.) no_slots if the first
+// hook has no filter, and from the first removal on for ever, since whoever read a byte of the table earlier must not
+// meet another hook here.
+extern __attribute__((visibility("hidden"))) uint8_t intercept_lone_slots;
 extern __attribute__((visibility("hidden"))) int (*intercept_lone_filter)(const intercept_call *call)
     INTERCEPT_KEEPS_REGISTERS;
 extern __attribute__((visibility("hidden"))) int (*intercept_lone_hook)(intercept_call *call);

@@ -22,7 +22,7 @@
         .hidden intercept_words_hook
         .hidden intercept_lone_filter
         .hidden intercept_lone_hook
-        .hidden intercept_not_lone
+        .hidden intercept_lone_slots
         .hidden intercept_bypass_depth
         .hidden intercept_dispatch_hook
         .hidden intercept_dispatch_loader
@@ -244,8 +244,10 @@
 .endif
         // Where nobody but the process's first hook wants the number, which is nearly always so,
         // its functions are called from here: each call less is a nanosecond.
-        test    %cl, intercept_not_lone(%rip)
-        jnz     9f
+        mov     %ecx, %r11d
+        and     $SLOTS_MASK, %r11d
+        cmp     %r11b, intercept_lone_slots(%rip)
+        jne     9f
         mov     %rdi, %r11
         mov     %rsp, %rdi
         call    *intercept_lone_filter(%rip)
@@ -262,8 +264,9 @@
         testb   $SITE_VECTOR_DEAD, RECORD_FLAGS(%rcx)
         jz      2f
         mov     FRAME_MASK(%rbp), %eax
-        test    %al, intercept_not_lone(%rip)
-        jnz     2f
+        and     $SLOTS_MASK, %eax
+        cmp     %al, intercept_lone_slots(%rip)
+        jne     2f
         mov     FRAME_NR(%rbp), %rax
         mov     %rax, FRAME_ACTION(%rbp)
         mov     %rbp, %rdi
@@ -373,8 +376,10 @@ intercept_entry_bare:
         cmpl    $0, %fs:(%r11)
         jg      8f
         mov     %rcx, FRAME_MASK(%rsp)
-        test    %cl, intercept_not_lone(%rip)
-        jnz     9f
+        mov     %ecx, %r11d
+        and     $SLOTS_MASK, %r11d
+        cmp     %r11b, intercept_lone_slots(%rip)
+        jne     9f
         mov     %rdi, %r11
         mov     %rsp, %rdi
         call    *intercept_lone_filter(%rip)
