@@ -11,6 +11,7 @@
 #include "libpmemfile/fs/walk.h"
 
 #include "libpmemfile/file/block_map.h"
+#include "libpmemfile/fs/changed_root.h"
 #include "libpmemfile/fs/permission.h"
 #include "libpmemfile/names/directory.h"
 #include "libpmemfile/runtime/stripe.h"
@@ -21,6 +22,9 @@
 #include <sys/stat.h>
 
 namespace pmemfile {
+
+constinit thread_local ChangedRoot changed_root;
+
 namespace {
 
 constexpr unsigned max_symlinks = 40; // as Linux
@@ -40,7 +44,8 @@ struct Step {
 class Walk {
 public:
     Walk(Thread &thread, InodeNumber start, std::string_view path, unsigned flags)
-        : thread_(thread), pool_(*thread.pool), root_(pool_.superblock().root_inode), start_(start), path_(path),
+        : thread_(thread), pool_(*thread.pool), root_(pool_.superblock().root_inode),
+          changed_root_(changed_root.thread == &thread ? changed_root.directory : 0), start_(start), path_(path),
           flags_(flags) {}
     base::Result<WalkResult> run();
 
@@ -68,16 +73,23 @@ private:
                    base::Result<WalkResult> *result);
     // Where absolute paths and symlinks begin, and what `..` does not leave.
     InodeNumber top() const {
-        return (flags_ & walk_in_root) != 0 ? start_ : root_;
+        if ((flags_ & walk_in_root) != 0)
+            return start_;
+        return changed_root_ != 0 ? changed_root_ : root_;
     }
-    // The path may leave the pool here.
+    // The path may leave the pool: by `..` at its root (who begins outside of a changed root comes there), by a
+    // symlink.
     bool may_escape() const {
         return (flags_ & (walk_may_escape | walk_in_root)) == walk_may_escape;
+    }
+    bool link_may_escape() const {
+        return may_escape() && changed_root_ == 0;
     }
 
     Thread &thread_;
     Pool &pool_;
     InodeNumber root_;
+    InodeNumber changed_root_; // 0: there is none
     InodeNumber start_;
     std::string_view path_;
     unsigned flags_;
@@ -165,7 +177,7 @@ base::Status Walk::follow(InodeNumber link, const Moment &named_at, std::string_
     bool is_absolute = text[0] == '/';
     if (is_absolute && (flags_ & walk_beneath) != 0)
         return base::error(EXDEV);
-    if (is_absolute && may_escape())
+    if (is_absolute && link_may_escape())
         return escape({text, step.text_bytes}, behind);
     // `behind` begins with the slash behind the link, or is empty.
     if (step.text_bytes + behind.size() >= walk_buffer_bytes)
@@ -196,7 +208,8 @@ Walk::Outcome Walk::finish(const WalkResult &place, InodeNumber inode, const Mom
         *result = base::error(ENOTDIR);
     } else {
         (*result)->inode = inode;
-        (*result)->generation = step.generation;
+        // "." and "/" name a directory that the caller has, also when it has been removed: then as an open one.
+        (*result)->generation = inode == place.parent && step.link_count == 0 ? 0 : step.generation;
         (*result)->type = static_cast<uint8_t>(IFTODT(step.mode));
     }
     return Outcome::done;
@@ -247,9 +260,9 @@ Walk::Outcome Walk::step(base::Result<WalkResult> *result) {
     if (name == "..") {
         if (here_.number == start_ && (flags_ & walk_beneath) != 0)
             return fail(base::error(EXDEV));
-        if (here_.number == root_ && may_escape())
+        if (here_.number == root_ && may_escape() && changed_root_ != root_)
             return fail(escape("..", behind).error());
-        if (here_.number != top()) {
+        if (here_.number != top() && here_.number != root_) {
             if (step.link_count == 0)
                 return fail(base::error(ENOENT)); // a removed directory has left its parent
             next = step.parent;

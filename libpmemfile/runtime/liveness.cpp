@@ -7,6 +7,7 @@
 // sees a used slot without its lock and takes it for dead.
 #include "libpmemfile/runtime/liveness.h"
 
+#include "base/own_root.h"
 #include "base/raw_syscall.h"
 
 #include <fcntl.h>
@@ -27,7 +28,7 @@ struct flock byte_lock(short type, int64_t byte) {
 
 // An open file description of our own on the runtime file, at a high number.
 long open_runtime_file(const char *path) {
-    const long low = base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(path), O_RDWR | O_CLOEXEC);
+    const long low = base::open_own(path, O_RDWR | O_CLOEXEC);
     if (base::is_error(low))
         return low;
     const long high = base::raw_syscall(SYS_fcntl, low, F_DUPFD_CLOEXEC, first_high_descriptor);

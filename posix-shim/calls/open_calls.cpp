@@ -147,6 +147,7 @@ long serve_openat2(Request &request) {
     if ((how.resolve & RESOLVE_IN_ROOT) != 0)
         walk |= walk_in_root;
     PathArgument argument{0, 1};
+    argument.in_root = (walk & walk_in_root) != 0;
     argument.follow_last = (how.flags & O_NOFOLLOW) == 0;
     // A restricted walk must not be widened by our own following on the host.
     if ((how.resolve & ~uint64_t{RESOLVE_NO_MAGICLINKS}) == 0 && creates)

@@ -19,6 +19,7 @@ struct PathArgument {
     int path_index = 0;
     bool follow_last = true;
     Care care = Care::quick;
+    bool in_root = false; // RESOLVE_IN_ROOT
 };
 
 inline long dirfd_of(const Request &request, const PathArgument &argument) {
@@ -37,7 +38,12 @@ inline base::Result<Route> route_argument(Request &request, unsigned slot, const
     if (request.again != Request::Again::no)
         return route_after_miss(request.context, slot, dirfd_of(request, argument), user, argument.follow_last,
                                 request.again == Request::Again::after_miss);
-    return route_path(request.context, slot, dirfd_of(request, argument), user, argument.care);
+    if (argument.in_root)
+        return route_in_directory(request.context, slot, dirfd_of(request, argument), user);
+    Care care = argument.care;
+    if (care == Care::quick && !argument.follow_last && root_was_changed.load(std::memory_order_relaxed)) [[unlikely]]
+        care = Care::exact_no_follow;
+    return route_path(request.context, slot, dirfd_of(request, argument), user, care);
 }
 
 // Serves a call with one path. `serve(thread, route)` gives a Result<long>; it may answer

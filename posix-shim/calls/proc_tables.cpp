@@ -141,7 +141,7 @@ private:
 // The kernel's mount that the directory below ours is in.
 uint64_t parent_of(const Mount &mount) {
     struct statx status = {};
-    base::raw_syscall(SYS_statx, AT_FDCWD, base::as_long(mount.host_path), 0, STATX_MNT_ID, base::as_long(&status));
+    base::raw_syscall(SYS_statx, AT_FDCWD, base::as_long(mount.path().data()), 0, STATX_MNT_ID, base::as_long(&status));
     return status.stx_mnt_id;
 }
 
@@ -152,6 +152,8 @@ std::string_view options_of(const Mount &mount) {
 void add_mounts(Text &to, Table table) {
     for (unsigned i = 0; i < mount_count; i++) {
         const Mount &mount = mounts[i];
+        if (!mount.is_reachable())
+            continue;
         if (table == Table::mountinfo)
             to.number(mount_id(i))
                 .text(" ")

@@ -14,6 +14,7 @@ long serve_bind(Request &request);
 long serve_chdir(Request &request);
 long serve_chmod(Request &request);
 long serve_chown(Request &request);
+long serve_chroot(Request &request);
 long serve_close(Request &request);
 long serve_close_range(Request &request);
 long serve_connect(Request &request);

@@ -154,17 +154,17 @@ long serve_access_form(Request &request, PathArgument argument, int mode, int fl
 
 // readlink of /proc/self/exe, /proc/self/cwd and /proc/self/fd/N: a path of now.
 Result<size_t> magic_link_text(Thread &thread, const Route &route, char *buffer, size_t size_bytes) {
-    const Mount &mount = mounts[route.mount];
+    const Mount &mounted = mounts[route.mount];
+    const std::string_view mount = mounted.is_reachable() ? mounted.path() : mounted.whole_path();
+    std::memcpy(buffer, mount.data(), mount.size());
+    size_t length = mount.size();
     if (route.is_program) {
-        if (mount.host_path_length + 1 + route.path.size() > size_bytes)
+        if (length + 1 + route.path.size() > size_bytes)
             return error(ENAMETOOLONG);
-        std::memcpy(buffer, mount.host_path, mount.host_path_length);
-        buffer[mount.host_path_length] = '/';
-        std::memcpy(buffer + mount.host_path_length + 1, route.path.data(), route.path.size());
-        return mount.host_path_length + 1 + route.path.size();
+        buffer[length] = '/';
+        std::memcpy(buffer + length + 1, route.path.data(), route.path.size());
+        return length + 1 + route.path.size();
     }
-    std::memcpy(buffer, mount.host_path, mount.host_path_length);
-    size_t length = mount.host_path_length;
     const Result<size_t> inside = fs_open_path(thread, route.id, buffer + length, size_bytes - length);
     if (inside.ok())
         return *inside == 1 ? length : length + *inside; // the root is "/"

@@ -16,6 +16,7 @@
 #include "posix-shim/descriptors/token.h"
 #include "posix-shim/notify/companion.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <dirent.h>
@@ -292,7 +293,7 @@ void descriptor_protect_own(int descriptor, int former) {
         descriptor_words[descriptor].store(descriptor_own);
 }
 
-void descriptor_prune(ThreadContext &context, unsigned mount, OpenFileId keep) {
+void descriptor_prune(ThreadContext &context, unsigned mount, std::span<const OpenFileId> keep) {
     base::Result<pmemfile::Thread *> thread = context_thread(context, mount);
     if (!thread.ok())
         return; // they end with the process
@@ -302,7 +303,8 @@ void descriptor_prune(ThreadContext &context, unsigned mount, OpenFileId keep) {
     for (uint32_t index = 0; index < end && index < pmemfile::max_open_files; index++) {
         const pmemfile::OpenFile &file = pool.segment->open_files()[index];
         OpenFileId id = pmemfile::open_file_id(index, file.nonce.load());
-        if (file.nonce.load() == 0 || id == keep || (file.references[slot / 64].load() >> (slot % 64) & 1) == 0)
+        if (file.nonce.load() == 0 || std::ranges::find(keep, id) != keep.end() ||
+            (file.references[slot / 64].load() >> (slot % 64) & 1) == 0)
             continue;
         if (references[mount][index].load() == 0)
             pmemfile::fs_close(**thread, id);

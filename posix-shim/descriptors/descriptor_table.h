@@ -20,6 +20,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <span>
 
 namespace shim {
 
@@ -96,8 +97,8 @@ int descriptor_high_water();
 void descriptor_scan(ThreadContext &context, void (*of_host)(ThreadContext &, int) = nullptr);
 
 // After exec and descriptor_scan: references of the former image to descriptions that no descriptor
-// stands for any more (close-on-exec) are given back, except `keep` (0: none).
-void descriptor_prune(ThreadContext &context, unsigned mount, OpenFileId keep);
+// stands for any more (close-on-exec) are given back, except those in `keep`.
+void descriptor_prune(ThreadContext &context, unsigned mount, std::span<const OpenFileId> keep);
 
 // Moves a descriptor of the shim's own to a high number, close-on-exec, and protects
 // it; returns the new number or -errno. The old number is closed.

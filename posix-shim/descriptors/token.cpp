@@ -6,6 +6,7 @@
 // neither to the descriptor. tmpfs takes positions up to 2^63 - 1; ids have 60 bits.
 #include "posix-shim/descriptors/token.h"
 
+#include "base/own_root.h"
 #include "base/raw_syscall.h"
 
 #include <cerrno>
@@ -52,8 +53,7 @@ long token_file_open(Mount &mount, const char *path) {
 }
 
 long token_create(const Mount &mount, pmemfile::OpenFileId id, int flags) {
-    long descriptor = base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(mount.token_path),
-                                        access_mode_none | O_NOFOLLOW | (flags & O_CLOEXEC));
+    long descriptor = base::open_own(mount.token_path, access_mode_none | O_NOFOLLOW | (flags & O_CLOEXEC));
     if (base::is_error(descriptor))
         return descriptor;
     long result = base::raw_syscall(SYS_lseek, descriptor, static_cast<long>(id), SEEK_SET);

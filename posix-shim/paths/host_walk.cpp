@@ -8,6 +8,7 @@
 // text goes in front of the rest.
 #include "posix-shim/paths/host_walk.h"
 #include "posix-shim/paths/descriptor_path.h"
+#include "posix-shim/process/working_directory.h"
 
 #include "base/raw_syscall.h"
 
@@ -108,7 +109,7 @@ base::Result<HostWalkResult> host_walk(ThreadContext &context, unsigned slot, st
             rest++;
         int mount = mount_at({resolved, resolved_length});
         if (mount >= 0)
-            return HostWalkResult{mount, {buffer + rest, path_bytes - rest}};
+            return HostWalkResult{mount, false, {buffer + rest, path_bytes - rest}};
         if (rest == path_bytes)
             return HostWalkResult{};
         size_t end = rest;
@@ -149,6 +150,8 @@ base::Result<HostWalkResult> host_walk(ThreadContext &context, unsigned slot, st
             return base::error(ELOOP);
         rest -= static_cast<size_t>(length);
         std::memmove(buffer + rest, buffer, static_cast<size_t>(length));
+        if (buffer[rest] == '/' && root_directory().mount >= 0)
+            return HostWalkResult{-1, true, {buffer + rest, path_bytes - rest}};
         resolved_length = buffer[rest] == '/' ? 0 : parent_length;
     }
 }

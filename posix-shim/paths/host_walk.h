@@ -12,6 +12,7 @@ namespace shim {
 // Where a host path leads.
 struct HostWalkResult {
     int mount = -1;        // -1: it stays on the host
+    bool at_root = false;  // a symlink leads to "/...", and the process's root is in a pool: `rest` begins there
     std::string_view rest; // inside the mount, in ThreadContext::symlink
 };
 

@@ -1,6 +1,7 @@
 // Routing of path arguments.
 //
 //   "/mnt/p/a/b"   absolute: components compared with each mount point
+//                  after chroot into a pool: all of them are ours, and begin at that directory
 //   "a/b"          working directory in a pool: ours; else on the host: only if
 //                  the cleaned "cwd/a/b" lies in a mount
 //   fd, "a/b"      fd a token: ours, begins at its inode
@@ -102,6 +103,26 @@ Route route_in_mount(int mount, std::string_view rest) {
     return route;
 }
 
+// Where the process's root is in a pool and an absolute path begins.
+Route route_at_root(const WorkingDirectory &root, std::string_view path) {
+    Route route;
+    route.where = Where::pool;
+    route.mount = static_cast<unsigned>(root.mount);
+    route.start = root.inode;
+    route.path = path;
+    return route;
+}
+
+// Where the exact walk came to.
+Route route_walked(ThreadContext &context, unsigned slot, const HostWalkResult &walked) {
+    if (walked.mount < 0 && !walked.at_root)
+        return {};
+    std::memmove(context.path[slot], walked.rest.data(), walked.rest.size());
+    context.path[slot][walked.rest.size()] = 0;
+    const std::string_view rest(context.path[slot], walked.rest.size());
+    return walked.at_root ? route_at_root(root_directory(), rest) : route_in_mount(walked.mount, rest);
+}
+
 base::Result<Route> route_special(ThreadContext &context, std::string_view path) {
     if (path == "/dev/stdin")
         return route_number(context, "0");
@@ -154,6 +175,8 @@ Route route_other_program(std::string_view path, char *buffer) {
     const int mount = base::is_error(length) ? -1 : shadow_mount_of({buffer, static_cast<size_t>(length)}, &inside);
     if (mount < 0 || inside.size() < 2)
         return route;
+    if (is_shadow_of_root(inside))
+        return route; // its root is in the pool, and what it executes has no other name here
     route = route_in_mount(mount, inside.substr(1));
     route.is_program = true;
     return route;
@@ -230,7 +253,7 @@ int mount_of(std::string_view path, std::string_view *rest) {
         std::string_view mount = mounts[i].path();
         if (!path.starts_with(mount) || (path.size() > mount.size() && path[mount.size()] != '/'))
             continue;
-        if (best >= 0 && mounts[best].host_path_length > mount.size())
+        if (best >= 0 && mounts[best].path().size() > mount.size())
             continue;
         best = static_cast<int>(i);
         *rest = path.size() > mount.size() ? path.substr(mount.size() + 1) : std::string_view();
@@ -281,7 +304,11 @@ size_t clean_path(char *buffer, size_t size_bytes, std::string_view base, std::s
     return length;
 }
 
-base::Result<Route> route_string(ThreadContext &context, unsigned slot, long dirfd, std::string_view path, Care care) {
+namespace {
+
+// As route_string; an absolute path begins at the host's root in any case.
+base::Result<Route> route_from_host_root(ThreadContext &context, unsigned slot, long dirfd, std::string_view path,
+                                         Care care) {
     Route kernel;
     if (path.empty())
         return kernel; // AT_EMPTY_PATH is the caller's business; else ENOENT from the kernel
@@ -356,11 +383,32 @@ base::Result<Route> route_string(ThreadContext &context, unsigned slot, long dir
         walk_base = {reinterpret_cast<char *>(context.buffer), base.size()};
     }
     BASE_TRY_ASSIGN(HostWalkResult walked, host_walk(context, slot, walk_base, path, care != Care::exact_no_follow));
-    if (walked.mount < 0)
-        return kernel;
-    std::memmove(context.path[slot], walked.rest.data(), walked.rest.size());
-    context.path[slot][walked.rest.size()] = 0;
-    return route_in_mount(walked.mount, {context.path[slot], walked.rest.size()});
+    return route_walked(context, slot, walked);
+}
+
+// The same, where the process's root is or was in a pool.
+base::Result<Route> route_below_root(ThreadContext &context, unsigned slot, long dirfd, std::string_view path,
+                                     Care care) {
+    const WorkingDirectory root = root_directory();
+    if (root.mount < 0 && context.is_vfork_child && context.vfork_on_host_root && path.starts_with('/'))
+        return Route(); // it sees no mounts: their paths are its parent's
+    if (root.mount < 0)
+        return route_from_host_root(context, slot, dirfd, path, care);
+    if (!path.starts_with('/')) // the kernel must not follow a symlink to "/..."
+        return route_from_host_root(context, slot, dirfd, path, care == Care::quick ? Care::exact_follow : care);
+    std::string_view inside;
+    if (shadow_mount_of(path, &inside) == root.mount &&
+        shadow_take_root(inside, root)) // the loader looks for libraries
+        return route_at_root(root, inside.empty() ? "/" : inside);
+    return route_at_root(root, path);
+}
+
+} // namespace
+
+base::Result<Route> route_string(ThreadContext &context, unsigned slot, long dirfd, std::string_view path, Care care) {
+    if (root_was_changed.load(std::memory_order_relaxed)) [[unlikely]]
+        return route_below_root(context, slot, dirfd, path, care);
+    return route_from_host_root(context, slot, dirfd, path, care);
 }
 
 base::Result<Route> route_path(ThreadContext &context, unsigned slot, long dirfd, const char *user_path, Care care) {
@@ -369,12 +417,23 @@ base::Result<Route> route_path(ThreadContext &context, unsigned slot, long dirfd
     return route_string(context, slot, dirfd, {context.path[slot], *length}, care);
 }
 
+base::Result<Route> route_in_directory(ThreadContext &context, unsigned slot, long dirfd, const char *user_path) {
+    const base::Result<size_t> length = copy_user_string(context.path[slot], path_bytes, user_path);
+    BASE_TRY(length);
+    std::string_view path(context.path[slot], *length);
+    const bool is_absolute = path.starts_with('/');
+    path.remove_prefix(std::min(path.find_first_not_of('/'), path.size()));
+    return route_from_host_root(context, slot, dirfd, path.empty() && is_absolute ? "." : path, Care::quick);
+}
+
 base::Result<Route> route_escaped(ThreadContext &context, unsigned slot, const Route &route, unsigned times) {
     if (times > 40)
         return base::error(ELOOP);
     BASE_TRY_ASSIGN(pmemfile::Thread * thread, context_thread(context, route.mount));
     std::string_view escape(thread->escape_path, thread->escape_length);
     const Mount &mount = mounts[route.mount];
+    if (!mount.is_reachable() && !escape.starts_with('/'))
+        return base::error(ENOENT); // above it is what the new root hides, and we have no name for it
     // Relative, it begins with ".." from the mount point. That path is canonical, so each
     // ".." takes a name off it; left in the text, it would lead through the mount again.
     std::string_view base = mount.path();
@@ -387,6 +446,7 @@ base::Result<Route> route_escaped(ThreadContext &context, unsigned slot, const R
     }
     char *text = context.path[slot];
     size_t length = 0;
+    const bool is_absolute = escape.starts_with('/');
     if (!escape.starts_with('/')) {
         if (base.size() + 1 + escape.size() >= path_bytes)
             return base::error(ENAMETOOLONG);
@@ -399,7 +459,10 @@ base::Result<Route> route_escaped(ThreadContext &context, unsigned slot, const R
     std::memcpy(text + length, escape.data(), escape.size());
     length += escape.size();
     text[length] = 0;
-    BASE_TRY_ASSIGN(Route next, route_string(context, slot, AT_FDCWD, {text, length}, Care::quick));
+    const bool has_root = root_directory().mount >= 0;
+    BASE_TRY_ASSIGN(Route next, is_absolute ? route_string(context, slot, AT_FDCWD, {text, length}, Care::quick)
+                                            : route_from_host_root(context, slot, AT_FDCWD, {text, length},
+                                                                   has_root ? Care::exact_follow : Care::quick));
     if (next.where == Where::kernel) {
         std::memcpy(context.host_path[slot], text, length + 1);
         next.where = Where::kernel_rewritten;
@@ -426,11 +489,7 @@ base::Result<Route> route_after_miss(ThreadContext &context, unsigned slot, long
         base = {base_buffer, *base_length};
     }
     BASE_TRY_ASSIGN(HostWalkResult walked, host_walk(context, slot, base, path, follow_last));
-    if (walked.mount < 0)
-        return kernel;
-    std::memmove(context.path[slot], walked.rest.data(), walked.rest.size());
-    context.path[slot][walked.rest.size()] = 0;
-    return route_in_mount(walked.mount, {context.path[slot], walked.rest.size()});
+    return route_walked(context, slot, walked);
 }
 
 } // namespace shim

@@ -44,10 +44,15 @@ enum class Care : uint8_t {
     exact_no_follow // the last component is the name itself
 };
 
+// After chroot into a pool absolute paths are all ours and begin at that directory; symlinks of the host with an
+// absolute target too.
+//
 // Routes one path argument. `slot` 0 or 1: which scratch buffers hold it.
 // `dirfd` as the *at calls. EFAULT, ENAMETOOLONG, EBADF, ENOTDIR (a token that is
 // no directory is found out by the engine).
 base::Result<Route> route_path(ThreadContext &context, unsigned slot, long dirfd, const char *user_path, Care care);
+// The same for openat2 with RESOLVE_IN_ROOT: an absolute path begins at `dirfd` too.
+base::Result<Route> route_in_directory(ThreadContext &context, unsigned slot, long dirfd, const char *user_path);
 // The same for a string that is already in ThreadContext::path[slot].
 base::Result<Route> route_string(ThreadContext &context, unsigned slot, long dirfd, std::string_view path, Care care);
 // A walk of `route` answered path_escapes: where the rest leads. ELOOP after 40 times.

@@ -1,5 +1,6 @@
 #include "posix-shim/paths/shadow_path.h"
 
+#include "posix-shim/paths/runtime_directory.h"
 #include "posix-shim/process/mount.h"
 
 namespace shim {
@@ -8,6 +9,7 @@ constinit ShadowedProgram shadowed_program;
 
 namespace {
 constexpr std::string_view runtime_begin = "/dev/shm/pmemfile-";
+constexpr std::string_view root_begin = "/.root-";
 } // namespace
 
 int shadow_mount_of(std::string_view path, std::string_view *inside) {
@@ -26,6 +28,24 @@ int shadow_mount_of(std::string_view path, std::string_view *inside) {
         return static_cast<int>(i);
     }
     return -1;
+}
+
+size_t shadow_root_mark(pmemfile::InodeNumber root, char (&to)[root_mark_bytes]) {
+    static_assert(root_begin.size() + 16 + 1 <= root_mark_bytes);
+    return append_hex(to, append_text(to, 0, root_begin), root);
+}
+
+bool is_shadow_of_root(std::string_view inside) {
+    return inside.starts_with(root_begin);
+}
+
+bool shadow_take_root(std::string_view &inside, const WorkingDirectory &root) {
+    char mark[root_mark_bytes];
+    const size_t length = shadow_root_mark(root.inode, mark);
+    if (!inside.starts_with({mark, length}) || (inside.size() > length && inside[length] != '/'))
+        return false;
+    inside.remove_prefix(length);
+    return true;
 }
 
 bool is_shadow_path(std::string_view path) {

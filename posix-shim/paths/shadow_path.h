@@ -6,6 +6,7 @@
 
 #include "libpmemfile/format/format.h"
 #include "libpmemfile/fs/walk.h"
+#include "posix-shim/process/working_directory.h"
 
 #include <string_view>
 
@@ -15,6 +16,18 @@ constexpr std::string_view shadow_mark = ".run-"; // behind the path of the runt
 
 // The path inside the pool that `path` stands for ("" for its root, else with its slash), and its mount; -1: none.
 int shadow_mount_of(std::string_view path, std::string_view *inside);
+// Copies for processes whose root is in the pool have names for that root, and lie apart:
+//
+//   /dev/shm/pmemfile-<pool>.run-<uid>/.root-<inode>/bin/tool   stands for   /bin/tool   below it
+//
+// The mark of such a root, with its slash, into `to`; the length.
+constexpr size_t root_mark_bytes = 32;
+size_t shadow_root_mark(pmemfile::InodeNumber root, char (&to)[root_mark_bytes]);
+// Is what a path stands for (shadow_mount_of) below such a mark?
+bool is_shadow_of_root(std::string_view inside);
+// Cuts the mark of `root` off. False: there is another one or none.
+bool shadow_take_root(std::string_view &inside, const WorkingDirectory &root);
+
 // Is it a path of any pool's copies, mounted here or not?
 bool is_shadow_path(std::string_view path);
 

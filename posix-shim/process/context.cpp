@@ -3,6 +3,7 @@
 #include "posix-shim/process/context.h"
 
 #include "base/raw_syscall.h"
+#include "libpmemfile/fs/changed_root.h"
 #include "posix-shim/process/process.h"
 
 #include <new>
@@ -15,6 +16,15 @@ constinit std::atomic<int> context_count = 0;
 constinit std::atomic<bool> process_is_ending = false;
 
 namespace {
+
+// What walks in that pool do not leave.
+void note_root(const pmemfile::Thread &thread, unsigned mount) {
+    const WorkingDirectory root = root_directory();
+    if (root.mount == static_cast<int>(mount))
+        pmemfile::changed_root = {&thread, root.inode};
+    else if (pmemfile::changed_root.thread == &thread)
+        pmemfile::changed_root = {};
+}
 
 void *map_memory(size_t size_bytes) {
     const long memory = base::raw_syscall(SYS_mmap, 0, static_cast<long>(size_bytes), PROT_READ | PROT_WRITE,
@@ -37,6 +47,10 @@ ThreadContext *context_make() {
 }
 
 base::Result<pmemfile::Thread *> context_register(ThreadContext &context, unsigned mount) {
+    if (context.threads[mount] != nullptr) {
+        note_root(*context.threads[mount], mount);
+        return context.threads[mount];
+    }
     void *memory = map_memory(sizeof(pmemfile::Thread));
     if (memory == nullptr)
         return base::error(ENOMEM);
@@ -48,6 +62,7 @@ base::Result<pmemfile::Thread *> context_register(ThreadContext &context, unsign
         return registered.error();
     }
     context.threads[mount] = thread;
+    note_root(*thread, mount);
     return thread;
 }
 

@@ -34,6 +34,11 @@ struct OpeningFifo {
     uint64_t id = 0;
 };
 
+struct VforkDirectory {
+    bool is_set = false;
+    WorkingDirectory directory;
+};
+
 struct ThreadContext {
     pmemfile::Thread *threads[max_mounts]; // null until used
     DeferredSignals signals;
@@ -41,8 +46,8 @@ struct ThreadContext {
     // True in a vfork child: descriptor cache and cwd of the parent are not its own.
     bool is_vfork_child = false;
     // What a vfork child has changed for itself; dropped when its parent goes on.
-    bool has_vfork_directory = false;
-    WorkingDirectory vfork_directory;
+    VforkDirectory vfork_directories[beginning_count];
+    bool vfork_on_host_root = false; // host_root_is_changed(), of a vfork child alone
     pmemfile::Credentials vfork_credentials;
     // Descriptions that a vfork child opened: its parent drops them when it goes on.
     unsigned vfork_opened_count = 0;
@@ -82,7 +87,9 @@ inline ThreadContext *context_current() {
 // This thread's place in a pool, made at first use. EAGAIN, ENOMEM.
 inline base::Result<pmemfile::Thread *> context_thread(ThreadContext &context, unsigned mount) {
     pmemfile::Thread *thread = context.threads[mount];
-    return thread != nullptr ? base::Result<pmemfile::Thread *>(thread) : context_register(context, mount);
+    if (thread == nullptr || root_was_changed.load(std::memory_order_relaxed)) [[unlikely]]
+        return context_register(context, mount);
+    return thread;
 }
 // True when a signal waits for this thread's call to end (signals/): a call that sleeps gives up
 // with EINTR. Weak: absent, sleeping calls are not interrupted.

@@ -139,6 +139,17 @@ Status adapt_needed(ThreadContext &context, Work &work, long descriptor) {
     return {};
 }
 
+// The loader looks along an RPATH before LD_LIBRARY_PATH, at the host's root: it becomes a RUNPATH, which comes after.
+Status adapt_search_path(const Work &work, long descriptor) {
+    for (size_t i = 0; i < work.file.entry_count; i++) {
+        if (work.file.entries[i].d_tag != DT_RPATH)
+            continue;
+        const Elf64_Sxword tag = DT_RUNPATH;
+        BASE_TRY(write_at(descriptor, &tag, sizeof tag, work.file.entries_offset_bytes + i * sizeof(Elf64_Dyn)));
+    }
+    return {};
+}
+
 } // namespace
 
 Status copied_elf_adapt(ThreadContext &context, const ElfSource &source, long descriptor) {
@@ -152,6 +163,8 @@ Status copied_elf_adapt(ThreadContext &context, const ElfSource &source, long de
         done = adapt_interpreter(context, work, descriptor);
     if (done.ok())
         done = adapt_needed(context, work, descriptor);
+    if (done.ok() && root_directory().mount >= 0)
+        done = adapt_search_path(work, descriptor);
     base::raw_syscall(SYS_munmap, memory, sizeof(Work));
     return done;
 }

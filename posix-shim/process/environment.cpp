@@ -6,6 +6,7 @@
 #include "posix-shim/process/image.h"
 #include "posix-shim/process/process.h"
 #include "posix-shim/process/switches.h"
+#include "posix-shim/table/ledger.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -49,6 +50,31 @@ void join(char *to, std::string_view first, std::string_view second, std::string
         to += part.size();
     }
     *to = 0;
+}
+
+// For a program below another root of the host, which finds neither us nor the pools: the switches stay, we go out of
+// LD_PRELOAD.
+Status make_foreign_environment(Scratch &scratch, bool has_own, std::string_view preloaded, const char *library_path) {
+    ledger_log("round", scratch.command_name, "its root is another one: it does not see the pools");
+    const char **to = scratch.pointers();
+    std::string_view before = preloaded;
+    std::string_view behind;
+    if (has_own) {
+        const std::string_view own = preload_path;
+        const size_t at = preloaded.find(own);
+        before = preloaded.substr(0, at);
+        behind = preloaded.substr(std::min(at + own.size() + 1, preloaded.size()));
+        if (behind.empty() && !before.empty())
+            before.remove_suffix(1); // the separator
+    }
+    if (!before.empty() || !behind.empty()) {
+        join(scratch.preload, preload_variable, before, behind);
+        to[scratch.pointer_count++] = scratch.preload;
+    }
+    if (library_path != nullptr)
+        to[scratch.pointer_count++] = library_path - library_path_variable.size();
+    to[scratch.pointer_count++] = nullptr;
+    return {};
 }
 
 } // namespace
@@ -98,7 +124,7 @@ Status make_environment(ThreadContext &context, Scratch &scratch, const Target &
     }
     // Other pools than ours, asked for on purpose (`pmemfile run` below us): a new beginning.
     std::string_view wanted = pools_value;
-    if (pools != nullptr) {
+    if (pools != nullptr && root_directory().mount < 0) { // (below a root in a pool it would begin outside of that)
         BASE_TRY_ASSIGN(const size_t length, copy_user_string(scratch.app_preload, path_max_bytes, pools));
         wanted = {scratch.app_preload, length};
     }
@@ -109,6 +135,10 @@ Status make_environment(ThreadContext &context, Scratch &scratch, const Target &
         BASE_TRY_ASSIGN(others_length, copy_user_string(scratch.app_preload, path_max_bytes, preload));
     }
     const bool has_own = keep_one_of_us(scratch.app_preload, others_length);
+    if (host_root_is_changed()) {
+        scratch.is_handed_over = false;
+        return make_foreign_environment(scratch, has_own, {scratch.app_preload, others_length}, library_path);
+    }
     const std::string_view others(scratch.app_preload, others_length);
     if (has_own)
         join(scratch.preload, preload_variable, others);
@@ -125,7 +155,7 @@ Status make_environment(ThreadContext &context, Scratch &scratch, const Target &
     }
     PathChanges &changes = scratch.changes;
     const std::string_view preload_value = scratch.preload + preload_variable.size();
-    copy_needed_libraries(context, target.program, scratch.inside, {library_value, preload_value}, changes);
+    BASE_TRY(copy_needed_libraries(context, target.program, scratch.inside, {library_value, preload_value}, changes));
     if (changes.has_library_path) {
         join(scratch.library_path, library_path_variable, changes.library_path);
         to[scratch.pointer_count++] = scratch.library_path;

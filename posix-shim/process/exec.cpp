@@ -157,9 +157,31 @@ void tell_of_lost_interpreter(Request &request, Scratch &scratch, const Program 
     base::raw_syscall(SYS_close, descriptor);
 }
 
+// A process whose root is in a pool cannot execute what the kernel would give the host's root.
+Status outside_of_root(const Scratch &scratch) {
+    constexpr std::string_view why = "it cannot be executed where the root is in a pool";
+    ledger_log("exec", scratch.command_name, why);
+    return error(EACCES);
+}
+
 // What the kernel gets of a program in a pool.
 Status choose_copy(ThreadContext &context, Scratch &scratch, Target *target) {
     const Program &program = target->program;
+    // Below a root in a pool the kernel would take the interpreter from its own root: its name must be changed in the
+    // copy, which a memory file has not got.
+    target->needs_copied_name = false;
+    if (root_directory().mount >= 0) {
+        if (elf_interpreter_of({program.thread, program.inode, -1}, scratch.copy_path)) {
+            const Result<PoolFile> interpreter = pool_file_find(context, scratch.copy_path);
+            if (!interpreter.ok())
+                return interpreter.error();
+            if (scratch.inside[0] == 0)
+                return outside_of_root(scratch);
+            target->needs_copied_name = true;
+        } else if (intercept_launches() == 0) {
+            return outside_of_root(scratch); // it would not see the pool
+        }
+    }
     if (scratch.inside[0] != 0) {
         const Result<size_t> length = shadow_copy(context, *program.thread, program.mount, program.inode,
                                                   {scratch.inside, std::strlen(scratch.inside)}, scratch.copy_path);
@@ -170,6 +192,8 @@ Status choose_copy(ThreadContext &context, Scratch &scratch, Target *target) {
             target->is_shadow = true;
             return {};
         }
+        if (target->needs_copied_name)
+            return length.error();
     }
     target->is_shadow = false;
     BASE_TRY_ASSIGN(target->copy, program_copy(context, program, scratch.command_name));
@@ -212,6 +236,8 @@ Status choose_target(Request &request, Scratch &scratch, long dirfd, const char 
             target->path = program.path;
             target->program = program;
             if (!in_pool) {
+                if (root_directory().mount >= 0)
+                    return outside_of_root(scratch);
                 tell_of_outsider(request, program, bytes, scratch.command_name, argv);
                 return {};
             }
@@ -230,6 +256,8 @@ Status choose_target(Request &request, Scratch &scratch, long dirfd, const char 
             // The kernel can do it, unless the interpreter is in a pool.
             const Result<Program> next =
                 program_find_interpreter(request, {interpreter_text, interpreter.size()}, scratch.inside);
+            if (!next.ok() && root_directory().mount >= 0)
+                return next.error();
             if (!next.ok() || next->thread == nullptr) { // (an interpreter that goes round us is not looked for)
                 target->dirfd = program.dirfd;
                 target->path = program.path;
@@ -320,6 +348,7 @@ long execute(Request &request, Scratch &scratch, const Arguments &arguments, con
         handover.place_count = mount_count;
         handover.directory = working_directory();
         handover.address_space_bytes = address_space_taken_bytes();
+        handover.root = root_directory();
         if (names_command)
             take_name(handover.command_name, last_name(scratch.command_name));
         handover_write(scratch.handover, handover);
@@ -367,7 +396,7 @@ long exec(Request &request, long dirfd, const char *path, const Arguments &argum
         companion_before_exec();
     const bool names_command = target.copy >= 0 || target.is_shadow || (*scratch)->front_count > 1;
     long result = status.ok() ? execute(request, **scratch, arguments, target, names_command) : kernel_result(status);
-    if (target.is_shadow && (result == -EACCES || result == -ENOENT)) {
+    if (target.is_shadow && !target.needs_copied_name && (result == -EACCES || result == -ENOENT)) {
         // Mounted noexec, or another process has taken it away: without a name then.
         (*scratch)->inside[0] = 0;
         status = choose_copy(context, **scratch, &target);

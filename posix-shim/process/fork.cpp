@@ -106,7 +106,7 @@ void after_fork(ThreadContext &context, long result) BASE_NO_THREAD_SAFETY_ANALY
     shared_token_after_fork();
     intercept_end_suspensions();
     context_after_fork(context);
-    working_directory_after_fork();
+    beginning_directories_after_fork();
     signals_after_fork(context, context.fork_clears_handlers);
     pmemfile::mapping_table_after_fork(mapping_caller(context));
 }
@@ -116,7 +116,7 @@ void after_vfork(ThreadContext &context) {
     context.is_vfork_child = false;
     context.escape = nullptr; // of a call that it did not end
     intercept_resume_words();
-    working_directory_end_vfork(context);
+    beginning_directories_end_vfork(context);
     credentials_end_vfork(context);
     for (unsigned mount = 0; mount < mount_count; mount++) {
         pmemfile::Thread *thread = context.threads[mount];

@@ -55,6 +55,7 @@ struct Target {
     long flags = 0;
     int copy = -1;
     bool is_shadow = false;
+    bool needs_copied_name = false;
     // Of the last program, when it is in a pool: held until the exec has failed.
     Program program;
 };

@@ -1,7 +1,7 @@
 // mount: a pool and the host directory it covers.
 //
 // Mounts are made once, in the constructor (process/mount.cpp), and never move
-// or change afterwards, so any thread may read them without a lock. A fork
+// or change afterwards (but for `seen`), so any thread may read them without a lock. A fork
 // copies them; pool_after_fork_child gives the child its own place.
 #pragma once
 
@@ -34,8 +34,27 @@ struct Mount {
     std::atomic<bool> is_lost = false;
     uint64_t segment_size_bytes = 0; // known when it is
 
+    // What is seen of `host_path` since the root has become another directory of the host (chroot): where it begins,
+    // and above bit 32 how long it is. 0: the whole.
+    std::atomic<uint64_t> seen = 0;
+
+    // As the program names it; where it cannot, something that is the beginning of no path.
     std::string_view path() const {
+        const uint64_t part = seen.load(std::memory_order_relaxed);
+        return part == 0 ? whole_path() : std::string_view(host_path + static_cast<uint32_t>(part), part >> 32);
+    }
+    bool is_reachable() const {
+        return path().front() == '/';
+    }
+    // From the root that the process began with.
+    std::string_view whole_path() const {
         return {host_path, host_path_length};
+    }
+    // The mount point is below the new root, which has `root_bytes` in front of what was seen so far; or is not.
+    void see_from_root(bool is_below, size_t root_bytes) {
+        const std::string_view now =
+            is_below ? path().substr(root_bytes) : std::string_view(host_path + host_path_length, 1);
+        seen.store(static_cast<uint64_t>(now.data() - host_path) | uint64_t{now.size()} << 32);
     }
 };
 

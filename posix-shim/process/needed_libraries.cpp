@@ -2,12 +2,15 @@
 // and lies in a pool, then what those need.
 #include "posix-shim/process/needed_libraries.h"
 
+#include "base/log.h"
 #include "base/raw_syscall.h"
 #include "libpmemfile/fs/attribute_calls.h"
+#include "posix-shim/paths/root_path.h"
 #include "posix-shim/paths/route.h"
 #include "posix-shim/paths/shadow_path.h"
 #include "posix-shim/process/elf_file.h"
 #include "posix-shim/process/pool_file.h"
+#include "posix-shim/process/process.h"
 #include "posix-shim/process/shadow.h"
 
 #include <algorithm>
@@ -23,12 +26,17 @@ namespace shim {
 
 using base::error;
 using base::Result;
+using base::Status;
 using namespace pmemfile;
 
 namespace {
 
 constexpr unsigned max_objects = 256;
 constexpr size_t name_bytes = 256;
+// Where a loader looks that is told nothing, and what its cache usually knows beside that.
+constexpr std::string_view default_directories =
+    "/lib/x86_64-linux-gnu:/usr/lib/x86_64-linux-gnu:/lib64:/usr/lib64:/lib:"
+    "/usr/lib:/usr/local/lib/x86_64-linux-gnu:/usr/local/lib";
 constexpr size_t search_path_bytes = 2048; // of one RPATH or RUNPATH
 
 struct Object {
@@ -49,7 +57,9 @@ struct Search {
     char candidate[path_max_bytes];
     char inside[path_max_bytes];
     char copy[path_max_bytes];
-    char *to; // the new value so far
+    char interpreter_name[name_bytes];
+    char missing[name_bytes]; // a library that is not there
+    char *to;                 // the new value so far
     size_t to_length;
 };
 
@@ -123,14 +133,15 @@ Found look_in(ThreadContext &context, Search &search, std::string_view directory
         const Result<PoolFile> place = pool_file_find(context, directory);
         if (!place.ok()) {
             size_t length = 0;
-            if (place.error().number() != EXDEV || !append(search.candidate, length, directory) ||
-                !append(search.candidate, length, "/") || !append(search.candidate, length, name))
+            if (place.error().number() != EXDEV || root_directory().mount >= 0 ||
+                !append(search.candidate, length, directory) || !append(search.candidate, length, "/") ||
+                !append(search.candidate, length, name))
                 return Found::no;
             const long access = base::raw_syscall(SYS_access, base::as_long(search.candidate), R_OK);
             return base::is_error(access) ? Found::no : Found::on_host;
         }
-        const Result<size_t> inside =
-            directory_path(*place->thread, place->inode.number, search.inside, sizeof search.inside - name_bytes - 1);
+        const Result<size_t> inside = directory_path_from_root(context, place->mount, place->inode.number,
+                                                               search.inside, sizeof search.inside - name_bytes - 1);
         if (!inside.ok())
             return Found::no;
         // Always: the loader forgets a directory that was not there when it began, also for dlopen.
@@ -156,7 +167,7 @@ Found look_in(ThreadContext &context, Search &search, std::string_view directory
     Object &object = search.objects[search.object_count++];
     object.source = {found->thread, found->inode.number, -1};
     object.origin_length = 0;
-    append(object.origin, object.origin_length, mounts[found->mount].path());
+    append(object.origin, object.origin_length, path_before(found->mount));
     append(object.origin, object.origin_length, {search.inside, found->directory_bytes});
     return Found::in_pool;
 }
@@ -184,13 +195,17 @@ Found look_along(ThreadContext &context, Search &search, const Object &object, s
 }
 
 // As the loader looks for the library `name` that `object` wants; RPATH and RUNPATH have been read.
-void look_for_library(ThreadContext &context, Search &search, const Object &object, std::string_view library_path,
-                      std::string_view name) {
+Found look_for_library(ThreadContext &context, Search &search, const Object &object, std::string_view library_path,
+                       std::string_view name) {
     const std::string_view runpath = search.runpath;
-    if (runpath.empty() && look_along(context, search, object, search.rpath, name) != Found::no)
-        return;
-    if (look_along(context, search, object, library_path, name) == Found::no)
-        look_along(context, search, object, runpath, name);
+    if (runpath.empty())
+        if (const Found found = look_along(context, search, object, search.rpath, name); found != Found::no)
+            return found;
+    for (const std::string_view directories : {library_path, runpath})
+        if (const Found found = look_along(context, search, object, directories, name); found != Found::no)
+            return found;
+    // Else those are the host's, which the loader knows.
+    return root_directory().mount >= 0 ? look_along(context, search, object, default_directories, name) : Found::no;
 }
 
 bool read_search_paths(Search &search, const Object &object) {
@@ -216,16 +231,27 @@ void look_at(ThreadContext &context, Search &search, const Object &object, std::
         size_t length = 0;
         if (name.empty())
             continue;
+        Found found = Found::no;
         if (name.find('/') == std::string_view::npos)
-            look_for_library(context, search, object, library_path, name);
+            found = look_for_library(context, search, object, library_path, name);
         else if (object.source.thread != nullptr && expand(object, name, search.expanded, length))
-            look_for(context, search, {search.expanded, length});
+            found = look_for(context, search, {search.expanded, length});
+        // The loader would take the host's.
+        if (found == Found::no && root_directory().mount >= 0 && name != search.interpreter_name &&
+            search.missing[0] == 0)
+            std::memcpy(search.missing, search.name, sizeof search.missing);
     }
 }
 
 void look_at_interpreter(ThreadContext &context, Search &search, const Object &object) {
-    if (elf_read(search.file, object.source) && elf_interpreter(search.file, search.expanded))
-        look_for(context, search, search.expanded);
+    if (!elf_read(search.file, object.source) || !elf_interpreter(search.file, search.expanded))
+        return;
+    std::string_view directory;
+    std::string_view name;
+    split_path(search.expanded, &directory, &name);
+    if (name.size() < sizeof search.interpreter_name)
+        std::memcpy(search.interpreter_name, name.data(), name.size());
+    look_for(context, search, search.expanded);
 }
 
 // The libraries of LD_PRELOAD, and its new value.
@@ -236,12 +262,17 @@ void look_at_preloaded(ThreadContext &context, Search &search, const LoaderPaths
         const std::string_view entry = rest.substr(0, rest.find_first_of(": "));
         rest.remove_prefix(std::min(entry.size() + 1, rest.size()));
         std::string_view value = entry;
-        if (entry.find('/') == std::string_view::npos) {
-            look_for_library(context, search, search.objects[0], paths.library_path, entry);
-        } else if (look_for(context, search, entry) == Found::in_pool) {
+        Found found = Found::on_host;
+        if (entry.find('/') == std::string_view::npos)
+            found = look_for_library(context, search, search.objects[0], paths.library_path, entry);
+        else if (entry != preload_path && (found = look_for(context, search, entry)) == Found::in_pool)
             value = search.copy;
+        if (found == Found::no && root_directory().mount >= 0)
+            value = {}; // the loader would take the host's
+        if (value != entry)
             changes.has_preload = true;
-        }
+        if (value.empty())
+            continue;
         if (length + value.size() + 2 > sizeof changes.preload) {
             changes.has_preload = false;
             return;
@@ -263,7 +294,8 @@ bool leads_into_pool(std::string_view search_path, List kind) {
         const std::string_view entry = search_path.substr(0, search_path.find_first_of(separators));
         search_path.remove_prefix(entry.size() < search_path.size() ? entry.size() + 1 : entry.size());
         std::string_view rest;
-        if (!entry.empty() && (entry[0] != '/' || mount_of(entry, &rest) >= 0) &&
+        if (!entry.empty() && entry != preload_path &&
+            (entry[0] != '/' || root_directory().mount >= 0 || mount_of(entry, &rest) >= 0) &&
             (kind == List::directories || entry.find('/') != std::string_view::npos))
             return true;
     }
@@ -272,24 +304,24 @@ bool leads_into_pool(std::string_view search_path, List kind) {
 
 } // namespace
 
-void copy_needed_libraries(ThreadContext &context, const Program &program, std::string_view inside,
-                           const LoaderPaths &paths, PathChanges &changes) {
+Status copy_needed_libraries(ThreadContext &context, const Program &program, std::string_view inside,
+                             const LoaderPaths &paths, PathChanges &changes) {
     const std::string_view library_path = paths.library_path;
     changes.has_library_path = changes.has_preload = false;
     if (program.thread == nullptr && !leads_into_pool(library_path, List::directories) &&
         !leads_into_pool(paths.preload, List::libraries))
-        return;
+        return {};
     const long memory = base::raw_syscall(SYS_mmap, 0, sizeof(Search), PROT_READ | PROT_WRITE,
                                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (base::is_error(memory))
-        return;
+        return {};
     auto &search = *reinterpret_cast<Search *>(memory);
     search.to = changes.library_path;
     search.object_count = 1;
     Object &first = search.objects[0];
     if (program.thread != nullptr) {
         first.source = {program.thread, program.inode, -1};
-        append(first.origin, first.origin_length, mounts[program.mount].path());
+        append(first.origin, first.origin_length, path_before(program.mount));
         append(first.origin, first.origin_length, inside.substr(0, inside.rfind('/')));
         look_at_interpreter(context, search, first);
     } else {
@@ -305,9 +337,14 @@ void copy_needed_libraries(ThreadContext &context, const Program &program, std::
     if (program.thread == nullptr && program.path[0] != 0 && first.source.descriptor >= 0)
         base::raw_syscall(SYS_close, first.source.descriptor);
     const size_t length = search.to_length;
+    const bool is_whole = search.missing[0] == 0;
+    if (!is_whole)
+        base::LogLine("exec").text(inside).text(": there is no ").text(search.missing).text(" below the root").write();
     base::raw_syscall(SYS_munmap, memory, sizeof(Search));
+    if (!is_whole)
+        return error(ENOENT);
     if (length == 0 || length + library_path.size() + 2 > library_path_bytes)
-        return;
+        return {};
     changes.has_library_path = true;
     char *to = changes.library_path;
     to[length] = library_path.empty() ? '\0' : ':';
@@ -315,6 +352,7 @@ void copy_needed_libraries(ThreadContext &context, const Program &program, std::
         std::memcpy(to + length + 1, library_path.data(), library_path.size());
         to[length + 1 + library_path.size()] = 0;
     }
+    return {};
 }
 
 bool library_path_restore(char *value) {

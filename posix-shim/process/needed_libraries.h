@@ -29,9 +29,10 @@ struct PathChanges {
 };
 
 // `inside`: the program's path in its pool, empty for one of the host. What cannot be copied is left out: the loader
-// will miss it, and say so.
-void copy_needed_libraries(ThreadContext &context, const Program &program, std::string_view inside,
-                           const LoaderPaths &paths, PathChanges &changes);
+// will miss it, and say so. Where the process's root is in a pool the loader could find the host's instead: ENOENT,
+// with a line.
+base::Status copy_needed_libraries(ThreadContext &context, const Program &program, std::string_view inside,
+                                   const LoaderPaths &paths, PathChanges &changes);
 // In the new image: `value` of LD_LIBRARY_PATH without the directories of copies, in place. True when nothing is left.
 bool library_path_restore(char *value);
 

@@ -1,6 +1,7 @@
 #include "posix-shim/process/pool_file.h"
 
 #include "posix-shim/calls/path_call.h"
+#include "posix-shim/paths/root_path.h"
 #include "posix-shim/paths/route.h"
 
 #include <cerrno>
@@ -33,32 +34,23 @@ Result<PoolFile> pool_file_find_in(ThreadContext &context, std::string_view dire
     if (name.empty() || name.size() > name_max_bytes)
         return error(ENOENT);
     BASE_TRY_ASSIGN(const PoolFile place, pool_file_find(context, directory));
-    BASE_TRY_ASSIGN(const size_t length,
-                    directory_path(*place.thread, place.inode.number, inside, path_max_bytes - name_max_bytes - 2));
+    BASE_TRY_ASSIGN(const size_t length, directory_path_from_root(context, place.mount, place.inode.number, inside,
+                                                                  path_max_bytes - name_max_bytes - 2));
     const size_t directory_bytes = length == 1 ? 0 : length; // the root is "/"
     if (mounts[place.mount].path().size() + directory_bytes + name.size() + 2 > path_max_bytes)
         return error(ENAMETOOLONG);
-    // By its name in the pool: the directory may have been reached by symlinks of the host.
-    char *whole = context.path[0];
-    const std::string_view mount = mounts[place.mount].path();
-    std::memcpy(whole, mount.data(), mount.size());
-    std::memcpy(whole + mount.size(), inside, directory_bytes);
-    size_t end = mount.size() + directory_bytes;
-    whole[end++] = '/';
-    std::memcpy(whole + end, name.data(), name.size());
-    end += name.size();
-    whole[end] = 0;
     inside[directory_bytes] = '/';
     std::memcpy(inside + directory_bytes + 1, name.data(), name.size());
     inside[directory_bytes + 1 + name.size()] = 0;
-    BASE_TRY_ASSIGN(const Route route, route_string(context, 0, AT_FDCWD, {whole, end}, Care::quick));
-    if (route.where != Where::pool)
-        return error(EXDEV);
     PoolFile file = place;
     file.directory_bytes = directory_bytes;
     file.inside_bytes = directory_bytes + 1 + name.size();
-    file.mount = route.mount;
-    BASE_TRY_ASSIGN(file.thread, context_thread(context, route.mount));
+    std::memcpy(context.path[0], name.data(), name.size());
+    Route route;
+    route.where = Where::pool;
+    route.mount = place.mount;
+    route.start = place.inode.number;
+    route.path = {context.path[0], name.size()};
     BASE_TRY_ASSIGN(file.inode, inode_of_route(*file.thread, route, true));
     return file;
 }

@@ -224,11 +224,11 @@ void close_foreign_places(const Handover &handover) {
     }
 }
 
-base::Status enter(ThreadContext &context, int mount, const pmemfile::InodeHandle &directory) {
-    BASE_TRY_ASSIGN(pmemfile::Thread * thread, context_thread(context, static_cast<unsigned>(mount)));
+base::Status enter(ThreadContext &context, Beginning which, const WorkingDirectory &directory) {
+    BASE_TRY_ASSIGN(pmemfile::Thread * thread, context_thread(context, static_cast<unsigned>(directory.mount)));
     BASE_TRY_ASSIGN(const pmemfile::OpenFileId holder,
-                    pmemfile::fs_open_inode(*thread, directory, O_PATH | O_DIRECTORY));
-    working_directory_adopt({mount, directory.number, holder});
+                    pmemfile::fs_open_inode(*thread, directory.inode, O_PATH | O_DIRECTORY));
+    beginning_directory_adopt(which, {directory.mount, directory.inode, holder});
     return {};
 }
 
@@ -243,7 +243,7 @@ base::Status enter_mount(ThreadContext &context) {
     BASE_TRY_ASSIGN(const pmemfile::WalkResult found,
                     pmemfile::walk(*thread, thread->pool->superblock().root_inode, rest.empty() ? "." : rest,
                                    pmemfile::walk_follow_last));
-    return enter(context, mount, found.handle());
+    return enter(context, Beginning::working, {mount, found.inode, 0});
 }
 
 // The interceptor keeps its plans below the user's home directory, by calls that do not come
@@ -368,16 +368,17 @@ __attribute__((constructor)) void start(int argument_count, char **arguments, ch
         end++;
     auto *auxiliary = reinterpret_cast<Elf64_auxv_t *>(end + 1);
     restore_environment(environment);
-    if (!switches_read(environment))
+    Handover handover;
+    const char *text = environment_value(environment, handover_variable);
+    const bool is_told = text != nullptr && handover_read(text, handover);
+    const bool has_root = is_told && handover.root.mount >= 0;
+    if (!switches_read(environment) && !has_root) // without us it would be at the host's root
         return;
     if (std::strlen(pools) >= sizeof pools_value)
         fail("PMEMFILE_POOLS", "too long");
     std::strcpy(pools_value, pools);
     find_ourselves();
 
-    Handover handover;
-    const char *text = environment_value(environment, handover_variable);
-    const bool is_told = text != nullptr && handover_read(text, handover);
     const bool is_mine = is_told && handover.process == base::raw_syscall(SYS_getpid);
     ThreadContext *context = context_get();
     if (context == nullptr)
@@ -402,12 +403,21 @@ __attribute__((constructor)) void start(int argument_count, char **arguments, ch
             break;
         }
     if (has_place) {
-        working_directory_adopt(handover.directory);
-        for (unsigned mount = 0; mount < mount_count; mount++)
-            descriptor_prune(*context, mount,
-                             handover.directory.mount == static_cast<int>(mount) ? handover.directory.holder : 0);
+        beginning_directory_adopt(Beginning::working, handover.directory);
+        beginning_directory_adopt(Beginning::root, handover.root);
+        for (unsigned mount = 0; mount < mount_count; mount++) {
+            pmemfile::OpenFileId keep[beginning_count];
+            unsigned kept = 0;
+            for (const WorkingDirectory &directory : {handover.directory, handover.root})
+                if (directory.mount == static_cast<int>(mount))
+                    keep[kept++] = directory.holder;
+            descriptor_prune(*context, mount, {keep, kept});
+        }
+    } else if (has_root && (handover.root.mount >= static_cast<int>(mount_count) ||
+                            !enter(*context, Beginning::root, handover.root).ok())) {
+        fail("the root is not in the pool", reason(-ENOENT));
     } else if (is_told && handover.directory.mount >= 0 && handover.directory.mount < static_cast<int>(mount_count) &&
-               enter(*context, handover.directory.mount, handover.directory.inode).ok()) {
+               enter(*context, Beginning::working, handover.directory).ok()) {
         // A child of a program without us, which holds that directory, is where that one was.
     } else if (const base::Status entered = enter_mount(*context); !entered.ok()) {
         fail("the working directory is not in the pool", reason(-entered.error().number()));

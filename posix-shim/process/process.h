@@ -37,11 +37,11 @@ void context_release();
 // In a fork child: this thread's places in the pools are made anew.
 void context_after_fork(ThreadContext &context);
 
-// Drops a vfork child's working directory; the parent goes on.
-void working_directory_end_vfork(ThreadContext &context);
+// Drops a vfork child's working directory and root; the parent goes on.
+void beginning_directories_end_vfork(ThreadContext &context);
 // In a fork child: another thread of the parent may have been in the middle of a change.
-void working_directory_after_fork();
+void beginning_directories_after_fork();
 // The new image takes over what the former one handed on.
-void working_directory_adopt(const WorkingDirectory &directory);
+void beginning_directory_adopt(Beginning which, const WorkingDirectory &directory);
 
 } // namespace shim

@@ -12,7 +12,9 @@
 #include "libpmemfile/fs/walk.h"
 #include "posix-shim/calls/path_call.h"
 #include "posix-shim/descriptors/descriptor_table.h"
+#include "posix-shim/paths/root_path.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <elf.h>
@@ -41,26 +43,33 @@ Result<Program> held(Thread &thread, unsigned mount, InodeHandle inode) {
     return program;
 }
 
-void name_of_open(Thread &thread, OpenFileId id, char *inside) {
-    const Result<size_t> length = fs_open_path(thread, id, inside, path_max_bytes - 1);
+void name_of_open(ThreadContext &context, Thread &thread, unsigned mount, OpenFileId id, char *inside) {
+    Result<size_t> length = fs_open_path(thread, id, inside, path_max_bytes - 1);
+    if (length.ok())
+        length = path_from_root(context, mount, inside, *length);
     inside[length.ok() ? *length : 0] = 0;
 }
 
 // The inode of `route`, and its path into `inside`.
-Result<InodeHandle> find_named(Thread &thread, const Route &route, bool follow_last, char *inside) {
+Result<InodeHandle> find_named(ThreadContext &context, Thread &thread, const Route &route, bool follow_last,
+                               char *inside) {
     inside[0] = 0;
     if (route.where == Where::descriptor) {
-        name_of_open(thread, route.id, inside);
+        name_of_open(context, thread, route.mount, route.id, inside);
         return inode_of_route(thread, route, follow_last);
     }
     const unsigned flags = walk_may_escape | (follow_last ? unsigned{walk_follow_last} : 0u);
     BASE_TRY_ASSIGN(const WalkResult found, walk(thread, route.start, route.path, flags));
-    const Result<size_t> length = directory_path(thread, found.parent, inside, path_max_bytes - name_max_bytes - 2);
+    char name[name_max_bytes + 1]; // the walk's may lie where the directory's path is made
+    const size_t name_bytes = std::min(found.name.size(), sizeof name);
+    std::memcpy(name, found.name.data(), name_bytes);
+    const Result<size_t> length =
+        directory_path_from_root(context, route.mount, found.parent, inside, path_max_bytes - name_max_bytes - 2);
     size_t end = !length.ok() || *length == 1 ? 0 : *length; // the root is "/"
     if (length.ok() && found.name != "." && found.name != "..") {
         inside[end++] = '/';
-        std::memcpy(inside + end, found.name.data(), found.name.size());
-        end += found.name.size();
+        std::memcpy(inside + end, name, name_bytes);
+        end += name_bytes;
     }
     inside[end] = 0;
     return found.handle();
@@ -78,7 +87,7 @@ Result<Program> follow(ThreadContext &context, Result<Route> route, bool follow_
             return on_host;
         }
         BASE_TRY_ASSIGN(Thread * thread, context_thread(context, route->mount));
-        const Result<InodeHandle> inode = find_named(*thread, *route, follow_last, inside);
+        const Result<InodeHandle> inode = find_named(context, *thread, *route, follow_last, inside);
         if (inode.ok())
             return held(*thread, route->mount, *inode);
         if (inode.error().number() != path_escapes)
@@ -96,6 +105,7 @@ Result<Program> program_find(Request &request, long dirfd, const char *user_path
     on_host.dirfd = dirfd;
     on_host.path = user_path;
     const bool follow_last = (flags & AT_SYMLINK_NOFOLLOW) == 0;
+    const Care care = follow_last || root_directory().mount < 0 ? Care::quick : Care::exact_no_follow;
     char first = 0;
     BASE_TRY(copy_in(&first, user_path, 1));
     if (first == 0) {
@@ -108,11 +118,11 @@ Result<Program> program_find(Request &request, long dirfd, const char *user_path
             return on_host;
         BASE_TRY_ASSIGN(Thread * thread, context_thread(context, word_mount(word)));
         BASE_TRY_ASSIGN(OpenFile * file, open_file_get(*thread, word_id(word)));
-        name_of_open(*thread, word_id(word), inside);
+        name_of_open(context, *thread, word_mount(word), word_id(word), inside);
         return held(*thread, word_mount(word), InodeNumber{file->inode.load()});
     }
-    BASE_TRY_ASSIGN(Program found, follow(context, route_path(context, 0, dirfd, user_path, Care::quick), follow_last,
-                                          on_host, inside));
+    BASE_TRY_ASSIGN(Program found,
+                    follow(context, route_path(context, 0, dirfd, user_path, care), follow_last, on_host, inside));
     if (found.thread != nullptr)
         return found;
     // Before anything is made ready: shells and execvp try many names that are not there.

@@ -1,7 +1,7 @@
 // Text in the environment: hexadecimal numbers, each with a comma behind it.
 //
 //   process,count,{pool fd,liveness fd,slot,incarnation,}...,cwd mount + 1,inode,holder,
-//   address space,name
+//   root mount + 1,inode,holder,address space,name
 #include "posix-shim/process/settings.h"
 
 #include <cstring>
@@ -80,9 +80,11 @@ void handover_write(char *to, const Handover &handover) {
         writer.number(handover.places[i].process_slot);
         writer.number(handover.places[i].incarnation);
     }
-    writer.number(static_cast<uint64_t>(handover.directory.mount + 1));
-    writer.number(handover.directory.inode);
-    writer.number(handover.directory.holder);
+    for (const WorkingDirectory &directory : {handover.directory, handover.root}) {
+        writer.number(static_cast<uint64_t>(directory.mount + 1));
+        writer.number(directory.inode);
+        writer.number(directory.holder);
+    }
     writer.number(handover.address_space_bytes);
     writer.text(handover.command_name);
 }
@@ -99,14 +101,19 @@ bool handover_read(const char *text, Handover &handover) {
         handover.places[i].process_slot = static_cast<uint32_t>(reader.number());
         handover.places[i].incarnation = reader.number();
     }
-    handover.directory.mount = static_cast<int>(reader.number()) - 1;
-    handover.directory.inode = reader.number();
-    handover.directory.holder = reader.number();
+    const auto count = static_cast<int>(handover.place_count);
+    for (WorkingDirectory *directory : {&handover.directory, &handover.root}) {
+        directory->mount = static_cast<int>(reader.number()) - 1;
+        directory->inode = reader.number();
+        directory->holder = reader.number();
+        if (directory->mount >= count)
+            return false;
+    }
     handover.address_space_bytes = reader.number();
     const char *name = reader.rest();
     for (unsigned i = 0; i + 1 < sizeof handover.command_name && name[i] != 0; i++)
         handover.command_name[i] = name[i];
-    return reader.ok() && handover.directory.mount < static_cast<int>(handover.place_count);
+    return reader.ok();
 }
 
 bool next_mount(std::string_view &rest, MountSetting &mount) {

@@ -29,6 +29,7 @@ struct Handover {
     unsigned place_count = 0;
     pmemfile::PoolPlace places[max_mounts];
     WorkingDirectory directory;
+    WorkingDirectory root;
     uint64_t address_space_bytes = 0; // what the giver had added to its limit (address_space.h)
     char command_name[16] = {};       // as the kernel would show it; empty: the kernel's own is right
 };

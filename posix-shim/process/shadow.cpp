@@ -67,6 +67,17 @@ Result<size_t> write_root(unsigned mount, char *to) {
     return path.number(static_cast<uint64_t>(base::raw_syscall(SYS_geteuid))).length();
 }
 
+// Where the copies of this process stand: apart, when its root is in the pool.
+Result<size_t> write_place(unsigned mount, char *to) {
+    BASE_TRY_ASSIGN(const size_t root_bytes, write_root(mount, to));
+    const WorkingDirectory root = root_directory();
+    if (root.mount < 0)
+        return root_bytes;
+    char mark[root_mark_bytes];
+    const size_t mark_bytes = shadow_root_mark(root.inode, mark);
+    return Path(to, root_bytes).text({mark, mark_bytes}).length();
+}
+
 // Ours alone: a real directory of this user, which nobody else may write.
 Status make_root(const char *root) {
     const long made = base::raw_syscall(SYS_mkdir, base::as_long(root), 0700);
@@ -163,14 +174,14 @@ Status copy_whole(ThreadContext &context, Thread &thread, const Attributes &attr
 Result<size_t> shadow_copy(ThreadContext &context, Thread &thread, unsigned mount, InodeHandle inode,
                            std::string_view inside, char *to) {
     BASE_TRY_ASSIGN(const Attributes attributes, fs_attributes(thread, inode));
+    if (root_directory().mount < 0 && is_shadow_of_root(inside))
+        return error(EACCES); // its place is another one's
     BASE_TRY_ASSIGN(const size_t root_bytes, write_root(mount, to));
-    Path path(to, root_bytes);
+    BASE_TRY(make_root(to));
+    BASE_TRY_ASSIGN(const size_t place_bytes, write_place(mount, to));
+    Path path(to, place_bytes);
     path.text(inside);
     BASE_TRY_ASSIGN(const size_t length, path.length());
-    char root[root_path_bytes];
-    std::memcpy(root, to, root_bytes);
-    root[root_bytes] = 0;
-    BASE_TRY(make_root(root));
     if (is_still_good(to, attributes))
         return length;
     BASE_TRY(make_directories(to, root_bytes, false));
@@ -179,15 +190,16 @@ Result<size_t> shadow_copy(ThreadContext &context, Thread &thread, unsigned moun
 }
 
 Result<size_t> shadow_path(unsigned mount, std::string_view inside, char *to) {
-    BASE_TRY_ASSIGN(const size_t root_bytes, write_root(mount, to));
-    Path path(to, root_bytes);
+    BASE_TRY_ASSIGN(const size_t place_bytes, write_place(mount, to));
+    Path path(to, place_bytes);
     return path.text(inside).length();
 }
 
 Result<size_t> shadow_directory(unsigned mount, std::string_view inside, char *to) {
     BASE_TRY_ASSIGN(const size_t root_bytes, write_root(mount, to));
     BASE_TRY(make_root(to));
-    Path path(to, root_bytes);
+    BASE_TRY_ASSIGN(const size_t place_bytes, write_place(mount, to));
+    Path path(to, place_bytes);
     path.text(inside == "/" ? "" : inside);
     BASE_TRY_ASSIGN(const size_t length, path.length());
     BASE_TRY(make_directories(to, root_bytes, true));

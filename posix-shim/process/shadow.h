@@ -3,6 +3,7 @@
 //
 //   /dev/shm/pmemfile-<pool>.run-<uid>/bin/tool   of   <mount>/bin/tool
 //
+// (one of a process whose root is in the pool below a directory of that root, paths/shadow_path.h)
 // so that $ORIGIN leads to the next one. Nobody but its user can change or execute it. A copy is
 // used again as long as the file in the pool has not changed; it differs from that one only in names that lead into a
 // pool (copied_elf.h); the last process that leaves the pool
@@ -16,9 +17,9 @@
 
 namespace shim {
 
-// Copies the file `inode`, which is `inside` (absolute, canonical) in the pool, unless that is done already.
-// Its path is written into `to` of path_max_bytes; the length is returned. ENAMETOOLONG; EACCES when the place
-// is not ours alone; errors of open, write and rename.
+// Copies the file `inode`, which is `inside` (absolute, canonical) in the pool, or below the process's root in it,
+// unless that is done already. Its path is written into `to` of path_max_bytes; the length is returned. ENAMETOOLONG;
+// EACCES when the place is not ours alone; errors of open, write and rename.
 base::Result<size_t> shadow_copy(ThreadContext &context, pmemfile::Thread &thread, unsigned mount,
                                  pmemfile::InodeHandle inode, std::string_view inside, char *to);
 // The place of a directory of the pool, which is made; its path as above.

@@ -62,10 +62,12 @@ base::Result<pmemfile::Thread *> context_register(ThreadContext &, unsigned moun
     fake::thread.pool = &mounts[mount].pool;
     return &fake::thread;
 }
-WorkingDirectory working_directory() {
+constinit std::atomic<bool> root_was_changed = false;
+WorkingDirectory beginning_directory(Beginning) {
     return fake::cwd;
 }
-void working_directory_set(const WorkingDirectory &next) {
+void host_root_note() {}
+void beginning_directory_set(Beginning, const WorkingDirectory &next) {
     fake::cwd = next;
 }
 } // namespace shim

@@ -77,7 +77,7 @@ protected:
         fake::last_call.clear();
         fake::closed_count = 0;
         fake::content = "hello";
-        working_directory_set({});
+        beginning_directory_set(Beginning::working, {});
     }
     long open_ours(const char *name = "file") {
         std::string path = root + "/mnt/" + name;
