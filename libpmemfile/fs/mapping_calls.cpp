@@ -3,21 +3,41 @@
 // data_materialise finds or makes stays where it is.
 #include "libpmemfile/fs/mapping_calls.h"
 
-#include "libpmemfile/file/data.h"
+#include "libpmemfile/file/data_gather.h"
 #include "libpmemfile/fs/orphan.h"
 #include "libpmemfile/journal/watermark.h"
+#include "libpmemfile/runtime/mapping_pin.h"
 #include "libpmemfile/runtime/stripe.h"
 
 #include <algorithm>
 #include <cstring>
 
 namespace pmemfile {
+namespace {
+
+// The kernel would not give a process as many mappings. Where this cannot be done it may say so itself.
+void gather_pieces(Thread &thread, InodeNumber number, uint64_t first_block, uint64_t block_count) {
+    Call call(thread);
+    if (block_count <= map_pieces_max || !call.lock({number}).ok())
+        return;
+    const Inode *inode = call.pool().inode(number);
+    if (inode == nullptr || (inode->flags & inode_inline) != 0 || is_mapped(thread, number))
+        return;
+    const uint64_t end =
+        std::min(first_block + block_count, (inode->size_bytes + block_size_bytes - 1) / block_size_bytes);
+    if (is_scattered(call.pool(), *inode, first_block, end))
+        static_cast<void>(data_gather(call, number, first_block, end));
+}
+
+} // namespace
 
 base::Result<uint32_t> fs_map_begin(Thread &thread, InodeNumber inode, uint64_t first_block, uint64_t block_count,
                                     bool shared, bool writable) {
     bool writable_shared = shared && writable;
     uint32_t pin = 0;
     const bool may_change = !thread.pool->read_only;
+    if (may_change && thread.pool->transaction == nullptr)
+        gather_pieces(thread, inode, first_block, block_count);
     {
         Call call(thread);
         call.lock_volatile({inode});

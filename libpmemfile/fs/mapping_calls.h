@@ -9,7 +9,8 @@ namespace pmemfile {
 
 // Pins `inode` (see mapping_pin.h) so that it can be mapped. With `writable_shared`, blocks
 // [first, first+count) are made to exist and the watermark is raised past the
-// file's records; else inline content is moved out so that it can be mapped, holes stay. Returns the pin.
+// file's records; else inline content is moved out so that it can be mapped, holes stay. Where the range is
+// scattered and nobody has mapped the file, its blocks are brought together first (data_gather.h). Returns the pin.
 base::Result<uint32_t> fs_map_begin(Thread &thread, InodeNumber inode, uint64_t first_block, uint64_t block_count,
                                     bool shared, bool writable);
 // Runs of the file for the caller to stitch with mmap of the pool file (MappedRun.block * 4096 is the

@@ -71,11 +71,11 @@ Status check(const MapArguments &map, int open_flags, uint32_t mode) {
 // Pins the file and makes its blocks exist as far as the mapping needs them.
 Result<uint32_t> begin(Thread &thread, InodeNumber inode, const MapArguments &map) {
     uint64_t first = map.offset_bytes / page_bytes;
+    uint64_t count = round_up_to_page(map.length_bytes) / page_bytes;
     if (!is_shared(map))
-        return fs_map_begin(thread, inode, first, 0, false, false);
+        return fs_map_begin(thread, inode, first, count, false, false);
     // Also when it is only read: writers must store in place, or it would go on showing old blocks;
     // and mprotect may come.
-    uint64_t count = round_up_to_page(map.length_bytes) / page_bytes;
     Result<uint32_t> pin = fs_map_begin(thread, inode, first, count, true, true);
     if (!pin.ok() && pin.error().number() == ENOSPC) // a touch of a hole will be SIGBUS, as on a full tmpfs
         pin = fs_map_begin(thread, inode, first, 0, true, true);

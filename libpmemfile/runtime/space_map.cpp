@@ -242,7 +242,7 @@ void space_map_load(Thread &thread, uint64_t group) {
     state.loaded.store(1, std::memory_order_release);
 }
 
-base::Result<BlockRun> space_map_claim_blocks(Thread &thread, uint64_t group, uint32_t want) {
+base::Result<BlockRun> space_map_claim_blocks(Thread &thread, uint64_t group, uint32_t want, uint32_t least) {
     GroupState &peek = thread.pool->segment->groups()[group];
     if (peek.loaded.load() != 0 && peek.free_blocks.load(relaxed) == 0)
         return BlockRun{};
@@ -266,7 +266,7 @@ base::Result<BlockRun> space_map_claim_blocks(Thread &thread, uint64_t group, ui
                 run = before;
         }
     }
-    if (run.count == 0)
+    if (run.count < least)
         return BlockRun{};
     BlockRun claimed{descriptor.first_block + run.first, std::min(run.count, want)};
     if (!log_claim(thread, claimed.first << 16 | claimed.count))

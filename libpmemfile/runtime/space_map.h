@@ -50,8 +50,8 @@ void space_map_load(Thread &thread, uint64_t group);
 
 // Claims up to `want` consecutive free blocks in `group`, the longest run found
 // near its hint, aligned to `want` rounded to a power of two where a run of
-// 512 is asked for. count 0 when the group is full. ENOBUFS when the thread's claim list is full.
-base::Result<BlockRun> space_map_claim_blocks(Thread &thread, uint64_t group, uint32_t want);
+// 512 is asked for. count 0 when the group has no `least` together. ENOBUFS when the thread's claim list is full.
+base::Result<BlockRun> space_map_claim_blocks(Thread &thread, uint64_t group, uint32_t want, uint32_t least = 1);
 // Claims one inode in an existing inode block of the group; 0 when none has room.
 base::Result<InodeNumber> space_map_claim_inode(Thread &thread, uint64_t group);
 

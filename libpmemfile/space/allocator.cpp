@@ -11,14 +11,14 @@
 namespace pmemfile {
 namespace {
 
-base::Result<BlockRun> claim_anywhere(Thread &thread, uint32_t want) {
+base::Result<BlockRun> claim_anywhere(Thread &thread, uint32_t want, uint32_t least = 1) {
     uint64_t groups = groups_in_use(thread.pool->superblock());
     if (groups == 0)
         return base::error(ENOSPC);
     for (int pass = 0; pass < 2; ++pass) {
         for (uint64_t i = 0; i < groups; ++i) {
             uint64_t group = (thread.preferred_group + i) % groups;
-            BASE_TRY_ASSIGN(BlockRun run, space_map_claim_blocks(thread, group, want));
+            BASE_TRY_ASSIGN(BlockRun run, space_map_claim_blocks(thread, group, want, least));
             if (run.count != 0) {
                 thread.preferred_group = static_cast<uint32_t>(group);
                 return run;
@@ -43,8 +43,8 @@ base::Result<BlockNumber> allocate_block(Call &call) {
     return run.first;
 }
 
-base::Result<BlockRun> allocate_run(Call &call, uint32_t want) {
-    BASE_TRY_ASSIGN(BlockRun run, claim_anywhere(call.thread(), want));
+base::Result<BlockRun> allocate_run(Call &call, uint32_t want, uint32_t least) {
+    BASE_TRY_ASSIGN(BlockRun run, claim_anywhere(call.thread(), want, least));
     call.take_blocks(run);
     return run;
 }

@@ -17,9 +17,9 @@ namespace pmemfile {
 
 // Claims one block and adds take_blocks to the call. ENOSPC.
 base::Result<BlockNumber> allocate_block(Call &call);
-// Claims up to `want` blocks in one run (fewer when no such run is free), and adds
-// take_blocks. count >= 1. ENOSPC; ENOBUFS when the call has claimed too many runs (commit first).
-base::Result<BlockRun> allocate_run(Call &call, uint32_t want);
+// Claims up to `want` blocks in one run (fewer when no such run is free, but not fewer than `least`), and adds
+// take_blocks. ENOSPC; ENOBUFS when the call has claimed too many runs (commit first).
+base::Result<BlockRun> allocate_run(Call &call, uint32_t want, uint32_t least = 1);
 // Claims an inode (making a new inode block if needed: zeroed non-temporally)
 // and adds the changes. Its bytes are not initialised. ENOSPC.
 base::Result<InodeNumber> allocate_inode(Call &call);

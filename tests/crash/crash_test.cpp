@@ -67,6 +67,10 @@ TEST(Script, Mapped) {
     expect_sound("mapped", [](Explorer &explorer, std::mt19937 &) { mapped(explorer); });
 }
 
+TEST(Script, Gathered) {
+    expect_sound("gathered", [](Explorer &explorer, std::mt19937 &) { gathered(explorer); });
+}
+
 TEST(Script, Flipping) {
     expect_sound("flipping", [](Explorer &explorer, std::mt19937 &) { flipping(explorer); });
 }

@@ -2,6 +2,7 @@
 // made without images.
 #include "tests/crash/script.h"
 
+#include "libpmemfile/file/data_gather.h"
 #include "libpmemfile/fs/attribute_calls.h"
 #include "libpmemfile/fs/walk.h"
 #include "libpmemfile/journal/watermark.h"
@@ -232,6 +233,24 @@ void mapped(Explorer &explorer) {
                  // Blocks of a clone part before they are mapped.
                  clone_range("n", 0, "n", 12288, 8192), while_mapped("n", write_at("n", 100, 64, 'p')),
                  write_at("n", 12'400, 64, 'q')});
+}
+
+void gathered(Explorer &explorer) {
+    const unsigned former = pmemfile::map_pieces_max;
+    pmemfile::map_pieces_max = 2;
+    // Blocks of the two files lie by turns, holes between them; then f's come together before it is mapped.
+    std::vector<Operation> operations = {create("f"), create("g")};
+    for (unsigned i = 0; i < 6; ++i) {
+        operations.push_back(write_at("f", (i + i / 3) * 4096, 4096, static_cast<char>('a' + i)));
+        operations.push_back(write_at("g", i * 4096, 4096, static_cast<char>('A' + i)));
+    }
+    operations.insert(operations.end(),
+                      {while_mapped("f", write_at("f", 5000, 64, 'x')), write_at("f", 0, 4096, 'y'), create("h"),
+                       write_at("h", 0, 4096, 'i'), write_at("f", 9000, 6000, 'z'), while_mapped("f", append("f", 300, 'w')),
+                       clone_range("g", 0, "h", 4096, 0), while_mapped("h", write_at("h", 5000, 64, 'v')), unlink_name("g"),
+                       truncate_to("h", 3 * 4096), while_mapped("h", write_at("h", 0, 64, 'u')), unlink_name("f")});
+    explore_all(explorer, operations);
+    pmemfile::map_pieces_max = former;
 }
 
 void flipping(Explorer &explorer) {

@@ -34,6 +34,7 @@ void clones(Explorer &explorer);
 void transactions(Explorer &explorer);
 // Writes to a file that is mapped shared and writable go in place.
 void mapped(Explorer &explorer);
+void gathered(Explorer &explorer);
 // User memory that changes while it is written.
 void flipping(Explorer &explorer);
 // A ring is filled up, its start moves by a recovery or by another thread, and it is filled up again:

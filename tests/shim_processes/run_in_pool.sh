@@ -1,10 +1,10 @@
 #!/bin/sh
 # run_in_pool.sh PMEMFILE TEST [ARGUMENT...]: runs the test program with a fresh pool mounted on $POOL_DIRECTORY
-# ("{}" among the arguments stands for it), then lets fsck judge the pool and looks for leftovers.
+# (POOL_SIZE: of that size; "{}" among the arguments stands for it), then lets fsck judge the pool and looks for leftovers.
 set -u
 base=$(mktemp -d /dev/shm/pmemfile-processes.XXXXXX) || exit 1
 trap 'rm -rf "$base"' EXIT
-mkdir "$base/mount" && "$1" mkfs -s 128M "$base/pool" >"$base/log" 2>&1 || {
+mkdir "$base/mount" && "$1" mkfs -s "${POOL_SIZE:-128M}" "$base/pool" >"$base/log" 2>&1 || {
     cat "$base/log"
     exit 1
 }
