@@ -96,6 +96,50 @@ TEST(Loader, CallsOfALaterObjectAreCaughtFromItsConstructorOn) {
     EXPECT_EQ(listed().count(LATER_OBJECT), 0u);
 }
 
+// What the object filter is told of an object, which it refuses. It is asked in the middle of dlopen.
+struct Asked {
+    intercept_object_info info;
+    char path[256], soname[64];
+    void *argument;
+};
+Asked asked;
+
+int refuse_later_object(const intercept_object_info *object, void *argument) {
+    if (strcmp(object->path, LATER_OBJECT) != 0)
+        return 1;
+    asked.info = *object;
+    asked.argument = argument;
+    strncpy(asked.path, object->path, sizeof asked.path - 1);
+    strncpy(asked.soname, object->soname, sizeof asked.soname - 1);
+    return 0;
+}
+
+TEST(Loader, TheObjectFilterIsAskedAndTakenBack) {
+    int token = 0;
+    ASSERT_EQ(intercept_set_object_filter(refuse_later_object, &token), 0);
+    {
+        Library library(LATER_OBJECT);
+        Function function = library.function("later_getppid");
+        EXPECT_EQ(function(), base::raw_syscall(SYS_getppid));
+        EXPECT_EQ(asked.argument, &token);
+        EXPECT_STREQ(asked.path, LATER_OBJECT);
+        EXPECT_STREQ(asked.soname, "libintercept-later.so");
+        Dl_info place{};
+        ASSERT_NE(dladdr(reinterpret_cast<void *>(function), &place), 0);
+        EXPECT_EQ(asked.info.base, place.dli_fbase);
+        EXPECT_GT(asked.info.end, reinterpret_cast<const void *>(function));
+        asked.argument = nullptr;
+        EXPECT_EQ(intercept_start(), 0);
+        EXPECT_EQ(asked.argument, &token) << "a later start asks again";
+        EXPECT_EQ(function(), base::raw_syscall(SYS_getppid));
+        EXPECT_EQ(intercept_set_object_filter(nullptr, nullptr), 0);
+        EXPECT_EQ(intercept_start(), 0);
+        EXPECT_EQ(function(), answer);
+    }
+    Library library(LATER_OBJECT);
+    EXPECT_EQ(library.function("later_at_init")(), answer);
+}
+
 TEST(Loader, UnloadedAndLoadedAgainAtTheSamePlace) {
     std::set<void *> places;
     constexpr int rounds = 300;

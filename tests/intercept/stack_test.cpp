@@ -96,6 +96,45 @@ TEST_F(Call, ThreadsOn16KiBStacks) {
     EXPECT_EQ(signals, thread_count * calls_per_thread / (raise_in_hook + 1));
 }
 
+// All that the thread has is 16 KiB, its own descriptor and thread-local storage included; no signal comes.
+TEST_F(Call, ThreadsOnPlain16KiBStacks) {
+    static std::atomic<int> right;
+    right = 0;
+    on_hook = [](intercept_call *call) -> int {
+        volatile char used[2048];
+        used[0] = 1;
+        used[sizeof used - 1] = 1;
+        return call->args[0] == 1 ? INTERCEPT_PASS_POST : INTERCEPT_PASS;
+    };
+    on_post = [](intercept_call *) {
+        volatile char used[2048];
+        used[0] = 1;
+        used[sizeof used - 1] = 1;
+    };
+    catch_calls({SYS_getppid});
+    constexpr int thread_count = 8;
+    auto body = [](void *expected) -> void * {
+        bool good = true;
+        for (int i = 0; i < 3000; i++)
+            good &= site_call(SYS_getppid, i % 2, 0, 0, 0, 0) == reinterpret_cast<long>(expected);
+        right += good ? 1 : 0;
+        return nullptr;
+    };
+    auto *expected = reinterpret_cast<void *>(base::raw_syscall(SYS_getppid));
+    GuardedStack stacks[thread_count];
+    pthread_t threads[thread_count];
+    for (int i = 0; i < thread_count; i++) {
+        pthread_attr_t attributes;
+        pthread_attr_init(&attributes);
+        ASSERT_EQ(pthread_attr_setstack(&attributes, stacks[i].bottom(), small_stack_bytes), 0);
+        ASSERT_EQ(pthread_create(&threads[i], &attributes, body, expected), 0);
+        pthread_attr_destroy(&attributes);
+    }
+    for (pthread_t thread : threads)
+        pthread_join(thread, nullptr);
+    EXPECT_EQ(right, thread_count);
+}
+
 // Coroutines of getcontext and swapcontext, which are system calls themselves
 // (the mask), so that a hook runs on each way from stack to stack.
 constexpr int coroutine_count = 6;

@@ -67,6 +67,31 @@ check "goes on" 1 "$(grep -c 'syscall 110(.*) = 4242 handled$' "$log")"
 message=$(INTERCEPT_LOG=$work/no/log timeout 60 env LD_PRELOAD="$hook" perl -e 'print getppid' 2>&1 >"$work/out")
 check "log that cannot be opened: said" 1 "$(grep -c "no log in $work/no/log" <<<"$message")"
 check "log that cannot be opened: goes on" 4242 "$(cat "$work/out")"
+# A hook that throws: the process ends with a message, whatever the program could catch.
+cat >"$work/throwing.cpp" <<'END'
+#include <libsyscall_intercept_hook_point.h>
+#include <sys/syscall.h>
+static int hook(long nr, long, long, long, long, long, long, long *) {
+    if (nr == SYS_getppid)
+        throw 1;
+    return 1;
+}
+static __attribute__((constructor)) void start() { intercept_hook_point = hook; }
+END
+c++ -std=c++17 -I "$work/include" -fPIC -shared "$work/throwing.cpp" -L "$libraries" -lsyscall_intercept \
+    -Wl,-rpath,"$libraries" -o "$work/throwing.so" || exit 1
+cat >"$work/catching.cpp" <<'END'
+#include <unistd.h>
+int main() {
+    try { getppid(); } catch (int) { return 7; }
+    return 8;
+}
+END
+c++ -o "$work/catching" "$work/catching.cpp" || exit 1
+message=$(timeout 60 env LD_PRELOAD="$work/throwing.so" "$work/catching" 2>&1)
+check "a hook that throws: status" 134 $?
+check "a hook that throws: said" 1 "$(grep -c 'an exception leaves a hook' <<<"$message")"
+
 mkfifo "$work/fifo"
 message=$(INTERCEPT_LOG=$work/fifo timeout 60 env LD_PRELOAD="$hook" perl -e 'print getppid' 2>&1 >"$work/out")
 check "log that is a fifo without a reader: said" 1 "$(grep -c "no log in $work/fifo" <<<"$message")"
