@@ -2,7 +2,7 @@
 //
 //   record in DRAM ─ LSN, position, checksum
 //        ├── non-temporal ──► ring, one fence: the commit point
-//        └── record_apply ──► home locations, in the cache: written back on the ring's next fence
+//        └── record_apply ──► home locations, in the cache: written back by who raises the watermark
 //
 // The order in here is what crash safety and the survival of a killed
 // process rest on; docs/design.md, "A call", gives the reasons.
@@ -86,22 +86,6 @@ void set_mark(RingState &ring, uint64_t position, Lsn lsn_before, uint64_t ring_
     mark.lsn_before.store(lsn_before, std::memory_order_release);
 }
 
-// Writes back what the ring's last record has stored home, so that it rides on our fence. Not when it was
-// stored, and directly before the fence: any locked instruction in between would wait for it (90 ns, measured).
-void flush_last_homes(Thread &thread, const HeldRing &ring) {
-    RingState &state = *ring.state;
-    const Lsn lsn = state.last_lsn.load();
-    if (lsn <= state.fenced_lsn.load() || !thread.pool->persist.has_write_back())
-        return;
-    const RecordHeader *last = nullptr;
-    if (thread.last_record().lsn == lsn) // ours: it need not be fetched from the media
-        last = is_seeded(SeededFault::homes_not_flushed) ? nullptr : &thread.last_record();
-    else if (!is_seeded(SeededFault::ring_not_adopted))
-        last = record_at(*thread.pool, ring.index, state.last_position.load());
-    if (last != nullptr)
-        record_flush_targets(*thread.pool, *last);
-}
-
 template <typename Each> void for_sequences(Segment &segment, const CommitScope &scope, Each &&each) {
     for (Stripe *stripe : scope.stripes)
         each(stripe->sequence);
@@ -170,16 +154,13 @@ base::Status record_commit(Thread &thread, RecordHeader &record, const CommitSco
     if (is_seeded(SeededFault::freed_before_commit))
         release_after_commit(thread, record);
     write_record(thread, ring.index, record);
-    flush_last_homes(thread, ring);
     const bool is_durable = is_seeded(SeededFault::commit_not_fenced) || pool.persist.fence(); // the commit point
     if (!is_durable)
         pool_mark_failed(pool);
 
-    ring.state->fenced_lsn.store(ring.state->last_lsn.load(), std::memory_order_release);
     // Not in the same sixteenth? (The size is a power of two.)
     if (((head + padding) ^ (head + padding + length)) >= ring_size / ring_mark_count)
         set_mark(*ring.state, head + padding + length, lsn, ring_size);
-    ring.state->last_position.store(head + padding, std::memory_order_release);
     ring.state->last_lsn.store(lsn, std::memory_order_release); // before head: a raiser reads head first, then last_lsn
     ring.state->head_position.store(head + padding + length, std::memory_order_release);
 

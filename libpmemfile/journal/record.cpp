@@ -2,12 +2,13 @@
 //
 //   ring  …│header│change│payload│change│change│payload│pad to 64│…
 //                    │
-//                    └─ store ──► home location (cached) ── clwb with the ring's next record
+//                    └─ store ──► home location (cached) ── clwb by who raises the watermark
 //
 // Records are contiguous: where one does not fit before the ring's end, a
 // record without changes fills the rest, so that every record can be read in place.
 #include "libpmemfile/journal/record.h"
 
+#include "libpmemfile/persist/eviction.h"
 #include "libpmemfile/persist/seeded_fault.h"
 #include "libpmemfile/runtime/space_map.h"
 
@@ -120,7 +121,8 @@ bool change_is_sane(const Pool &pool, const Change &change) {
 // Flushes lines once although several changes of a record may touch them.
 class LineFlusher {
 public:
-    explicit LineFlusher(Persist &persist) : persist_(persist) {}
+    // `recent`, zeros at first, a power of two of them: lines that were flushed.
+    LineFlusher(Persist &persist, std::span<uint64_t> recent) : persist_(persist), recent_(recent) {}
     void range(PoolOffset target, size_t size_bytes) {
         if (is_seeded(SeededFault::home_end_not_flushed) && size_bytes > cache_line_bytes)
             size_bytes -= cache_line_bytes;
@@ -130,7 +132,7 @@ public:
             return persist_.flush(target, size_bytes);
         const uint64_t last = (target + size_bytes - 1) / cache_line_bytes;
         for (uint64_t line = target / cache_line_bytes; line <= last; line++) {
-            uint64_t &seen = recent_[line % recent_count];
+            uint64_t &seen = recent_[line & (recent_.size() - 1)];
             if (seen == line)
                 continue;
             seen = line;
@@ -139,9 +141,8 @@ public:
     }
 
 private:
-    static constexpr unsigned recent_count = 16;
     Persist &persist_;
-    uint64_t recent_[recent_count] = {};
+    std::span<uint64_t> recent_;
 };
 
 void flush_change(LineFlusher &flusher, const Pool &pool, const Change &change) {
@@ -260,7 +261,8 @@ void record_apply_bytes(Pool &pool, const RecordHeader &record) {
 }
 
 void record_flush_targets(Pool &pool, const RecordHeader &record) {
-    LineFlusher flusher(pool.persist);
+    uint64_t recent[16] = {};
+    LineFlusher flusher(pool.persist, recent);
     record_visit(record, [&](const Change &change, const std::byte *) { flush_change(flusher, pool, change); });
 }
 
@@ -294,9 +296,23 @@ void visit_unheld(const Pool &pool, uint64_t ring, uint64_t position, Lsn lsn, V
 
 } // namespace
 
-void record_flush_targets_unheld(Pool &pool, uint64_t ring, uint64_t position, Lsn lsn) {
-    LineFlusher flusher(pool.persist);
-    visit_unheld(pool, ring, position, lsn, [&](const Change &change) { flush_change(flusher, pool, change); });
+void record_flush_chain(Pool &pool, uint64_t ring, uint64_t position, uint64_t head, Lsn w,
+                        std::span<uint64_t> recent) {
+    const Superblock &superblock = pool.superblock();
+    LineFlusher flusher(pool.persist, recent);
+    while (position < head) {
+        const uint64_t within = position % superblock.ring_size_bytes;
+        const auto &record = *pool.at<RecordHeader>(ring_offset(superblock, ring) + within);
+        const uint32_t length = record.length_bytes;
+        // A damaged chain is followed no further, by recovery neither.
+        if (record.position != position || record.lsn > w || length < cache_line_bytes ||
+            length % cache_line_bytes != 0 || length > superblock.ring_size_bytes - within ||
+            !record_is_sane(pool, record))
+            return;
+        record_visit(record, [&](const Change &change, const std::byte *) { flush_change(flusher, pool, change); });
+        evict_lines(&record, record_written_bytes(record)); // the ring's next lap writes past the cache again
+        position += length;
+    }
 }
 
 void record_freed_unheld(const Pool &pool, uint64_t ring, uint64_t position, Lsn lsn, void *context,

@@ -7,6 +7,8 @@
 #include "libpmemfile/runtime/space_map.h"
 #include "libpmemfile/runtime/thread.h"
 
+#include <span>
+
 namespace pmemfile {
 
 // Change count of a record that only fills a ring up to its end: no changes,
@@ -45,16 +47,16 @@ void record_apply(Pool &pool, const RecordHeader &record, RevokedQuery revoked =
 // nobody reads the bitmaps.
 void record_apply_bytes(Pool &pool, const RecordHeader &record);
 
-// Starts the write-back of the record's targets again (the watermark's rule).
+// Starts the write-back of the record's targets (recovery).
 void record_flush_targets(Pool &pool, const RecordHeader &record);
 
-// The same for the record with this LSN at `position` of a ring that the caller does not hold: its
-// owner may write over it meanwhile. Then the flushing ends, and was not needed: a record is written
-// over only after a fence of its ring that came later.
-void record_flush_targets_unheld(Pool &pool, uint64_t ring, uint64_t position, Lsn lsn);
+// Starts the write-back of what the records of `ring` in [position, head) up to LSN `w` have changed. Both are record
+// boundaries of the chain, and none of these records is written over meanwhile (the raiser's lock keeps the start where
+// it is). Each line once: `recent` knows those of earlier rings (zeros at first, a power of two of them).
+void record_flush_chain(Pool &pool, uint64_t ring, uint64_t position, uint64_t head, Lsn w, std::span<uint64_t> recent);
 
-// Calls each(context, run) for the blocks that the record with this LSN frees; the ring is not held, as
-// above. Of a torn record it may tell too much.
+// Calls each(context, run) for the blocks that the record with this LSN at `position` frees; the ring is not held, and
+// its owner may write over it meanwhile. Of a torn record it may tell too much.
 void record_freed_unheld(const Pool &pool, uint64_t ring, uint64_t position, Lsn lsn, void *context,
                          void (*each)(void *context, BlockRun run));
 

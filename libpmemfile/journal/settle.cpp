@@ -75,11 +75,6 @@ void finish_record(Thread &thread, uint32_t slot, const RecordHeader &record) {
     ThreadSlot &state = segment.threads()[slot];
     const uint64_t ring_index = state.record_ring.load();
     RingState &ring = segment.rings()[ring_index];
-    // Its own fence would have completed the record before, too.
-    if (ring.last_lsn.load() != 0 && ring.last_lsn.load() < record.lsn) {
-        if (const RecordHeader *last = record_at(pool, ring_index, ring.last_position.load()))
-            record_flush_targets(pool, *last);
-    }
     const PoolOffset ring_begin = ring_offset(pool.superblock(), ring_index);
     const uint64_t head = ring.head_position.load();
     if (head < record.position) // padding
@@ -88,9 +83,6 @@ void finish_record(Thread &thread, uint32_t slot, const RecordHeader &record) {
     if (!pool.persist.fence())
         pool_mark_failed(pool);
 
-    if (ring.last_lsn.load() < record.lsn)
-        ring.fenced_lsn.store(ring.last_lsn.load());
-    ring.last_position.store(record.position);
     ring.last_lsn.store(record.lsn);
     ring.head_position.store(record.position + record.length_bytes);
 

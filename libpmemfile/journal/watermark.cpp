@@ -2,7 +2,7 @@
 // carrier does one step before the fence of each of its next commits, so that
 // the fences cost nothing; in a hurry (make_room, raise_all) it fences itself:
 //
-//   flush last records again ─fence─► store w ─fence─► store ring starts ─fence─► space is free
+//   flush homes ─fence─► store w ─fence─► store ring starts ─fence─► space is free
 //
 // w never passes a call under way: every slot publishes a lower bound of its
 // LSN before it draws it (hazard 1), and w is the least of them. But where that keeps others waiting (its process is
@@ -20,7 +20,10 @@
 #include "libpmemfile/runtime/liveness.h"
 #include "libpmemfile/runtime/robust_lock.h"
 
+#include <cstddef>
+#include <cstring>
 #include <ctime>
+#include <span>
 
 namespace pmemfile {
 namespace {
@@ -63,20 +66,34 @@ const RingHeader &ring_header(const Pool &pool, uint64_t ring) {
     return pool.at<RingHeader>(pool.superblock().ring_table_block * block_size_bytes)[ring];
 }
 
-// Step 1: what records up to w changed is on its way to the media.
+// Which lines a raise has flushed: in the buffer of the thread's last record, which has no other use now.
+std::span<uint64_t> flushed_lines(Thread &thread) {
+    constexpr size_t line_count = 512;
+    RecordHeader &last = thread.last_record();
+    static_assert(line_count * sizeof(uint64_t) <= max_record_bytes && offsetof(RecordHeader, lsn) % 8 == 0);
+    std::memset(static_cast<void *>(&last), 0, line_count * sizeof(uint64_t));
+    return {reinterpret_cast<uint64_t *>(&last), line_count};
+}
+
+// Step 1: what records up to w changed is on its way to the media. Nobody has written it back before: a line that
+// many calls change, a directory's inode or a word of a bitmap, is so written once a raise and not once a call.
 void flush_homes(Thread &thread, Exempt *exempt) BASE_REQUIRES(thread.pool->segment->raise_lock) {
     Pool &pool = *thread.pool;
     Segment &segment = *pool.segment;
     const Lsn w = lowest_bound(segment, exempt);
     thread.pool->segment->raise_candidate.store(w);
+    if (!pool.persist.has_write_back() || is_seeded(SeededFault::watermark_without_homes))
+        return;
+    const std::span<uint64_t> recent = flushed_lines(thread);
     for (uint64_t ring = 0; ring < pool.superblock().ring_count; ring++) {
         RingState &state = segment.rings()[ring];
-        const Lsn last = state.last_lsn.load();
-        if (is_seeded(SeededFault::watermark_without_homes) || last > w || last <= state.fenced_lsn.load())
+        const uint64_t head = state.head_position.load(); // before last_lsn: see commit()
+        const bool is_left = is_seeded(SeededFault::homes_of_other_rings_left) && ring != thread.preferred_ring;
+        if (state.last_lsn.load() <= state.fenced_lsn.load() || is_left)
             continue;
-        // A ring whose start has passed its last record may write over it while we read: it needs only
-        // its own length of records for that, and we may be out of the processor for long.
-        record_flush_targets_unheld(pool, ring, state.last_position.load(), last);
+        // From the start on, for a record that an earlier raise passed by name keeps it where it is.
+        record_flush_chain(pool, ring, state.start_position.load(), head,
+                           is_seeded(SeededFault::homes_of_last_records_left) ? w - 1 : w, recent);
     }
 }
 
@@ -146,6 +163,8 @@ void store_starts(Thread &thread, const Exempt *exempt) BASE_REQUIRES(thread.poo
         RingState &state = pool.segment->rings()[ring];
         const uint64_t start = new_start(state, w, exempt != nullptr ? exempt->lsn[ring] : 0);
         state.next_start.store(start);
+        if (exempt == nullptr || exempt->lsn[ring] == 0)
+            state.fenced_lsn.store(w);
         if (start == state.start_position.load())
             continue;
         const PoolOffset target = superblock.ring_table_block * block_size_bytes + ring * sizeof(RingHeader);

@@ -20,10 +20,10 @@ enum class SeededFault : uint32_t {
     taken_inode_not_recorded,     // the record does not say which inode it takes
     freed_before_commit,          // others may have what a call frees before it is committed
     padding_not_written,          // nothing fills a ring's end before a record that wraps
-    ring_not_adopted,             // a ring's next owner does not flush the last one's homes again
+    homes_of_other_rings_left,    // who raises the watermark writes back the homes of its own ring alone
     checksum_not_checked,         // a torn record counts
     checksum_of_header_alone,     // a record with torn changes counts
-    homes_not_flushed,            // home stores are not written back
+    homes_of_last_records_left,   // who raises the watermark leaves out the homes of the last record that it passes
     home_end_not_flushed,         // the last line of a home store is not written back
     bitmaps_not_flushed,          // bitmap words are not written back
     recovery_does_not_flush,      // recovery does not write back what it applies
@@ -34,8 +34,8 @@ enum class SeededFault : uint32_t {
     recovery_keeps_ring_starts,   // recovery does not move the rings' starts
     recovery_repeats_lsns,        // recovery goes on with LSNs that are in the rings already
     watermark_passes_calls,       // the watermark passes calls under way
-    watermark_without_homes,      // the watermark is raised, but last homes are not flushed again
-    watermark_with_homes,         // the watermark is raised with the last homes, not after them
+    watermark_without_homes,      // the watermark is raised, but homes are not written back
+    watermark_with_homes,         // the watermark is raised with the homes, not after them
     watermark_not_flushed,        // the watermark is not written back
     ring_starts_with_watermark,   // the rings' starts move with the watermark, not after it
     ring_starts_not_flushed,      // the rings' starts are not written back

@@ -25,7 +25,9 @@
 namespace pmemfile {
 
 constexpr uint64_t segment_magic = 0x31474553454d4d50;
-constexpr uint32_t segment_version = 5;
+// What all who share a segment agree on: its layout, and since 6 that homes are written back by who raises the
+// watermark and by nobody before. A library of before would raise it without most of them.
+constexpr uint32_t segment_version = 6;
 constexpr unsigned max_processes = 512;
 constexpr unsigned max_threads = 2048;
 constexpr unsigned max_rings = 64;
@@ -37,7 +39,7 @@ constexpr unsigned max_claims = 64;       // block runs claimed by one call step
 constexpr unsigned max_held_locks = 16;   // robust locks of one thread at a time
 constexpr unsigned max_transactions = 32; // open at a time
 constexpr unsigned max_transaction_claims = 2048;
-constexpr unsigned watch_words = 64;            // a bit for each inode that hashes there
+constexpr unsigned watch_words = 64; // a bit for each inode that hashes there
 constexpr Lsn lsn_idle = ~Lsn{0};
 
 // A lock that survives the death of its holder: 0 = free, else the thread
@@ -90,8 +92,7 @@ struct RingMark {
 struct alignas(64) RingState {
     RobustLock lock;                      // held from before the draw to after the home stores
     std::atomic<uint64_t> head_position;  // where the next record goes
-    std::atomic<uint64_t> last_position;  // of the last record
-    std::atomic<Lsn> last_lsn;            // of the last record; its homes may not be written back yet
+    std::atomic<Lsn> last_lsn;            // of the last record
     std::atomic<Lsn> fenced_lsn;          // records up to here are durable at home
     std::atomic<uint64_t> start_position; // durable start of the chain: below it slots may be reused
     std::atomic<uint64_t> next_start;     // start that a raise under way has stored and not yet fenced
