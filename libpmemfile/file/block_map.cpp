@@ -385,6 +385,27 @@ base::Result<bool> map_prepare(Call &call, Inode &inode, uint64_t index) {
     return false;
 }
 
+base::Result<bool> map_lower(Call &call, Inode &inode) {
+    if (inode.height == 0 || inode.height > max_map_height)
+        return false;
+    uint64_t *slots = inode.content.slots;
+    if (std::any_of(slots + 1, slots + inode_slots, [](uint64_t slot) { return slot != 0; }))
+        return false;
+    if (const uint64_t node = slots[0] & pointer_block_mask; node != 0) {
+        if (!call.pool().block_in_range(node) || inode.block_count == 0)
+            return base::error(EUCLEAN);
+        const uint64_t *pointers = call.pool().at<MapNode>(node * block_size_bytes)->pointers;
+        if (std::any_of(pointers + inode_slots, pointers + pointers_per_node,
+                        [](const uint64_t &pointer) { return load_pointer(&pointer) != 0; }))
+            return false;
+        std::memcpy(slots, pointers, inode_slots * sizeof(uint64_t));
+        release_blocks(call, {node, 1});
+        --inode.block_count;
+    }
+    --inode.height;
+    return true;
+}
+
 base::Result<uint64_t> map_clear_step(Call &call, Inode &inode, uint64_t first, uint64_t end) {
     if (inode.height > max_map_height)
         return base::error(EUCLEAN);

@@ -57,6 +57,11 @@ base::Result<bool> map_truncate_step(Call &call, Inode &inode, uint64_t first);
 // stopped: `end` when nothing is left. EUCLEAN.
 base::Result<uint64_t> map_clear_step(Call &call, Inode &inode, uint64_t first, uint64_t end);
 
+// Takes off the level that map_prepare or map_set put on, if nothing lies beyond what the one below reaches: the top
+// node's first pointers go back into the inode. Updates `inode`; the caller stores it. Returns false, and changes
+// nothing, where that cannot be. EUCLEAN.
+base::Result<bool> map_lower(Call &call, Inode &inode);
+
 // Calls `visit` for each block that hangs on the map (data and nodes), for the
 // checker: visit(context, block, file_index or -1 for a node). A false stops.
 bool map_visit(const Pool &pool, const Inode &inode, bool (*visit)(void *, BlockNumber, int64_t), void *context);

@@ -69,9 +69,10 @@ base::Status data_truncate(Thread &thread, InodeNumber inode, uint64_t size_byte
 base::Status data_finish_truncate(Call &call, InodeNumber inode);
 
 // fallocate(2): mode 0 (allocates zeroed blocks, in steps), UNSHARE_RANGE (copies shared ones too), PUNCH_HOLE,
-// ZERO_RANGE, each with KEEP_SIZE; COLLAPSE_RANGE, INSERT_RANGE (data_shift_range); others EOPNOTSUPP. What is zeroed
-// and freed is one record as long as it fits (some 100 runs of blocks), else steps from the front. While the file is
-// mapped its blocks stay and are zeroed in place, so that all mappings see it.
+// ZERO_RANGE, each with KEEP_SIZE; COLLAPSE_RANGE, INSERT_RANGE (data_shift_range); others EOPNOTSUPP. What is freed is
+// one record as long as it fits (some 100 runs of blocks), else steps from the front; zeros of ZERO_RANGE are steps of up
+// to 1 MiB. While the file is mapped its blocks stay and are zeroed in place, so that all mappings see it. ENOSPC: no byte
+// has changed, and the file has the blocks that it had (but a range of shared blocks may have parted some of them).
 base::Status data_allocate(Thread &thread, InodeNumber inode, int mode, uint64_t offset_bytes, uint64_t length_bytes);
 
 // Takes [offset, offset + length) out of the file, or puts a hole in there; in one step. All multiples of

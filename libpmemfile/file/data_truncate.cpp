@@ -1,8 +1,6 @@
 // The idea: the size changes in one record, and the blocks go with it as far as
 // they fit. What does not fit is freed in further records, from the end down;
-// meanwhile the inode stands in the orphan table, flagged inode_truncating. A hole
-// goes the same way from the front, without that flag: half a hole is a state that
-// the caller's steps may leave.
+// meanwhile the inode stands in the orphan table, flagged inode_truncating.
 //
 // Invariant: bytes of the tail block beyond the size are zero. Shrinking zeroes
 // them, in the record (golden rule); growing does so again, for stores through
@@ -22,8 +20,6 @@
 namespace pmemfile {
 namespace {
 
-constexpr uint64_t fill_step_blocks = 256;
-
 uint64_t blocks_of(uint64_t size_bytes) {
     return size_bytes / block_size_bytes + (size_bytes % block_size_bytes != 0);
 }
@@ -41,14 +37,6 @@ PoolOffset tail_of(const Pool &pool, const Inode &inode, uint64_t offset) {
         return 0;
     MappedRun run = map_lookup(pool, inode, offset / block_size_bytes, 1);
     return run.block == 0 ? 0 : run.block * block_size_bytes + offset % block_size_bytes;
-}
-
-base::Status zero_directly(Call &call, PoolOffset target, uint64_t size_bytes) {
-    call.begin_direct_stores();
-    call.pool().persist.zero(target, size_bytes);
-    call.pool().persist.flush(target, size_bytes);
-    call.end_direct_stores();
-    return call.fence_data();
 }
 
 // One record's worth of freeing; leaves the inode in the orphan table if more is to come.
@@ -83,7 +71,7 @@ base::Status shrink(Call &call, InodeNumber number, Inode inode, uint64_t size) 
     PoolOffset tail = tail_of(call.pool(), inode, size);
     uint64_t tail_bytes = block_size_bytes - size % block_size_bytes;
     if (tail != 0 && is_seeded(SeededFault::tail_zeroed_in_place))
-        BASE_TRY(zero_directly(call, tail, tail_bytes));
+        BASE_TRY(data_zero_directly(call, tail, tail_bytes));
     else if (tail != 0 && !mapped)
         call.zero(tail, tail_bytes);
     inode.size_bytes = size;
@@ -92,11 +80,21 @@ base::Status shrink(Call &call, InodeNumber number, Inode inode, uint64_t size) 
     BASE_TRY(call.commit());
     // Mapped: only now are these bytes beyond the end. A cut before leaves bytes that growing zeroes.
     if (tail != 0 && mapped)
-        BASE_TRY(zero_directly(call, tail, tail_bytes));
+        BASE_TRY(data_zero_directly(call, tail, tail_bytes));
     return done ? base::Status{} : data_finish_truncate(call, number);
 }
 
-base::Status grow(Call &call, InodeNumber number, Inode inode, uint64_t size) {
+} // namespace
+
+base::Status data_zero_directly(Call &call, PoolOffset target, uint64_t size_bytes) {
+    call.begin_direct_stores();
+    call.pool().persist.zero(target, size_bytes);
+    call.pool().persist.flush(target, size_bytes);
+    call.end_direct_stores();
+    return call.fence_data();
+}
+
+base::Status data_grow(Call &call, InodeNumber number, Inode inode, uint64_t size) {
     if (is_mapped_writable(call.thread(), number))
         BASE_TRY(zero_gap_directly(call, inode, size));
     else if (PoolOffset tail = tail_of(call.pool(), inode, inode.size_bytes))
@@ -108,120 +106,12 @@ base::Status grow(Call &call, InodeNumber number, Inode inode, uint64_t size) {
     return call.commit();
 }
 
-// Puts zeroed blocks into the holes of [first, end). The call holds the lock.
-base::Status fill_holes(Call &call, InodeNumber number, uint64_t first, uint64_t end) {
-    while (first < end) {
-        BASE_TRY_ASSIGN(Inode inode, load_inode(call, number));
-        MappedRun run = map_lookup(call.pool(), inode, first, end - first);
-        if (run.block != 0) {
-            first += run.count;
-            continue;
-        }
-        uint64_t want = std::min(run.count, fill_step_blocks);
-        BASE_TRY_ASSIGN(bool ready, map_prepare(call, inode, first + want - 1));
-        if (ready) {
-            BASE_TRY_ASSIGN(BlockRun fresh, allocate_run(call, static_cast<uint32_t>(want)));
-            call.pool().persist.zero_nt(fresh.first * block_size_bytes, fresh.count * block_size_bytes);
-            if (!is_seeded(SeededFault::allocated_zeros_not_fenced))
-                BASE_TRY(call.fence_data());
-            BASE_TRY(map_set(call, inode, first, std::span(&fresh, 1)));
-            first += fresh.count;
-        }
-        store_changes(call, number, inode);
-        BASE_TRY(call.commit());
-    }
-    return {};
-}
-
-// Zeroes the part of block `index` that lies in [from, to), by the record.
-void zero_in_block(Call &call, const Inode &inode, uint64_t index, uint64_t from, uint64_t to) {
-    const uint64_t begin = std::max(from, index * block_size_bytes);
-    const uint64_t end = std::min(to, (index + 1) * block_size_bytes);
-    const BlockNumber block = map_lookup(call.pool(), inode, index, 1).block;
-    if (block != 0 && begin < end)
-        call.zero(block * block_size_bytes + begin % block_size_bytes, end - begin);
-}
-
-// The same for all blocks in [from, to), at once and durably: for mapped files.
-base::Status zero_blocks_directly(Call &call, const Inode &inode, uint64_t from, uint64_t to) {
-    for (uint64_t at = from; at < to;) {
-        const uint64_t index = at / block_size_bytes;
-        const MappedRun run = map_lookup(call.pool(), inode, index, blocks_of(to) - index);
-        const uint64_t end = std::min(to, (index + run.count) * block_size_bytes);
-        if (run.block != 0)
-            BASE_TRY(zero_directly(call, run.block * block_size_bytes + at % block_size_bytes, end - at));
-        at = end;
-    }
-    return {};
-}
-
-// The block that byte `offset` cuts in two is about to be zeroed on one side.
-base::Status unshare_cut_block(Call &call, InodeNumber number, uint64_t offset) {
+base::Status data_unshare_cut_block(Call &call, InodeNumber number, uint64_t offset) {
     const uint64_t index = offset / block_size_bytes;
     if (is_seeded(SeededFault::cut_block_not_parted))
         return {};
     return offset % block_size_bytes == 0 ? base::Status{} : data_unshare(call, number, index, index + 1);
 }
-
-// Bytes [from, to) read as zeros; whole blocks among them become holes. The call holds the lock.
-//
-//   from ▼                          ▼ to
-//     [oooo|oooo|....|oooo|oooo]
-//     [oo00|    |    |    |0ooo]       ends: zeroed by the record; between: freed
-base::Status make_hole(Call &call, InodeNumber number, uint64_t from, uint64_t to) {
-    BASE_TRY(unshare_cut_block(call, number, from));
-    BASE_TRY(unshare_cut_block(call, number, to));
-    BASE_TRY_ASSIGN(Inode inode, load_inode(call, number));
-    inode.mtime_ns = inode.ctime_ns = coarse_now_ns();
-    if (inode.flags & inode_inline) {
-        if (from < inline_max_bytes)
-            std::memset(inode.content.bytes + from, 0, std::min<uint64_t>(to, inline_max_bytes) - from);
-        store_changes(call, number, inode);
-        return call.commit();
-    }
-    // A mapping of a file that shares blocks is private (data_prepare_change): it need not see the change.
-    if (is_mapped(call.thread(), number) && (inode.flags & inode_may_share) == 0) {
-        store_changes(call, number, inode);
-        BASE_TRY(call.commit());
-        return zero_blocks_directly(call, inode, from, to);
-    }
-    uint64_t first = blocks_of(from);
-    const uint64_t end = to / block_size_bytes;
-    if (from % block_size_bytes != 0)
-        zero_in_block(call, inode, from / block_size_bytes, from, to);
-    if (to % block_size_bytes != 0 && (end >= first || from % block_size_bytes == 0))
-        zero_in_block(call, inode, end, from, to);
-    for (;;) {
-        if (first < end) {
-            BASE_TRY_ASSIGN(first, map_clear_step(call, inode, first, end));
-        }
-        store_changes(call, number, inode);
-        BASE_TRY(call.commit());
-        if (first >= end)
-            return {};
-        BASE_TRY_ASSIGN(inode, load_inode(call, number));
-    }
-}
-
-// COLLAPSE_RANGE and INSERT_RANGE, with the errors of ext4.
-base::Status shift_range(Thread &thread, InodeNumber number, int mode, uint64_t offset, uint64_t length) {
-    const bool is_collapse = mode == FALLOC_FL_COLLAPSE_RANGE;
-    if ((!is_collapse && mode != FALLOC_FL_INSERT_RANGE) || length == 0 || offset % block_size_bytes != 0 ||
-        length % block_size_bytes != 0)
-        return base::error(EINVAL);
-    Call call(thread);
-    BASE_TRY(call.lock({number}));
-    BASE_TRY(data_prepare_change(call, number));
-    BASE_TRY_ASSIGN(Inode inode, load_inode(call, number));
-    if (!is_collapse && (length > file_max_bytes || inode.size_bytes > file_max_bytes - length))
-        return base::error(EFBIG);
-    if (offset >= inode.size_bytes || (is_collapse && length >= inode.size_bytes - offset))
-        return base::error(EINVAL);
-    BASE_TRY(move_inline_and_commit(call, number));
-    return data_shift_range(call, number, is_collapse, offset, length);
-}
-
-} // namespace
 
 base::Status move_inline_out(Call &call, Inode &inode) {
     unsigned char bytes[inline_max_bytes];
@@ -252,7 +142,7 @@ base::Status zero_gap_directly(Call &call, const Inode &inode, uint64_t offset_b
     if (tail == 0 || offset_bytes <= inode.size_bytes)
         return {};
     uint64_t block_end = blocks_of(inode.size_bytes) * block_size_bytes;
-    return zero_directly(call, tail, std::min(offset_bytes, block_end) - inode.size_bytes);
+    return data_zero_directly(call, tail, std::min(offset_bytes, block_end) - inode.size_bytes);
 }
 
 base::Status data_finish_truncate(Call &call, InodeNumber number) {
@@ -278,57 +168,11 @@ base::Status data_truncate(Thread &thread, InodeNumber number, uint64_t size_byt
     if (generation != 0 && (home == nullptr || home->generation != generation))
         return base::error(ESTALE);
     BASE_TRY(data_prepare_change(call, number));
-    BASE_TRY(unshare_cut_block(call, number, size_bytes));
+    BASE_TRY(data_unshare_cut_block(call, number, size_bytes));
     BASE_TRY_ASSIGN(Inode inode, load_inode(call, number));
     inode.mtime_ns = inode.ctime_ns = coarse_now_ns();
     return size_bytes <= inode.size_bytes ? shrink(call, number, inode, size_bytes)
-                                          : grow(call, number, inode, size_bytes);
-}
-
-base::Status data_allocate(Thread &thread, InodeNumber number, int mode, uint64_t offset_bytes, uint64_t length_bytes) {
-    const bool keeps_size = (mode & FALLOC_FL_KEEP_SIZE) != 0;
-    const int kind = mode & ~FALLOC_FL_KEEP_SIZE;
-    if ((mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE)) != 0)
-        return shift_range(thread, number, mode, offset_bytes, length_bytes);
-    const bool makes_hole = kind == FALLOC_FL_ZERO_RANGE || (kind == FALLOC_FL_PUNCH_HOLE && keeps_size);
-    if (kind != 0 && kind != FALLOC_FL_UNSHARE_RANGE && !makes_hole)
-        return base::error(EOPNOTSUPP);
-    if (length_bytes == 0)
-        return base::error(EINVAL);
-    if (offset_bytes > file_max_bytes || length_bytes > file_max_bytes - offset_bytes)
-        return base::error(EFBIG);
-    uint64_t end = offset_bytes + length_bytes;
-    Call call(thread);
-    BASE_TRY(call.lock({number}));
-    BASE_TRY(data_prepare_change(call, number));
-    if (makes_hole)
-        BASE_TRY(make_hole(call, number, offset_bytes, end));
-    if (kind == FALLOC_FL_PUNCH_HOLE)
-        return {};
-    BASE_TRY(move_inline_and_commit(call, number));
-    if (kind == FALLOC_FL_UNSHARE_RANGE)
-        BASE_TRY(data_unshare(call, number, offset_bytes / block_size_bytes, blocks_of(end)));
-    BASE_TRY(fill_holes(call, number, offset_bytes / block_size_bytes, blocks_of(end)));
-    BASE_TRY_ASSIGN(Inode inode, load_inode(call, number));
-    inode.ctime_ns = coarse_now_ns();
-    if (!keeps_size && end > inode.size_bytes) {
-        inode.mtime_ns = inode.ctime_ns;
-        return grow(call, number, inode, end);
-    }
-    store_changes(call, number, inode);
-    return call.empty() ? base::Status{} : call.commit();
-}
-
-base::Status data_materialise(Thread &thread, InodeNumber number, uint64_t first_block, uint64_t block_count) {
-    Call call(thread);
-    BASE_TRY(call.lock({number}));
-    BASE_TRY(data_prepare_change(call, number));
-    BASE_TRY(move_inline_and_commit(call, number));
-    BASE_TRY_ASSIGN(Inode inode, load_inode(call, number));
-    uint64_t file_blocks = blocks_of(inode.size_bytes);
-    if (first_block >= file_blocks)
-        return {};
-    return fill_holes(call, number, first_block, first_block + std::min(block_count, file_blocks - first_block));
+                                          : data_grow(call, number, inode, size_bytes);
 }
 
 base::Status data_free_inode(Call &call, InodeNumber number) {

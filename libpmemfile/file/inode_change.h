@@ -28,6 +28,14 @@ base::Status move_inline_and_commit(Call &call, InodeNumber number);
 // and `offset_bytes`: for files under a shared mapping, whose bytes may not be in records.
 base::Status zero_gap_directly(Call &call, const Inode &inode, uint64_t offset_bytes);
 
+// Zeroes bytes at home, at once and durably: of a file that is mapped.
+base::Status data_zero_directly(Call &call, PoolOffset target, uint64_t size_bytes);
+// Moves the end of a file up to `size` and commits; `inode` is a private copy with what else changes. The rest of the
+// old tail block is zeroed. ENOSPC (inline content moves out), EIO.
+base::Status data_grow(Call &call, InodeNumber number, Inode inode, uint64_t size);
+// The block that byte `offset` cuts in two is about to be zeroed on one side: the file gets a copy of its own. ENOSPC.
+base::Status data_unshare_cut_block(Call &call, InodeNumber number, uint64_t offset);
+
 // The clock of all time stamps: as the kernel's filesystems, the last tick's time.
 inline int64_t coarse_now_ns() {
     struct timespec now;

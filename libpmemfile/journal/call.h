@@ -99,10 +99,11 @@ public:
     // done), EUCLEAN (damage: something is freed that cannot be; nothing done), EROFS (medium failed), EIO (the medium
     // failed now).
     base::Status commit();
+    // Undoes uncommitted claims and changes; the locks are still held.
+    void discard();
 
 private:
     Change *add(ChangeKind kind, uint64_t target, uint32_t length, size_t payload_bytes);
-    void discard();
     void forget();
     bool may_free(BlockRun run);
     base::Status lock_in_transaction(std::initializer_list<InodeNumber> inodes);

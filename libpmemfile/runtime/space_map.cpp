@@ -484,9 +484,9 @@ void space_map_reconcile(Thread &thread, bool all_groups) {
     }
 }
 
-uint64_t space_map_free_blocks(Thread &thread) {
+uint64_t space_map_free_blocks(Thread &thread, uint64_t enough) {
     uint64_t total = 0;
-    for (uint64_t group = 0; group < groups_in_use(thread.pool->superblock()); ++group) {
+    for (uint64_t group = 0; group < groups_in_use(thread.pool->superblock()) && total < enough; ++group) {
         GroupState &peek = thread.pool->segment->groups()[group];
         if (peek.loaded.load() == 0) {
             GroupLock state(thread, group);

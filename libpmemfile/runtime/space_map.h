@@ -94,7 +94,7 @@ extern void (*freed_under_way_hook)(Thread &thread, void *context, void (*each)(
 // thread may have left bits set anywhere). Does nothing while a mapping pin lives.
 void space_map_reconcile(Thread &thread, bool all_groups = false);
 
-// Free blocks in the pool (loads all groups).
-uint64_t space_map_free_blocks(Thread &thread);
+// Free blocks in the pool (loads all groups); counts no further than `enough`.
+uint64_t space_map_free_blocks(Thread &thread, uint64_t enough = UINT64_MAX);
 
 } // namespace pmemfile

@@ -51,6 +51,10 @@ TEST(Script, Growth) {
     expect_sound("growth", [](Explorer &explorer, std::mt19937 &) { growth(explorer); });
 }
 
+TEST(Script, NoRoom) {
+    expect_sound("no_room", [](Explorer &explorer, std::mt19937 &) { no_room(explorer); });
+}
+
 TEST(Script, Steps) {
     expect_sound("steps", [](Explorer &explorer, std::mt19937 &) { steps(explorer); });
 }

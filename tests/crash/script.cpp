@@ -6,6 +6,7 @@
 #include "libpmemfile/fs/attribute_calls.h"
 #include "libpmemfile/fs/walk.h"
 #include "libpmemfile/journal/watermark.h"
+#include "libpmemfile/runtime/space_map.h"
 
 #include <iterator>
 #include <linux/falloc.h>
@@ -103,6 +104,23 @@ void attributes(Explorer &explorer) {
     explore_all(explorer, {create("x"), change_mode("x", 0600), change_owner("x", 7, 8), change_times("x", 1),
                            change_mode("/", 0700), change_owner("/", 9, 10), change_times("/", 5),
                            change_mode("x", 04755), append("x", 10, 'a')});
+}
+
+void no_room(Explorer &explorer) {
+    constexpr uint64_t left_blocks = 45; // nodes of the map of what fills the pool not counted
+    for (const Operation &operation :
+         {create("full"), create("tiny"), write_at("tiny", 0, 50, 't'), create("sparse"),
+          write_at("sparse", 5 << 20, 100, 's'), create("data"), write_at("data", 0, 40960, 'd')})
+        explorer.prepare(operation.work);
+    explorer.prepare([](pmemfile::Thread &thread) -> base::Status {
+        const uint64_t blocks = pmemfile::space_map_free_blocks(thread) - left_blocks;
+        return allocate("full", 0, 0, static_cast<int64_t>(blocks * pmemfile::block_size_bytes)).work(thread);
+    });
+    // Inline content comes out and goes back, levels of the map are put on and taken off, nodes come and go.
+    explore_all(explorer, {allocate("tiny", FALLOC_FL_KEEP_SIZE, 40 << 20, 200 << 10),
+                           allocate("sparse", 0, 1 << 20, 200 << 10), write_at("sparse", 5 << 20, 100, 'u'),
+                           allocate("data", FALLOC_FL_ZERO_RANGE, 4096, 200 << 10), write_at("tiny", 10, 50, 'v'),
+                           allocate("data", FALLOC_FL_ZERO_RANGE, 3000, 50000), truncate_to("full", 0, true)});
 }
 
 void growth(Explorer &explorer) {

@@ -12,6 +12,8 @@ void attributes(Explorer &explorer);
 void extended_attributes(Explorer &explorer);
 // A pool that becomes larger between its calls.
 void growth(Explorer &explorer);
+// Room runs out half way: what there was room for is taken back.
+void no_room(Explorer &explorer);
 // Work that one record cannot hold.
 void steps(Explorer &explorer);
 // Leaves split, and the watermark goes round the small rings.
