@@ -2,6 +2,7 @@
 // The table of contents; each subcommand has its file.
 #include "tools/commands.h"
 
+#include <new>
 #include <string_view>
 
 int main(int argc, char **argv) {
@@ -40,5 +41,10 @@ int main(int argc, char **argv) {
                         app.get_subcommands().empty() ? "" : app.get_subcommands()[0]->get_name());
         return usage_error;
     }
-    return action();
+    try {
+        return action();
+    } catch (const std::bad_alloc &) { // the checker and the lists of names are on the heap
+        tools::complain("out of memory");
+        return command == "fsck" ? 8 : command == "run" || command == "check" ? 125 : 1;
+    }
 }

@@ -256,7 +256,8 @@ void pmemfile_stats(PMEMfilepool *pool, struct pmemfile_stats *stats) {
     stats->blocks = static_cast<unsigned>(counts.f_blocks - counts.f_bfree);
     const Credentials *former = std::exchange(thread->credentials, nullptr); // every directory may be read
     base::PageArray<InodeNumber> directories, others; // an inode that is no directory may have many names
-    bool has_room = directories.push(pool->pool.superblock().root_inode);
+    bool has_room = true;
+    for_roots(pool->pool.superblock(), [&](InodeNumber root) { has_room = directories.push(root) && has_room; });
     alignas(struct dirent64) std::byte entries[4096];
     // (A damaged pool may have directories in a circle.)
     for (size_t next = 0; has_room && next < directories.size() && next < counts.f_files; ++next) {

@@ -88,7 +88,7 @@ inline int give(const base::Status &status) {
     return status.ok() ? 0 : fail(status.error().number());
 }
 
-// Where a path of a call begins: `dir`, or the pool's working directory. ENOENT for a null path.
+// Where a path of a call begins: `dir`, or the pool's working directory. EFAULT for a null path.
 base::Result<At> at_of(PMEMfilepool *pool, PMEMfile *dir, const char *path);
 // The inode that the path leads to. Of `flags` AT_SYMLINK_NOFOLLOW and AT_EMPTY_PATH count: with this one an empty
 // path is `dir` itself, whatever it is (EBADF: closed with its transaction).

@@ -263,7 +263,8 @@ public:
             return base::error(errno);
         return File(pool_, file);
     }
-    // Begins a transaction of this thread; waits for another one. Both ends are the object's.
+    // Begins a transaction of this thread; waits for nobody: EBUSY when this thread has one open, EAGAIN when 32
+    // are open in the pool. Both ends are the object's.
     Result<Transaction> begin() {
         BASE_TRY(status_of(pmemfile_tx_begin(pool_)));
         return Transaction(pool_);

@@ -4,6 +4,7 @@
 #include "tests/tools/closed_pool.h"
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
@@ -264,12 +265,57 @@ TEST_F(NoMemory, AddressSpaceRunsOut) {
     };
     narrow(
         "pool_open", pool_bytes, [] {}, open);
+    // Somebody was killed, with calls that recovery makes anew: it takes memory for that.
+    const auto leave_records = [&] {
+        const pid_t child = fork();
+        if (child == 0) {
+            if (!open())
+                _exit(1);
+            for (int i = 0; i < 50; i++)
+                if (pmemfile_symlink(pool_, std::string(1000, 't').c_str(), ("/l" + std::to_string(i)).c_str()) != 0 ||
+                    pmemfile_unlink(pool_, ("/l" + std::to_string(i)).c_str()) != 0)
+                    _exit(2);
+            kill(getpid(), SIGKILL);
+        }
+        int status = 0;
+        if (waitpid(child, &status, 0) != child || !WIFSIGNALED(status))
+            _exit(16);
+    };
+    narrow("pool_open with recovery", pool_bytes, leave_records, open);
     narrow("tx_begin", pool_bytes, open_file,
            [&] { return pmemfile_tx_begin(pool_) == 0 && pmemfile_tx_abort(pool_) == 0; });
     narrow("mmap", file_bytes, open_file, [&] {
         void *at = pmemfile_mmap(pool_, nullptr, file_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file_, 0);
         return at != MAP_FAILED && pmemfile_munmap(pool_, at, file_bytes) == 0;
     });
+    void *mapped = nullptr;
+    const auto map_file = [&] {
+        open_file();
+        mapped = pmemfile_mmap(pool_, nullptr, file_bytes / 2, PROT_READ, MAP_SHARED, file_, 0);
+        if (mapped == MAP_FAILED)
+            _exit(14);
+    };
+    narrow("mremap", file_bytes / 2, map_file, [&] {
+        void *at = pmemfile_mremap(pool_, mapped, file_bytes / 2, file_bytes, MREMAP_MAYMOVE);
+        return at != MAP_FAILED && pmemfile_munmap(pool_, at, file_bytes) == 0;
+    });
+    // The names are collected in memory of the kernel's, a few pages.
+    narrow("stats", 1, open_file, [&] {
+        struct pmemfile_stats counts;
+        errno = 0;
+        pmemfile_stats(pool_, &counts);
+        if (counts.inodes != 0 && counts.inodes != 7) // four roots, and what SetUp has made
+            _exit(17);
+        return counts.inodes != 0;
+    });
+    // More holes than can be noted without memory.
+    const auto make_holes = [&] {
+        open_file();
+        for (int64_t at = 0; at < 40 * 8192; at += 8192)
+            if (pmemfile_pwrite(pool_, file_, "text", 4, at) != 4)
+                _exit(15);
+    };
+    narrow("fallocate", 1, make_holes, [&] { return pmemfile_fallocate(pool_, file_, 0, 0, 80 * 4096) == 0; });
 }
 
 } // namespace
