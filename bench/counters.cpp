@@ -219,7 +219,7 @@ std::vector<Average> measure_on(const std::string &path, unsigned count) {
         give_up(message.text, EIO);
     auto pool = std::make_unique<Pool>();
     AttachOptions attach;
-    attach.container_open = container_open;
+    attach.container_describe = container_describe;
     const base::Status attached = pool_attach(*pool, path.c_str(), attach, &message);
     unlink(path.c_str());
     if (!attached.ok())

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace tools {
@@ -32,6 +33,13 @@ void add_umount(CLI::App &app, Action &action);
 // One line on stderr: "pmemfile: ...".
 template <typename... Args> void complain(fmt::format_string<Args...> format, Args &&...args) {
     fmt::print(stderr, "pmemfile: {}\n", fmt::format(format, std::forward<Args>(args)...));
+}
+
+// A message of the library without the path that it begins with: the line names it already.
+inline std::string without_path(std::string_view text, const std::string &path) {
+    if (text.starts_with(path) && text.substr(path.size()).starts_with(": "))
+        text.remove_prefix(path.size() + 2);
+    return std::string(text);
 }
 
 // "64M" → 67108864; suffixes K, M, G, T (powers of 1024), none: bytes. False: no such size.

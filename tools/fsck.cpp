@@ -2,9 +2,10 @@
 //
 // With -n all of that happens on a private copy-on-write mapping: recovery is
 // part of what is checked, but the pool is not written to. Without -n the pool
-// is held exclusively, libpmemobj recovers its own heap first.
+// is held exclusively. libpmemobj's part is looked at last, in a copy.
 #include "libpmemfile/check/fsck.h"
 #include "libpmemfile/pool/container.h"
+#include "libpmemfile/pool/container_check.h"
 #include "tools/commands.h"
 #include "tools/pool_image.h"
 
@@ -26,6 +27,22 @@ struct FsckOptions {
     bool json = false;
 };
 
+// What libpmemobj keeps of its own. False when it could not be looked at.
+bool check_container(const std::string &pool, const PoolImage &image, pmemfile::CheckReport &report) {
+    const auto look = pmemfile::container_look(image.base(), image.size_bytes(), image.superblock_offset());
+    if (!look.ok()) {
+        complain("{} cannot be checked in libpmemobj's part: {}", pool, std::strerror(look.error().number()));
+        return false;
+    }
+    if (look->is_damaged)
+        report.problems.push_back({"container",
+                                   std::string("libpmemobj's own part is damaged (") + look->text +
+                                       "); no file is touched and pmemfile does not need it, but pmempool does, "
+                                       "and it cannot be made again in place",
+                                   false, false});
+    return true;
+}
+
 int fsck(const FsckOptions &options) {
     auto fail = [&](const std::string &text) {
         complain("{} {}", options.pool, text);
@@ -33,16 +50,20 @@ int fsck(const FsckOptions &options) {
     };
     pmemfile::Medium medium = pmemfile::Medium::volatile_memory; // a private copy needs no flush
     if (!options.only_look) {
-        // First a look, which has the clearer words for what is no pool at all.
-        PoolImage look;
-        if (std::string wrong = look.open(options.pool, ImageMode::look); !wrong.empty())
-            return fail(wrong);
-        if (look.attached())
-            return fail("is in use by another process");
+        {
+            // First a look, which has the clearer words for what is no pool at all. It ends before the next one maps
+            // the pool: there may be room for it only once.
+            PoolImage look;
+            if (std::string wrong = look.open(options.pool, ImageMode::look); !wrong.empty())
+                return fail(wrong);
+            if (look.attached())
+                return fail("is in use by another process");
+        }
         pmemfile::ContainerMessage message;
-        auto info = pmemfile::container_open(options.pool.c_str(), &message);
+        auto info = pmemfile::container_describe(options.pool.c_str(), &message);
         if (!info.ok())
-            return fail(message.text[0] != '\0' ? message.text : std::strerror(info.error().number()));
+            return fail(message.text[0] != '\0' ? without_path(message.text, options.pool)
+                                                : std::strerror(info.error().number()));
         medium = info->medium;
     }
     PoolImage image;
@@ -51,13 +72,16 @@ int fsck(const FsckOptions &options) {
         return fail(wrong);
 
     pmemfile::Persist persist(image.base(), image.size_bytes(), medium);
-    const pmemfile::FsckReport result = pmemfile::fsck_pool(persist, image.superblock_offset(), !options.only_look);
-    const pmemfile::CheckReport &report = result.check;
+    pmemfile::FsckReport result = pmemfile::fsck_pool(persist, image.superblock_offset(), !options.only_look);
+    pmemfile::CheckReport &report = result.check;
+    const bool looked_at_all = check_container(options.pool, image, report);
     size_t repaired = 0;
     for (const auto &problem : report.problems)
         repaired += problem.repaired;
     size_t left = report.problems.size() - repaired;
     int code = left > 0 ? left_uncorrected : repaired > 0 ? corrected : clean;
+    if (!looked_at_all)
+        code |= operational_error;
 
     if (options.json) {
         nlohmann::json problems = nlohmann::json::array();

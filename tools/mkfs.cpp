@@ -70,7 +70,8 @@ void add_mkfs(CLI::App &app, Action &action) {
             base::Status made = pmemfile::mkfs(options->pool.c_str(), mkfs_options, &message);
             if (made.ok())
                 return 0;
-            const char *text = message.text[0] != '\0' ? message.text : std::strerror(made.error().number());
+            const std::string text = message.text[0] != '\0' ? without_path(message.text, options->pool)
+                                                             : std::strerror(made.error().number());
             complain("cannot make a pool at {}: {}", options->pool, text);
             return 1;
         };

@@ -1,10 +1,12 @@
 // The superblock is the first block of slab 0, which begins at a multiple of
 // 2 MiB. Slab 0 is the lowest, so the first superblock magic found at such an
-// offset is it; libpmemobj is not needed (it would write to the pool).
+// offset is it; libpmemobj is not needed (it would write to the pool, and dies of damage in its own part).
 //
 //   0           4096        ...     2 MiB * k
 //   "PMEMOBJ"   layout name         superblock │ tables │ rings │ groups
 #include "tools/pool_image.h"
+
+#include "libpmemfile/fs/locate.h"
 
 #include <cerrno>
 #include <cstring>
@@ -99,27 +101,24 @@ std::string PoolImage::open(const std::string &path, ImageMode mode) {
 }
 
 std::string PoolImage::find_superblock() {
-    if (std::memcmp(base_, container_signature, sizeof(container_signature)) != 0)
-        return "is not a pmemfile pool (no libpmemobj signature)";
-    const char *layout = reinterpret_cast<const char *>(base_ + layout_offset_bytes);
-    if (std::strncmp(layout, pmemfile::container_layout, sizeof(pmemfile::container_layout)) != 0)
-        return "is a libpmemobj pool of another layout, not a pmemfile pool";
-    for (uint64_t offset = slab_alignment_bytes; offset + pmemfile::block_size_bytes <= size_bytes_;
-         offset += slab_alignment_bytes) {
-        uint64_t magic;
-        std::memcpy(&magic, base_ + offset, sizeof(magic));
-        if (magic != pmemfile::superblock_magic)
-            continue;
-        superblock_offset_ = offset;
-        const pmemfile::Superblock &sb = superblock();
-        if (sb.version > pmemfile::format_version)
-            return "has format version " + std::to_string(sb.version) + "; this program knows " +
-                   std::to_string(pmemfile::format_version);
-        if (sb.pool_size_bytes > size_bytes_)
-            return "was truncated: " + std::to_string(size_bytes_) + " bytes of " + std::to_string(sb.pool_size_bytes);
-        return {};
+    const base::Result<pmemfile::PoolOffset> found = pmemfile::pool_find_superblock(base_, size_bytes_);
+    if (!found.ok()) {
+        // What libpmemobj's part says, which is not needed otherwise, makes the words clearer.
+        if (std::memcmp(base_, container_signature, sizeof(container_signature)) != 0)
+            return "is not a pmemfile pool (no superblock, no libpmemobj signature)";
+        const char *layout = reinterpret_cast<const char *>(base_ + layout_offset_bytes);
+        if (std::strncmp(layout, pmemfile::container_layout, sizeof(pmemfile::container_layout)) != 0)
+            return "is a libpmemobj pool of another layout, not a pmemfile pool";
+        return "has no superblock: damaged or truncated";
     }
-    return "has no superblock: damaged or truncated";
+    superblock_offset_ = *found;
+    const pmemfile::Superblock &sb = superblock();
+    if (sb.version > pmemfile::format_version)
+        return "has format version " + std::to_string(sb.version) + "; this program knows " +
+               std::to_string(pmemfile::format_version);
+    if (sb.pool_size_bytes > size_bytes_)
+        return "was truncated: " + std::to_string(size_bytes_) + " bytes of " + std::to_string(sb.pool_size_bytes);
+    return {};
 }
 
 } // namespace tools

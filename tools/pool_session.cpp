@@ -34,7 +34,7 @@ bool PoolSession::attach(const std::string &path, Access access) {
         }
     }
     pmemfile::AttachOptions options;
-    options.container_open = pmemfile::container_open;
+    options.container_describe = pmemfile::container_describe;
     pmemfile::ContainerMessage message;
     options.read_only = access == Access::read;
     base::Status attached = pmemfile::pool_attach(pool_, path.c_str(), options, &message);
@@ -43,7 +43,7 @@ bool PoolSession::attach(const std::string &path, Access access) {
         attached = pmemfile::pool_attach_copy(pool_, path.c_str(), &message);
     if (!attached.ok()) {
         complain("cannot attach {}: {}", path,
-                 message.text[0] != '\0' ? message.text : std::strerror(attached.error().number()));
+                 message.text[0] != '\0' ? without_path(message.text, path) : std::strerror(attached.error().number()));
         return false;
     }
     attached_ = true;

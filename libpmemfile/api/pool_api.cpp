@@ -91,7 +91,7 @@ thread_local ThreadPlaces places;
 
 base::Status attach(Pool &pool, const char *path, bool read_only) {
     AttachOptions options;
-    options.container_open = container_open;
+    options.container_describe = container_describe;
     options.read_only = read_only;
     ContainerMessage message;
     base::Status attached = pool_attach(pool, path, options, &message);

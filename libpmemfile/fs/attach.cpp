@@ -1,7 +1,7 @@
 // How a process joins:
 //
 //   open pool ─► lock byte 0 of the runtime file (attach is one at a time)
-//     ├ nobody holds the pool (flock exclusive works): container, map, check,
+//     ├ nobody holds the pool (flock exclusive works): locate, map, check,
 //     │   replay the journal, make the segment, stamp its nonce into the superblock
 //     └ somebody does: map, and check that the segment is the pool's
 //   ─► flock shared ─► process slot ─► byte 0 free ─► collect the dead
@@ -140,8 +140,7 @@ base::Status attach_first(Pool &pool, const char *path, const AttachOptions &opt
                           const struct stat &pool_status, int runtime_descriptor, ContainerMessage *message) {
     const base::Result<PoolLocation> location = pool_locate(path, options, pool_descriptor, pool_status, message);
     if (!location.ok())
-        return location.error().number() == EBUSY ? attach_failure(message, path, "the pool is in use", EBUSY)
-                                                  : location.error();
+        return location.error();
     BASE_TRY_ASSIGN(pool.persist, map_pool_file(pool_descriptor, location->size_bytes, location->medium));
     pool.superblock_offset = location->superblock_offset;
     // Who may use the pool may use the runtime file, whatever the umask of who made it.

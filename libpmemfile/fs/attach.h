@@ -1,6 +1,6 @@
 // attach: joins a pool that other processes may be using, or brings it up.
 //
-// First process: libpmemobj recovers the container, the journal is replayed,
+// First process: the superblock is found, the journal is replayed,
 // orphans are freed, the runtime segment is made. Later ones only map. While
 // anyone is attached, a shared flock on the pool file keeps libpmemobj's own tools out.
 #pragma once
@@ -11,13 +11,13 @@
 
 namespace pmemfile {
 
-// How the container is opened by a first attach (the preloaded shim loads
-// libpmemfile-container.so for it; everybody else passes container_open).
-using ContainerOpen = base::Result<ContainerInfo> (*)(const char *path, ContainerMessage *message);
+// How a first attach learns size and medium of the pool file (the preloaded shim loads
+// libpmemfile-container.so for it; everybody else passes container_describe).
+using ContainerDescribe = base::Result<ContainerInfo> (*)(const char *path, ContainerMessage *message);
 
 struct AttachOptions {
     bool read_only = false; // calls that would change the pool fail with EROFS; recovery is done all the same
-    ContainerOpen container_open = nullptr;
+    ContainerDescribe container_describe = nullptr;
     // A pool descriptor inherited over exec, or -1 (hazard 13).
     int inherited_pool_descriptor = -1;
     // Process slot to adopt after exec (its liveness descriptor was inherited), or -1.

@@ -3,10 +3,11 @@
 //
 //   first attach: nonce := n   …   last detach: device, inode, medium := ours, nonce := 0
 //
-// The superblock itself stands at the first 2 MiB boundary where its magic and checksum fit.
+// The superblock itself stands at the first 2 MiB boundary with its magic; bring_up judges what it says.
 #include "libpmemfile/fs/locate.h"
 
 #include "base/raw_syscall.h"
+#include "libpmemfile/fs/bring_up.h"
 #include "libpmemfile/fs/pool_file.h"
 
 #define XXH_INLINE_ALL
@@ -85,35 +86,35 @@ base::Result<PoolOffset> pool_find_superblock(int descriptor) {
     return read_head(descriptor, head);
 }
 
-namespace {
-
-// A device-dax has no read().
-base::Result<ContainerRoot> read_root(int descriptor, const struct stat &pool_status, const ContainerInfo &info) {
-    ContainerRoot root;
-    if (S_ISCHR(pool_status.st_mode)) {
-        BASE_TRY_ASSIGN(Persist device, map_pool_file(descriptor, info.pool_size_bytes, info.medium));
-        std::memcpy(&root, device.base() + info.root_offset, sizeof(root));
-        unmap_pool_file(device);
-        return root;
+base::Result<PoolOffset> pool_find_superblock(const std::byte *base, uint64_t size_bytes) {
+    for (uint64_t offset = slab_alignment_bytes;
+         offset <= last_offset_bytes && offset + sizeof(Superblock) <= size_bytes; offset += slab_alignment_bytes) {
+        uint64_t magic = 0;
+        std::memcpy(&magic, base + offset, sizeof(magic));
+        if (magic == superblock_magic)
+            return offset;
     }
-    const long length = base::raw_syscall(SYS_pread64, descriptor, base::as_long(&root), sizeof(root),
-                                          static_cast<long>(info.root_offset));
-    return length == static_cast<long>(sizeof(root)) ? base::Result<ContainerRoot>(root) : base::error(EIO);
+    return base::error(EINVAL);
 }
-
-} // namespace
 
 base::Result<PoolLocation> pool_locate(const char *path, const AttachOptions &options, int descriptor,
                                        const struct stat &pool_status, ContainerMessage *message) {
     PoolLocation location;
     if (read_note(descriptor, pool_status, location))
         return location;
-    base::raw_syscall(SYS_flock, descriptor, LOCK_UN); // libpmemobj takes its own
-    BASE_TRY_ASSIGN(ContainerInfo info, options.container_open(path, message));
-    if (base::is_error(base::raw_syscall(SYS_flock, descriptor, LOCK_EX | LOCK_NB)))
-        return base::error(EBUSY);
-    BASE_TRY_ASSIGN(const ContainerRoot root, read_root(descriptor, pool_status, info));
-    location = {root.slabs[0].first_block * block_size_bytes, info.pool_size_bytes, info.medium};
+    BASE_TRY_ASSIGN(const ContainerInfo info, options.container_describe(path, message));
+    base::Result<PoolOffset> superblock = base::error(EINVAL);
+    if (S_ISCHR(pool_status.st_mode)) {
+        BASE_TRY_ASSIGN(Persist device, map_pool_file(descriptor, info.pool_size_bytes, info.medium));
+        superblock = pool_find_superblock(device.base(), device.size_bytes());
+        unmap_pool_file(device);
+    } else {
+        superblock = pool_find_superblock(descriptor);
+    }
+    if (!superblock.ok())
+        return attach_failure(message, path, "not a pmemfile pool, or its superblock is damaged",
+                              superblock.error().number());
+    location = {*superblock, info.pool_size_bytes, info.medium};
     return location;
 }
 
@@ -130,7 +131,7 @@ void pool_note_location(Pool &pool) {
     // One line: what stands in it is seen in this order, so the nonce vouches for the rest.
     pool.persist.store64(superblock + offsetof(Superblock, runtime_nonce), 0);
     pool.persist.flush(superblock + offsetof(Superblock, attach_generation), cache_line_bytes);
-    static_cast<void>(pool.persist.fence()); // not durable: the next attach asks libpmemobj
+    static_cast<void>(pool.persist.fence()); // not durable: the next attach asks libpmem
 }
 
 } // namespace pmemfile

@@ -1,9 +1,9 @@
 // locate: where in the pool file the filesystem begins, and what medium it lies on.
 //
-// libpmemobj knows both, but it takes about 14 ms to open a pool, and nothing but mkfs ever
-// changes its part. So the last process that leaves in order notes what it knew in
-// the superblock, and the next first attach asks libpmemobj only if that note is missing
-// (new pool, killed processes, power cut) or is another file's (a copy).
+// The superblock is found by its magic: libpmemobj, which knows too, trusts what stands in its part of the pool and
+// would take the process with it if that is damaged. The medium is known to libpmem, which costs a start 2 ms. So the
+// last process that leaves in order notes it in the superblock, and the next first attach asks libpmem only
+// if that note is missing (new pool, killed processes, power cut) or is another file's (a copy).
 #pragma once
 
 #include "libpmemfile/fs/attach.h"
@@ -18,10 +18,11 @@ struct PoolLocation {
     Medium medium = Medium::volatile_memory;
 };
 
-// Where the superblock stands: the first 2 MiB boundary with its magic. EINVAL when there is none.
+// Where the superblock stands: the first 2 MiB boundary with its magic. EINVAL when there is none. A device-dax,
+// which has no read(), is asked through its mapping.
 base::Result<PoolOffset> pool_find_superblock(int descriptor);
-// For a first attach, which has an exclusive flock on `descriptor` (given up for a moment when
-// libpmemobj is asked). Errors: those of container_open; EBUSY when somebody took the lock meanwhile.
+base::Result<PoolOffset> pool_find_superblock(const std::byte *base, uint64_t size_bytes);
+// For a first attach. Errors: those of container_describe; EINVAL (no superblock).
 base::Result<PoolLocation> pool_locate(const char *path, const AttachOptions &options, int descriptor,
                                        const struct stat &pool_status, ContainerMessage *message);
 // The last process leaves, all is at home and durable: leaves the note.

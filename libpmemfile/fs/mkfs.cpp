@@ -8,6 +8,7 @@
 #include "libpmemfile/fs/mkfs.h"
 
 #include "base/page_array.h"
+#include "libpmemfile/fs/locate.h"
 #include "libpmemfile/fs/pool_file.h"
 #include "libpmemfile/runtime/thread.h"
 #include "libpmemfile/space/group.h"
@@ -176,9 +177,15 @@ void write_root_directories(Persist &persist, const Plan &plan, const MkfsOption
     persist.flush(block, block_size_bytes);
 }
 
-// Everything but the superblock, a fence, then the superblock.
+// Everything but the superblock, a fence, then the superblock. On a device a former one may stand there: after a cut in
+// between it would be found, and tell of tables that are ours.
 base::Status write_plan(Persist &persist, const Plan &plan, const MkfsOptions &options) {
     const Superblock &superblock = plan.superblock;
+    const PoolOffset target = plan.superblock_block * block_size_bytes;
+    persist.store64(target, 0);
+    persist.flush(target, sizeof(uint64_t));
+    if (!persist.fence())
+        return base::error(EIO);
     const PoolOffset tables = superblock.group_table_block * block_size_bytes;
     const uint64_t tables_bytes = (superblock.ring_first_block - superblock.group_table_block) * block_size_bytes;
     persist.zero(tables, tables_bytes);
@@ -189,7 +196,6 @@ base::Status write_plan(Persist &persist, const Plan &plan, const MkfsOptions &o
     write_root_directories(persist, plan, options);
     if (!persist.sync_all())
         return base::error(EIO);
-    const PoolOffset target = plan.superblock_block * block_size_bytes;
     persist.store(target, &superblock, sizeof superblock);
     persist.flush(target, sizeof superblock);
     return persist.fence() ? base::Status() : base::Status(base::error(EIO));
@@ -249,6 +255,45 @@ base::Status sync_on_host(const char *path, int flags) {
 
 } // namespace
 
+namespace {
+
+// Nothing stands where a container begins, nor a superblock where it would be found.
+bool is_blank(const char *path) {
+    const int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0)
+        return false;
+    struct stat status = {};
+    bool blank = fstat(descriptor, &status) == 0;
+    static constexpr std::byte zeros[block_size_bytes] = {};
+    if (blank && S_ISREG(status.st_mode)) {
+        std::byte block[block_size_bytes] = {};
+        blank = pread(descriptor, block, sizeof block, 0) >= 0 && std::memcmp(block, zeros, sizeof zeros) == 0 &&
+                !pool_find_superblock(descriptor).ok();
+    } else if (blank) {
+        constexpr size_t looked_at_bytes = size_t{64} << 20; // a device has no read()
+        void *mapped = mmap(nullptr, looked_at_bytes, PROT_READ, MAP_SHARED, descriptor, 0);
+        blank = mapped != MAP_FAILED && std::memcmp(mapped, zeros, sizeof zeros) == 0 &&
+                !pool_find_superblock(static_cast<const std::byte *>(mapped), looked_at_bytes).ok();
+        if (mapped != MAP_FAILED)
+            munmap(mapped, looked_at_bytes);
+    }
+    close(descriptor);
+    return blank;
+}
+
+// In the blank file that is there; it is one again on failure.
+base::Status make_in_place(const char *path, uint64_t size_bytes, const MkfsOptions &options,
+                           ContainerMessage *message) {
+    base::Status made = make_at(path, 0, options, message);
+    if (made.ok())
+        made = sync_on_host(path, 0);
+    if (!made.ok() && (truncate(path, 0) != 0 || truncate(path, static_cast<off_t>(size_bytes)) != 0))
+        say(message, path, "cannot be made blank again");
+    return made;
+}
+
+} // namespace
+
 base::Status mkfs(const char *path, const MkfsOptions &options, ContainerMessage *message) {
     if (std::strlen(options.label) >= sizeof(Superblock::label)) {
         say(message, path, "the label is longer than 63 bytes");
@@ -265,8 +310,9 @@ base::Status mkfs(const char *path, const MkfsOptions &options, ContainerMessage
         say(message, path, "is a directory");
         return base::error(EISDIR);
     }
-    if (exists && !options.replace) {
-        say(message, path, "exists already");
+    const bool takes_blank = exists && !options.replace && options.size_bytes == 0;
+    if (exists && !options.replace && !(takes_blank && is_blank(path))) {
+        say(message, path, takes_blank ? "is not blank: a pool or other data stands in it" : "exists already");
         return base::error(EEXIST);
     }
     if (options.max_size_bytes != 0 && (options.max_size_bytes < options.size_bytes || options.size_bytes == 0 ||
@@ -281,10 +327,20 @@ base::Status mkfs(const char *path, const MkfsOptions &options, ContainerMessage
     if (exists && S_ISCHR(status.st_mode)) // a device-dax is formatted where it is
         return make_at(path, 0, options, message);
     const uint64_t size_bytes = options.size_bytes != 0 ? options.size_bytes : exists ? status.st_size : 0;
+    if (!exists && size_bytes == 0) {
+        say(message, path, "is not there, and no size is given");
+        return base::error(ENOENT);
+    }
     if (size_bytes < pool_min_bytes) {
         say(message, path, "a pool takes at least 16 MiB");
         return base::error(EINVAL);
     }
+    if (std::max(size_bytes, options.max_size_bytes) > pool_max_bytes) {
+        say(message, path, "a pool has at most 40 TiB: more cannot be mapped twice");
+        return base::error(EFBIG);
+    }
+    if (takes_blank)
+        return make_in_place(path, size_bytes, options, message);
     char beside[path_max_bytes];
     if (std::snprintf(beside, sizeof beside, "%s.new-%d", path, getpid()) >= static_cast<int>(sizeof beside)) {
         say(message, path, std::strerror(ENAMETOOLONG));

@@ -73,8 +73,9 @@ typedef struct statfs pmemfile_statfs_t;
 #define PMEMFILE_AT_CWD ((PMEMfile *)(intptr_t)-1)
 #define PMEMFILE_AT_FDCWD PMEMFILE_AT_CWD
 
-/* Makes a pool file of `poolsize` bytes (0: the size of the existing file or device) and opens it.
- * At least 16 MiB. EEXIST when a file is there and poolsize is not 0. */
+/* Makes a pool file of `poolsize` bytes and opens it. 0: in the existing blank file or device, of its size (the file keeps
+ * its mode). At least 16 MiB, EINVAL below; at most 40 TiB, EFBIG above. EEXIST when a file is there and poolsize is not
+ * 0, or when it is not blank: a pool stands in it, or anything in its first block. ENOENT when there is none to take. */
 PMEMFILE_API PMEMfilepool *pmemfile_pool_create(const char *path, size_t poolsize, pmemfile_mode_t mode);
 /* Opens a pool. ENOENT, EACCES, EINVAL (no pool), EUCLEAN (damaged), EBUSY. The process's user and
  * groups, umask and RLIMIT_FSIZE are taken over as they are now. */
@@ -123,7 +124,8 @@ PMEMFILE_API int pmemfile_tx_commit(PMEMfilepool *pool);
 /* Nothing has happened. Files opened in the transaction are closed: pmemfile_close frees them, other calls
  * say EBADF. EINVAL when none is open. The end of the thread, or of the pool, aborts too. */
 PMEMFILE_API int pmemfile_tx_abort(PMEMfilepool *pool);
-/* What there is in the pool: inodes that have a name, and directories among them, counted by walking the tree.
+/* What there is in the pool: inodes that have a name, and directories among them, counted by walking the trees of all
+ * roots.
  * All 0 and errno ENOMEM when there is no memory for that. */
 struct pmemfile_stats {
     unsigned inodes;

@@ -44,7 +44,7 @@ uint64_t root_checksum(const ContainerRoot &root) {
     return XXH3_64bits(&root.slab_count, sizeof root - offsetof(ContainerRoot, slab_count));
 }
 
-// Why pmemobj_create or pmemobj_open has failed. On its way it asks libndctl for bad blocks, where a failed allocation
+// Why pmemobj_create has failed. On its way it asks libndctl for bad blocks, where a failed allocation
 // comes out as an error of a device or as none at all.
 int container_error() {
     const int number = errno;
@@ -181,25 +181,6 @@ base::Status forget_former_pool(const char *path, ContainerMessage *message) {
     return {};
 }
 
-base::Result<ContainerInfo> describe(PMEMobjpool *pool, const char *path, Medium medium, ContainerMessage *message) {
-    ContainerInfo info;
-    BASE_TRY_ASSIGN(info.pool_size_bytes, size_of(path, message));
-    const PMEMoid root_oid = pmemobj_root(pool, sizeof(ContainerRoot));
-    if (OID_IS_NULL(root_oid)) {
-        say(message, "%s: the pool has no root: %s", path, pmemobj_errormsg());
-        return base::error(EUCLEAN);
-    }
-    const auto &root = *static_cast<const ContainerRoot *>(pmemobj_direct(root_oid));
-    if (root.magic != container_magic || root.slab_count == 0 || root.slab_count > max_slabs ||
-        root.checksum != root_checksum(root)) {
-        say(message, "%s: the pool's root object is damaged", path);
-        return base::error(EUCLEAN);
-    }
-    info.root_offset = root_oid.off;
-    info.medium = medium;
-    return info;
-}
-
 } // namespace
 
 base::Result<ContainerInfo> container_create(const char *path, uint64_t size_bytes, unsigned mode,
@@ -211,9 +192,10 @@ base::Result<ContainerInfo> container_create(const char *path, uint64_t size_byt
         say(message, "%s: cannot create the pool: %s", path, std::strerror(error_number));
         return base::error(error_number);
     }
+    PMEMoid root = OID_NULL;
     {
         OpenContainer container(created);
-        const PMEMoid root = pmemobj_root(created, sizeof(ContainerRoot));
+        root = pmemobj_root(created, sizeof(ContainerRoot));
         const int error_number = OID_IS_NULL(root) ? errno : 0;
         BASE_TRY_ASSIGN(const uint64_t pool_bytes, size_of(path, message));
         const int filled = error_number != 0 ? error_number : tx_fill_root(created, root, pool_bytes);
@@ -222,36 +204,27 @@ base::Result<ContainerInfo> container_create(const char *path, uint64_t size_byt
             return base::error(filled);
         }
     }
-    return container_open(path, message);
+    BASE_TRY_ASSIGN(ContainerInfo info, container_describe(path, message));
+    info.root_offset = root.off;
+    return info;
 }
 
-base::Result<ContainerInfo> container_open(const char *path, ContainerMessage *message) {
-    BASE_TRY_ASSIGN(const uint64_t size_bytes, size_of(path, message));
-    if (size_bytes < block_size_bytes) {
+base::Result<ContainerInfo> container_describe(const char *path, ContainerMessage *message) {
+    ContainerInfo info;
+    BASE_TRY_ASSIGN(info.pool_size_bytes, size_of(path, message));
+    if (info.pool_size_bytes < block_size_bytes) {
         say(message, "%s: not a pmemfile pool", path);
         return base::error(EINVAL);
     }
-    BASE_TRY_ASSIGN(const Medium medium, medium_of(path, message));
-    OpenContainer container(pmemobj_open(path, container_layout));
-    if (container.get() == nullptr) {
-        const int error_number = container_error();
-        const bool is_locked = error_number == EAGAIN || error_number == EWOULDBLOCK;
-        if (is_locked)
-            say(message, "%s: the pool is in use", path);
-        else if (error_number == EINVAL)
-            say(message, "%s: not a pmemfile pool, or damaged: %s", path, pmemobj_errormsg());
-        else
-            say(message, "%s: cannot open the pool: %s", path, std::strerror(error_number));
-        return base::error(is_locked ? EBUSY : error_number);
-    }
-    return describe(container.get(), path, medium, message);
+    BASE_TRY_ASSIGN(info.medium, medium_of(path, message));
+    return info;
 }
 
 } // namespace pmemfile
 
 extern "C" __attribute__((visibility("default"))) int
-pmemfile_container_open(const char *path, pmemfile::ContainerInfo *info, pmemfile::ContainerMessage *message) {
-    const base::Result<pmemfile::ContainerInfo> opened = pmemfile::container_open(path, message);
+pmemfile_container_describe(const char *path, pmemfile::ContainerInfo *info, pmemfile::ContainerMessage *message) {
+    const base::Result<pmemfile::ContainerInfo> opened = pmemfile::container_describe(path, message);
     if (opened.ok())
         *info = *opened;
     return opened.error().number();

@@ -16,7 +16,7 @@ namespace pmemfile {
 // What a process must know of the container to map the pool itself.
 struct ContainerInfo {
     uint64_t pool_size_bytes = 0;
-    PoolOffset root_offset = 0; // of ContainerRoot
+    PoolOffset root_offset = 0; // of ContainerRoot; told by container_create alone
     Medium medium = Medium::volatile_memory;
 };
 
@@ -32,9 +32,9 @@ struct ContainerMessage {
 base::Result<ContainerInfo> container_create(const char *path, uint64_t size_bytes, unsigned mode,
                                              ContainerMessage *message);
 
-// Opens and closes the container so that libpmemobj recovers its own heap, and
-// says where the root is. Nobody may be attached (libpmemobj locks the file).
-// Errors: EINVAL (no pool, other layout, damaged), EBUSY, EACCES, ENOENT, ...
-base::Result<ContainerInfo> container_open(const char *path, ContainerMessage *message);
+// Size and medium of a pool file or device, from libpmem; other processes may be attached. What stands in the
+// pool is not looked at, so damage there cannot do anything: libpmemobj trusts what it finds in its part, and dies of
+// it (SIGSEGV in pmemobj_open). Errors: EINVAL (too short), EISDIR, EACCES, ENOENT, ...
+base::Result<ContainerInfo> container_describe(const char *path, ContainerMessage *message);
 
 } // namespace pmemfile

@@ -84,6 +84,8 @@ LayoutProblem superblock_problem(const Persist &persist, PoolOffset offset) {
     if (sb.group_count == 0 || sb.group_count > limit || !in_pool(limit, sb.group_table_block, sb.group_table_blocks) ||
         blocks_for(sb.group_count, sizeof(GroupDescriptor)) > sb.group_table_blocks)
         return damaged("has a group table outside the pool");
+    if (sb.group_table_block != offset / block_size_bytes + 1)
+        return damaged("belongs to another place: it is that of a pool which is stored in a file of this one");
     const uint64_t in_use = groups_in_use(sb);
     if (in_use == 0 || ((sb.features.incompatible & feature_growth) != 0 &&
                         sb.groups_in_use != groups_in_use_word(static_cast<uint32_t>(in_use))))

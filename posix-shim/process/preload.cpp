@@ -84,7 +84,7 @@ ContainerEntry load_container() {
         void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
         if (library == nullptr)
             fail(path, dlerror());
-        return reinterpret_cast<ContainerEntry>(dlsym(library, "pmemfile_container_open"));
+        return reinterpret_cast<ContainerEntry>(dlsym(library, "pmemfile_container_describe"));
     }
     return nullptr;
 }
@@ -137,7 +137,7 @@ bool is_same_file(int descriptor, const char *path) {
 void attach(Mount &mount, const char *pool_path, bool read_only, const pmemfile::PoolPlace *place) {
     pmemfile::AttachOptions options;
     options.read_only = read_only;
-    options.container_open = open_container;
+    options.container_describe = open_container;
     if (place != nullptr) {
         options.inherited_pool_descriptor = place->pool_descriptor;
         options.inherited_liveness_descriptor = place->liveness_descriptor;

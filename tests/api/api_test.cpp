@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <filesystem>
+#include <fstream>
 #include <gtest/gtest.h>
 #include <string>
 #include <thread>
@@ -53,6 +55,57 @@ protected:
     PMEMfilepool *pool_ = nullptr;
 };
 
+// Size 0 is that of a file which is there and blank.
+TEST_F(Api, APoolIsMadeInABlankFile) {
+    const std::string path = path_ + ".blank";
+    const auto content = [&] {
+        std::ifstream file(path, std::ios::binary);
+        return std::string(std::istreambuf_iterator<char>(file), {});
+    };
+    ::unlink(path.c_str());
+    EXPECT_EQ(pmemfile_pool_create(path.c_str(), 0, 0600), nullptr);
+    EXPECT_EQ(errno, ENOENT);
+    std::ofstream(path).close();
+    EXPECT_EQ(pmemfile_pool_create(path.c_str(), 0, 0600), nullptr);
+    EXPECT_EQ(errno, EINVAL) << "no size at all";
+    std::filesystem::resize_file(path, 4u << 20);
+    EXPECT_EQ(pmemfile_pool_create(path.c_str(), 0, 0600), nullptr);
+    EXPECT_EQ(errno, EINVAL) << "too small";
+    EXPECT_EQ(content(), std::string(4u << 20, '\0'));
+
+    std::filesystem::resize_file(path, 24u << 20);
+    std::filesystem::permissions(path, std::filesystem::perms(0640));
+    struct stat before, after;
+    ASSERT_EQ(::stat(path.c_str(), &before), 0);
+    PMEMfilepool *pool = pmemfile_pool_create(path.c_str(), 0, 0600);
+    ASSERT_NE(pool, nullptr) << pmemfile_errormsg();
+    EXPECT_EQ(pmemfile_mkdir(pool, "/made", 0755), 0);
+    pmemfile_pool_close(pool);
+    ASSERT_EQ(::stat(path.c_str(), &after), 0);
+    EXPECT_EQ(after.st_ino, before.st_ino) << "the same file";
+    EXPECT_EQ(after.st_size, 24 << 20);
+    EXPECT_EQ(after.st_mode, before.st_mode);
+    EXPECT_GE(after.st_blocks * 512, 23 << 20) << "it was sparse";
+    tests::expect_clean(path);
+
+    // What is there now stays, also with its first block damaged.
+    const std::string made = content();
+    EXPECT_EQ(pmemfile_pool_create(path.c_str(), 0, 0600), nullptr);
+    EXPECT_EQ(errno, EEXIST);
+    EXPECT_EQ(pmemfile_pool_create(path.c_str(), 32u << 20, 0600), nullptr);
+    EXPECT_EQ(errno, EEXIST);
+    EXPECT_EQ(content(), made);
+    std::fstream(path, std::ios::in | std::ios::out | std::ios::binary).write(std::string(4096, '\0').data(), 4096);
+    EXPECT_EQ(pmemfile_pool_create(path.c_str(), 0, 0600), nullptr);
+    EXPECT_EQ(errno, EEXIST) << "there is a superblock";
+    std::filesystem::resize_file(path, 0);
+    std::filesystem::resize_file(path, 24u << 20);
+    std::fstream(path, std::ios::in | std::ios::out | std::ios::binary) << "text";
+    EXPECT_EQ(pmemfile_pool_create(path.c_str(), 0, 0600), nullptr);
+    EXPECT_EQ(errno, EEXIST) << "somebody's data";
+    ::unlink(path.c_str());
+}
+
 TEST_F(Api, RootsAreSeparate) {
     ASSERT_EQ(pmemfile_pool_root_count(pool_), 4u);
     for (unsigned i = 0; i < 4; i++) {
@@ -68,6 +121,10 @@ TEST_F(Api, RootsAreSeparate) {
         pmemfile_close(pool_, dir);
         pmemfile_close(pool_, root);
     }
+    struct pmemfile_stats counts;
+    pmemfile_stats(pool_, &counts);
+    EXPECT_EQ(counts.dirs, 8u); // each root, and the one in it
+    EXPECT_EQ(counts.inodes, 8u);
     EXPECT_EQ(pmemfile_access(pool_, "/in0", F_OK), 0);
     EXPECT_EQ(pmemfile_access(pool_, "/in1", F_OK), -1);
     PMEMfile *first = pmemfile_open_root(pool_, 1, 0), *second = pmemfile_open_root(pool_, 2, 0);

@@ -1,6 +1,7 @@
 // The pool is made by mkfs as any other, in a file that is read and removed at once.
 #include "tests/crash/image.h"
 
+#include "libpmemfile/fs/locate.h"
 #include "libpmemfile/fs/mkfs.h"
 
 #include <cstring>
@@ -37,12 +38,11 @@ PoolOffset load_new_pool(PoolMemory &memory) {
     const int file = open(path.c_str(), O_RDONLY);
     const ssize_t length = pread(file, memory.base(), memory.size_bytes(), 0);
     close(file);
-    auto info = container_open(path.c_str(), &message);
     unlink(path.c_str());
-    if (length != static_cast<ssize_t>(memory.size_bytes()) || !info.ok())
+    auto superblock = pool_find_superblock(memory.base(), memory.size_bytes());
+    if (length != static_cast<ssize_t>(memory.size_bytes()) || !superblock.ok())
         throw std::runtime_error("the new pool cannot be read");
-    const auto *root = reinterpret_cast<const ContainerRoot *>(memory.base() + info->root_offset);
-    return root->slabs[0].first_block * block_size_bytes;
+    return *superblock;
 }
 
 void soil_free_blocks(PoolMemory &memory, PoolOffset superblock_offset) {

@@ -54,7 +54,7 @@ protected:
     }
     void attach() {
         AttachOptions options;
-        options.container_open = container_open;
+        options.container_describe = container_describe;
         ContainerMessage message;
         ASSERT_TRUE(pool_attach(pool_, path_.c_str(), options, &message).ok()) << message.text;
         main_ = std::make_unique<PoolThread>(pool_, nullptr);
@@ -70,11 +70,9 @@ protected:
         if (attached_)
             detach();
         ContainerMessage message;
-        auto info = container_open(path_.c_str(), &message);
-        ASSERT_TRUE(info.ok()) << message.text;
         Pool looked;
         AttachOptions options;
-        options.container_open = container_open;
+        options.container_describe = container_describe;
         ASSERT_TRUE(pool_attach(looked, path_.c_str(), options, &message).ok()) << message.text;
         const CheckReport report = check_pool(looked.persist, looked.superblock_offset, false);
         pool_detach(looked);
@@ -99,7 +97,7 @@ protected:
             return child;
         Pool pool;
         AttachOptions options;
-        options.container_open = container_open;
+        options.container_describe = container_describe;
         if (!pool_attach(pool, path_.c_str(), options, nullptr).ok())
             _exit(1);
         int result = 0;

@@ -45,7 +45,7 @@ protected:
         detach();
         Pool looked;
         AttachOptions options;
-        options.container_open = container_open;
+        options.container_describe = container_describe;
         ContainerMessage message;
         EXPECT_TRUE(pool_attach(looked, path_.c_str(), options, &message).ok()) << message.text;
         CheckReport report = fsck_pool(looked.persist, looked.superblock_offset, repair).check;

@@ -16,7 +16,7 @@ protected:
         std::unique_ptr<PoolThread> thread;
         explicit Attached(const std::string &path) {
             AttachOptions options;
-            options.container_open = container_open;
+            options.container_describe = container_describe;
             ContainerMessage message;
             EXPECT_TRUE(pool_attach(pool, path.c_str(), options, &message).ok()) << message.text;
             thread = std::make_unique<PoolThread>(pool, nullptr);

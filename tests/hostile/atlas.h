@@ -18,6 +18,8 @@ public:
           superblock_block_(superblock / pmemfile::block_size_bytes) {}
 
     std::string structure_of(pmemfile::BlockNumber block) const {
+        if (block < superblock_block_)
+            return "libpmemobj's part";
         if (block == superblock_block_)
             return "superblock";
         if (in(block, sb_.group_table_block, sb_.group_table_blocks))

@@ -161,7 +161,7 @@ std::vector<Flip> choose_flips(const std::vector<std::byte> &bytes, PoolOffset s
                                unsigned seed) {
     const Atlas atlas(bytes.data(), superblock);
     std::map<std::string, std::vector<uint64_t>> offsets;
-    for (uint64_t block = superblock / block_size_bytes; block < bytes.size() / block_size_bytes; ++block) {
+    for (uint64_t block = 0; block < bytes.size() / block_size_bytes; ++block) {
         const std::string structure = atlas.structure_of(block);
         if (structure.empty())
             continue;

@@ -2,8 +2,8 @@
 // bits, names of a few files so that calls meet. The pool is empty at the beginning of each input.
 // Every 200 inputs the pool is closed and checked: nothing may be found.
 #include "libpmemfile/check/fsck.h"
+#include "libpmemfile/fs/locate.h"
 #include "libpmemfile/include/libpmemfile-posix.h"
-#include "libpmemfile/pool/container.h"
 #include "tests/hostile/input.h"
 
 #include <cerrno>
@@ -70,18 +70,15 @@ private:
     void check() {
         pmemfile_pool_close(pool_);
         pool_ = nullptr;
-        pmemfile::ContainerMessage message;
-        auto info = pmemfile::container_open(path_.c_str(), &message);
-        expect(info.ok(), message.text);
         const int descriptor = open(path_.c_str(), O_RDONLY);
         auto *base = static_cast<std::byte *>(
             mmap(nullptr, pool_size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE, descriptor, 0));
         expect(base != MAP_FAILED, "mmap");
         close(descriptor);
         pmemfile::Persist persist(base, pool_size_bytes, pmemfile::Medium::volatile_memory);
-        const auto *root = reinterpret_cast<const pmemfile::ContainerRoot *>(base + info->root_offset);
-        const auto report =
-            pmemfile::fsck_pool(persist, root->slabs[0].first_block * pmemfile::block_size_bytes, false).check;
+        const auto superblock = pmemfile::pool_find_superblock(base, pool_size_bytes);
+        expect(superblock.ok(), "no superblock");
+        const auto report = pmemfile::fsck_pool(persist, *superblock, false).check;
         for (const auto &problem : report.problems)
             expect(false, (problem.structure + ": " + problem.text).c_str());
         munmap(base, pool_size_bytes);

@@ -17,7 +17,7 @@ protected:
         for (int i = 0; i < count; ++i) {
             Pool pool;
             AttachOptions options;
-            options.container_open = container_open;
+            options.container_describe = container_describe;
             ContainerMessage message;
             if (!pool_attach(pool, path_.c_str(), options, &message).ok()) {
                 std::fprintf(stderr, "attach %d: %s\n", i, message.text);
@@ -43,7 +43,7 @@ TEST_F(LeaveTest, who_leaves_holds_nobody_up_though_a_child_has_the_descriptors)
     close(gate[0]);
     Pool other; // then we are not the last one
     AttachOptions options;
-    options.container_open = container_open;
+    options.container_describe = container_describe;
     ASSERT_TRUE(pool_attach(other, path_.c_str(), options, nullptr).ok());
     detach();
     alarm(20); // a lock that stays would hold us here

@@ -28,7 +28,7 @@ void expect_ok(const base::Status &status, const std::string &what) {
 
 AttachedPool::AttachedPool(const std::string &path) : pool_(std::make_unique<Pool>()) {
     AttachOptions options;
-    options.container_open = container_open;
+    options.container_describe = container_describe;
     ContainerMessage message;
     if (!pool_attach(*pool_, path.c_str(), options, &message).ok())
         give_up(std::string("attach: ") + message.text);

@@ -68,6 +68,9 @@ expect 1 'cannot make' "$pmemfile" mkfs -s 32M "$pool" # exists, no -f
 expect 1 'cannot make' "$pmemfile" mkfs -s 32M "$dir"  # a directory
 expect 1 'cannot make' "$pmemfile" mkfs -f -s 32M "$dir"
 expect 1 'cannot make' "$pmemfile" mkfs -s 32M "$dir/none/pool"
+expect 1 "cannot make a pool at $pool: exists already" "$pmemfile" mkfs -s 32M "$pool"
+expect 1 'at most 40 TiB' "$pmemfile" mkfs -s 32M -m 41T "$dir/new"
+expect 1 'at most 40 TiB' "$pmemfile" mkfs -s 41T "$dir/new"
 [ ! -e "$dir/new" ] || { echo "FAILED: a failed mkfs left a file"; failed=$((failed + 1)); }
 unchanged "$pool" "$good"
 
@@ -147,6 +150,27 @@ expect_code 0 "$pmemfile" run -m "$dir/mnt=$pool" -- rm "$dir/mnt/fill"
 expect_code 0 "$pmemfile" run -m "$dir/mnt=$pool" -- sh -c "echo kept >'$dir/mnt/small'"
 expect_code 0 "$pmemfile" cat "$pool:/small"
 [ "$(cat "$dir/out")" = kept ] || { echo "FAILED: cat after a full pool"; failed=$((failed + 1)); }
+expect_code 0 "$pmemfile" fsck "$pool"
+
+# What asks for more than there is takes nothing.
+free=$("$pmemfile" run -m "$dir/mnt=$pool" -- stat -f -c %f "$dir/mnt")
+for mode in '' -n -z; do # posix_fallocate's, without the size, zeros
+    expect_code 1 "$pmemfile" run -m "$dir/mnt=$pool" -- fallocate $mode -l 1G "$dir/mnt/small"
+    grep -q 'No space left' "$dir/err" || { echo "FAILED: fallocate: $(cat "$dir/err")"; failed=$((failed + 1)); }
+    expect_code 0 "$pmemfile" run -m "$dir/mnt=$pool" -- sh -c "stat -f -c %f '$dir/mnt'; stat -c %b '$dir/mnt/small'; cat '$dir/mnt/small'"
+    [ "$(cat "$dir/out")" = "$free"$'\n0\nkept' ] || { echo "FAILED: after fallocate $mode: $(cat "$dir/out"), not $free"; failed=$((failed + 1)); }
+done
+expect_code 0 "$pmemfile" fsck -n "$pool"
+
+# No memory: a line and the code for "could not be done", at whatever allocation; and the pool is as it was.
+lines=0
+for kib in $(seq 20000 7000 160000); do
+    for mode in -n --; do
+        expect_code '0|8' bash -c 'ulimit -v "$1" && exec "$2" fsck "$3" "$4"' sh "$kib" "$pmemfile" "$mode" "$pool"
+        lines=$((lines + $(grep -c 'memory' "$dir/err")))
+    done
+done
+[ "$lines" -gt 3 ] || { echo "FAILED: memory never was too little"; failed=$((failed + 1)); }
 expect_code 0 "$pmemfile" fsck "$pool"
 
 # A pool in a place that may not be written to (root needs a read-only mount; others chmod).

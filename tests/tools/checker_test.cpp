@@ -75,6 +75,12 @@ const Damage damages[] = {
          p.seal();
      },
      "group table", false},
+    {"place", // a pool that is stored in a file of this one
+     [](P &p) {
+         p.superblock().group_table_block += 512;
+         p.seal();
+     },
+     "another place", false},
     {"group count",
      [](P &p) {
          p.superblock().group_count = UINT64_MAX;

@@ -13,7 +13,7 @@ namespace tests {
 inline void expect_clean(const std::string &path) {
     pmemfile::Pool pool;
     pmemfile::AttachOptions options;
-    options.container_open = pmemfile::container_open;
+    options.container_describe = pmemfile::container_describe;
     pmemfile::ContainerMessage message;
     const base::Status attached = pmemfile::pool_attach(pool, path.c_str(), options, &message);
     ASSERT_TRUE(attached.ok()) << message.text;
