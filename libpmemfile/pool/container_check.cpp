@@ -127,7 +127,22 @@ bool root_is_sound(PMEMobjpool *pool) {
            root.checksum == XXH3_64bits(&root.slab_count, sizeof root - offsetof(ContainerRoot, slab_count));
 }
 
-// What the child finds.
+// What the child tells.
+struct Answer {
+    ContainerLook look;
+    int error_number = 0; // it could not look
+};
+
+// Without memory libpmemobj says of a sound pool that it is damaged. It maps the copy, and takes some MiB.
+bool has_memory(uint64_t size_bytes) {
+    constexpr uint64_t more_bytes = uint64_t{256} << 20;
+    void *probe = mmap(nullptr, size_bytes + more_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (probe == MAP_FAILED)
+        return false;
+    munmap(probe, size_bytes + more_bytes);
+    return true;
+}
+
 ContainerLook open_copy(int copy) {
     ContainerLook look;
     char path[32];
@@ -149,7 +164,7 @@ ContainerLook open_copy(int copy) {
     return look;
 }
 
-[[noreturn]] void run_child(int copy, int answer) {
+[[noreturn]] void run_child(int copy, uint64_t size_bytes, int answer) {
     for (const int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGALRM})
         std::signal(signal, SIG_DFL);
     const rlimit no_core = {0, 0};
@@ -158,8 +173,12 @@ ContainerLook open_copy(int copy) {
     dup2(nowhere, STDOUT_FILENO);
     dup2(nowhere, STDERR_FILENO);
     alarm(patience_seconds);
-    const ContainerLook look = open_copy(copy);
-    const bool told = write(answer, &look, sizeof look) == static_cast<ssize_t>(sizeof look);
+    Answer told_answer;
+    if (!has_memory(size_bytes))
+        told_answer.error_number = ENOMEM;
+    else
+        told_answer.look = open_copy(copy);
+    const bool told = write(answer, &told_answer, sizeof told_answer) == static_cast<ssize_t>(sizeof told_answer);
     _exit(told ? 0 : 1);
 }
 
@@ -177,7 +196,7 @@ base::Result<ContainerLook> container_look(const std::byte *base, uint64_t size_
     if (pipe2(ends, O_CLOEXEC) != 0)
         return base::error(errno);
     const File from_child(ends[0]);
-    ContainerLook look;
+    Answer said;
     pid_t child = -1;
     {
         const File answer(ends[1]);
@@ -185,15 +204,17 @@ base::Result<ContainerLook> container_look(const std::byte *base, uint64_t size_
         if (child < 0)
             return base::error(errno);
         if (child == 0)
-            run_child(copy.get(), answer.get());
+            run_child(copy.get(), size_bytes, answer.get());
     }
-    const bool told = read(from_child.get(), &look, sizeof look) == static_cast<ssize_t>(sizeof look);
+    const bool told = read(from_child.get(), &said, sizeof said) == static_cast<ssize_t>(sizeof said);
     int status = 0;
     if (waitpid(child, &status, 0) != child)
         return base::error(errno);
+    if (told && said.error_number != 0)
+        return base::error(said.error_number);
     if (told)
-        return look;
-    look = ContainerLook();
+        return said.look;
+    ContainerLook look;
     look.is_damaged = true;
     std::snprintf(look.text, sizeof look.text, "libpmemobj dies of it: %s",
                   WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM ? "it does not come to an end"
