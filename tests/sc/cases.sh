@@ -2,11 +2,27 @@
 # is not as expected. Usage of a case: CASE SC PROGRAMS_DIRECTORY
 set -u
 export LC_ALL=C # no locale files are opened
-sc=$(realpath "$1") programs=$(realpath "$2")
+real_sc=$(realpath "$1") programs=$(realpath "$2")
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
 cd "$directory" || exit 1
 failures=0 checks=0
+
+# sc, which notes its number, and first what those before it have left behind (it would take that away).
+cat >sc <<SCRIPT
+#!/bin/bash
+for file in /dev/shm/pmemfile-sc-*; do
+    number=\${file#*-sc-} number=\${number%%-*}
+    [ -e "\$file" ] && ! kill -0 "\$number" 2>/dev/null && grep -qx "\$number" "$directory/numbers" &&
+        echo "\$file" >>"$directory/left"
+done
+[ "\$1" = --none ] && exit
+echo \$\$ >>"$directory/numbers"
+exec "$real_sc" "\$@"
+SCRIPT
+chmod +x sc
+touch numbers left
+sc=$directory/sc
 
 # equal WHAT WANTED GOT
 equal() {
@@ -32,8 +48,8 @@ lacks() {
 }
 lines() { grep -cE -- "$1" "$2"; }
 finish() {
-    left=$(find /dev/shm -maxdepth 1 -name "pmemfile-sc-$$-*" | wc -l)
-    equal "shared memory left behind" 0 "$left"
+    "$sc" --none
+    equal "shared memory left behind" "" "$(sort -u left)"
     echo "$checks checks, $failures failed"
     [ "$failures" -eq 0 ]
     exit

@@ -33,7 +33,7 @@ printf 'hello\n' >text
 printf 'int x;' | gcc -c -x c -o object.o -
 cp "$libc" other && printf '\xb7' | dd of=other bs=1 seek=18 conv=notrunc 2>/dev/null
 for case in "cut:cut short" "tiny:cut short" "headers:cut short" "text:no ELF file" "empty:no ELF file" \
-    "object.o:not linked yet" "other:not for x86-64" ".:directory" "nothing:No such file" "/dev/null:not an ordinary file"; do
+    "object.o:not linked yet" "other:not for x86-64" ".:directory" "nothing:No such file" "/dev/null:not an ordinary file" "/proc/self/mem:Input/output error"; do
     "$sc" check "${case%%:*}" >out 2>err
     equal "${case%%:*}: exit code" 3 $?
     contains "${case%%:*}: message" "^sc: ${case%%:*}: .*${case#*:}" err

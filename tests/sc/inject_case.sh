@@ -71,7 +71,8 @@ equal "JSON" '[{"acted":1,"matched":3,"rule":"getppid:error=EPERM:when=2"}]' \
 for bad in '' 'nosuch:error=EIO' 'read' 'read:' 'read:error=' 'read:error=EFOO' 'read:error=0' 'read:error=5000' 'read:error=EIO:retval=1' \
     'read:when=1' 'read:error=EIO:when=0' 'read:error=EIO:when=5..2' 'read:error=EIO:when=x' 'read:error=EIO:prob=2' \
     'read:error=EIO:prob=x' 'read:delay_enter=5m' 'read:delay_enter=9999999s' 'read:signal=NOTHING' 'read:error=EIO:fd=x' \
-    'read:error=EIO:path=' 'read:error=EIO:colour=red' 'read:error' 'read:short=-1'; do
+    'read:error=EIO:path=' 'read:error=EIO:colour=red' 'read:error' 'read:short=-1' 'read:when=1:when=2:error=EIO' \
+    'read:path=one:path=two:error=EIO' 'read:delay=1:delay_enter=2'; do
     "$sc" inject -e "$bad" true >said 2>err
     equal "rule '$bad': exit code" 125 $?
     equal "rule '$bad': one line" 1 "$(lines '^sc: ' err)"

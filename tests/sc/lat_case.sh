@@ -23,6 +23,10 @@ assert root.tag.endswith("svg") and len([e for e in root.iter() if e.tag.endswit
 print("yes")')"
 "$sc" lat -e nosuch true 2>err
 equal "a wrong name" 125 $?
+for bad in 0 -1 x; do
+    "$sc" lat -n $bad true 2>err
+    equal "-n $bad" 125 $?
+done
 "$sc" lat --svg /nowhere/x "$storm" calls 1 2>err
 equal "a picture that cannot be written" 125 $?
 contains "says so" 'cannot write /nowhere/x: No such file' err

@@ -4,6 +4,8 @@
  *   signals N   N signals to itself; the handler calls getppid, and so does the loop
  *   jump N      the same, but the handler leaves by siglongjmp
  *   vfork N     N children by vfork, which call getppid and exec true
+ *   shared N    a child that shares memory and thread-local storage and runs at the same time: it calls
+ *               getsid N times and executes true; its parent calls getppid meanwhile and afterwards
  *   unknown     a call number that does not exist, and one far out
  *   pointers    bad pointers in every place
  *   seccomp     a filter that kills on process_vm_readv, then failing calls
@@ -14,6 +16,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stddef.h>
@@ -74,6 +77,30 @@ static void filter(void) {
         exit(8);
 }
 
+static int shared_calls;
+static char child_stack[256 << 10] __attribute__((aligned(16)));
+
+static int shared_child(void *unused) {
+    (void)unused;
+    for (int k = 0; k < shared_calls; k++)
+        syscall(SYS_getsid, 0L);
+    execl("/bin/true", "true", (char *)NULL);
+    return 1;
+}
+
+static int shared(int count) {
+    shared_calls = count;
+    pid_t child = clone(shared_child, child_stack + sizeof child_stack, CLONE_VM | SIGCHLD, NULL);
+    int status = 1;
+    for (int k = 0; k < count; k++)
+        getppid();
+    if (child < 0 || waitpid(child, &status, 0) != child || status != 0)
+        return 1;
+    for (int k = 0; k < count; k++)
+        getppid();
+    return 0;
+}
+
 static int i; /* a longjmp or a vfork child leaves it alone */
 
 int main(int argc, char **argv) {
@@ -124,6 +151,8 @@ int main(int argc, char **argv) {
                 return 1;
             getppid();
         }
+    } else if (strcmp(mode, "shared") == 0) {
+        return shared(count);
     } else if (strcmp(mode, "unknown") == 0) {
         syscall(499L, 1L, 2L, 3L, 4L, 5L, 6L);
         syscall(60000L, 7L);

@@ -33,6 +33,6 @@ template <typename... Args> void complain(fmt::format_string<Args...> format, Ar
 void add_words(CLI::App &command, std::vector<std::string> &words);
 
 // Ends as the command did: by its signal, or with `code`.
-int end_as(const Session &session, int code);
+int end_as(Session &session, int code);
 
 } // namespace sc

@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <elf.h>
 #include <fmt/format.h>
-#include <fstream>
-#include <iterator>
 #include <link.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -31,10 +30,18 @@ std::string ElfImage::open(const std::string &path) {
         return strerror(errno);
     if (!S_ISREG(status.st_mode))
         return S_ISDIR(status.st_mode) ? strerror(EISDIR) : "not an ordinary file";
-    std::ifstream file(path, std::ios::binary);
-    if (!file)
+    FILE *file = fopen(path.c_str(), "re");
+    if (file == nullptr)
         return strerror(errno);
-    const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    std::string bytes;
+    std::vector<char> block(1 << 20);
+    errno = 0;
+    while (const size_t got = fread(block.data(), 1, block.size(), file))
+        bytes.append(block.data(), got);
+    const int reason = ferror(file) != 0 ? errno : 0;
+    fclose(file);
+    if (reason != 0)
+        return strerror(reason);
     path_ = path;
     return lay_out(bytes);
 }

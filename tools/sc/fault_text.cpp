@@ -8,6 +8,7 @@
 #include <cstring>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <unistd.h>
 
 namespace sc {
@@ -142,12 +143,16 @@ void add_fault(Settings &settings, std::string_view text, bool is_fault) {
         for (unsigned number = 0; number < intercept::call_number_limit; number++)
             rule.calls[number] = calls.calls[number] ? 1 : 0;
         text.remove_prefix(std::min(set.size() + 1, text.size()));
+        std::set<std::string_view> names;
         while (!text.empty()) {
             const std::string_view item = text.substr(0, text.find(':'));
             const size_t equals = item.find('=');
             if (equals == std::string_view::npos)
                 throw BadExpression(fmt::format("'{}' is not of the form NAME=VALUE", item));
-            set_property(rule, item.substr(0, equals), item.substr(equals + 1));
+            const std::string_view name = item.substr(0, equals);
+            if (!names.insert(name == "delay" ? "delay_enter" : name).second)
+                throw BadExpression(fmt::format("{}= twice", name));
+            set_property(rule, name, item.substr(equals + 1));
             text.remove_prefix(std::min(item.size() + 1, text.size()));
         }
         const bool acts =

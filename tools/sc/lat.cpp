@@ -74,7 +74,8 @@ void add_lat(CLI::App &app, Action &action) {
     auto options = std::make_shared<Options>();
     CLI::App *command = app.add_subcommand("lat", "Show how long the system calls of a command take");
     command->add_option("-e,--expression", options->calls, "The calls to measure, as `sc trace -e` has them (all)");
-    command->add_option("-n,--most", options->most_calls, "At most N calls, those that take most time (12)");
+    command->add_option("-n,--most", options->most_calls, "At most N calls, those that take most time (12)")
+        ->check(CLI::PositiveNumber);
     command->add_option("-o,--output", options->output, "Write to FILE instead of standard error");
     command->add_option("--svg", options->picture, "Draw the histograms into FILE");
     command->add_flag("-j,--json", options->json, "All calls as JSON");

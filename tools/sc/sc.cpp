@@ -14,7 +14,8 @@ void add_words(CLI::App &command, std::vector<std::string> &words) {
     command.prefix_command(false);
 }
 
-int end_as(const Session &session, int code) {
+int end_as(Session &session, int code) {
+    session.close(); // nothing is taken down when a signal ends us
     if (int number = session.end_signal(); number != 0) {
         // One core file is enough.
         rlimit none = {0, 0};

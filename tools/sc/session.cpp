@@ -11,7 +11,9 @@
 #include <filesystem>
 #include <poll.h>
 #include <sched.h>
+#include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,6 +24,7 @@ namespace {
 constexpr char agent_name[] = "libpmemfile-sc-agent.so";
 constexpr char segment_directory[] = "/dev/shm";
 constexpr char segment_front[] = "pmemfile-sc-";
+constexpr std::chrono::seconds seconds_to_end(3);
 
 volatile sig_atomic_t signal_to_pass_on;
 
@@ -51,9 +54,20 @@ void remove_orphans() {
         const std::string name = entry.path().filename();
         if (!name.starts_with(segment_front))
             continue;
+        // Who made it may live in another pid namespace: then its number says nothing, but its lock does. An empty
+        // one is not locked yet.
         const int process = atoi(name.c_str() + sizeof segment_front - 1);
-        if (process > 0 && kill(process, 0) != 0 && errno == ESRCH)
+        if (process <= 0 || kill(process, 0) == 0 || errno != ESRCH || !entry.is_regular_file(error) ||
+            entry.file_size(error) == 0)
+            continue;
+        const int file = ::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        if (file < 0)
+            continue;
+        if (flock(file, LOCK_EX | LOCK_NB) == 0) {
             std::filesystem::remove(entry.path(), error);
+            std::filesystem::remove(entry.path().string() + number_socket_end, error);
+        }
+        ::close(file);
     }
 }
 
@@ -80,15 +94,24 @@ void complain_line(const std::string &line) {
 }
 
 Session::~Session() {
-    if (segment_ != nullptr) {
-        segment_->detached.store(1);
+    close();
+    if (segment_ != nullptr)
         munmap(segment_, segment_bytes_);
-    }
-    if (!path_.empty())
-        unlink(path_.c_str());
     for (auto [process, descriptor] : watched_)
         if (descriptor >= 0)
-            close(descriptor);
+            ::close(descriptor);
+}
+
+void Session::close() {
+    if (segment_ != nullptr)
+        segment_->detached.store(1);
+    desk_.close();
+    if (!path_.empty())
+        unlink(path_.c_str());
+    path_.clear();
+    if (segment_file_ >= 0)
+        ::close(segment_file_);
+    segment_file_ = -1;
 }
 
 bool Session::open(const Settings &settings) {
@@ -105,17 +128,17 @@ bool Session::open(const Settings &settings) {
     std::string path = std::string(segment_directory) + "/" + segment_front + std::to_string(getpid()) + "-XXXXXX";
     const int file = mkostemp(path.data(), O_CLOEXEC);
     segment_bytes_ = segment_bytes(settings);
-    if (file < 0 || ftruncate(file, static_cast<off_t>(segment_bytes_)) != 0) {
+    if (file < 0 || flock(file, LOCK_EX) != 0 || ftruncate(file, static_cast<off_t>(segment_bytes_)) != 0) {
         complain("no shared memory in {}: {}", segment_directory, strerror(errno));
         if (file >= 0) {
-            close(file);
+            ::close(file);
             unlink(path.c_str());
         }
         return false;
     }
     path_ = path;
+    segment_file_ = file;
     void *memory = mmap(nullptr, segment_bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-    close(file);
     if (memory == MAP_FAILED) {
         complain("cannot map {} bytes of shared memory: {}", segment_bytes_, strerror(errno));
         return false;
@@ -126,6 +149,14 @@ bool Session::open(const Settings &settings) {
     segment_->size_bytes = segment_bytes_;
     segment_->settings = settings;
     segment_->settings.command_process = getpid();
+    if (struct stat status; stat("/proc/self/ns/pid", &status) == 0) {
+        segment_->settings.namespace_device = status.st_dev;
+        segment_->settings.namespace_inode = status.st_ino;
+    }
+    if (!desk_.open(path_ + number_socket_end)) {
+        complain("no socket in {}: {}", segment_directory, strerror(errno));
+        return false;
+    }
     strcpy(segment_->settings.agent_path, agent.c_str());
     clock_ = std::make_unique<ClockScale>(segment_->settings);
     reader_ = std::make_unique<RingReader>(*segment_);
@@ -146,8 +177,11 @@ bool Session::start(const std::vector<std::string> &words) {
     const int ignored[] = {SIGINT, SIGQUIT, SIGPIPE}, passed[] = {SIGTERM, SIGHUP};
     for (int i = 0; i < 3; i++)
         sigaction(ignored[i], &ignore, &before[i]);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
         sigaction(passed[i], &pass, &before[3 + i]);
+        if (before[3 + i].sa_handler == SIG_IGN) // nohup
+            sigaction(passed[i], &ignore, nullptr);
+    }
     child_ = fork();
     if (child_ == 0) {
         for (int i = 0; i < 3; i++)
@@ -172,13 +206,13 @@ bool Session::start(const std::vector<std::string> &words) {
     }
     if (child_ < 0)
         start_error_ = errno;
-    close(report[1]);
+    ::close(report[1]);
     int reason = 0;
     if (child_ > 0 && read(report[0], &reason, sizeof reason) == sizeof reason) {
         waitpid(child_, nullptr, 0);
         start_error_ = reason;
     }
-    close(report[0]);
+    ::close(report[0]);
     if (start_error_ == 0)
         watch(child_);
     return start_error_ == 0;
@@ -193,15 +227,17 @@ void Session::watch(int32_t process) {
 void Session::note(const Event &event) {
     switch (event.type) {
     case RecordType::start:
-        watch(event.process);
+        if ((event.flags & record_unseen) == 0)
+            watch(event.process);
         break;
     case RecordType::enter:
         if (event.number == SYS_exit_group || (event.number == SYS_exit && event.process == event.thread))
             exit_codes_[event.process] = (static_cast<int>(event.args[0]) & 0xff) << 8;
         break;
     case RecordType::call:
-        // A thread is no process; clone3's flags are in its structure.
-        if (event.result <= 0)
+        // A thread is no process; clone3's flags are in its structure. In another pid namespace the
+        // numbers are not ours; its processes tell of themselves when they start.
+        if (event.result <= 0 || (event.flags & record_other_numbers) != 0)
             break;
         if (event.number == SYS_wait4)
             if (auto status = event.part(1); status && status->bytes.size() == sizeof(int))
@@ -217,6 +253,21 @@ void Session::note(const Event &event) {
     }
 }
 
+// The command gets it, and some time to end. Then, or when there is no command any more, or at the second
+// one, we go, whoever is left.
+void Session::pass_signal_on() {
+    const int number = signal_to_pass_on;
+    if (number == 0)
+        return;
+    signal_to_pass_on = 0;
+    const auto now = std::chrono::steady_clock::now();
+    const bool is_running = watched_.contains(child_);
+    if (is_running)
+        kill(child_, number);
+    leave_at_ = is_running && leave_signal_ == 0 ? now + seconds_to_end : now;
+    leave_signal_ = number;
+}
+
 std::vector<ProcessEnd> Session::collect_ends(int timeout_ms) {
     std::vector<pollfd> polled;
     std::vector<int32_t> processes;
@@ -227,11 +278,12 @@ std::vector<ProcessEnd> Session::collect_ends(int timeout_ms) {
         if (descriptor < 0)
             timeout_ms = 0; // gone before we could look
     }
+    polled.push_back({desk_.descriptor(), POLLIN, 0});
     poll(polled.data(), polled.size(), timeout_ms);
-    if (signal_to_pass_on != 0) {
-        kill(child_, signal_to_pass_on);
-        signal_to_pass_on = 0;
-    }
+    if (polled.back().revents != 0)
+        desk_.answer();
+    polled.pop_back();
+    pass_signal_on();
     for (size_t i = 0; i < polled.size(); i++) {
         if (polled[i].fd >= 0 && polled[i].revents == 0)
             continue;
@@ -244,7 +296,7 @@ std::vector<ProcessEnd> Session::collect_ends(int timeout_ms) {
         }
         ends.push_back({processes[i], status});
         if (polled[i].fd >= 0)
-            close(polled[i].fd);
+            ::close(polled[i].fd);
         watched_.erase(processes[i]);
     }
     return ends;
@@ -288,7 +340,8 @@ int Session::run(const std::vector<std::string> &words, Observer &observer) {
         return start_error_ == ENOENT ? not_found : not_executable;
     }
     int pause_ms = 0, idle_rounds = 0;
-    while (!watched_.empty()) {
+    bool is_left = false;
+    while (!watched_.empty() && !is_left) {
         std::vector<ProcessEnd> ends = collect_ends(pause_ms);
         const uint64_t until = clock_->now_ticks();
         const size_t before = pending_.size();
@@ -300,7 +353,7 @@ int Session::run(const std::vector<std::string> &words, Observer &observer) {
             for (const ProcessEnd &end : ends)
                 if (auto again = watched_.find(end.process); again != watched_.end()) {
                     if (again->second >= 0)
-                        close(again->second);
+                        ::close(again->second);
                     watched_.erase(again);
                 }
         };
@@ -311,15 +364,25 @@ int Session::run(const std::vector<std::string> &words, Observer &observer) {
             observer.idle();
         if (pause_ms == 0)
             idle_rounds = 0;
-        if (watched_.empty()) {
+        is_left = leave_signal_ != 0 && std::chrono::steady_clock::now() >= leave_at_;
+        if (is_left && !watched_.empty()) {
+            segment_->detached.store(1);
+            complain("told to end by {}: {} processes go on untraced", strsignal(leave_signal_), watched_.size());
+        }
+        const bool is_last = watched_.empty() || is_left;
+        if (is_last) {
             const size_t last = pending_.size();
             reader_->read(pending_, true);
             note_from(last);
         }
-        pass_on(observer, watched_.empty() ? UINT64_MAX : until);
+        pass_on(observer, is_last ? UINT64_MAX : until);
         for (const ProcessEnd &end : ends)
             ends_.push_back({end, std::chrono::steady_clock::now()});
-        tell_ends(observer, watched_.empty());
+        tell_ends(observer, is_last);
+    }
+    if (watched_.contains(child_)) {
+        end_signal_ = leave_signal_;
+        return 128 + end_signal_;
     }
     if (WIFSIGNALED(child_status_)) {
         end_signal_ = WTERMSIG(child_status_);

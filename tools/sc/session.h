@@ -3,6 +3,7 @@
 
 #include "tools/sc/clock_scale.h"
 #include "tools/sc/decode/event.h"
+#include "tools/sc/number_desk.h"
 #include "tools/sc/ring_reader.h"
 
 #include <chrono>
@@ -58,13 +59,16 @@ public:
     uint64_t lost() const {
         return reader_->lost();
     }
-    // If the command was ended by a signal: that one, else 0.
+    // Nothing of it is left behind; agents that still run go on without us.
+    void close();
+    // If the command was ended by a signal: that one (or ours, if we did not wait for it), else 0.
     int end_signal() const {
         return end_signal_;
     }
 
 private:
     bool start(const std::vector<std::string> &words);
+    void pass_signal_on();
     void watch(int32_t process);
     void note(const Event &event);
     std::vector<ProcessEnd> collect_ends(int timeout_ms);
@@ -72,6 +76,8 @@ private:
     void pass_on(Observer &observer, uint64_t until_ticks);
 
     std::string path_;
+    NumberDesk desk_;
+    int segment_file_ = -1; // locked while we live
     Segment *segment_ = nullptr;
     size_t segment_bytes_ = 0;
     std::unique_ptr<ClockScale> clock_;
@@ -88,6 +94,8 @@ private:
     int child_status_ = 0;
     int end_signal_ = 0;
     int start_error_ = 0;
+    int leave_signal_ = 0; // we were told to end
+    std::chrono::steady_clock::time_point leave_at_;
     bool is_wanted_ = true;
 };
 

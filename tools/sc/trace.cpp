@@ -34,15 +34,15 @@ void add_descriptor_calls(Settings &settings) {
         settings.calls[number] = 1;
 }
 
-int write_summary(Session &session, const Options &options, const Selection &selection, Summary &summary, FILE *out) {
+bool write_summary(Session &session, const Options &options, const Selection &selection, Summary &summary, FILE *out) {
     if (session.segment().settings.tally != 0)
         summary.add_tallies(session.segment(), session.clock(), selection.calls);
     const std::string text = options.json ? summary.json().dump() + "\n" : summary.table(options.order);
     if (fwrite(text.data(), 1, text.size(), out) != text.size() || fflush(out) != 0) {
         complain("the output cannot be written: {}", strerror(errno));
-        return own_error;
+        return false;
     }
-    return 0;
+    return true;
 }
 
 int trace(const Options &options) {
@@ -112,18 +112,21 @@ int trace(const Options &options) {
     const bool is_terminal = isatty(fileno(shown.out)) != 0;
     setvbuf(shown.out, buffer.data(), is_terminal ? _IOLBF : _IOFBF, buffer.size());
     const int code = session.run(options.words, output);
+    bool is_written = true;
     const bool has_run = code != not_found && code != not_executable;
     if (has_run || session.segment().attached.load() != 0) {
-        output.finish();
-        if (options.count || options.count_too)
-            write_summary(session, options, selection, output.summary(), shown.out);
+        is_written = output.finish();
+        if (is_written && (options.count || options.count_too))
+            is_written = write_summary(session, options, selection, output.summary(), shown.out);
     }
     report_faults(session.segment(), stderr);
-    if (shown.out != stderr)
-        fclose(shown.out);
-    else
+    if (shown.out == stderr) {
         setvbuf(stderr, nullptr, _IONBF, 0);
-    return end_as(session, code);
+    } else if (fclose(shown.out) != 0 && is_written) {
+        complain("the output cannot be written: {}", strerror(errno));
+        is_written = false;
+    }
+    return is_written ? end_as(session, code) : own_error;
 }
 
 } // namespace
@@ -140,7 +143,8 @@ void add_trace(CLI::App &app, Action &action) {
         ->allow_extra_args(false);
     command->add_option("--inject", options->faults, "A rule of `sc inject`")->allow_extra_args(false);
     command->add_option("-o,--output", options->output, "Write to FILE instead of standard error");
-    command->add_option("-s,--string-limit", options->text_bytes, "Show the first N bytes of strings (32)");
+    command->add_option("-s,--string-limit", options->text_bytes, "Show the first N bytes of strings (32)")
+        ->check(CLI::NonNegativeNumber);
     command->add_option("-S,--summary-sort-by", options->order, "Order of -c: time, calls, errors, name")
         ->check(CLI::IsMember({"time", "calls", "errors", "name"}));
     command->add_option("--ring-size", options->ring_kilobytes, "KiB of memory for each thread's events (1024)")

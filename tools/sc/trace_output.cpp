@@ -208,7 +208,7 @@ void TraceOutput::end(const ProcessEnd &end) {
     if (auto exec = execs_.find(end.process); exec != execs_.end()) {
         // It went well, for the process did not go on; and what it became was not traced.
         if (const auto path = exec->second.part(exec->second.number == SYS_execve ? 0 : 1))
-            untraced_.insert(std::string(path->bytes));
+            untraced_[std::string(path->bytes)] |= (exec->second.flags & record_other_user) != 0;
         settle_exec(end.process, 0, exec->second.begin_ticks);
     }
     if (options_.quiet || !options_.lines ||
@@ -254,16 +254,21 @@ void TraceOutput::end(const ProcessEnd &end) {
     write(front(end.process, session_.clock().now_ticks()) + "+++ " + text + " +++\n");
 }
 
-void TraceOutput::finish() {
-    if (fflush(options_.out) != 0 && !is_broken_)
+bool TraceOutput::finish() {
+    if (!is_broken_ && fflush(options_.out) != 0) {
         complain("the output cannot be written: {}", strerror(errno));
-    for (const std::string &program : untraced_)
-        complain("not traced: {} (linked statically, with other rights, or for another processor)", program);
+        is_broken_ = true;
+    }
+    for (const auto &[program, is_by_other_user] : untraced_)
+        complain("not traced: {} ({})", program,
+                 is_by_other_user ? "run by another user, who cannot open sc's shared memory"
+                                  : "linked statically, with other rights, or for another processor");
     if (session_.segment().attached.load() == 0)
         complain("the command was not traced: it is linked statically, runs with other rights, or took the agent out "
                  "of its environment");
     if (const uint64_t lost = session_.lost(); lost != 0)
         complain("{} calls were lost because nobody could take them in time", lost);
+    return !is_broken_;
 }
 
 } // namespace sc

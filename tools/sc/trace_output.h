@@ -36,8 +36,8 @@ public:
     void idle() override {
         fflush(options_.out);
     }
-    // Calls that nobody came back from, and what was not seen.
-    void finish();
+    // Calls that nobody came back from, and what was not seen. False: the output could not be written.
+    bool finish();
 
     Summary &summary() {
         return summary_;
@@ -60,7 +60,7 @@ private:
     DescriptorPaths paths_;
     std::map<int32_t, Event> execs_; // by process: begun, and not known how it went
     std::set<int32_t> threads_;
-    std::set<std::string> untraced_; // programs that took the place of one of ours, unseen
+    std::map<std::string, bool> untraced_; // programs that took the place of one of ours, unseen; by another user?
     uint64_t last_ticks_ = 0;
     bool is_broken_ = false;
 };

@@ -12,6 +12,7 @@
 #include "tools/sc/agent/capture.h"
 #include "tools/sc/agent/faults.h"
 #include "tools/sc/agent/following.h"
+#include "tools/sc/agent/own_number.h"
 #include "tools/sc/agent/recorder.h"
 #include "tools/sc/agent/user_memory.h"
 
@@ -89,7 +90,7 @@ void record(ThreadState &state, const intercept_call &call, const Event &event, 
     out.end_ticks = event.end_ticks;
     out.number = static_cast<int32_t>(call.nr);
     out.type = event.type;
-    out.flags = event.flags;
+    out.flags = static_cast<uint8_t>(event.flags | state.number_flags);
     for (int i = 0; i < 6; i++)
         out.args[i] = call.args[i];
     out.result = call.result;
@@ -129,7 +130,10 @@ void prepare_exec(ThreadState &state, intercept_call &call, const Event &event) 
         CaptureList list;
         list_captures(asked, true, list);
         list.add(call.nr == SYS_execve ? 2 : 3, part_number, variables, 0, false, true);
-        record(state, asked, event, list);
+        Event begun = event;
+        if (is_other_user())
+            begun.flags = static_cast<uint8_t>(begun.flags | record_other_user);
+        record(state, asked, begun, list);
     }
     if (is_wanted(call.nr) && segment->settings.tally != 0)
         count(state, call.nr, 0, 0);
@@ -140,8 +144,19 @@ bool installs_filter(const intercept_call &call) {
     return call.nr == SYS_seccomp || (call.nr == SYS_prctl && call.args[0] == PR_SET_SECCOMP);
 }
 
+// The thread's state; `own` if that is not in thread-local storage.
+ThreadState &current_state(ThreadState &own) {
+    if (!thread_state.is_shared) [[likely]]
+        return thread_state;
+    own = thread_state;
+    own.exec_scratch = nullptr; // whose it is, nobody knows
+    thread_begin(own);
+    return own;
+}
+
 int on_call(intercept_call *call) {
-    ThreadState &state = thread_state;
+    ThreadState own;
+    ThreadState &state = current_state(own);
     if (state.process == 0)
         thread_begin(state);
     if (!is_followed(state) || segment->detached.load(std::memory_order_relaxed) != 0)
@@ -161,8 +176,10 @@ int on_call(intercept_call *call) {
             delay(answer.delay_exit_ns);
         return INTERCEPT_HANDLED;
     }
-    if (installs_filter(*call))
+    if (installs_filter(*call)) {
         forbid_memory_reads();
+        forbid_asking();
+    }
     if (number == SYS_exit || number == SYS_exit_group) {
         if (settings.trace_events != 0)
             record_call(state, *call, {RecordType::enter, begin, begin, answer.record_flags});
@@ -174,7 +191,7 @@ int on_call(intercept_call *call) {
     if (is_exec(number))
         prepare_exec(state, *call, {RecordType::enter, begin, begin, answer.record_flags});
     if (makes_process(number))
-        state.fork_ticks = begin;
+        thread_state.fork_ticks = begin;
     else
         call->opaque = reinterpret_cast<const void *>(((begin - settings.base_ticks) & ticks_mask) |
                                                       uint64_t{answer.record_flags} << flags_shift |
@@ -184,44 +201,57 @@ int on_call(intercept_call *call) {
     return INTERCEPT_PASS_POST;
 }
 
-bool shares_memory(const intercept_call &call) {
-    if (call.nr == SYS_vfork)
-        return true;
+uint64_t clone_flags(const intercept_call &call) {
     uint64_t flags = 0;
-    if (call.nr == SYS_clone)
+    if (call.nr == SYS_vfork)
+        flags = CLONE_VM | CLONE_VFORK;
+    else if (call.nr == SYS_clone)
         flags = static_cast<uint64_t>(call.args[0]);
     else if (call.nr == SYS_clone3)
         memcpy(&flags, reinterpret_cast<const void *>(call.args[0]), sizeof flags); // the kernel has read it
-    return (flags & CLONE_VM) != 0;
+    return flags;
+}
+
+// The parent waits until the child has memory of its own.
+bool is_vfork(const intercept_call &call) {
+    constexpr uint64_t wanted = CLONE_VM | CLONE_VFORK;
+    return (clone_flags(call) & wanted) == wanted;
 }
 
 // In the child. With memory of its own it takes a ring of its own.
-void begin_child(ThreadState &state, const intercept_call &call) {
-    const int32_t parent = state.process;
+void begin_child(const intercept_call &call) {
+    const int32_t parent = thread_state.process;
     // A new thread has storage of its own, and clone3's arguments lie on the stack of its parent, which has gone on.
-    const bool is_thread = parent == 0;
-    if (!is_thread && !shares_memory(call))
-        state = {};
-    state.process = 0;
-    thread_begin(state);
+    if (parent != 0) {
+        const uint64_t flags = clone_flags(call);
+        if ((flags & CLONE_VM) == 0)
+            thread_state = {};
+        else if ((flags & CLONE_VFORK) == 0)
+            thread_state.is_shared = true;
+    }
+    ThreadState own;
+    ThreadState &state = current_state(own);
+    if (!state.is_shared)
+        thread_begin(state);
     if (state.process != parent && state.process == state.thread && is_followed(state) &&
         segment->settings.trace_events != 0)
         record_start(state, parent, nullptr, nullptr);
 }
 
 void after_call(intercept_call *call) {
-    ThreadState &state = thread_state;
+    if (makes_process(call->nr) && call->result == 0) {
+        begin_child(*call);
+        return;
+    }
+    ThreadState own;
+    ThreadState &state = current_state(own);
     const Settings &settings = segment->settings;
-    uint64_t begin = state.fork_ticks;
+    uint64_t begin = thread_state.fork_ticks;
     uint8_t flags = 0;
     unsigned rule = 0;
     if (makes_process(call->nr)) {
-        if (call->result == 0) {
-            begin_child(state, *call);
-            return;
-        }
-        if (state.process == 0 || (!base::is_error(call->result) && shares_memory(*call))) {
-            state.process = 0; // a vfork child may have put its own numbers there
+        // A vfork child has put its own numbers there.
+        if (state.process == 0 || (!state.is_shared && !base::is_error(call->result) && is_vfork(*call))) {
             thread_begin(state);
             release_exec(state);
         }
@@ -319,6 +349,7 @@ __attribute__((constructor)) void start() {
     if (segment == nullptr || segment->detached.load() != 0)
         return;
     remember_segment_path(path);
+    remember_user();
     thread_begin(thread_state);
     if (!is_followed(thread_state))
         return;
@@ -347,8 +378,7 @@ __attribute__((constructor)) void start() {
 } // namespace
 
 void thread_begin(ThreadState &state) {
-    state.process = static_cast<int32_t>(base::raw_syscall(SYS_getpid));
-    state.thread = static_cast<int32_t>(base::raw_syscall(SYS_gettid));
+    ask_own_number(state);
     if (state.ring_plus_one == 0)
         state.ring_plus_one = segment->next_ring.fetch_add(1) % segment->settings.ring_count + 1;
 }

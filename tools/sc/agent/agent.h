@@ -14,13 +14,16 @@ namespace sc {
 extern Segment *segment;
 
 struct ThreadState {
-    int32_t process, thread; // 0: not asked yet
+    int32_t process, thread; // as sc sees them; 0: not asked yet
+    uint8_t number_flags;    // RecordFlag, of all its records
+    bool is_shared;
     uint32_t ring_plus_one;
     uint64_t fork_ticks;  // when a fork, vfork, clone began
     char *exec_scratch;   // memory of the last exec that was changed, and
     size_t scratch_bytes; // how much
 };
-// A child of vfork shares it with its parent, which is why the parent asks again.
+// A child of vfork shares it with its parent, which is why the parent asks again. A task that shares it and
+// runs beside the other (clone(CLONE_VM) without storage of its own) marks it: from then on nobody keeps numbers in it.
 extern __attribute__((tls_model("initial-exec"))) constinit thread_local ThreadState thread_state;
 
 inline uint64_t ticks_now(const Settings &settings) {

@@ -14,7 +14,7 @@ constexpr std::string_view segment_front = "PMEMFILE_SC=";
 constexpr size_t pointers_max = 1 << 20; // more is E2BIG at the kernel too
 constexpr size_t preload_max = 4 * path_bytes_max;
 
-char segment_path[path_bytes_max];
+char kept_path[path_bytes_max];
 
 // What the environment holds that concerns us.
 struct Found {
@@ -69,7 +69,11 @@ char *append(char *to, std::string_view text) {
 } // namespace
 
 void remember_segment_path(const char *path) {
-    strncpy(segment_path, path, sizeof segment_path - 1);
+    strncpy(kept_path, path, sizeof kept_path - 1);
+}
+
+const char *segment_path() {
+    return kept_path;
 }
 
 void release_exec(ThreadState &state) {
@@ -119,7 +123,7 @@ unsigned follow_exec(ThreadState &state, intercept_call &call) {
     if (end != nullptr)
         *end = 0;
 
-    *append(append(own, segment_front), segment_path) = 0;
+    *append(append(own, segment_front), kept_path) = 0;
     pointers[found.segment != SIZE_MAX ? found.segment : count++] = reinterpret_cast<uint64_t>(own);
     pointers[count] = 0;
     argument = base::as_long(pointers);

@@ -17,5 +17,6 @@ void release_exec(ThreadState &state);
 
 // The value of our variable, kept for exec. In the constructor.
 void remember_segment_path(const char *path);
+const char *segment_path();
 
 } // namespace sc

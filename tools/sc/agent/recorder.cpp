@@ -1,5 +1,7 @@
 #include "tools/sc/agent/recorder.h"
 
+#include "tools/sc/agent/own_number.h"
+
 #include <cerrno>
 #include <csignal>
 
@@ -13,13 +15,15 @@ Ring &ring_of(ThreadState &state) {
 }
 
 // sc may have been killed: then nobody empties the ring any more.
-bool command_lives() {
-    return segment->detached.load(std::memory_order_relaxed) == 0 &&
-           base::raw_syscall(SYS_kill, segment->settings.command_process, 0) != -ESRCH;
+bool command_lives(const ThreadState &state) {
+    if (segment->detached.load(std::memory_order_relaxed) != 0)
+        return false;
+    return state.number_flags != 0 ? sc_listens()
+                                   : base::raw_syscall(SYS_kill, segment->settings.command_process, 0) != -ESRCH;
 }
 
 // False: give up.
-bool wait_for_room(unsigned round) {
+bool wait_for_room(const ThreadState &state, unsigned round) {
     if (segment->settings.wait_if_full == 0)
         return false;
     if (round < 4) {
@@ -28,7 +32,7 @@ bool wait_for_room(unsigned round) {
     }
     timespec nap = {0, 200000};
     base::raw_syscall(SYS_nanosleep, base::as_long(&nap));
-    return round % 64 != 0 || command_lives();
+    return round % 64 != 0 || command_lives(state);
 }
 
 } // namespace
@@ -43,7 +47,7 @@ Reserved reserve_record(ThreadState &state, size_t parts_bytes) {
         const uint64_t offset = head % ring_bytes;
         const uint64_t padding = offset + size > ring_bytes ? ring_bytes - offset : 0;
         if (head + padding + size - ring.tail.load(std::memory_order_acquire) > ring_bytes) {
-            if (size > ring_bytes / 2 || !wait_for_room(round++)) {
+            if (size > ring_bytes / 2 || !wait_for_room(state, round++)) {
                 ring.lost.fetch_add(1, std::memory_order_relaxed);
                 return {};
             }

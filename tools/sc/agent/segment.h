@@ -18,8 +18,9 @@
 namespace sc {
 
 constexpr uint64_t segment_magic = 0x31746e6567616373; // "scagent1"
-constexpr uint32_t segment_version = 1;
+constexpr uint32_t segment_version = 2;
 constexpr char segment_variable[] = "PMEMFILE_SC";
+constexpr char number_socket_end[] = ".n"; // behind the segment's path
 
 constexpr unsigned rings_max = 256;
 constexpr uint32_t ring_bytes_min = 64 << 10;
@@ -40,6 +41,7 @@ struct Settings {
     uint32_t follow;         // 1: children are traced too
     int32_t command_process; // sc, who empties the rings
     int32_t first_process;   // the one that it started
+    uint64_t namespace_device, namespace_inode; // whose process numbers sc shows; 0: not known
     uint32_t ring_bytes;
     uint32_t ring_count;
     uint32_t rule_count;
@@ -75,10 +77,13 @@ enum class RecordType : uint8_t {
 };
 
 enum RecordFlag : uint8_t {
-    record_injected = 1,   // the result is a rule's
-    record_delayed = 2,    // a rule made it wait
-    record_shortened = 4,  // a rule changed its count
-    record_unreadable = 8, // a pointer that could not be followed
+    record_injected = 1,       // the result is a rule's
+    record_delayed = 2,        // a rule made it wait
+    record_shortened = 4,      // a rule changed its count
+    record_unreadable = 8,     // a pointer that could not be followed
+    record_other_numbers = 16, // process numbers in results are of another pid namespace
+    record_unseen = 32,        // and so is the process itself: sc cannot watch it
+    record_other_user = 64,    // an exec by another user than the one who could open the segment
 };
 
 // One event. Behind it: `part_count` Parts, each 8-aligned.
@@ -101,6 +106,11 @@ struct Part {
     uint8_t index;   // several of one argument: vectors, strings; part_number: none, a number
     uint16_t is_cut; // there was more; or that number
     uint32_t size_bytes;
+};
+
+// What sc answers to who sends the number of a thread as its own namespace has it.
+struct SeenNumbers {
+    int32_t process, thread;
 };
 
 // A call that a thread is in. Only for what `sc` says at the end.
