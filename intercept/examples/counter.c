@@ -8,7 +8,9 @@
  * Such instructions need not be patched: Linux lets a process forbid itself rdtsc (PR_SET_TSC),
  * then each one is a SIGSEGV, wherever it is: in any library, in code made at run time, in the vdso. That
  * costs a signal, some 2 us. The interceptor's part is to keep the handler where it is: a hook on
- * rt_sigaction remembers what the program wants for SIGSEGV and does not let it have ours.
+ * rt_sigaction remembers what the program wants for SIGSEGV and does not let it have ours. And one on
+ * execve allows rdtsc again: the prohibition outlives it, the handler does not, and the new program's loader
+ * reads the counter before we are there.
  * The same goes for cpuid (arch_prctl ARCH_CPUID) and, with SIGILL, for instructions that a processor does
  * not have. */
 #ifndef _GNU_SOURCE
@@ -34,10 +36,14 @@ struct kernel_action { /* what rt_sigaction gets; libc's struct is another one *
 static struct kernel_action wanted; /* by the program, for SIGSEGV */
 static uint64_t counter, vdso;
 
+static void set_counter(long state) {
+    intercept_raw_syscall(SYS_prctl, PR_SET_TSC, state, 0, 0, 0, 0);
+}
+
 static uint64_t real_counter(void) {
-    intercept_raw_syscall(SYS_prctl, PR_SET_TSC, PR_TSC_ENABLE, 0, 0, 0, 0);
+    set_counter(PR_TSC_ENABLE);
     uint64_t value = __rdtsc();
-    intercept_raw_syscall(SYS_prctl, PR_SET_TSC, PR_TSC_SIGSEGV, 0, 0, 0, 0);
+    set_counter(PR_TSC_SIGSEGV);
     return value;
 }
 
@@ -68,7 +74,11 @@ static void on_fault(int number, siginfo_t *info, void *context) {
     }
 }
 
-static int keep_handler(struct intercept_call *call) {
+static int before_call(struct intercept_call *call) {
+    if (call->nr != SYS_rt_sigaction) {
+        set_counter(PR_TSC_ENABLE); /* of this thread; the others end */
+        return INTERCEPT_PASS_POST;
+    }
     if (call->args[0] != SIGSEGV)
         return INTERCEPT_PASS;
     struct kernel_action before = wanted;
@@ -80,9 +90,14 @@ static int keep_handler(struct intercept_call *call) {
     return INTERCEPT_HANDLED;
 }
 
+static void after_call(struct intercept_call *call) {
+    (void)call; /* nobody comes back from an exec that went well */
+    set_counter(PR_TSC_SIGSEGV);
+}
+
 __attribute__((constructor)) static void start(void) {
-    static const long calls[] = {SYS_rt_sigaction};
-    struct intercept_hook hook = {.hook = keep_handler, .calls = calls, .call_count = 1};
+    static const long calls[] = {SYS_rt_sigaction, SYS_execve, SYS_execveat};
+    struct intercept_hook hook = {.hook = before_call, .post = after_call, .calls = calls, .call_count = 3};
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_sigaction = on_fault;

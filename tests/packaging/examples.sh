@@ -44,14 +44,29 @@ build_examples() {
     cc -std=c99 -shared -fPIC "$examples/minimal_hook.c" -o static_hook.so -I"$destination/usr/local/include" \
         -Wl,--whole-archive "$(find "$destination" -name libpmemfile-intercept.a)" -Wl,--no-whole-archive
     equal "the static library" 0 $?
+    # And as pkg-config has it, only what is needed.
+    # shellcheck disable=SC2046
+    cc -std=c99 -shared -fPIC "$examples/minimal_hook.c" -o archive_hook.so \
+        $(flags --static libpmemfile-intercept | sed 's/-lpmemfile-intercept/-l:libpmemfile-intercept.a/')
+    equal "the static library by pkg-config" 0 $?
+    cc -static -O2 -Wall "$programs/static_program.c" -o static_program
 }
 
 run_examples() {
     equal "a hook" 42 "$(LD_PRELOAD=./minimal_hook.so sh -c 'echo $PPID' 2>&1)"
     equal "a hook with the static library" 42 "$(LD_PRELOAD=./static_hook.so sh -c 'echo $PPID' 2>&1)"
+    equal "a hook with what is needed of the static library" 42 "$(LD_PRELOAD=./archive_hook.so sh -c 'echo $PPID' 2>&1)"
+    for hook in minimal_hook static_hook archive_hook; do
+        equal "intercept-run with $hook" 42 "$("$destination/usr/local/bin/intercept-run" -l ./$hook.so ./static_program 2>&1)"
+    done
     equal "the older interface" 42 "$(LD_PRELOAD=./old_hook.so sh -c 'echo $PPID' 2>&1)"
     equal "the tracer shows a write" yes "$(LD_PRELOAD=./tracer.so sh -c 'echo hi' 2>&1 >/dev/null | grep -q '^1(1 .*)=3$' && echo yes)"
     equal "another instruction" "1000 2000 1" "$(LD_PRELOAD=./counter.so ./counter_program)"
+    equal "another instruction: programs that execute others" "1000 2000 1 1000 2000 1" \
+        "$(LD_PRELOAD=./counter.so sh -c './counter_program; ./nosuch 2>/dev/null; ./counter_program' | xargs)"
+    # An exec that fails leaves the counter forbidden.
+    equal "another instruction: after an exec that failed" "1000 2000 1" \
+        "$(LD_PRELOAD=./counter.so ./counter_program ./nosuch)"
     equal "a device" "cba" "$(LD_PRELOAD=./reverse_device.so bash -c 'exec 3<>/dev/reverse; printf abc >&3; cat <&3')"
     equal "a device: other files are as ever" "No such file or directory" \
         "$(LD_PRELOAD=./reverse_device.so cat /dev/reversed 2>&1 | sed 's/.*: //')"
