@@ -11,7 +11,9 @@ meson install -C "$build" --no-rebuild --quiet --destdir "$destination" >log 2>&
 use_installation
 for file in bin/sc bin/sc-trace bin/sc-inject bin/sc-lat bin/sc-check bin/pmemfile include/pmemfile-intercept.h \
     include/libsyscall_intercept_hook_point.h include/libpmemfile-posix.h include/pmemfile.hpp share/man/man1/sc.1 \
-    share/man/man1/pmemfile.1 share/man/man3/pmemfile-intercept.3 share/man/man7/libpmemfile.7; do
+    share/man/man1/pmemfile.1 share/man/man3/pmemfile-intercept.3 share/man/man7/libpmemfile.7 share/man/man1/intercept-run.1 \
+    share/man/man3/libsyscall_intercept.3 share/man/man1/sc-trace.1 share/man/man1/sc-inject.1 share/man/man1/sc-lat.1 \
+    share/man/man1/sc-check.1 share/man/man3/intercept_add.3 share/man/man3/libpmemfile-intercept.3; do
     equal "$file" yes "$([ -e "$destination/usr/local/$file" ] && echo yes)"
 done
 for name in pmemfile-intercept libpmemfile-intercept libsyscall_intercept libpmemfile libpmemfile-posix; do
