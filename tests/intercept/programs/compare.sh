@@ -1,14 +1,15 @@
 #!/bin/bash
-# compare: compare.sh quick|full CASE_SCRIPT PASS_ALL_LIBRARY TRACE_ALL_LIBRARY
+# compare: compare.sh quick|full|levels CASE_SCRIPT PASS_ALL_LIBRARY TRACE_ALL_LIBRARY [LAUNCHER]
 # Runs a case without us, then with every call of every process traced on its way in
 # and out and the vector state destroyed both times. Output and status must be the
 # same, and the record of the trace must make sense.
 # full: the case with SCALE=5 instead of 1; also once more without us (a case that differs
 # from itself proves nothing), with every call passed on by a filter, and by a hook.
+# levels: with level 2 on, and with the shell started by the launcher, so that each of its calls is trapped.
 set -u
 extent=$1
 case_script=$(realpath "$2")
-case $extent in quick) export SCALE=1 ;; full) export SCALE=5 ;; *) exit 2 ;; esac
+case $extent in quick) export SCALE=1 ;; full) export SCALE=5 ;; levels) export SCALE=1 ;; *) exit 2 ;; esac
 work=$(mktemp -d /tmp/intercept-XXXXXX)
 trap 'rm -rf "$work"' EXIT
 chmod 755 "$work" # some cases change the user, who may not be let in where the build is
@@ -46,7 +47,13 @@ if [ "$extent" = full ]; then
     run hooked LD_PRELOAD="$pass_all" PASS_ALL_WAY=hook
     same hooked
 fi
-run traced LD_PRELOAD="$trace_all" TRACE_ALL_RECORD="$record"
+if [ "$extent" = levels ]; then
+    run launched TRACE_ALL_RECORD="$record" "$(realpath "$5")" -l "$trace_all"
+    same launched
+fi
+levels=0,1
+[ "$extent" = levels ] && levels=0,1,2
+run traced LD_PRELOAD="$trace_all" TRACE_ALL_RECORD="$record" INTERCEPT_LEVELS=$levels
 same traced
 
 read -r processes not_started hooks posts mismatches unaligned < <(od -An -v -t u8 -w48 -N 48 "$record")
