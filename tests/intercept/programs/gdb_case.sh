@@ -86,7 +86,7 @@ cat > a.c <<'END'
 #include <sys/prctl.h>
 #include <unistd.h>
 int total;
-int add(int x) {
+int add_up(int x) {
     total += x;
     return total;
 }
@@ -96,7 +96,7 @@ int main(void) {
     if (write(1, "ready\n", 6) != 6 || read(0, &byte, 1) != 1)
         return 1;
     for (int i = 0; i < 3; i++)
-        add(i);
+        add_up(i);
     printf("%d\n", total);
     return 0;
 }
@@ -115,7 +115,7 @@ echo attached\n
 bt -1
 print total
 set variable total = 10
-break add
+break add_up
 shell echo >pipe
 continue
 bt
