@@ -77,7 +77,7 @@ const Damage damages[] = {
      "group table", false},
     {"place", // a pool that is stored in a file of this one
      [](P &p) {
-         p.superblock().group_table_block += 512;
+         p.superblock().group_table_block += 1;
          p.seal();
      },
      "another place", false},
