@@ -29,36 +29,44 @@ bool may_hold_pointers(const Object &object, const Segment &segment) {
     return (segment.protection & PROT_WRITE) != 0 || object.base == 0 || has_text_relocations(object);
 }
 
-bool scan_pointers(const Object &object, const Segment &segment, const Neighbourhood &near,
-                   base::PageArray<BranchCandidate> &out) {
+} // namespace
+
+bool BranchTargets::push_entry(uint64_t address, const Neighbourhood &near) {
+    return !text_.contains(address) ||
+           (entries_.push(address) && (!near.contains(address) || candidates_.push({address, 0})));
+}
+
+// A word that is not relocated yet may be any number: near a site it counts, elsewhere the relocation tells.
+bool BranchTargets::scan_pointers(const Segment &segment, const Neighbourhood &near) {
     for (uint64_t a = (segment.range.begin + 7) & ~uint64_t{7}; a + 8 <= segment.file_end; a += 8) {
         uint64_t value = *reinterpret_cast<const uint64_t *>(a);
-        if (near.contains(value) && !out.push({value, 0}))
+        if (!push_entry(value, near))
             return false;
-        if (object.base != 0 && near.contains(object.base + value) && !out.push({object.base + value, 0}))
+        if (object_.base != 0 && near.contains(object_.base + value) && !candidates_.push({object_.base + value, 0}))
             return false;
     }
     return true;
 }
 
-bool scan_relocations(const Object &object, int64_t table_tag, int64_t size_tag, const Neighbourhood &near,
-                      base::PageArray<BranchCandidate> &out) {
-    uint64_t table = dynamic_address(object, table_tag);
-    uint64_t size_bytes = dynamic_value(object, size_tag);
-    SymbolTable symbols = symbol_table(object);
-    if (table == 0 || !object.readable(table, size_bytes))
+bool BranchTargets::scan_relocations(int64_t table_tag, int64_t size_tag, const Neighbourhood &near) {
+    uint64_t table = dynamic_address(object_, table_tag);
+    uint64_t size_bytes = dynamic_value(object_, size_tag);
+    SymbolTable symbols = symbol_table(object_);
+    if (table == 0 || !object_.readable(table, size_bytes))
         return true;
     auto *entries = reinterpret_cast<const ElfW(Rela) *>(table);
     for (uint64_t i = 0; i < size_bytes / sizeof *entries; i++) {
-        uint64_t value = object.base + static_cast<uint64_t>(entries[i].r_addend);
+        uint64_t value = object_.base + static_cast<uint64_t>(entries[i].r_addend);
         uint64_t symbol = ELF64_R_SYM(entries[i].r_info);
         if (symbol != 0 && symbol < symbols.count)
             value += symbols.symbols[symbol].st_value;
-        if (near.contains(value) && !out.push({value, 0}))
+        if (!push_entry(value, near))
             return false;
     }
     return true;
 }
+
+namespace {
 
 // Where entry `at` of a table of 32-bit distances from `table` leads.
 uint64_t entry_target(uint64_t table, uint64_t at) {
@@ -113,17 +121,11 @@ bool BranchTargets::read_distances(const BranchCandidate &computed, const Neighb
 }
 
 // An exported symbol may be called or jumped to from any other object.
-bool BranchTargets::collect_symbols(base::SharedPages &pages, const Neighbourhood &near) {
+bool BranchTargets::scan_symbols(const Neighbourhood &near) {
     SymbolTable symbols = symbol_table(object_);
-    if (!symbols_.prepare(pages, text_, symbols.count))
-        return false;
-    for (uint64_t i = 0; i < symbols.count; i++) {
-        uint64_t value = object_.base + symbols.symbols[i].st_value;
-        if (near.contains(value) && !candidates_.push({value, 0}))
+    for (uint64_t i = 0; i < symbols.count; i++)
+        if (!push_entry(object_.base + symbols.symbols[i].st_value, near))
             return false;
-        if (text_.contains(value) && !symbols_.push(value))
-            return false;
-    }
     return true;
 }
 
@@ -152,7 +154,7 @@ bool BranchTargets::collect(base::SharedPages &pages, const base::PageArray<uint
         !candidates_.reserve_in(pages, usual_candidates * sites.size()) ||
         !computed_.reserve_in(pages, usual_computed) || !distances_.reserve_in(pages, usual_entries) ||
         !ends_.reserve_in(pages, usual_entries) || !short_ones_.reserve_in(pages, usual_entries) ||
-        !other_.prepare(pages))
+        !entries_.prepare(pages, text_, symbol_table(object_).count) || !other_.prepare(pages))
         return false;
     for (unsigned i = 0; i < object_.segment_count; i++) {
         const Segment &segment = object_.segments[i];
@@ -165,20 +167,20 @@ bool BranchTargets::collect(base::SharedPages &pages, const base::PageArray<uint
         if (object_.base == 0 && architecture_.find_immediates != nullptr && (segment.protection & PROT_READ) != 0 &&
             !architecture_.find_immediates(file_part(segment), near, candidates_))
             return false;
-        if (may_hold_pointers(object_, segment) && !scan_pointers(object_, segment, near, candidates_))
+        if (may_hold_pointers(object_, segment) && !scan_pointers(segment, near))
             return false;
     }
-    if (!scan_relocations(object_, DT_RELA, DT_RELASZ, near, candidates_) ||
-        !scan_relocations(object_, DT_JMPREL, DT_PLTRELSZ, near, candidates_) || !collect_symbols(pages, near))
+    if (!scan_relocations(DT_RELA, DT_RELASZ, near) || !scan_relocations(DT_JMPREL, DT_PLTRELSZ, near) ||
+        !scan_symbols(near))
         return false;
     sort(candidates_);
     sort(distances_);
     return true;
 }
 
-// A symbol in the middle of an instruction: whoever exports it knows better where one begins.
-bool BranchTargets::has_symbol_between(const Sweep &sweep) const {
-    return symbols_.any(sweep.function.range, [&](uint64_t symbol) { return !sweep.starts(symbol); });
+// A symbol or a pointer leads to the middle of an instruction: whoever has made it knows better where one begins.
+bool BranchTargets::has_entry_between(const Sweep &sweep) const {
+    return entries_.any(sweep.function.range, [&](uint64_t entry) { return !sweep.starts(entry); });
 }
 
 const Sweep *BranchTargets::sweep_at(const Sweep &own, uint64_t address) {
@@ -189,7 +191,7 @@ const Sweep *BranchTargets::sweep_at(const Sweep &own, uint64_t address) {
             if (!find_function(object_, address, function))
                 return nullptr;
             other_.decode(architecture_, function);
-            other_.consistent = other_.consistent && !has_symbol_between(other_);
+            other_.consistent = other_.consistent && !has_entry_between(other_);
         }
         sweep = &other_;
     }
@@ -268,7 +270,7 @@ bool BranchTargets::reach(const Sweep &own, uint64_t first, uint64_t last) {
 }
 
 bool BranchTargets::contradict(const Sweep &own, uint64_t first, uint64_t last) {
-    if (has_symbol_between(own))
+    if (has_entry_between(own))
         return true;
     first = first > own.function.range.begin ? first : own.function.range.begin;
     last = last < own.function.range.end ? last : own.function.range.end - 1;

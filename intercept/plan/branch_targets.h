@@ -27,7 +27,7 @@ public:
     // by falling through. `own` is the decoded function of the window.
     bool reach(const Sweep &own, uint64_t first, uint64_t last);
 
-    // True if control may come to the middle of an instruction of `own` there, or a symbol stands in one
+    // True if control may come to the middle of an instruction of `own` there, or a symbol or pointer leads to one
     // anywhere: then its decoding is out of step, as behind a table in the middle of code.
     bool contradict(const Sweep &own, uint64_t first, uint64_t last);
 
@@ -39,8 +39,12 @@ private:
     // The decoded function that `address` is in; nullptr: none that is to be believed.
     const Sweep *sweep_at(const Sweep &own, uint64_t address);
 
-    bool has_symbol_between(const Sweep &sweep) const;
-    bool collect_symbols(base::SharedPages &pages, const Neighbourhood &near);
+    bool has_entry_between(const Sweep &sweep) const;
+    // Notes an address that is known from outside the code. False: no memory.
+    bool push_entry(uint64_t address, const Neighbourhood &near);
+    bool scan_pointers(const Segment &segment, const Neighbourhood &near);
+    bool scan_relocations(int64_t table_tag, int64_t size_tag, const Neighbourhood &near);
+    bool scan_symbols(const Neighbourhood &near);
     bool read_distances(const BranchCandidate &computed, const Neighbourhood &near);
     bool collect_addresses(const AddressRange &text, const Neighbourhood &near);
     AddressRange whole_text() const;
@@ -50,7 +54,7 @@ private:
     AddressRange text_{UINT64_MAX, 0}; // all of it, and what may lie between
     base::PageArray<BranchCandidate> candidates_;
     base::PageArray<TableEntry> distances_;
-    AddressChains symbols_; // in the text
+    AddressChains entries_; // symbols and pointers into the text
     struct KnownEnd {       // of a table: at the latest
         BranchCandidate computed;
         uint64_t end;
