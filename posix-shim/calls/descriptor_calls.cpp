@@ -1,8 +1,7 @@
-// close, dup, fcntl, ioctl: the kernel does them on the token; the cache follows.
+// close, dup, fcntl: the kernel does them on the token; the cache follows.
 //
 // A number's word is taken away before the kernel closes it, so that a number
 // given out again by another thread never finds the old word.
-#include "posix-shim/calls/clone_call.h"
 #include "posix-shim/calls/path_call.h"
 #include "posix-shim/calls/served_calls.h"
 
@@ -15,7 +14,6 @@
 #include <algorithm>
 #include <linux/close_range.h>
 #include <linux/fs.h>
-#include <sys/ioctl.h>
 
 namespace shim {
 
@@ -24,6 +22,16 @@ using base::Status;
 using namespace pmemfile;
 
 namespace {
+
+// How long what is written will live: advice that this medium has no use for, taken and forgotten.
+long life_time_hint(int command, uint64_t *user) {
+    uint64_t hint = RWH_WRITE_LIFE_NOT_SET;
+    if (command == F_GET_RW_HINT)
+        return kernel_result(copy_out(user, &hint, sizeof hint));
+    if (const Status copied = copy_in(&hint, user, sizeof hint); !copied.ok())
+        return kernel_result(copied);
+    return hint <= RWH_WRITE_LIFE_EXTREME ? 0 : -EINVAL;
+}
 
 // F_DUPFD and the dups: one more number for what `old_word` stands for. `was_shared`: of the former number, asked
 // before.
@@ -203,6 +211,9 @@ long serve_fcntl(Request &request) {
         return F_UNLCK;
     case F_SETLEASE:
         return static_cast<int>(request.args[2]) == F_UNLCK ? -EAGAIN : refused(request, EINVAL, "leases");
+    case F_GET_RW_HINT:
+    case F_SET_RW_HINT:
+        return life_time_hint(static_cast<int>(command), reinterpret_cast<uint64_t *>(request.args[2]));
     case F_NOTIFY:
         return refused(request, EINVAL, "notifications of a directory");
     case F_SETPIPE_SZ:
@@ -210,53 +221,6 @@ long serve_fcntl(Request &request) {
         return -EBADF; // as for every file that is no pipe
     default:
         return -EINVAL;
-    }
-}
-
-long serve_ioctl(Request &request) {
-    Result<OpenArgument> open = open_argument(request, 0);
-    if (!open.ok())
-        return kernel_result(Status(open.error()));
-    if (open->thread == nullptr)
-        return pass_to_kernel;
-    Result<InodeNumber> inode = inode_of_open(*open, false);
-    if (!inode.ok())
-        return kernel_result(Status(inode.error()));
-    auto *user = reinterpret_cast<void *>(request.args[2]);
-    switch (static_cast<unsigned>(request.args[1])) {
-    case FIOCLEX:
-    case FIONCLEX:
-        return pass_to_kernel;
-    case FIONREAD: {
-        Result<Attributes> attributes = fs_attributes(*open->thread, *inode);
-        if (!attributes.ok())
-            return kernel_result(Status(attributes.error()));
-        if ((attributes->mode & 0170000) != 0100000)
-            return -ENOTTY;
-        Result<OpenFile *> file = open_file_get(*open->thread, open->id);
-        if (!file.ok())
-            return kernel_result(Status(file.error()));
-        int64_t left = static_cast<int64_t>(attributes->size_bytes) - (*file)->offset_bytes.load();
-        int answer = static_cast<int>(left);
-        return kernel_result(copy_out(user, &answer, sizeof(answer)));
-    }
-    case FIONBIO: {
-        int on = 0;
-        if (Status copied_in = copy_in(&on, user, sizeof(on)); !copied_in.ok())
-            return kernel_result(copied_in);
-        Result<OpenFile *> file = open_file_get(*open->thread, open->id);
-        if (!file.ok())
-            return kernel_result(Status(file.error()));
-        auto flags = static_cast<int>((*file)->flags.load());
-        return kernel_result(fs_set_flags(*open->thread, open->id, on != 0 ? flags | O_NONBLOCK : flags & ~O_NONBLOCK));
-    }
-    case FICLONE:
-    case FICLONERANGE:
-        return clone_into(request, *open);
-    case FIDEDUPERANGE:
-        return refused(request, EOPNOTSUPP, "FIDEDUPERANGE"); // as on tmpfs
-    default:
-        return -ENOTTY;
     }
 }
 

@@ -22,11 +22,10 @@ constexpr PathArgument making(int dirfd_index, int path_index) {
 }
 
 // One path whose last component is the name itself.
-template <typename Change>
-long change_name(Request &request, const PathArgument &argument, int magic_errno, Change change) {
+template <typename Change> long change_name(Request &request, const PathArgument &argument, Change change) {
     return serve_path(request, argument, [&](Thread &thread, const Route &route) -> Result<long> {
         if (route.where == Where::descriptor)
-            return error(magic_errno); // names in /proc and /dev/fd are not ours to change
+            return error(EEXIST); // names in /proc and /dev/fd are not ours to change
         BASE_TRY(change(thread, route.at(0)));
         return 0L;
     });
@@ -37,7 +36,7 @@ NoticedName notice_new(Thread &thread, const At &at) {
 }
 
 long mkdir_form(Request &request, PathArgument argument, long mode) {
-    return change_name(request, argument, EEXIST, [mode](Thread &thread, const At &at) -> Status {
+    return change_name(request, argument, [mode](Thread &thread, const At &at) -> Status {
         const NoticedName name = notice_new(thread, at);
         BASE_TRY(fs_mkdir(thread, at, static_cast<mode_t>(mode)));
         tell_created(thread, name, true);
@@ -47,7 +46,7 @@ long mkdir_form(Request &request, PathArgument argument, long mode) {
 
 long mknod_form(Request &request, PathArgument argument, long mode_register, long device) {
     auto mode = static_cast<mode_t>(mode_register);
-    return change_name(request, argument, EEXIST, [mode, device](Thread &thread, const At &at) -> Status {
+    return change_name(request, argument, [mode, device](Thread &thread, const At &at) -> Status {
         mode_t type = mode & S_IFMT;
         if (type == S_IFDIR)
             return error(EPERM);
@@ -63,13 +62,18 @@ long mknod_form(Request &request, PathArgument argument, long mode_register, lon
 }
 
 long unlink_form(Request &request, int dirfd_index, int path_index, bool directory) {
-    return change_name(request, {dirfd_index, path_index, false}, EPERM,
-                       [directory](Thread &thread, const At &at) -> Status {
-                           const NoticedName name = notice_name(thread, at);
-                           BASE_TRY(directory ? fs_rmdir(thread, at) : fs_unlink(thread, at));
-                           tell_removed(thread, name);
-                           return {};
-                       });
+    const PathArgument argument = {dirfd_index, path_index, false};
+    return serve_path(request, argument, [&](Thread &thread, const Route &route) -> Result<long> {
+        if (route.where == Where::descriptor)
+            return error(EPERM);
+        const std::string_view text = request.context.path[0];
+        if (directory && route.is_mount_point && !text.ends_with("/.") && text != ".")
+            return error(EBUSY);
+        const NoticedName name = notice_name(thread, route.at(0));
+        BASE_TRY(directory ? fs_rmdir(thread, route.at(0)) : fs_unlink(thread, route.at(0)));
+        tell_removed(thread, name);
+        return 0L;
+    });
 }
 
 // The target is read before the path: both go through one scratch buffer each.
@@ -83,7 +87,7 @@ long symlink_form(Request &request, PathArgument argument, long user_target) {
     // route_path uses the same buffer as scratch for host paths: keep the text behind it.
     char *kept = target + 2 * path_max_bytes;
     __builtin_memmove(kept, target, *length);
-    return change_name(request, argument, EEXIST, [&](Thread &thread, const At &at) -> Status {
+    return change_name(request, argument, [&](Thread &thread, const At &at) -> Status {
         const NoticedName name = notice_new(thread, at);
         BASE_TRY(fs_symlink(thread, {kept, *length}, at));
         tell_created(thread, name, false);
@@ -136,6 +140,11 @@ long serve_two_paths(Request &request, const PathArgument &from_argument, const 
         }
         return rewritten ? pass_to_kernel : pass_with_post;
     }
+    const bool renames = request.number != SYS_link && request.number != SYS_linkat;
+    if (renames && (from->is_mount_point || to->is_mount_point))
+        return -EBUSY;
+    if (to->is_mount_point)
+        return -EEXIST;
     // The kernel would say so for an empty path, which is nobody's.
     if ((is_kernel(*from) && is_empty(request, from_argument)) || (is_kernel(*to) && is_empty(request, to_argument)))
         return -ENOENT;

@@ -99,6 +99,7 @@ Route route_in_mount(int mount, std::string_view rest) {
     route.where = Where::pool;
     route.mount = static_cast<unsigned>(mount);
     route.start = mounts[mount].pool.superblock().root_inode;
+    route.is_mount_point = rest.empty();
     route.path = rest.empty() ? std::string_view(".") : rest;
     return route;
 }

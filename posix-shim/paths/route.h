@@ -28,6 +28,7 @@ struct Route {
     pmemfile::InodeNumber start = 0;
     std::string_view path; // in ThreadContext::path[slot] or below it
     pmemfile::OpenFileId id = 0;
+    bool is_mount_point = false;     // it ends there; `path` is "."
     bool is_program = false;         // /proc/PID/exe, of a program in a pool: a symlink to `path`
     const char *host_path = nullptr; // NUL-terminated, in ThreadContext::host_path[slot]
 

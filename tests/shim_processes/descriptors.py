@@ -178,3 +178,27 @@ for _ in range(60):
 stop.set()
 [thread.join() for thread in threads]
 print(good, wrong)
+
+print('== ioctl')
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def number(result):
+    return result if result >= 0 else errno.errorcode[ctypes.get_errno()]
+
+
+def ioctl(file, request, argument):
+    return number(libc.ioctl(file, ctypes.c_ulong(request), argument))
+
+
+for what, file in (('file', opened('b', False)), ('directory', os.open('.', os.O_RDONLY))):
+    for name, request, shown in (('FIGETBSZ', 2, 4), ('FS_IOC_GETFLAGS', 0x80086601, 4), ('FS_IOC_FSGETXATTR', 0x801C581F, 28),
+                                 ('FIOQSIZE', 0x5460, 0), ('FS_IOC_FIEMAP', 0xC020660B, 0), ('FIBMAP', 1, 0),
+                                 ('FS_IOC_GETVERSION', 0x80087601, 0), ('no such', 0x6699, 0)):
+        buffer = ctypes.create_string_buffer(b'\0' * 64)
+        print(what, name, ioctl(file, request, buffer), buffer.raw[:shown].hex(), ioctl(file, request, ctypes.c_void_p(1)))
+    print(what, 'FS_IOC_SETFLAGS', ioctl(file, 0x40086602, ctypes.byref(ctypes.c_int(0))), ioctl(file, 0x40086602, ctypes.byref(ctypes.c_int(1))))
+    print(what, 'FS_IOC_FSSETXATTR', ioctl(file, 0x401C5820, ctypes.create_string_buffer(28)), ioctl(file, 0x401C5820, ctypes.c_void_p(1)))
+    print(what, 'FIOASYNC', [ioctl(file, 0x5452, ctypes.byref(ctypes.c_int(on))) for on in (0, 1)], ioctl(file, 0x5452, ctypes.c_void_p(1)))
+    print(what, 'F_SET_RW_HINT', [number(libc.fcntl(file, 1036, ctypes.byref(ctypes.c_uint64(hint)))) for hint in (0, 1, 5, 6)],
+          number(libc.fcntl(file, 1036, ctypes.c_void_p(1))), number(libc.fcntl(file, 1035, ctypes.c_void_p(1))))

@@ -55,4 +55,21 @@ public class Store {
 END
     same java "$(java Store.java directory/file 2>&1)" "pmemfile $POOL true false"
 fi
+cd "$HOST_DIRECTORY" || exit 1
+name=${POOL_DIRECTORY##*/}
+mkdir empty && : >file
+same "the mount point is busy" "$(python3 - "$name" <<'END'
+import errno, os, sys
+name = sys.argv[1]
+for call in (lambda: os.rmdir(name), lambda: os.rmdir(name + '/'), lambda: os.rename(name, 'x'), lambda: os.rename('empty', name),
+             lambda: os.rename(name, name), lambda: os.rmdir(name + '/.'), lambda: os.unlink(name), lambda: os.link('file', name),
+             lambda: os.mkdir(name)):
+    try:
+        call()
+        print('done', end=' ')
+    except OSError as error:
+        print(errno.errorcode[error.errno], end=' ')
+END
+)" "EBUSY EBUSY EBUSY EBUSY EBUSY EINVAL EISDIR EEXIST EEXIST "
+rmdir empty; rm file
 exit $failed
