@@ -1,6 +1,9 @@
 // made_object: what GNU ld writes, as little of it as the planner reads.
 #include "tests/intercept/made_object.h"
 
+#include "intercept/plan/sweep.h"
+
+#include <algorithm>
 #include <cstring>
 #include <elf.h>
 #include <gtest/gtest.h>
@@ -160,10 +163,38 @@ void MadeObject::note_way(uint64_t offset) {
         ways_[offset] = true;
 }
 
+// A table is read up to the first entry that leads to the middle of an instruction.
+bool MadeObject::note_entry(uint64_t offset) {
+    if (offset < between_.size() && between_[offset])
+        return false;
+    note_way(offset);
+    return true;
+}
+
 // More than there are: each byte of the code is taken for the displacement of an instruction, with or without an
 // immediate behind it, and what that leads to for a label and for a table of distances.
 void MadeObject::note_ways(const Recipe &recipe) {
     ways_.assign(recipe.code.size(), false);
+    between_.assign(recipe.code.size(), false);
+    for (const MadeFunction &function : recipe.functions) {
+        intercept::Function range{};
+        range.range = {address() + function.begin, address() + function.end};
+        intercept::Sweep sweep;
+        sweep.decode(intercept::native_architecture, range);
+        for (uint64_t offset = function.begin; offset < function.end && offset < between_.size(); offset++)
+            between_[offset] = sweep.consistent && !sweep.starts(address() + offset);
+        const auto is_between = [&](uint64_t offset) {
+            return offset >= function.begin && offset < function.end && offset < between_.size() && between_[offset];
+        };
+        bool is_believed = true;
+        for (const MadeSymbol &symbol : recipe.symbols)
+            is_believed &= !is_between(symbol.begin);
+        for (uint32_t pointer : recipe.pointers)
+            is_believed &= !is_between(pointer);
+        if (!is_believed)
+            std::fill(between_.begin() + function.begin,
+                      between_.begin() + std::min<long>(function.end, between_.size()), false);
+    }
     for (const MadeFunction &function : recipe.functions) {
         note_way(function.begin);
         for (uint32_t pad : function.landing_pads)
@@ -174,7 +205,8 @@ void MadeObject::note_ways(const Recipe &recipe) {
     for (uint32_t pointer : recipe.pointers)
         note_way(pointer);
     for (uint32_t entry : recipe.table)
-        note_way(entry);
+        if (!note_entry(entry))
+            break;
     for (const MadeImmediate &one : recipe.absolute)
         note_way(one.target);
     for (uint64_t at = 0; at + 4 <= recipe.code.size(); at++) {
@@ -187,9 +219,8 @@ void MadeObject::note_ways(const Recipe &recipe) {
                 int32_t distance;
                 memcpy(&distance, memory_ + word, 4);
                 const uint64_t target = start + static_cast<uint64_t>(static_cast<int64_t>(distance));
-                if (target >= page_bytes)
+                if (target >= page_bytes || !note_entry(target))
                     break;
-                note_way(target);
             }
         }
     }

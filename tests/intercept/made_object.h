@@ -70,6 +70,7 @@ public:
 private:
     void note_ways(const Recipe &recipe);
     void note_way(uint64_t offset);
+    bool note_entry(uint64_t offset);
     template <typename T> void put(const T &value);
     void put_frames(const Recipe &recipe);
     void put_symbols(const Recipe &recipe);
@@ -79,4 +80,5 @@ private:
     bool fits_ = true;
     intercept::Object object_{};
     std::vector<bool> ways_;
+    std::vector<bool> between_; // in the middle of an instruction of a function that is believed
 };
