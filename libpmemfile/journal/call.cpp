@@ -159,9 +159,14 @@ std::byte *Call::store_in_place(PoolOffset target, size_t size_bytes) {
     return change == nullptr ? nullptr : reinterpret_cast<std::byte *>(change + 1);
 }
 
+// A change for each block: recovery leaves out those of blocks that have been freed since, and no others.
 void Call::zero(PoolOffset target, size_t size_bytes) {
-    if (size_bytes != 0)
-        add(ChangeKind::zero, target, static_cast<uint32_t>(size_bytes), 0);
+    while (size_bytes != 0) {
+        const size_t part_bytes = std::min<size_t>(size_bytes, block_size_bytes - target % block_size_bytes);
+        add(ChangeKind::zero, target, static_cast<uint32_t>(part_bytes), 0);
+        target += part_bytes;
+        size_bytes -= part_bytes;
+    }
 }
 
 void Call::fill_pointers(PoolOffset target, uint32_t count, uint64_t first_value, uint64_t stride) {

@@ -94,6 +94,9 @@ void data(Explorer &explorer) {
                            shift_range("h", FALLOC_FL_COLLAPSE_RANGE, 40960, 8192), write_at("h", 50000, 100, 'y'),
                            shift_range("h", FALLOC_FL_INSERT_RANGE, 8192, 10 << 20), write_at("h", 8192, 4096, 'z'),
                            shift_range("h", FALLOC_FL_COLLAPSE_RANGE, 4096, 10 << 20), append("h", 100, 'A'),
+                           // Zeros in two blocks, of which one goes.
+                           create("z"), write_at("z", 0, 12000, 'B'), allocate("z", FALLOC_FL_ZERO_RANGE, 3000, 3000),
+                           shift_range("z", FALLOC_FL_COLLAPSE_RANGE, 0, 4096), unlink_name("z"),
                            copy_range("h", 100, "h", 20000, 9000), copy_range("h", 0, "h", 5000, 300),
                            // Zeros where something was.
                            unlink_name("h"), create("i"), truncate_to("i", 100000), allocate("i", 0, 0, 100000),
@@ -264,9 +267,10 @@ void gathered(Explorer &explorer) {
     }
     operations.insert(operations.end(),
                       {while_mapped("f", write_at("f", 5000, 64, 'x')), write_at("f", 0, 4096, 'y'), create("h"),
-                       write_at("h", 0, 4096, 'i'), write_at("f", 9000, 6000, 'z'), while_mapped("f", append("f", 300, 'w')),
-                       clone_range("g", 0, "h", 4096, 0), while_mapped("h", write_at("h", 5000, 64, 'v')), unlink_name("g"),
-                       truncate_to("h", 3 * 4096), while_mapped("h", write_at("h", 0, 64, 'u')), unlink_name("f")});
+                       write_at("h", 0, 4096, 'i'), write_at("f", 9000, 6000, 'z'),
+                       while_mapped("f", append("f", 300, 'w')), clone_range("g", 0, "h", 4096, 0),
+                       while_mapped("h", write_at("h", 5000, 64, 'v')), unlink_name("g"), truncate_to("h", 3 * 4096),
+                       while_mapped("h", write_at("h", 0, 64, 'u')), unlink_name("f")});
     explore_all(explorer, operations);
     pmemfile::map_pieces_max = former;
 }
