@@ -11,6 +11,7 @@
 
 #include "libpmemfile/file/data_share.h"
 #include "libpmemfile/file/hole_fill.h"
+#include "libpmemfile/file/inode_change.h"
 #include "libpmemfile/runtime/mapping_pin.h"
 
 #include <algorithm>
@@ -22,17 +23,6 @@ namespace {
 // What one record zeroes at home: as much as one step of a write.
 constexpr uint64_t zero_step_bytes = uint64_t{1} << 20;
 constexpr size_t zero_room_bytes = 512; // in the record, for the inode's changes
-
-uint64_t blocks_of(uint64_t size_bytes) {
-    return size_bytes / block_size_bytes + (size_bytes % block_size_bytes != 0);
-}
-
-base::Result<Inode> load_inode(const Call &call, InodeNumber number) {
-    const Inode *home = call.pool().inode(number);
-    if (home == nullptr)
-        return base::error(EUCLEAN);
-    return *home;
-}
 
 // Zeroes the part of block `index` that lies in [from, to), by the record.
 void zero_in_block(Call &call, const Inode &inode, uint64_t index, uint64_t from, uint64_t to) {

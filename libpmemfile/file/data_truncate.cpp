@@ -20,17 +20,6 @@
 namespace pmemfile {
 namespace {
 
-uint64_t blocks_of(uint64_t size_bytes) {
-    return size_bytes / block_size_bytes + (size_bytes % block_size_bytes != 0);
-}
-
-base::Result<Inode> load_inode(const Call &call, InodeNumber number) {
-    const Inode *home = call.pool().inode(number);
-    if (home == nullptr)
-        return base::error(EUCLEAN);
-    return *home;
-}
-
 // Where the rest of the block begins that byte `offset` lies in; 0: nothing there.
 PoolOffset tail_of(const Pool &pool, const Inode &inode, uint64_t offset) {
     if (offset % block_size_bytes == 0 || (inode.flags & inode_inline))

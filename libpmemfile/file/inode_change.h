@@ -36,6 +36,19 @@ base::Status data_grow(Call &call, InodeNumber number, Inode inode, uint64_t siz
 // The block that byte `offset` cuts in two is about to be zeroed on one side: the file gets a copy of its own. ENOSPC.
 base::Status data_unshare_cut_block(Call &call, InodeNumber number, uint64_t offset);
 
+// A private copy of the inode at home. EUCLEAN. The inode's lock is held.
+inline base::Result<Inode> load_inode(const Call &call, InodeNumber number) {
+    const Inode *home = call.pool().inode(number);
+    if (home == nullptr)
+        return base::error(EUCLEAN);
+    return *home;
+}
+
+// Blocks that a file of that size reaches into.
+constexpr uint64_t blocks_of(uint64_t size_bytes) {
+    return size_bytes / block_size_bytes + (size_bytes % block_size_bytes != 0);
+}
+
 // The clock of all time stamps: as the kernel's filesystems, the last tick's time.
 inline int64_t coarse_now_ns() {
     struct timespec now;

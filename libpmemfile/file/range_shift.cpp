@@ -22,10 +22,6 @@ namespace {
 constexpr unsigned node_bits = 9;
 constexpr uint64_t none = UINT64_MAX;
 
-uint64_t blocks_of(uint64_t size_bytes) {
-    return size_bytes / block_size_bytes + (size_bytes % block_size_bytes != 0);
-}
-
 // Takes pointers in ascending order of their place in the file and makes the nodes above them. First it only counts.
 class MapBuilder {
 public:
