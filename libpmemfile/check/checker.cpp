@@ -5,6 +5,8 @@
 //        root ──► inodes ──► maps, tries ──► what is reachable ◄──compare──► bitmaps, masks
 //                                   └──────► names, subdirectories ◄──────► link counts
 //
+// Last come the inodes' checksums: a repair may have put back what was damaged.
+//
 // Each block is followed once (a bit per block), so a cycle or a hostile
 // pointer costs no more than the pool's size. When two owners claim one block,
 // or a part of the tree cannot be read, bitmaps are reported but no bit is
@@ -46,6 +48,8 @@ bool PoolChecker::repairable(std::string structure, std::string text) {
 void PoolChecker::repair_bytes(PoolOffset target, const void *bytes, size_t size_bytes) {
     persist_.store(target, bytes, size_bytes);
     persist_.flush(target, size_bytes);
+    if (group_of(target / block_size_bytes) >= 0)
+        repaired_places_.insert(target / inode_size_bytes);
 }
 
 int64_t PoolChecker::group_of(BlockNumber block) const {
@@ -324,6 +328,7 @@ CheckReport PoolChecker::run() {
     for (size_t i = 0; i < groups_.size(); ++i)
         cross_check_group(i);
     check_share_counts();
+    check_inode_checksums();
     if (suppressed_ > 0)
         report_.problems.push_back({"pool", "and " + number(suppressed_) + " more problems", false, false});
     if (repair_ && !persist_.fence())

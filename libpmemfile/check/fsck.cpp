@@ -61,6 +61,11 @@ FsckReport fsck_pool(Persist &persist, PoolOffset superblock_offset, bool repair
         return fsck;
     }
     const auto &sb = *reinterpret_cast<const Superblock *>(persist.base() + superblock_offset);
+    if (repair && may_only_be_read(sb.features)) {
+        fsck.check.problems.push_back(
+            {"superblock", "has features that this program may only read; look with -n", false, false});
+        return fsck;
+    }
     std::vector<CheckProblem> problems;
     bool may_replay = true;
     const auto findings = ring_findings(persist, superblock_offset);

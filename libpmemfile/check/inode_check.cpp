@@ -9,6 +9,9 @@
 // the recursion ends on any input.
 #include "libpmemfile/check/pool_checker.h"
 
+#include "libpmemfile/journal/inode_checksum.h"
+#include "libpmemfile/journal/recovery.h"
+
 #include <algorithm>
 #include <sys/stat.h>
 
@@ -138,6 +141,29 @@ void PoolChecker::check_file(InodeNumber number, const Inode &inode) {
     uint64_t size_blocks = inode.size_bytes / block_size_bytes + (inode.size_bytes % block_size_bytes != 0);
     if (S_ISLNK(inode.mode) && last_index > size_blocks)
         problem(name, "is a symlink with blocks behind its end");
+}
+
+// Which field it is cannot be told, nor what stood there: the user has to know, and the inode is kept as it reads.
+void PoolChecker::check_inode_checksums() {
+    if (!has_inode_checksums(*superblock_))
+        return;
+    // Of a pool in use: recovery, or the next raise of the watermark, makes the checksums anew of what these change.
+    std::unordered_set<InodeNumber> live;
+    journal_live_stores(pool_, &live, [](void *context, PoolOffset target) {
+        static_cast<std::unordered_set<InodeNumber> *>(context)->insert(target / inode_size_bytes);
+    });
+    for (const auto &[number, facts] : facts_) {
+        const Inode &inode = *at<Inode>(number * inode_size_bytes);
+        const uint32_t right = inode_checksum(*superblock_, number, inode);
+        if (inode.checksum == right || live.contains(number))
+            continue;
+        // Whose fields have been repaired has been told of.
+        if (repaired_places_.contains(number) ||
+            repairable("inode " + std::to_string(number),
+                       "its checksum is wrong: a field of it (size, times, owner, permissions ...) is damaged; it is "
+                       "kept as it reads, look whether that can be"))
+            repair_bytes(number * inode_size_bytes + offsetof(Inode, checksum), &right, sizeof(right));
+    }
 }
 
 } // namespace pmemfile

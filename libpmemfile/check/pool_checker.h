@@ -71,6 +71,7 @@ private:
     // inode_check.cpp
     void check_inode(InodeNumber number);
     void check_file(InodeNumber number, const Inode &inode);
+    void check_inode_checksums();
     uint64_t visit_map(InodeNumber number, const Inode &inode, PoolOffset place, unsigned height, uint64_t index,
                        uint64_t *last_index);
     void cut(InodeNumber number, PoolOffset place, unsigned height, uint64_t index, const std::string &why);
@@ -128,7 +129,8 @@ private:
     std::unordered_map<BlockNumber, uint64_t> sharers_;          // pointers to it beside the first
     std::vector<std::pair<InodeNumber, BlockNumber>> unflagged_; // has a block with a count, and not inode_may_share
     std::unordered_map<InodeNumber, InodeFacts> facts_;
-    std::deque<InodeNumber> queue_; // reached, not yet looked into
+    std::deque<InodeNumber> queue_;                   // reached, not yet looked into
+    std::unordered_set<InodeNumber> repaired_places_; // where an inode may be whose bytes have been repaired
     size_t suppressed_ = 0;
     CheckReport report_;
 };

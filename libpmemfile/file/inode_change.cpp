@@ -9,6 +9,9 @@ namespace {
 using Word = uint64_t __attribute__((may_alias));
 constexpr unsigned line_words = cache_line_bytes / sizeof(Word);
 constexpr unsigned inode_words = inode_size_bytes / sizeof(Word);
+constexpr unsigned checksum_word = offsetof(Inode, checksum) / sizeof(Word);
+constexpr Word checksum_mask = ~Word{UINT32_MAX};
+static_assert(offsetof(Inode, checksum) % sizeof(Word) == 4);
 
 const Word *words_at_home(const Pool &pool, InodeNumber number) {
     return pool.at<Word>(number * inode_size_bytes);
@@ -25,11 +28,12 @@ bool is_same_line(const Word *one, const Word *other) {
     return _mm_movemask_epi8(same) == 0xffff;
 }
 
-// Words [first, inode_words) are all 0.
+// Words [first, inode_words) are all 0, but for a checksum: it is made anew whatever stands there.
 bool is_empty_from(const Word *words, unsigned first) {
+    constexpr unsigned content = offsetof(Inode, content) / sizeof(Word);
     uint64_t bits = 0;
-    for (; first % 2 != 0 && first < inode_words; first++)
-        bits |= words[first];
+    for (; first < content || (first % 2 != 0 && first < inode_words); first++)
+        bits |= first == checksum_word ? words[first] & ~checksum_mask : words[first];
     __m128i pairs = _mm_setzero_si128();
     for (; first < inode_words; first += 2)
         pairs = _mm_or_si128(pairs, two_words(words + first));

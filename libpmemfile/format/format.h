@@ -65,10 +65,18 @@ struct Features {
 };
 
 // Bits of `incompatible`.
-constexpr uint32_t feature_share_counts = 1;   // groups have share counts: files may share blocks. Set by mkfs
-constexpr uint32_t feature_growth = 2;         // the pool can grow: groups from `groups_in_use` on are not there yet
-constexpr uint32_t feature_exempt_records = 4; // a ring may name one record that the watermark passes. Set by mkfs
-constexpr uint32_t known_incompatible_features = feature_share_counts | feature_growth | feature_exempt_records;
+constexpr uint32_t feature_share_counts = 1;    // groups have share counts: files may share blocks. Set by mkfs
+constexpr uint32_t feature_growth = 2;          // the pool can grow: groups from `groups_in_use` on are not there yet
+constexpr uint32_t feature_exempt_records = 4;  // a ring may name one record that the watermark passes. Set by mkfs
+constexpr uint32_t feature_inode_checksums = 8; // inodes have checksums. Set by mkfs
+constexpr uint32_t features_of_mkfs = feature_share_counts | feature_exempt_records | feature_inode_checksums;
+constexpr uint32_t known_incompatible_features = features_of_mkfs | feature_growth;
+
+// Bits of `read_only_compatible`: none yet. A pool with one that this program does not know can be read only.
+constexpr uint32_t known_read_only_compatible_features = 0;
+inline bool may_only_be_read(const Features &features) {
+    return (features.read_only_compatible & ~known_read_only_compatible_features) != 0;
+}
 
 constexpr unsigned max_other_roots = 3;
 
@@ -306,8 +314,8 @@ struct Inode {
     uint64_t name_hash;         // directories: hash of its name in the parent
     uint64_t entry_count;       // directories: live entries, without . and ..
     uint32_t xattr_block_count; // blocks of its extended attributes; not in `block_count`
-    uint32_t reserved1;
-    BlockNumber xattr_block; // XattrHeader of its extended attributes; 0: it has none
+    uint32_t checksum;          // of all the rest, only with feature_inode_checksums (journal/inode_checksum.h)
+    BlockNumber xattr_block;    // XattrHeader of its extended attributes; 0: it has none
 
     union Content {
         uint64_t slots[inode_slots];
@@ -316,6 +324,7 @@ struct Inode {
 };
 static_assert(sizeof(Inode) == inode_size_bytes);
 static_assert(offsetof(Inode, atime_ns) == 64);
+static_assert(offsetof(Inode, checksum) == 116);
 static_assert(offsetof(Inode, content) == 128);
 
 // A node of the block map or of a directory's trie.

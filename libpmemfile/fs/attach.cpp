@@ -143,6 +143,9 @@ base::Status attach_first(Pool &pool, const char *path, const AttachOptions &opt
         return location.error();
     BASE_TRY_ASSIGN(pool.persist, map_pool_file(pool_descriptor, location->size_bytes, location->medium));
     pool.superblock_offset = location->superblock_offset;
+    if (superblock_problem(pool.persist, pool.superblock_offset).text == nullptr &&
+        may_only_be_read(pool.superblock().features))
+        return attach_failure(message, path, "the pool has features that this program may only read", EROFS);
     // Who may use the pool may use the runtime file, whatever the umask of who made it.
     base::raw_syscall(SYS_fchmod, runtime_descriptor, pool_status.st_mode & 0666);
     auto size_and_map = [](void *descriptor, uint64_t size_bytes) -> base::Result<Segment *> {

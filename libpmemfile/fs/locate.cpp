@@ -27,7 +27,7 @@ static_assert(offsetof(Superblock, watermark) == looked_at_bytes);
 
 bool is_whole(const Superblock &superblock, const struct stat &pool_status) {
     return superblock.magic == superblock_magic && superblock.version == format_version &&
-           (superblock.features.incompatible & ~(feature_share_counts | feature_exempt_records)) == 0 &&
+           (superblock.features.incompatible & ~features_of_mkfs) == 0 &&
            superblock.pool_size_bytes == static_cast<uint64_t>(pool_status.st_size) &&
            superblock.checksum ==
                XXH3_64bits(&superblock.version, superblock_checked_bytes - offsetof(Superblock, version));

@@ -10,6 +10,7 @@
 #include "base/page_array.h"
 #include "libpmemfile/fs/locate.h"
 #include "libpmemfile/fs/pool_file.h"
+#include "libpmemfile/journal/inode_checksum.h"
 #include "libpmemfile/runtime/thread.h"
 #include "libpmemfile/space/group.h"
 
@@ -92,7 +93,7 @@ base::Status make_plan(Plan &plan, const ContainerRoot &root, const ContainerInf
     superblock.magic = superblock_magic;
     superblock.version = format_version;
     superblock.block_size_log2 = 12;
-    superblock.features.incompatible = options.share_counts ? feature_share_counts | feature_exempt_records : 0;
+    superblock.features.incompatible = options.share_counts ? features_of_mkfs : 0;
     superblock.pool_size_bytes = info.pool_size_bytes;
     std::strncpy(superblock.label, options.label, sizeof superblock.label - 1);
     if (getrandom(superblock.uuid, sizeof superblock.uuid, 0) != sizeof superblock.uuid ||
@@ -171,6 +172,7 @@ void write_root_directories(Persist &persist, const Plan &plan, const MkfsOption
     for_roots(plan.superblock, [&](InodeNumber number) {
         group_set_bit(persist, blocks + 2 * block_size_bytes, number - group.first_block * inodes_per_block);
         root.parent = number;
+        root.checksum = inode_checksum(plan.superblock, number, root);
         persist.store(number * inode_size_bytes, &root, sizeof root);
     });
     persist.flush(blocks, group.metadata_blocks * block_size_bytes);

@@ -8,6 +8,7 @@
 // record without changes fills the rest, so that every record can be read in place.
 #include "libpmemfile/journal/record.h"
 
+#include "libpmemfile/journal/inode_checksum.h"
 #include "libpmemfile/persist/eviction.h"
 #include "libpmemfile/persist/seeded_fault.h"
 #include "libpmemfile/runtime/space_map.h"
@@ -15,6 +16,7 @@
 #include <algorithm>
 #include <cstring>
 #include <span>
+#include <utility>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -76,10 +78,6 @@ template <typename Each> void for_allocation_words(const Pool &pool, const Chang
     }
 }
 
-bool is_byte_change(ChangeKind kind) {
-    return kind == ChangeKind::store || kind == ChangeKind::zero || kind == ChangeKind::fill_pointers;
-}
-
 size_t target_bytes(const Change &change) {
     return change.kind == ChangeKind::fill_pointers ? size_t{change.length} * 8 : change.length;
 }
@@ -118,37 +116,51 @@ bool change_is_sane(const Pool &pool, const Change &change) {
     return is_inode || change.length <= descriptor.block_count - (block - descriptor.first_block);
 }
 
-// Flushes lines once although several changes of a record may touch them.
+// Flushes lines once although several changes of a record may touch them. Inodes in them get their checksums first.
 class LineFlusher {
 public:
     // `recent`, zeros at first, a power of two of them: lines that were flushed.
-    LineFlusher(Persist &persist, std::span<uint64_t> recent) : persist_(persist), recent_(recent) {}
+    LineFlusher(Pool &pool, std::span<uint64_t> recent)
+        : pool_(pool), has_checksums_(has_inode_checksums(pool.superblock())), recent_(recent) {}
     void range(PoolOffset target, size_t size_bytes) {
         if (is_seeded(SeededFault::home_end_not_flushed) && size_bytes > cache_line_bytes)
             size_bytes -= cache_line_bytes;
         if (size_bytes == 0)
             return;
         if (size_bytes > 4 * cache_line_bytes)
-            return persist_.flush(target, size_bytes);
+            return pool_.persist.flush(target, size_bytes); // larger than an inode
         const uint64_t last = (target + size_bytes - 1) / cache_line_bytes;
-        for (uint64_t line = target / cache_line_bytes; line <= last; line++) {
-            uint64_t &seen = recent_[line & (recent_.size() - 1)];
-            if (seen == line)
-                continue;
-            seen = line;
-            persist_.flush(line * cache_line_bytes, cache_line_bytes);
-        }
+        for (uint64_t line = target / cache_line_bytes; line <= last; line++)
+            if (is_new(line))
+                pool_.persist.flush(line * cache_line_bytes, cache_line_bytes);
+    }
+    // Before range(). An inode is hashed once: whatever the records change is at home already.
+    void checksum(PoolOffset target) {
+        const InodeNumber place = target / inode_size_bytes;
+        if (!has_checksums_ || !is_new(place | inode_key) || !is_inode(pool_, place) ||
+            !inode_checksum_renew(pool_, place) || is_seeded(SeededFault::inode_checksum_not_flushed))
+            return;
+        const uint64_t line = (place * inode_size_bytes + offsetof(Inode, checksum)) / cache_line_bytes;
+        is_new(line);
+        pool_.persist.flush(line * cache_line_bytes, cache_line_bytes);
     }
 
 private:
-    Persist &persist_;
+    static constexpr uint64_t inode_key = uint64_t{1} << 63; // in `recent_`: not a line, but an inode's number
+    bool is_new(uint64_t line) {
+        uint64_t &seen = recent_[line & (recent_.size() - 1)];
+        return std::exchange(seen, line) != line;
+    }
+    Pool &pool_;
+    const bool has_checksums_;
     std::span<uint64_t> recent_;
 };
 
 void flush_change(LineFlusher &flusher, const Pool &pool, const Change &change) {
-    if (is_byte_change(change.kind))
+    if (is_byte_change(change.kind)) {
+        flusher.checksum(change.target);
         flusher.range(change.target, target_bytes(change));
-    else if (!is_seeded(SeededFault::bitmaps_not_flushed))
+    } else if (!is_seeded(SeededFault::bitmaps_not_flushed))
         for_allocation_words(pool, change, [&](PoolOffset word, uint64_t, bool) { flusher.range(word, 8); });
 }
 
@@ -262,7 +274,7 @@ void record_apply_bytes(Pool &pool, const RecordHeader &record) {
 
 void record_flush_targets(Pool &pool, const RecordHeader &record) {
     uint64_t recent[16] = {};
-    LineFlusher flusher(pool.persist, recent);
+    LineFlusher flusher(pool, recent);
     record_visit(record, [&](const Change &change, const std::byte *) { flush_change(flusher, pool, change); });
 }
 
@@ -299,7 +311,7 @@ void visit_unheld(const Pool &pool, uint64_t ring, uint64_t position, Lsn lsn, V
 void record_flush_chain(Pool &pool, uint64_t ring, uint64_t position, uint64_t head, Lsn w,
                         std::span<uint64_t> recent) {
     const Superblock &superblock = pool.superblock();
-    LineFlusher flusher(pool.persist, recent);
+    LineFlusher flusher(pool, recent);
     while (position < head) {
         const uint64_t within = position % superblock.ring_size_bytes;
         const auto &record = *pool.at<RecordHeader>(ring_offset(superblock, ring) + within);
@@ -310,7 +322,8 @@ void record_flush_chain(Pool &pool, uint64_t ring, uint64_t position, uint64_t h
             !record_is_sane(pool, record))
             return;
         record_visit(record, [&](const Change &change, const std::byte *) { flush_change(flusher, pool, change); });
-        evict_lines(&record, record_written_bytes(record)); // the ring's next lap writes past the cache again
+        if (pool.persist.has_write_back())
+            evict_lines(&record, record_written_bytes(record)); // the ring's next lap writes past the cache again
         position += length;
     }
 }

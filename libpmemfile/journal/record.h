@@ -21,6 +21,11 @@ constexpr uint64_t journal_number_max = uint64_t{1} << 62;
 // The ring of a pool as memory.
 PoolOffset ring_offset(const Superblock &superblock, uint64_t ring);
 
+// Does a change of this kind store bytes at `target`? The others change bitmaps.
+constexpr bool is_byte_change(ChangeKind kind) {
+    return kind == ChangeKind::store || kind == ChangeKind::zero || kind == ChangeKind::fill_pointers;
+}
+
 // Bytes of payload that follow a change of this kind and length.
 size_t change_payload_bytes(ChangeKind kind, uint32_t length);
 

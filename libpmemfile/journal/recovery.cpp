@@ -144,6 +144,19 @@ bool frees_blocks(ChangeKind kind) {
 
 } // namespace
 
+void journal_live_stores(const Pool &pool, void *context, void (*each)(void *context, PoolOffset target)) {
+    uint64_t heads[max_rings];
+    if (pool.superblock().ring_count > max_rings || !numbers_can_be(pool))
+        return;
+    visit_in_order(pool, heads, [&](const RecordHeader &record) {
+        if (record_is_sane(pool, record))
+            record_visit(record, [&](const Change &change, const std::byte *) {
+                if (is_byte_change(change.kind))
+                    each(context, change.target);
+            });
+    });
+}
+
 base::Result<RecoveryReport> journal_recover(Persist &persist, PoolOffset superblock_offset, uint64_t *head_positions) {
     Pool pool;
     pool.persist = persist;

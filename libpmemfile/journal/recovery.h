@@ -5,6 +5,7 @@
 #include "base/result.h"
 #include "libpmemfile/format/format.h"
 #include "libpmemfile/persist/persist.h"
+#include "libpmemfile/runtime/pool.h"
 
 namespace pmemfile {
 
@@ -21,5 +22,9 @@ struct RecoveryReport {
 // crash in the middle leaves the same work to do. `head_positions` receives
 // where each ring goes on. Errors: EUCLEAN (tables damaged), EIO.
 base::Result<RecoveryReport> journal_recover(Persist &persist, PoolOffset superblock_offset, uint64_t *head_positions);
+
+// Calls each(context, target) for the changes of bytes in all records that recovery would apply. Nobody commits
+// meanwhile.
+void journal_live_stores(const Pool &pool, void *context, void (*each)(void *context, PoolOffset target));
 
 } // namespace pmemfile

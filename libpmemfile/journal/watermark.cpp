@@ -14,6 +14,7 @@
 #include "libpmemfile/journal/watermark.h"
 
 #include "base/raw_syscall.h"
+#include "libpmemfile/journal/inode_checksum.h"
 #include "libpmemfile/journal/record.h"
 #include "libpmemfile/journal/settle.h"
 #include "libpmemfile/persist/seeded_fault.h"
@@ -82,7 +83,8 @@ void flush_homes(Thread &thread, Exempt *exempt) BASE_REQUIRES(thread.pool->segm
     Segment &segment = *pool.segment;
     const Lsn w = lowest_bound(segment, exempt);
     thread.pool->segment->raise_candidate.store(w);
-    if (!pool.persist.has_write_back() || is_seeded(SeededFault::watermark_without_homes))
+    const bool has_work = pool.persist.has_write_back() || has_inode_checksums(pool.superblock());
+    if (!has_work || is_seeded(SeededFault::watermark_without_homes))
         return;
     const std::span<uint64_t> recent = flushed_lines(thread);
     for (uint64_t ring = 0; ring < pool.superblock().ring_count; ring++) {

@@ -118,6 +118,11 @@ void Persist::store64(PoolOffset target, uint64_t value) {
     __atomic_store_n(reinterpret_cast<uint64_t *>(base_ + target), value, __ATOMIC_RELEASE);
 }
 
+void Persist::store32(PoolOffset target, uint32_t value) {
+    OBSERVE(on_store(target, &value, sizeof value, false));
+    __atomic_store_n(reinterpret_cast<uint32_t *>(base_ + target), value, __ATOMIC_RELEASE);
+}
+
 void Persist::zero(PoolOffset target, size_t size_bytes) {
 #if PMEMFILE_RECORDING
     if (observer_ != nullptr) {

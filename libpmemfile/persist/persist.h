@@ -75,6 +75,7 @@ public:
     // Cached stores. Visible at once, durable after flush() and fence().
     void store(PoolOffset target, const void *bytes, size_t size_bytes);
     void store64(PoolOffset target, uint64_t value); // 8-aligned, not torn
+    void store32(PoolOffset target, uint32_t value); // 4-aligned, not torn
     void zero(PoolOffset target, size_t size_bytes);
     // Atomic read-modify-write of a bitmap word (8-aligned).
     void or64(PoolOffset target, uint64_t bits);

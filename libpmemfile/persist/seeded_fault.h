@@ -25,6 +25,8 @@ enum class SeededFault : uint32_t {
     checksum_of_header_alone,     // a record with torn changes counts
     homes_of_last_records_left,   // who raises the watermark leaves out the homes of the last record that it passes
     home_end_not_flushed,         // the last line of a home store is not written back
+    inode_checksum_left,          // an inode that changed keeps its old checksum
+    inode_checksum_not_flushed,   // its new checksum is not written back
     bitmaps_not_flushed,          // bitmap words are not written back
     recovery_does_not_flush,      // recovery does not write back what it applies
     recovery_ring_by_ring,        // recovery applies one ring behind the other, not by LSN

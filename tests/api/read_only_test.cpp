@@ -1,4 +1,5 @@
 // A pool opened for reading: with the right to write it, beside a writer, and as a copy without that right.
+#include "libpmemfile/check/fsck.h"
 #include "libpmemfile/include/libpmemfile-posix.h"
 #include "tests/tools/closed_pool.h"
 
@@ -12,6 +13,9 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 namespace {
 
@@ -158,6 +162,35 @@ TEST_F(ReadOnly, ACopyAndAWriterExclude) {
     writer = pmemfile_pool_open(path_.c_str());
     EXPECT_NE(writer, nullptr) << pmemfile_errormsg();
     pmemfile_pool_close(writer);
+}
+
+// A later version has made the pool, and says that who does not know one of its features may only read.
+TEST_F(ReadOnly, AFeatureThatMayOnlyBeRead) {
+    const std::string sound = bytes();
+    std::string all = sound;
+    constexpr size_t step = 2u << 20;
+    size_t at = step;
+    auto &superblock = [&]() -> pmemfile::Superblock & {
+        while (reinterpret_cast<pmemfile::Superblock *>(all.data() + at)->magic != pmemfile::superblock_magic)
+            at += step;
+        return *reinterpret_cast<pmemfile::Superblock *>(all.data() + at);
+    }();
+    superblock.features.read_only_compatible = 1u << 31;
+    superblock.checksum =
+        XXH3_64bits(&superblock.version, pmemfile::superblock_checked_bytes - offsetof(pmemfile::Superblock, version));
+    std::ofstream(path_, std::ios::binary) << all;
+
+    EXPECT_EQ(pmemfile_pool_open(path_.c_str()), nullptr);
+    EXPECT_EQ(errno, EROFS) << pmemfile_errormsg();
+    PMEMfilepool *pool = pmemfile_pool_open_read_only(path_.c_str());
+    EXPECT_EQ(look(pool), 0);
+    pmemfile_pool_close(pool);
+    pmemfile::Persist persist(reinterpret_cast<std::byte *>(all.data()), all.size(), pmemfile::Medium::volatile_memory);
+    const auto repair = pmemfile::fsck_pool(persist, at, true).check;
+    ASSERT_EQ(repair.problems.size(), 1u);
+    EXPECT_NE(repair.problems[0].text.find("may only read"), std::string::npos);
+    EXPECT_TRUE(bytes() == all);
+    std::ofstream(path_, std::ios::binary) << sound;
 }
 
 } // namespace

@@ -44,6 +44,8 @@ constexpr Case cases[] = {
     {SeededFault::checksum_of_header_alone, "checksum_of_header_alone", "attributes"},
     {SeededFault::homes_of_last_records_left, "homes_of_last_records_left", "overtaking"},
     {SeededFault::home_end_not_flushed, "home_end_not_flushed", "data"},
+    {SeededFault::inode_checksum_left, "inode_checksum_left", "overtaking"},
+    {SeededFault::inode_checksum_not_flushed, "inode_checksum_not_flushed", "overtaking"},
     {SeededFault::bitmaps_not_flushed, "bitmaps_not_flushed", "attributes"},
     {SeededFault::recovery_does_not_flush, "recovery_does_not_flush", "attributes"},
     {SeededFault::recovery_ring_by_ring, "recovery_ring_by_ring", "turns"},

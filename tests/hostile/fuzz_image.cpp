@@ -4,6 +4,7 @@
 //   changes ─► fsck (look) ─► attach, read all, change all, leave ─► fsck (repair) ─► fsck: clean? ─► attach
 #include "libpmemfile/check/fsck.h"
 #include "libpmemfile/file/xattr_area.h"
+#include "libpmemfile/journal/inode_checksum.h"
 #include "libpmemfile/journal/record.h"
 #include "tests/crash/image.h"
 #include "tests/hostile/atlas.h"
@@ -73,6 +74,10 @@ public:
         for (int round = 0; round < 2; ++round)
             for (const InodeNumber inode : inodes_)
                 seal_xattrs(at<Inode>(inode * inode_size_bytes));
+        for (const InodeNumber inode : inodes_) {
+            auto &home = at<Inode>(inode * inode_size_bytes);
+            home.checksum = inode_checksum(sound_, inode, home);
+        }
         sb.checksum = XXH3_64bits(&sb.version, superblock_checked_bytes - offsetof(Superblock, version));
     }
 
