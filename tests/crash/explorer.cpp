@@ -325,8 +325,16 @@ void Explorer::call(const std::string &name, bool in_steps, const Work &work, co
     torn_.clear();
 }
 
-bool Explorer::call_both(const std::string &name, const Work &work, const std::string &subtree, const Work &other,
-                         unsigned at_fence, bool other_in_steps, unsigned stores_behind) {
+unsigned Explorer::count_fences(const Work &work) {
+    unsigned count = 0;
+    recorder_->at_fence = [&] { ++count; };
+    (void)work(thread());
+    recorder_->at_fence = nullptr;
+    return count;
+}
+
+bool Explorer::call_both(const std::string &name, const Part &one, const std::string &subtree, const Part &other,
+                         unsigned at_fence, unsigned stores_behind) {
     if (is_finished())
         return true;
     outcomes_.clear();
@@ -335,13 +343,17 @@ bool Explorer::call_both(const std::string &name, const Work &work, const std::s
     image_->thread(1);
     const Tree before = read_tree(thread());
     unsigned fence = 0;
-    auto look = [&] { explore(name + " at fence " + std::to_string(++fence)); };
+    auto look = [&] {
+        ++fence;
+        if (stage_ != Stage::not_begun || !effort_.only_meetings)
+            explore(name + " at fence " + std::to_string(fence));
+    };
     auto make_other = [&] {
         recorder_->at_store = nullptr;
         stage_ = Stage::under_way;
         use_thread(1);
         recorder_->at_fence = [&] { explore(name + ", at a fence of the second thread"); };
-        (void)other(thread());
+        (void)other.work(thread());
         use_thread(0);
         stage_ = Stage::done;
     };
@@ -363,7 +375,7 @@ bool Explorer::call_both(const std::string &name, const Work &work, const std::s
         };
     };
     recorder_->at_fence = at_first_threads_fence;
-    (void)work(thread());
+    (void)one.work(thread());
     recorder_->at_fence = nullptr;
     recorder_->at_store = nullptr;
     const bool is_inside = stage_ == Stage::done;
@@ -377,12 +389,18 @@ bool Explorer::call_both(const std::string &name, const Work &work, const std::s
                    other_after = hash_tree(after, subtree_, true, false);
     for (const auto &[key, outcome] : outcomes_) {
         const auto &[first_part, other_part, stage] = key;
+        const auto in_steps = [&, &tree = outcome.tree](const Part &part, bool inside) {
+            return part.between == Between::anything ||
+                   (part.between == Between::steps &&
+                    is_between(part_of(tree, subtree, inside), part_of(before, subtree, inside),
+                               part_of(after, subtree, inside)));
+        };
         // Once the first has returned (the second was made after it), only its end is right.
-        const bool first_is_right =
-            first_part == first_after || (first_part == first_before && (is_inside || stage == Stage::not_begun));
+        const bool first_is_right = first_part == first_after || ((is_inside || stage == Stage::not_begun) &&
+                                                                  (first_part == first_before || in_steps(one, false)));
         const bool other_is_right = (other_part == other_after && stage != Stage::not_begun) ||
                                     (other_part == other_before && stage != Stage::done) ||
-                                    (other_in_steps && stage == Stage::under_way);
+                                    (stage == Stage::under_way && in_steps(other, true));
         if (!first_is_right || !other_is_right)
             report(outcome.where + ": neither before nor after:\n" + difference(outcome.tree, after));
     }

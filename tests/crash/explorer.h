@@ -23,10 +23,24 @@ struct Effort {
     unsigned torn = 8;          // in both cases: so many with lines torn into words
     unsigned nested_every = 16; // one of so many images crashes again in its recovery
     bool stop_at_first = false; // no images any more once something was found
+    bool only_meetings = false; // in call_both: none before the second thread's call has begun
 };
 
 // A call; its result is used only to know that a call which fails changes nothing.
 using Work = std::function<base::Status(pmemfile::Thread &)>;
+
+// What a crash may leave of a thread's part while its call is under way, beside what was before and after.
+enum class Between {
+    nothing,
+    steps,   // documented as done in steps: is_between
+    anything // several calls: what stands between them is not looked at
+};
+
+// What one of two threads does.
+struct Part {
+    const Work &work;
+    Between between = Between::nothing;
+};
 
 class Explorer {
 public:
@@ -42,12 +56,14 @@ public:
               const std::string &torn = {});
     // Makes a call without looking at crashes.
     void prepare(const Work &work);
-    // The second thread, which works in `subtree` alone, makes `other` at fence number `fence` (from 1) of `work`.
-    // False when `work` has fewer fences: `other` is made after it then. The parts are judged each for itself.
-    // With `other_in_steps`, `other` is several calls: what stands between them is not looked at. With `stores_behind`
-    // not at that fence, but so many stores later: in the middle of what `work` stores home.
-    bool call_both(const std::string &name, const Work &work, const std::string &subtree, const Work &other,
-                   unsigned fence, bool other_in_steps = false, unsigned stores_behind = 0);
+    // The second thread, which works in `subtree` alone, makes `other` at fence number `fence` (from 1) of `one`.
+    // False when `one` has fewer fences: `other` is made after it then. The parts are judged each for itself. With
+    // `stores_behind` not at that fence, but so many stores later: in the middle of what `one` stores home.
+    bool call_both(const std::string &name, const Part &one, const std::string &subtree, const Part &other,
+                   unsigned fence, unsigned stores_behind = 0);
+
+    // How many fences the call has, made now; nothing is looked at.
+    unsigned count_fences(const Work &work);
 
     // The state now is where rewind() goes back to. All is at home and durable.
     void mark();
@@ -69,6 +85,9 @@ public:
         return point_count_;
     }
     pmemfile::InodeNumber root() const;
+    pmemfile::PoolOffset superblock() const {
+        return superblock_;
+    }
     pmemfile::Thread &thread() {
         return image_->thread(thread_);
     }

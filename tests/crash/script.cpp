@@ -335,7 +335,7 @@ void interleaved(Explorer &explorer, std::mt19937 &random, unsigned count) {
         explorer.rewind();
         (void)before.work(explorer.thread());
         // One fence after the other: both threads' states are those of the calls before, then.
-        explorer.call_both(before.name + "; " + one.name + " with " + other.name, one.work, "/t2", other.work,
+        explorer.call_both(before.name + "; " + one.name + " with " + other.name, {one.work}, "/t2", {other.work},
                            1 + random() % 2);
     }
 }
@@ -350,7 +350,7 @@ void overtaking(Explorer &explorer) {
             return {};
         };
         const Operation one = write_at("A/small", 1000, 64, letter(round));
-        explorer.call_both(one.name + " overtaken", one.work, "/t2", many, 1, true);
+        explorer.call_both(one.name + " overtaken", {one.work}, "/t2", {many, Between::anything}, 1);
     }
 }
 
@@ -374,7 +374,7 @@ void held_up(Explorer &explorer, unsigned rounds) {
             return {};
         };
         const auto &[one, stores_behind] = first[round % std::size(first)];
-        explorer.call_both(one.name + " held up", one.work, "/t2", many, 1, true, stores_behind);
+        explorer.call_both(one.name + " held up", {one.work}, "/t2", {many, Between::anything}, 1, stores_behind);
         // What it changed is changed again, by both: its record must not come back.
         explore_all(explorer, {write_at("A/small", 1000, 64, letter(round))});
         explorer.use_thread(1);
@@ -394,7 +394,7 @@ void reuse(Explorer &explorer) {
         explorer.rewind();
         const Operation other = write_at("t2/small", 0, 9000, 'C');
         for (unsigned fence = 1; fence <= 2; ++fence)
-            explorer.call_both(one.name + " with " + other.name, one.work, "/t2", other.work, fence);
+            explorer.call_both(one.name + " with " + other.name, {one.work}, "/t2", {other.work}, fence);
     }
 }
 

@@ -205,6 +205,14 @@ uint64_t hash_tree(const Tree &tree, const std::string &subtree, bool inside, bo
     return XXH3_64bits_digest(&state);
 }
 
+Tree part_of(const Tree &tree, const std::string &subtree, bool inside) {
+    Tree part;
+    for (const Node &node : tree)
+        if (is_inside(node.path, subtree) == inside)
+            part.push_back(node);
+    return part;
+}
+
 std::string difference(const Tree &is, const Tree &should_be) {
     std::string text;
     for (const Node &node : is)

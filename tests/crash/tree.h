@@ -39,6 +39,8 @@ bool is_same_but_torn(const Tree &tree, const Tree &other, const std::string &pa
 // Of one part of the tree: the nodes below `subtree` and itself, or (`inside` false) all others.
 // Without `with_space` the space that they take does not count.
 uint64_t hash_tree(const Tree &tree, const std::string &subtree, bool inside, bool with_space);
+// That part alone.
+Tree part_of(const Tree &tree, const std::string &subtree, bool inside);
 // Lines for a person: what differs between two trees.
 std::string difference(const Tree &is, const Tree &should_be);
 

@@ -15,6 +15,7 @@
 #include <linux/falloc.h>
 #include <sys/stat.h>
 #include <thread>
+#include <utility>
 
 namespace crash {
 
@@ -22,8 +23,15 @@ using namespace pmemfile;
 
 namespace {
 
+// The path of the directory that below() makes the root.
+thread_local std::string chosen_root; // from the pool's root
+
 InodeNumber root_of(const Thread &thread) {
-    return thread.pool->superblock().root_inode;
+    const InodeNumber root = thread.pool->superblock().root_inode;
+    if (chosen_root.empty())
+        return root;
+    auto found = walk(const_cast<Thread &>(thread), root, chosen_root, 0);
+    return found.ok() ? found->inode : root;
 }
 
 At at(const Thread &thread, const std::string &path) {
@@ -216,7 +224,10 @@ Operation clone_range(const std::string &from, int64_t from_offset, const std::s
                           fs_close(thread, target);
                           return done;
                       }),
-            in_steps};
+            in_steps,
+            false,
+            {},
+            holds_share_counts};
 }
 
 Operation change_mode(const std::string &path, mode_t mode) {
@@ -268,9 +279,13 @@ Operation set_acl(const std::string &path, bool is_default, unsigned count) {
 }
 
 Operation grow(uint64_t size_bytes) {
-    return {"grow to " + std::to_string(size_bytes >> 20) + " MiB", {}, [=](Thread &thread) {
-                return fs_grow(thread, size_bytes);
-            }};
+    return {"grow to " + std::to_string(size_bytes >> 20) + " MiB",
+            {},
+            [=](Thread &thread) { return fs_grow(thread, size_bytes); },
+            false,
+            false,
+            {},
+            holds_growth_lock};
 }
 
 Operation while_open(const std::string &path, const std::vector<Operation> &operations) {
@@ -278,14 +293,16 @@ Operation while_open(const std::string &path, const std::vector<Operation> &oper
     for (const Operation &operation : operations)
         name += " " + operation.name + ";";
     // Several calls: each is there or not.
-    return {name, changes_of(operations),
-            with_open(path, O_RDWR,
-                      [=](Thread &thread, OpenFileId) -> base::Status {
-                          for (const Operation &operation : operations)
-                              BASE_TRY(operation.work(thread));
-                          return {};
-                      }),
-            operations.size() > 1};
+    Operation several = {name, changes_of(operations),
+                         with_open(path, O_RDWR,
+                                   [=](Thread &thread, OpenFileId) -> base::Status {
+                                       for (const Operation &operation : operations)
+                                           BASE_TRY(operation.work(thread));
+                                       return {};
+                                   }),
+                         operations.size() > 1};
+    several.is_several = operations.size() > 1;
+    return several;
 }
 
 Operation while_mapped(const std::string &path, const Operation &operation) {
@@ -344,153 +361,19 @@ Operation in_transaction(const std::string &name, const std::vector<Operation> &
             false, true};
 }
 
-std::vector<Operation> initial_tree() {
-    return {make_directory("A"),
-            make_directory("B"),
-            make_directory("t2"),
-            make_directory("A/empty"),
-            make_directory("B/full"),
-            create("A/inline"),
-            write_at("A/inline", 0, 60, 'a'),
-            create("A/small"),
-            write_at("A/small", 0, 9000, 'b'),
-            create("B/large"),
-            write_at("B/large", 0, 70000, 'c'),
-            write_at("B/large", 3'000'000, 5000, 'd'),
-            create("B/full/inside"),
-            make_link("A/small", "B/linked"),
-            make_symlink("inline", "A/symlink"),
-            set_xattr("A/small", "user.initial", 100, 'i'),
-            create("t2/inline"),
-            write_at("t2/inline", 0, 40, 'e'),
-            create("t2/small"),
-            write_at("t2/small", 0, 9000, 'f')};
-}
-
-std::vector<Operation> sequence_vocabulary() {
-    constexpr unsigned exchange = 2; // RENAME_EXCHANGE
-    constexpr unsigned whiteout = 4; // RENAME_WHITEOUT
-    return {
-        create("A/new"),
-        create("B/full/new", 0600),
-        grow(24 << 20),
-        create_unnamed("A", 100, '1', ""),
-        create_unnamed("A", 100, '2', "A/new"),
-        create_unnamed("B/full", 9000, '3', "A/linked"),
-        make_node("A/fifo", S_IFIFO),
-        make_directory("A/directory"),
-        make_directory("A/empty/directory"),
-        remove_directory("A/empty"),
-        remove_directory("A/directory"),
-        make_symlink("somewhere", "B/short"),
-        make_symlink(std::string(300, 't'), "A/long"),
-        unlink_name("A/long"),
-        make_link("A/inline", "B/link"),
-        make_link("B/large", "A/link"),
-        unlink_name("A/inline"),
-        unlink_name("A/small"),
-        unlink_name("B/linked"),
-        unlink_name("B/large"),
-        unlink_name("A/new"),
-        while_open("A/inline", {unlink_name("A/inline")}),
-        while_open("B/large", {unlink_name("B/large")}),
-        while_open("B/linked", {unlink_name("A/small"), unlink_name("B/linked"), append("t2/inline", 1, 'z')}),
-        rename_name("A/inline", "A/renamed"),
-        rename_name("A/inline", "B/moved"),
-        rename_name("A/inline", "A/small"),
-        rename_name("A/new", "B/large"),
-        rename_name("B/large", "A/inline"),
-        rename_name("A/empty", "B/moved"),
-        rename_name("B/full", "A/empty"),
-        rename_name("A/empty", "B/full/deeper"),
-        rename_name("A/inline", "B/large", exchange),
-        rename_name("A/empty", "B/full", exchange),
-        rename_name("A/empty", "B/linked", exchange),
-        rename_name("A/inline", "A/renamed", whiteout),
-        rename_name("A/small", "B/large", whiteout),
-        rename_name("A/empty", "B/moved", whiteout),
-        write_at("A/inline", 20, 60, 'f'),
-        write_at("A/inline", 100, 100, 'g'),
-        write_at("A/inline", 5000, 20, 'h'),
-        write_at("A/inline", 0, 9000, 'i'),
-        write_at("A/new", 0, 100, 'j'),
-        write_at("A/small", 1000, 64, 'k'),
-        write_at("A/small", 4000, 200, 'l'),
-        write_at("A/small", 4096, 4096, 'm'),
-        write_at("A/small", 100, 4096, 'n'),
-        write_at("A/small", 8000, 3000, 'o'),
-        write_at("A/small", 50000, 64, 'p'),
-        write_at("B/large", 60000, 20000, 'q'),
-        write_at("B/large", 0, 65536, 'r'),
-        write_at("B/large", 4'000'000'000, 64, 's'),
-        write_pieces("A/small", 4090, {3, 900, 5000, 1}, 't'),
-        append("A/inline", 20, 'u'),
-        append("A/inline", 100, 'v'),
-        append("A/small", 64, 'w'),
-        append("A/small", 4096, 'x'),
-        append("B/large", 12000, 'y'),
-        truncate_to("A/inline", 10),
-        truncate_to("A/inline", 5000),
-        truncate_to("A/small", 0),
-        truncate_to("A/small", 4100),
-        truncate_to("A/small", 20000),
-        truncate_to("B/large", 30000),
-        truncate_to("B/large", 65536),
-        open_truncating("A/small"),
-        open_truncating("B/large"),
-        open_truncating("A/inline"),
-        allocate("A/small", 0, 5000, 20000),
-        allocate("A/inline", 0, 0, 4096),
-        allocate("B/large", FALLOC_FL_KEEP_SIZE, 50000, 100000),
-        allocate("B/large", FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, 10000, 30000),
-        allocate("A/small", FALLOC_FL_ZERO_RANGE, 3000, 3000),
-        shift_range("B/large", FALLOC_FL_COLLAPSE_RANGE, 8192, 20480),
-        shift_range("B/large", FALLOC_FL_INSERT_RANGE, 8192, 20480),
-        shift_range("A/small", FALLOC_FL_COLLAPSE_RANGE, 0, 4096),
-        shift_range("A/small", FALLOC_FL_INSERT_RANGE, 4096, 80000 / 4096 * 4096),
-        shift_range("A/inline", FALLOC_FL_INSERT_RANGE, 0, 4096),
-        copy_range("A/small", 100, "A/inline", 10, 40),
-        copy_range("B/large", 0, "A/small", 2000, 65536),
-        copy_range("B/large", 4096, "B/large", 2'999'000, 1500),
-        clone_range("B/large", 0, "A/new", 0, 0, true), // it may be there already
-        clone_range("B/large", 0, "A/inline", 0, 8192, true),
-        clone_range("B/large", 4096, "A/small", 4096, 12288, true),
-        clone_range("B/large", 0, "B/large", 2 << 20, 16384, true),
-        set_xattr("A/inline", "user.short", 20, 'A'),
-        set_xattr("A/small", "user.initial", 3000, 'B'),
-        set_xattr("A/small", "trusted.long", 30000, 'C'),
-        remove_xattr("A/small", "user.initial"),
-        set_acl("B/large", false, 3),
-        set_acl("A", true, 2),
-        change_mode("A/inline", 0600),
-        change_mode("B", 0700),
-        change_owner("A/small", 7, 8),
-        change_times("A/inline", 1000),
-        change_times("B/large", 2000),
-        change_mode("/", 0711),
-        in_transaction("in A and B", {write_at("A/small", 100, 500, 'T'), rename_name("A/inline", "B/came"),
-                                      write_at("B/large", 0, 8192, 'T'), create("A/made")}),
-        in_transaction("that removes",
-                       {unlink_name("B/large"), write_at("A/small", 0, 4096, 'U'), remove_directory("A/empty")}),
+Operation below(const std::string &directory, const Operation &operation) {
+    Operation moved = operation;
+    moved.name = operation.name + " below " + directory;
+    for (std::string &path : moved.changes)
+        path = path.empty() ? path : directory + "/" + path;
+    moved.work = [=](Thread &thread) {
+        // It may be made in the middle of another call, which goes on with its own root.
+        const std::string outer = std::exchange(chosen_root, directory);
+        const base::Status done = operation.work(thread);
+        chosen_root = outer;
+        return done;
     };
-}
-
-std::vector<Operation> second_thread_vocabulary() {
-    return {
-        create("t2/new"),
-        make_directory("t2/directory"),
-        unlink_name("t2/small"),
-        rename_name("t2/inline", "t2/small"),
-        write_at("t2/inline", 10, 40, 'A'),
-        write_at("t2/small", 1000, 64, 'B'),
-        write_at("t2/small", 0, 9000, 'C'),
-        append("t2/small", 4096, 'D'),
-        append("t2/inline", 200, 'E'),
-        truncate_to("t2/small", 100),
-        set_xattr("t2/small", "user.second", 2500, 'F'),
-        change_mode("t2/inline", 0640),
-        change_times("t2", 3000),
-    };
+    return moved;
 }
 
 } // namespace crash

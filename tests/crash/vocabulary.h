@@ -8,6 +8,9 @@
 
 namespace crash {
 
+// Locks of the whole pool that a call holds over its fences: two that share one never meet.
+enum PoolLock : unsigned { holds_rename_lock = 1, holds_share_counts = 2, holds_growth_lock = 4 };
+
 struct Operation {
     std::string name;
     std::vector<std::string> changes; // paths whose content, or what is below them, may be another one after it
@@ -15,6 +18,8 @@ struct Operation {
     bool in_steps = false;     // documented as done in steps: states between are allowed
     bool keeps_others = false; // from changing anything: nobody else's call comes between its fences
     std::string torn = {};     // a mapped file that a crash may leave with any byte old or new
+    unsigned holds = 0;        // PoolLock
+    bool is_several = false;   // calls, each of which may have happened
 };
 
 // Paths are from the root, without a leading slash.
@@ -60,8 +65,13 @@ Operation write_flipping(const std::string &path, uint64_t offset, size_t size);
 // The calls in one transaction, named `name`.
 Operation in_transaction(const std::string &name, const std::vector<Operation> &operations);
 
+// The call with `directory` as its root.
+Operation below(const std::string &directory, const Operation &operation);
+
 // A tree for the sequences to work on: /A and /B with files of each kind, /t2 for a second thread.
 std::vector<Operation> initial_tree();
+// The same /A and /B twice: below /t2 for a second thread with the whole vocabulary.
+std::vector<Operation> initial_trees();
 // The calls of which sequences are made, on initial_tree().
 std::vector<Operation> sequence_vocabulary();
 // Calls of the second thread, all in /t2.
