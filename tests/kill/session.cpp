@@ -38,7 +38,7 @@ AttachedPool::~AttachedPool() {
     pool_detach(*pool_);
 }
 
-Session::Session(AttachedPool &pool) : thread_(std::make_unique<Thread>()) {
+Session::Session(AttachedPool &pool) : attached_(pool), thread_(std::make_unique<Thread>()) {
     expect_ok(thread_register(*thread_, *pool), "no thread slot");
 }
 

@@ -47,12 +47,16 @@ public:
     pmemfile::Pool &pool() {
         return *thread_->pool;
     }
+    AttachedPool &attached() {
+        return attached_;
+    }
     // A path from the pool's root. `path` must outlive the result.
     pmemfile::At at(std::string_view path) const {
         return {thread_->pool->superblock().root_inode, path, 0};
     }
 
 private:
+    AttachedPool &attached_;
     std::unique_ptr<pmemfile::Thread> thread_;
 };
 

@@ -14,7 +14,6 @@
 namespace model_test {
 
 using namespace pmemfile;
-using kill_test::give_up;
 
 std::string DirectoryModel::random_name() {
     const std::string name = "n" + std::to_string(below(8));
@@ -34,9 +33,40 @@ bool DirectoryModel::is_empty(const std::string &directory) const {
 void DirectoryModel::expect(int wanted, const base::Status &got, int mirrored, const std::string &call) {
     const int number = got.ok() ? 0 : got.error().number();
     if (number != wanted)
-        give_up(path_ + ": " + call + ": " + std::strerror(number) + ", expected " + std::strerror(wanted));
+        differ(call + ": " + std::strerror(number) + ", expected " + std::strerror(wanted));
     if (mirrored != wanted)
-        give_up(path_ + ": " + call + " on tmpfs: " + std::strerror(mirrored) + ", expected " + std::strerror(wanted));
+        differ(call + " on tmpfs: " + std::strerror(mirrored) + ", expected " + std::strerror(wanted));
+}
+
+void DirectoryModel::differ(const std::string &what) const {
+    if (transaction_ != nullptr && transaction_->refused() != 0)
+        throw Refused();
+    kill_test::give_up(path_ + ": " + (transaction_ != nullptr ? "in a transaction: " : "") + what);
+}
+
+DirectoryModel::Opened::Opened(DirectoryModel &model, const std::string &name, int flags)
+    : model_(model), name_(name), flags_(flags), id_(open()) {}
+
+DirectoryModel::Opened::~Opened() {
+    fs_close(model_.thread(), id_);
+}
+
+OpenFileId DirectoryModel::Opened::open() {
+    const std::string path = model_.full(name_);
+    auto id = fs_open(model_.thread(), model_.session_.at(path), flags_, 0644);
+    if (!id.ok())
+        model_.differ("open " + name_ + ": " + std::strerror(id.error().number()));
+    return *id;
+}
+
+void DirectoryModel::Opened::reopen() {
+    fs_close(model_.thread(), id_);
+    id_ = open();
+}
+
+DirectoryModel::File *DirectoryModel::find_file(const std::string &name) {
+    const auto found = files_.find(name);
+    return found == files_.end() || found->second->is_symlink ? nullptr : found->second.get();
 }
 
 void DirectoryModel::drop(const std::string &name) {
@@ -49,13 +79,15 @@ void DirectoryModel::drop(const std::string &name) {
 
 void DirectoryModel::create(const std::string &name) {
     const std::string path = full(name);
-    auto id = fs_open(session_.thread(), session_.at(path), O_CREAT | O_EXCL | O_WRONLY, 0644);
+    auto id = fs_open(thread(), session_.at(path), O_CREAT | O_EXCL | O_WRONLY, 0644);
     const int wanted = !parent_exists(name) ? ENOENT : files_.contains(name) ? EEXIST : 0;
+    if (id.ok())
+        fs_close(thread(), *id);
     expect(wanted, id.ok() ? base::Status() : base::Status(id.error()), mirror_.create(name), "create " + name);
     if (!id.ok())
         return;
-    fs_close(session_.thread(), *id);
-    files_[name] = std::make_shared<File>(File{{}, 1, {}});
+    files_[name] = std::make_shared<File>();
+    files_[name]->names = 1;
 }
 
 void DirectoryModel::write(const std::string &name, bool append) {
@@ -69,33 +101,32 @@ void DirectoryModel::write(const std::string &name, bool append) {
     const size_t offset = append ? file.bytes.size() : below(static_cast<unsigned>(file.bytes.size() + 5000));
     if (offset + bytes.size() > max_file_bytes)
         return truncate(name);
-    const std::string path = full(name);
-    auto id = fs_open(session_.thread(), session_.at(path), append ? O_WRONLY | O_APPEND : O_WRONLY, 0);
-    expect(0, id.ok() ? base::Status() : base::Status(id.error()), "open " + name);
+    const Opened id(*this, name, append ? O_WRONLY | O_APPEND : O_WRONLY);
     struct iovec vector = {bytes.data(), bytes.size()};
-    auto done = append ? fs_write(session_.thread(), *id, {&vector, 1}, UINT64_MAX)
-                       : fs_pwrite(session_.thread(), *id, {&vector, 1}, static_cast<int64_t>(offset), UINT64_MAX);
-    fs_close(session_.thread(), *id);
+    auto done = append ? fs_write(thread(), *id, {&vector, 1}, UINT64_MAX)
+                       : fs_pwrite(thread(), *id, {&vector, 1}, static_cast<int64_t>(offset), UINT64_MAX);
     if (!done.ok() || *done != bytes.size())
-        give_up(path_ + ": write " + name + ": " + (done.ok() ? "short" : std::strerror(done.error().number())));
+        differ("write " + name + ": " + (done.ok() ? "short" : std::strerror(done.error().number())));
     expect(0, {}, mirror_.write(name, append ? -1 : static_cast<int64_t>(offset), bytes), "write " + name);
     if (file.bytes.size() < offset + bytes.size())
         file.bytes.resize(offset + bytes.size());
     file.bytes.replace(offset, bytes.size(), bytes);
+    file.mtime_ns.reset();
 }
 
 void DirectoryModel::truncate(const std::string &name) {
     const auto found = files_.find(name);
     const std::string path = full(name);
-    auto place = walk(session_.thread(), session_.pool().superblock().root_inode, path, 0);
+    auto place = walk(thread(), session_.pool().superblock().root_inode, path, 0);
     expect(found != files_.end() ? 0 : ENOENT, place.ok() ? base::Status() : base::Status(place.error()),
            "look up " + name);
     if (!place.ok())
         return;
     const size_t size = below(3) == 0 ? below(200'000) : below(6000);
-    expect(0, fs_truncate(session_.thread(), place->handle(), static_cast<int64_t>(size), false),
+    expect(0, fs_truncate(thread(), place->handle(), static_cast<int64_t>(size), false),
            mirror_.truncate(name, static_cast<int64_t>(size)), "truncate " + name);
     found->second->bytes.resize(size);
+    found->second->mtime_ns.reset();
 }
 
 void DirectoryModel::change_xattr(const std::string &name) {
@@ -103,14 +134,13 @@ void DirectoryModel::change_xattr(const std::string &name) {
     if (found == files_.end())
         return;
     const std::string path = full(name);
-    auto place = walk(session_.thread(), session_.pool().superblock().root_inode, path, 0);
+    auto place = walk(thread(), session_.pool().superblock().root_inode, path, 0);
     expect(0, place.ok() ? base::Status() : base::Status(place.error()), "look up " + name);
     auto &xattrs = found->second->xattrs;
     const std::string attribute = "user." + std::to_string(below(4));
     const bool is_there = xattrs.contains(attribute);
     if (below(4) == 0) {
-        expect(is_there ? 0 : ENODATA, fs_removexattr(session_.thread(), place->handle(), attribute),
-               "removexattr " + name);
+        expect(is_there ? 0 : ENODATA, fs_removexattr(thread(), place->handle(), attribute), "removexattr " + name);
         xattrs.erase(attribute);
         return;
     }
@@ -118,7 +148,7 @@ void DirectoryModel::change_xattr(const std::string &name) {
     const std::string value(below(sizes[below(4)]), static_cast<char>('a' + below(26)));
     const int flags = static_cast<int>(below(3)); // 0, XATTR_CREATE, XATTR_REPLACE
     const int wanted = flags == XATTR_CREATE && is_there ? EEXIST : flags == XATTR_REPLACE && !is_there ? ENODATA : 0;
-    expect(wanted, fs_setxattr(session_.thread(), place->handle(), attribute, value.data(), value.size(), flags),
+    expect(wanted, fs_setxattr(thread(), place->handle(), attribute, value.data(), value.size(), flags),
            "setxattr " + name);
     if (wanted == 0)
         xattrs[attribute] = value;
@@ -126,28 +156,37 @@ void DirectoryModel::change_xattr(const std::string &name) {
 
 void DirectoryModel::compare_xattrs(const std::string &name, InodeHandle handle, const File &file) {
     std::string list(200, 0), value(xattr_value_max_bytes, 0);
-    auto length = fs_listxattr(session_.thread(), handle, list.data(), list.size());
+    auto length = fs_listxattr(thread(), handle, list.data(), list.size());
     if (!length.ok() || *length != file.xattrs.size() * sizeof("user.0"))
-        give_up(path_ + ": " + name + " has other extended attributes");
+        differ(name + " has other extended attributes");
     for (const auto &[attribute, wanted] : file.xattrs) {
-        auto size = fs_getxattr(session_.thread(), handle, attribute, value.data(), value.size());
+        auto size = fs_getxattr(thread(), handle, attribute, value.data(), value.size());
         if (!size.ok() || std::string_view(value).substr(0, *size) != wanted)
-            give_up(path_ + ": " + name + " has another value of " + attribute);
+            differ(name + " has another value of " + attribute);
     }
 }
 
 void DirectoryModel::compare_file(const std::string &name, const File &file) {
     const std::string path = full(name);
-    auto place = walk(session_.thread(), session_.pool().superblock().root_inode, path, 0);
+    auto place = walk(thread(), session_.pool().superblock().root_inode, path, 0);
     expect(0, place.ok() ? base::Status() : base::Status(place.error()), "look up " + name);
-    auto attributes = fs_attributes(session_.thread(), place->handle());
+    auto attributes = fs_attributes(thread(), place->handle());
     if (!attributes.ok() || attributes->size_bytes != file.bytes.size() || attributes->link_count != file.names)
-        give_up(path_ + ": " + name + " has another size or link count");
+        differ(name + " has another size or link count");
+    if (attributes->mode != ((file.is_symlink ? S_IFLNK : S_IFREG) | file.mode) || attributes->uid != file.uid ||
+        attributes->gid != file.gid)
+        differ(name + " has another type, mode or owner: " + std::to_string(attributes->mode) + ", " +
+               std::to_string(attributes->uid) + ":" + std::to_string(attributes->gid) + ", expected mode " +
+               std::to_string(file.mode) + ", " + std::to_string(file.uid) + ":" + std::to_string(file.gid));
+    if (file.mtime_ns.has_value() && attributes->mtime_ns != *file.mtime_ns)
+        differ(name + " has another time of change");
+    if (file.is_symlink)
+        return compare_symlink(name, place->handle(), file);
     std::string bytes(file.bytes.size() + 10, 0);
     struct iovec vector = {bytes.data(), bytes.size()};
-    auto length = data_read(session_.thread(), place->inode, 0, {&vector, 1});
+    auto length = data_read(thread(), place->inode, 0, {&vector, 1});
     if (!length.ok() || *length != file.bytes.size() || bytes.compare(0, *length, file.bytes) != 0)
-        give_up(path_ + ": " + name + " has other bytes");
+        differ(name + " has other bytes");
     compare_xattrs(name, place->handle(), file);
 }
 
@@ -159,7 +198,7 @@ void DirectoryModel::read(const std::string &name) {
 
 void DirectoryModel::unlink(const std::string &name) {
     const std::string path = full(name);
-    expect(files_.contains(name) ? 0 : ENOENT, fs_unlink(session_.thread(), session_.at(path)), mirror_.unlink(name),
+    expect(files_.contains(name) ? 0 : ENOENT, fs_unlink(thread(), session_.at(path)), mirror_.unlink(name),
            "unlink " + name);
     drop(name);
 }
@@ -167,9 +206,9 @@ void DirectoryModel::unlink(const std::string &name) {
 void DirectoryModel::link(const std::string &from, const std::string &to) {
     const std::string from_path = full(from);
     const std::string to_path = full(to);
-    auto place = walk(session_.thread(), session_.pool().superblock().root_inode, from_path, 0);
+    auto place = walk(thread(), session_.pool().superblock().root_inode, from_path, 0);
     base::Status done =
-        place.ok() ? fs_link(session_.thread(), place->handle(), session_.at(to_path)) : base::Status(place.error());
+        place.ok() ? fs_link(thread(), place->handle(), session_.at(to_path)) : base::Status(place.error());
     const int wanted = !files_.contains(from) || !parent_exists(to) ? ENOENT : files_.contains(to) ? EEXIST : 0;
     expect(wanted, done, mirror_.link(from, to), "link " + from + " " + to);
     if (wanted != 0)
@@ -182,7 +221,7 @@ void DirectoryModel::rename(const std::string &from, const std::string &to) {
     const std::string from_path = full(from);
     const std::string to_path = full(to);
     const bool fails = !files_.contains(from) || !parent_exists(to);
-    expect(fails ? ENOENT : 0, fs_rename(session_.thread(), session_.at(from_path), session_.at(to_path), 0),
+    expect(fails ? ENOENT : 0, fs_rename(thread(), session_.at(from_path), session_.at(to_path), 0),
            mirror_.rename(from, to), "rename " + from + " " + to);
     if (fails || (files_.contains(to) && files_[to] == files_[from]))
         return; // two names of one file: nothing happens
@@ -193,15 +232,15 @@ void DirectoryModel::rename(const std::string &from, const std::string &to) {
 
 void DirectoryModel::mkdir(const std::string &name) {
     const std::string path = full(name);
-    expect(directories_.contains(name) ? EEXIST : 0, fs_mkdir(session_.thread(), session_.at(path), 0755),
-           mirror_.mkdir(name), "mkdir " + name);
+    expect(directories_.contains(name) ? EEXIST : 0, fs_mkdir(thread(), session_.at(path), 0755), mirror_.mkdir(name),
+           "mkdir " + name);
     directories_.insert(name);
 }
 
 void DirectoryModel::rmdir(const std::string &name) {
     const std::string path = full(name);
     const int wanted = !directories_.contains(name) ? ENOENT : !is_empty(name) ? ENOTEMPTY : 0;
-    expect(wanted, fs_rmdir(session_.thread(), session_.at(path)), mirror_.rmdir(name), "rmdir " + name);
+    expect(wanted, fs_rmdir(thread(), session_.at(path)), mirror_.rmdir(name), "rmdir " + name);
     if (wanted == 0)
         directories_.erase(name);
 }
@@ -211,39 +250,44 @@ void DirectoryModel::rename_directory(const std::string &from, const std::string
     const std::string to_path = full(to);
     const bool both = directories_.contains(to);
     const int wanted = !directories_.contains(from) ? ENOENT : from != to && both && !is_empty(to) ? ENOTEMPTY : 0;
-    expect(wanted, fs_rename(session_.thread(), session_.at(from_path), session_.at(to_path), 0),
-           mirror_.rename(from, to), "rename " + from + " " + to);
+    expect(wanted, fs_rename(thread(), session_.at(from_path), session_.at(to_path), 0), mirror_.rename(from, to),
+           "rename " + from + " " + to);
     if (wanted != 0 || from == to)
         return;
     directories_.erase(from);
     directories_.insert(to);
+    move_below({{from, to}});
+}
+
+// What is below these directories is below others now.
+void DirectoryModel::move_below(const std::map<std::string, std::string> &directories) {
     std::map<std::string, FilePointer> moved;
-    for (const auto &[name, file] : files_)
-        moved[name.starts_with(from + "/") ? to + name.substr(from.size()) : name] = file;
+    for (const auto &[name, file] : files_) {
+        const size_t slash = name.find('/');
+        const auto found = slash == std::string::npos ? directories.end() : directories.find(name.substr(0, slash));
+        moved[found == directories.end() ? name : found->second + name.substr(slash)] = file;
+    }
     files_ = std::move(moved);
 }
 
 // The directory's names, neither more nor fewer.
 void DirectoryModel::compare_directory(const std::string &name) {
-    const std::string path = name.empty() ? path_ : full(name);
-    auto id = fs_open(session_.thread(), session_.at(path), O_RDONLY | O_DIRECTORY, 0);
-    expect(0, id.ok() ? base::Status() : base::Status(id.error()), "open directory " + name);
+    const Opened id(*this, name, O_RDONLY | O_DIRECTORY);
     std::set<std::string> seen;
     alignas(8) char buffer[512];
     for (;;) {
-        auto length = fs_getdents64(session_.thread(), *id, buffer, sizeof(buffer));
+        auto length = fs_getdents64(thread(), *id, buffer, sizeof(buffer));
         if (!length.ok())
-            give_up(path_ + ": readdir " + name);
+            differ("readdir " + name);
         if (*length == 0)
             break;
         for (size_t at = 0; at < *length;) {
             const auto *entry = reinterpret_cast<const struct dirent64 *>(buffer + at);
             if (entry->d_name[0] != '.' && !seen.insert(entry->d_name).second)
-                give_up(path_ + ": " + name + " tells a name twice: " + entry->d_name);
+                differ(name + " tells a name twice: " + entry->d_name);
             at += entry->d_reclen;
         }
     }
-    fs_close(session_.thread(), *id);
     std::set<std::string> wanted;
     for (const auto &[file, ignored] : files_) {
         const size_t slash = file.find('/');
@@ -253,7 +297,7 @@ void DirectoryModel::compare_directory(const std::string &name) {
     if (name.empty())
         wanted.insert(directories_.begin(), directories_.end());
     if (seen != wanted)
-        give_up(path_ + ": directory '" + name + "' has other names");
+        differ("directory '" + name + "' has other names");
 }
 
 void DirectoryModel::compare() {
@@ -267,16 +311,39 @@ void DirectoryModel::compare() {
 
 // The files of tmpfs are the model's too.
 void DirectoryModel::compare_mirror() {
-    std::map<std::string, std::string> wanted;
-    for (const auto &[name, file] : files_)
-        wanted[name] = file->bytes;
-    if (mirror_.content() != wanted)
-        give_up(path_ + ": tmpfs has other files than the model");
+    const std::map<std::string, TmpfsMirror::Entry> mirrored = mirror_.content();
+    if (mirrored.size() != files_.size())
+        differ("tmpfs has more or fewer files than the model");
+    for (const auto &[name, file] : files_) {
+        const auto found = mirrored.find(name);
+        if (found == mirrored.end())
+            differ("tmpfs has no " + name);
+        const TmpfsMirror::Entry &entry = found->second;
+        if (entry.bytes != file->bytes || entry.is_symlink != file->is_symlink || entry.mode != file->mode ||
+            entry.uid != file->uid || entry.gid != file->gid || entry.names != file->names ||
+            (file->mtime_ns.has_value() && entry.mtime_ns != *file->mtime_ns))
+            differ(name + " is another on tmpfs than in the model");
+    }
 }
 
 void DirectoryModel::call() {
+    if (below(100) == 0)
+        return transaction();
+    if (below(50) == 0)
+        return lock(random_name());
+    if (below(50) == 0)
+        return below(4) == 0 ? map_private(random_name()) : map_shared(random_name());
+    call_in_transaction();
+}
+
+// The calls that a transaction may hold.
+void DirectoryModel::call_in_transaction() {
     if (below(5) == 0)
         return call_on_ranges();
+    if (below(6) == 0)
+        return below(2) == 0 ? call_on_attributes() : call_on_symlinks();
+    if (below(16) == 0)
+        return below(2) == 0 ? exchange(random_name(), random_name()) : rename_no_replace(random_name(), random_name());
     switch (below(18)) {
     case 0:
     case 1:
@@ -307,7 +374,8 @@ void DirectoryModel::call() {
     case 14:
         return below(2) == 0 ? rmdir(random_directory()) : compare_directory("");
     default:
-        return rename_directory(random_directory(), random_directory());
+        return below(3) == 0 ? exchange_directories(random_directory(), random_directory())
+                             : rename_directory(random_directory(), random_directory());
     }
 }
 

@@ -1,7 +1,7 @@
 // Random calls by threads of several processes on one pool, against models in memory.
 //
 //   process 1: actor 0, 1     process 2: actor 2, 3      each: its own directory and its model,
-//   ────────────────────────────────────────────────     calls on "shared", records to "log"
+//   ────────────────────────────────────────────────     calls on "shared", records to "log", locks of "gate"
 //        ▲ all rest                   ▲ all rest
 //   parent: each actor compares all; entries of "shared" = those made − those removed;
 //           "log" holds each actor's records whole and in order; the checker finds nothing
@@ -9,6 +9,7 @@
 // `model_test SECONDS [PROCESSES]` (1, 2 or 4); PMEMFILE_TEST_SEED.
 #include "libpmemfile/check/checker.h"
 #include "libpmemfile/fs/attribute_calls.h"
+#include "libpmemfile/fs/lock_calls.h"
 #include "libpmemfile/fs/mkfs.h"
 #include "libpmemfile/fs/open_calls.h"
 #include "tests/model/directory_model.h"
@@ -21,8 +22,10 @@
 #include <cstring>
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -49,6 +52,8 @@ struct Meeting {
     std::atomic<bool> is_over;
     std::atomic<int64_t> shared_entries; // made − removed
     std::atomic<uint64_t> log_records[actor_count];
+    std::atomic<unsigned> holders[3];      // who has each lock of "gate": its number and one; 0: nobody
+    std::atomic<uint64_t> transactions[3]; // committed, aborted, refused
 };
 
 struct LogRecord {
@@ -107,17 +112,51 @@ void append_to_log(Session &session, Meeting &meeting, unsigned actor) {
     meeting.log_records[actor].store(number + 1);
 }
 
-void act(AttachedPool &pool, Meeting &meeting, unsigned actor, unsigned seed) {
+// Waits for a lock that all want, and sees whether it is alone: flock, a description's lock, the process's.
+void pass_gate(Session &session, Meeting &meeting, unsigned actor, bool is_first_of_process, unsigned kind) {
+    if (kind == 2 && !is_first_of_process)
+        return; // the process's lock keeps out other processes, not its own threads
+    auto id = fs_open(session.thread(), session.at("gate"), O_RDWR, 0);
+    if (!id.ok())
+        give_up("open gate");
+    struct flock lock = {};
+    lock.l_type = F_WRLCK;
+    lock.l_start = kind;
+    lock.l_len = 1;
+    const auto set = [&](short type) {
+        lock.l_type = type;
+        return kind == 0   ? fs_flock(session.thread(), *id, type == F_WRLCK ? LOCK_EX : LOCK_UN, nullptr)
+               : kind == 1 ? fs_lock_record(session.thread(), *id, F_OFD_SETLKW, lock, nullptr)
+                           : fs_lock_record(session.thread(), *id, F_SETLKW, lock, nullptr);
+    };
+    expect_ok(set(F_WRLCK), "lock gate");
+    if (meeting.holders[kind].exchange(actor + 1) != 0)
+        give_up("two have the lock of the gate, kind " + std::to_string(kind));
+    usleep(actor * 10);
+    if (meeting.holders[kind].exchange(0) != actor + 1)
+        give_up("another has come into the gate, kind " + std::to_string(kind));
+    // Closing lets go of it as well; but a process's lock goes with any descriptor of the file.
+    if (actor % 2 == 0 || kind == 2)
+        expect_ok(set(F_UNLCK), "unlock gate");
+    fs_close(session.thread(), *id, false);
+}
+
+void act(AttachedPool &pool, Meeting &meeting, unsigned actor, bool is_first_of_process, unsigned seed) {
     Session session(pool);
     std::mt19937 random(seed);
     DirectoryModel model(session, "a" + std::to_string(actor), static_cast<unsigned>(random()));
     for (unsigned round = 1;; ++round) {
         while (meeting.round.load() != round && !meeting.is_over.load())
             usleep(200);
-        if (meeting.is_over.load())
+        if (meeting.is_over.load()) {
+            for (unsigned i = 0; i < 3; ++i)
+                meeting.transactions[i].fetch_add(model.transactions()[i]);
             return;
+        }
         for (unsigned i = 0; i < calls_per_round; ++i) {
             const unsigned choice = random() % 8;
+            if (random() % 100 == 0)
+                pass_gate(session, meeting, actor, is_first_of_process, random() % 3);
             if (choice < 5)
                 model.call();
             else if (choice < 7)
@@ -137,7 +176,8 @@ void act(AttachedPool &pool, Meeting &meeting, unsigned actor, unsigned seed) {
         AttachedPool pool(path);
         std::vector<std::thread> threads;
         for (unsigned actor = first; actor < first + count; ++actor)
-            threads.emplace_back([&pool, &meeting, actor, seed] { act(pool, meeting, actor, seed + actor); });
+            threads.emplace_back(
+                [&pool, &meeting, actor, first, seed] { act(pool, meeting, actor, actor == first, seed + actor); });
         for (std::thread &thread : threads)
             thread.join();
     }
@@ -181,10 +221,12 @@ void ModelTest::make_pool() {
         const std::string name = "a" + std::to_string(actor);
         expect_ok(fs_mkdir(session.thread(), session.at(name), 0755), "mkdir");
     }
-    auto log = fs_open(session.thread(), session.at("log"), O_CREAT | O_EXCL | O_WRONLY, 0644);
-    if (!log.ok())
-        give_up("create log");
-    fs_close(session.thread(), *log);
+    for (const char *name : {"log", "gate"}) {
+        auto made = fs_open(session.thread(), session.at(name), O_CREAT | O_EXCL | O_WRONLY, 0644);
+        if (!made.ok())
+            give_up(std::string("create ") + name);
+        fs_close(session.thread(), *made);
+    }
 }
 
 void ModelTest::start_processes() {
@@ -300,6 +342,12 @@ void ModelTest::run() {
     std::printf("%lu calls in %lu rounds by %u threads of %u processes: as the models say\n",
                 static_cast<unsigned long>(rounds * calls_per_round * actor_count), static_cast<unsigned long>(rounds),
                 actor_count, process_count_);
+    const uint64_t committed = meeting_->transactions[0], aborted = meeting_->transactions[1],
+                   refused = meeting_->transactions[2];
+    std::printf("transactions: %lu committed, %lu aborted, %lu refused\n", static_cast<unsigned long>(committed),
+                static_cast<unsigned long>(aborted), static_cast<unsigned long>(refused));
+    if (rounds != 0 && (committed <= refused || aborted == 0))
+        give_up("hardly any transaction is committed");
     unlink(path_.c_str());
 }
 
@@ -307,6 +355,7 @@ void ModelTest::run() {
 } // namespace model_test
 
 int main(int argc, char **argv) {
+    umask(022); // as the threads of a pool have it
     const unsigned seed = kill_test::chosen_seed();
     std::printf("model_test: PMEMFILE_TEST_SEED=%u\n", seed);
     std::fflush(stdout); // before any fork

@@ -11,16 +11,11 @@
 namespace model_test {
 
 using namespace pmemfile;
-using kill_test::give_up;
 
 void DirectoryModel::on_file(const std::string &name, const std::function<base::Status(OpenFileId)> &work, int wanted,
                              int mirrored, const std::string &call) {
-    const std::string path = full(name);
-    auto id = fs_open(session_.thread(), session_.at(path), O_RDWR, 0);
-    if (!id.ok())
-        give_up(path_ + ": open " + name);
+    const Opened id(*this, name, O_RDWR);
     const base::Status done = work(*id);
-    fs_close(session_.thread(), *id);
     expect(wanted, done, mirrored, call + " " + name);
 }
 
@@ -42,10 +37,7 @@ void DirectoryModel::clone(const std::string &from, const std::string &to) {
     const size_t end = offset + bytes.size();
     if (end > max_file_bytes)
         return truncate(to);
-    const std::string to_path = full(to);
-    auto to_id = fs_open(session_.thread(), session_.at(to_path), O_WRONLY, 0);
-    if (!to_id.ok())
-        give_up(path_ + ": open " + to);
+    const Opened to_id(*this, to, O_WRONLY);
     // ioctl_ficlonerange(2): a part of a block may only become the end; no range onto itself.
     const size_t whole = (bytes.size() + block_size_bytes - 1) / block_size_bytes * block_size_bytes;
     const bool is_cut = bytes.size() % block_size_bytes != 0;
@@ -54,15 +46,15 @@ void DirectoryModel::clone(const std::string &from, const std::string &to) {
     on_file(
         from,
         [&](OpenFileId from_id) {
-            return fs_clone_range(session_.thread(), from_id, begin, *to_id, offset, length, UINT64_MAX);
+            return fs_clone_range(thread(), from_id, begin, *to_id, offset, length, UINT64_MAX);
         },
         wanted, wanted != 0 || bytes.empty() ? wanted : mirror_.write(to, static_cast<int64_t>(offset), bytes),
         "clone to " + to + " from");
-    fs_close(session_.thread(), *to_id);
     if (wanted != 0 || bytes.empty())
         return;
     wanted_bytes.resize(std::max(wanted_bytes.size(), end));
     wanted_bytes.replace(offset, bytes.size(), bytes);
+    target->second->mtime_ns.reset();
 }
 
 void DirectoryModel::copy(const std::string &from, const std::string &to) {
@@ -77,17 +69,14 @@ void DirectoryModel::copy(const std::string &from, const std::string &to) {
     if (length == 0 || offset + length > max_file_bytes)
         return;
     const std::string bytes = from_bytes.substr(begin, length);
-    const std::string to_path = full(to);
-    auto to_id = fs_open(session_.thread(), session_.at(to_path), O_WRONLY, 0);
-    if (!to_id.ok())
-        give_up(path_ + ": open " + to);
+    const Opened to_id(*this, to, O_WRONLY);
     on_file(
         from,
         [&](OpenFileId from_id) -> base::Status {
             auto in = static_cast<int64_t>(begin), out = static_cast<int64_t>(offset);
             for (size_t left = length; left != 0;) {
                 BASE_TRY_ASSIGN(const size_t done,
-                                fs_copy_range(session_.thread(), from_id, &in, *to_id, &out, left, UINT64_MAX));
+                                fs_copy_range(thread(), from_id, &in, *to_id, &out, left, UINT64_MAX));
                 if (done == 0)
                     return base::error(EIO);
                 left -= done;
@@ -96,10 +85,10 @@ void DirectoryModel::copy(const std::string &from, const std::string &to) {
         },
         0, mirror_.copy(from, static_cast<int64_t>(begin), to, static_cast<int64_t>(offset), length),
         "copy to " + to + " from");
-    fs_close(session_.thread(), *to_id);
     std::string &to_bytes = target->second->bytes;
     to_bytes.resize(std::max(to_bytes.size(), offset + length));
     to_bytes.replace(offset, length, bytes);
+    target->second->mtime_ns.reset();
 }
 
 // COLLAPSE_RANGE and INSERT_RANGE.
@@ -121,11 +110,13 @@ void DirectoryModel::shift(const std::string &name, bool puts_in) {
     on_file(
         name,
         [&](OpenFileId id) {
-            return fs_fallocate(session_.thread(), id, puts_in ? FALLOC_FL_INSERT_RANGE : FALLOC_FL_COLLAPSE_RANGE,
+            return fs_fallocate(thread(), id, puts_in ? FALLOC_FL_INSERT_RANGE : FALLOC_FL_COLLAPSE_RANGE,
                                 static_cast<int64_t>(offset), static_cast<int64_t>(length));
         },
         wanted, wanted == 0 ? mirror_.replace(name, bytes) : wanted, puts_in ? "insert range" : "collapse range");
     found->second->bytes = bytes;
+    if (wanted == 0)
+        found->second->mtime_ns.reset();
 }
 
 // Allocates, makes a hole, or zeroes.
@@ -151,14 +142,14 @@ void DirectoryModel::allocate(const std::string &name) {
     on_file(
         name,
         [&](OpenFileId id) {
-            return fs_fallocate(session_.thread(), id, mode, static_cast<int64_t>(offset),
-                                static_cast<int64_t>(length));
+            return fs_fallocate(thread(), id, mode, static_cast<int64_t>(offset), static_cast<int64_t>(length));
         },
         0,
         (mode & FALLOC_FL_ZERO_RANGE) != 0 // not on tmpfs
             ? mirror_.replace(name, bytes)
             : mirror_.allocate(name, mode, static_cast<int64_t>(offset), static_cast<int64_t>(length)),
         "fallocate mode " + std::to_string(mode));
+    found->second->mtime_ns.reset();
 }
 
 // O_TMPFILE, a write, and a name for it, or none.
@@ -167,20 +158,23 @@ void DirectoryModel::create_unnamed(const std::string &name) {
     const std::string bytes(1 + below(static_cast<unsigned>(sizes[below(3)])), static_cast<char>('A' + below(26)));
     const bool is_named = below(4) != 0;
     const std::string path = full(name);
-    auto id = fs_open(session_.thread(), session_.at(path_), O_TMPFILE | O_RDWR, 0644);
-    expect(0, id.ok() ? base::Status() : base::Status(id.error()), "O_TMPFILE");
-    struct iovec vector = {const_cast<char *>(bytes.data()), bytes.size()};
-    auto written = fs_pwrite(session_.thread(), *id, {&vector, 1}, 0, UINT64_MAX);
-    if (!written.ok() || *written != bytes.size())
-        give_up(path_ + ": write to a file without a name");
     base::Status linked;
-    if (auto file = open_file_get(session_.thread(), *id); is_named && file.ok())
-        linked = fs_link(session_.thread(), (*file)->inode.load(), session_.at(path));
-    fs_close(session_.thread(), *id);
+    {
+        const Opened id(*this, "", O_TMPFILE | O_RDWR);
+        struct iovec vector = {const_cast<char *>(bytes.data()), bytes.size()};
+        auto written = fs_pwrite(thread(), *id, {&vector, 1}, 0, UINT64_MAX);
+        if (!written.ok() || *written != bytes.size())
+            differ("write to a file without a name");
+        if (auto file = open_file_get(thread(), *id); is_named && file.ok())
+            linked = fs_link(thread(), (*file)->inode.load(), session_.at(path));
+    }
     const int wanted = !is_named ? 0 : !parent_exists(name) ? ENOENT : files_.contains(name) ? EEXIST : 0;
     expect(wanted, linked, mirror_.create_unnamed(bytes, is_named ? name : ""), "link of an O_TMPFILE to " + name);
-    if (is_named && wanted == 0)
-        files_[name] = std::make_shared<File>(File{bytes, 1, {}});
+    if (is_named && wanted == 0) {
+        files_[name] = std::make_shared<File>();
+        files_[name]->bytes = bytes;
+        files_[name]->names = 1;
+    }
 }
 
 void DirectoryModel::call_on_ranges() {

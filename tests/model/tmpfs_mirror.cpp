@@ -103,8 +103,8 @@ int TmpfsMirror::link(const std::string &from, const std::string &to) {
     return errno_of(::link(at(from).c_str(), at(to).c_str()));
 }
 
-int TmpfsMirror::rename(const std::string &from, const std::string &to) {
-    return errno_of(::rename(at(from).c_str(), at(to).c_str()));
+int TmpfsMirror::rename(const std::string &from, const std::string &to, unsigned flags) {
+    return errno_of(renameat2(AT_FDCWD, at(from).c_str(), AT_FDCWD, at(to).c_str(), flags));
 }
 
 int TmpfsMirror::mkdir(const std::string &name) {
@@ -115,13 +115,59 @@ int TmpfsMirror::rmdir(const std::string &name) {
     return errno_of(::rmdir(at(name).c_str()));
 }
 
-std::map<std::string, std::string> TmpfsMirror::content() const {
-    std::map<std::string, std::string> all;
-    for (const auto &entry : std::filesystem::recursive_directory_iterator(path_))
-        if (entry.is_regular_file()) {
-            std::ifstream file(entry.path(), std::ios::binary);
-            all[std::filesystem::relative(entry.path(), path_)] = {std::istreambuf_iterator<char>(file), {}};
+int TmpfsMirror::symlink(const std::string &target, const std::string &name) {
+    return errno_of(::symlink(target.c_str(), at(name).c_str()));
+}
+
+int TmpfsMirror::read_through(const std::string &name, std::string *bytes) {
+    return with_open(at(name), O_RDONLY, [&](int file) {
+        char buffer[65536];
+        ssize_t done = 0;
+        while ((done = ::read(file, buffer, sizeof(buffer))) > 0)
+            bytes->append(buffer, static_cast<size_t>(done));
+        return errno_of(done);
+    });
+}
+
+int TmpfsMirror::chmod(const std::string &name, uint32_t mode) {
+    return errno_of(::chmod(at(name).c_str(), mode));
+}
+
+int TmpfsMirror::chown(const std::string &name, uint32_t uid, uint32_t gid) {
+    return errno_of(::chown(at(name).c_str(), uid, gid));
+}
+
+int TmpfsMirror::utimens(const std::string &name, const struct timespec times[2]) {
+    return errno_of(utimensat(AT_FDCWD, at(name).c_str(), times, 0));
+}
+
+void TmpfsMirror::clear() {
+    for (const auto &entry : std::filesystem::directory_iterator(path_))
+        std::filesystem::remove_all(entry.path());
+}
+
+std::map<std::string, TmpfsMirror::Entry> TmpfsMirror::content() const {
+    std::map<std::string, Entry> all;
+    for (const auto &found : std::filesystem::recursive_directory_iterator(path_)) {
+        struct stat status;
+        if (lstat(found.path().c_str(), &status) != 0)
+            kill_test::give_up("lstat " + found.path().string());
+        if (S_ISDIR(status.st_mode))
+            continue;
+        Entry entry;
+        entry.is_symlink = S_ISLNK(status.st_mode);
+        entry.mode = status.st_mode & 07777, entry.uid = status.st_uid, entry.gid = status.st_gid;
+        entry.names = static_cast<uint32_t>(status.st_nlink);
+        entry.mtime_ns = status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec;
+        std::ifstream file;
+        if (entry.is_symlink) {
+            entry.bytes = std::filesystem::read_symlink(found.path());
+        } else {
+            file.open(found.path(), std::ios::binary);
+            entry.bytes = {std::istreambuf_iterator<char>(file), {}};
         }
+        all[found.path().lexically_relative(path_)] = entry;
+    }
     return all;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <ctime>
 #include <map>
 #include <string>
 
@@ -26,16 +27,30 @@ public:
     int create_unnamed(const std::string &bytes, const std::string &name);
     int unlink(const std::string &name);
     int link(const std::string &from, const std::string &to);
-    int rename(const std::string &from, const std::string &to);
+    int rename(const std::string &from, const std::string &to, unsigned flags = 0);
+    int symlink(const std::string &target, const std::string &name);
+    int read_through(const std::string &name, std::string *bytes); // open(2) that follows symlinks, and its content
+    int chmod(const std::string &name, uint32_t mode);
+    int chown(const std::string &name, uint32_t uid, uint32_t gid);
+    int utimens(const std::string &name, const struct timespec times[2]);
+    // Removes everything below the directory.
+    void clear();
     int mkdir(const std::string &name);
     int rmdir(const std::string &name);
-    // Of all files below it: content by name.
-    std::map<std::string, std::string> content() const;
-
-private:
+    // What a file is, but for its extended attributes.
+    struct Entry {
+        std::string bytes; // of a symlink its target
+        bool is_symlink = false;
+        uint32_t mode = 0, uid = 0, gid = 0, names = 0;
+        int64_t mtime_ns = 0;
+    };
+    // Of all files below it, by name.
+    std::map<std::string, Entry> content() const;
     std::string at(const std::string &name) const {
         return path_ + "/" + name;
     }
+
+private:
     std::string path_;
 };
 
