@@ -12,6 +12,7 @@
 #include "libpmemfile/fs/lock_calls.h"
 #include "libpmemfile/fs/mkfs.h"
 #include "libpmemfile/fs/open_calls.h"
+#include "libpmemfile/runtime/space_map.h"
 #include "tests/model/directory_model.h"
 
 #include <atomic>
@@ -196,7 +197,8 @@ private:
     void wait_for_rest();
     void check_shared(Session &session);
     void check_log(Session &session);
-    void check_pool_structure(AttachedPool &pool);
+    CheckReport check_pool_structure(AttachedPool &pool);
+    void check_claims(Session &session, const CheckReport &report);
 
     double seconds_;
     unsigned process_count_;
@@ -302,12 +304,21 @@ void ModelTest::check_log(Session &session) {
     expect_ok(fs_truncate(session.thread(), place->handle(), 0, false), "truncate log");
 }
 
-void ModelTest::check_pool_structure(AttachedPool &pool) {
+CheckReport ModelTest::check_pool_structure(AttachedPool &pool) {
     const CheckReport report = check_pool((*pool).persist, (*pool).superblock_offset, false);
     for (const CheckProblem &problem : report.problems)
         std::fprintf(stderr, "model_test: %s: %s\n", problem.structure.c_str(), problem.text.c_str());
     if (!report.problems.empty() || report.blocks_leaked != 0 || report.orphans != 0)
         give_up("the checker found something");
+    return report;
+}
+
+// Nobody is in a call: what is free on the media is free to be claimed.
+void ModelTest::check_claims(Session &session, const CheckReport &report) {
+    const uint64_t free = space_map_free_blocks(session.thread());
+    if (free != report.blocks_total - report.blocks_used)
+        give_up(std::to_string(free) + " blocks can be claimed, " +
+                std::to_string(report.blocks_total - report.blocks_used) + " are free");
 }
 
 void ModelTest::run() {
@@ -326,7 +337,7 @@ void ModelTest::run() {
             wait_for_rest();
             check_shared(session);
             check_log(session);
-            check_pool_structure(pool);
+            check_claims(session, check_pool_structure(pool));
             ++rounds;
         }
         meeting_->is_over.store(true);

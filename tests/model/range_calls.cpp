@@ -129,9 +129,14 @@ void DirectoryModel::allocate(const std::string &name) {
     const size_t length = 1 + below(40'000);
     if (offset + length > max_file_bytes)
         return truncate(name);
-    constexpr int modes[] = {0, FALLOC_FL_KEEP_SIZE, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE,
-                             FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE};
-    const int mode = modes[below(5)];
+    constexpr int modes[] = {0,
+                             FALLOC_FL_KEEP_SIZE,
+                             FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE,
+                             FALLOC_FL_ZERO_RANGE,
+                             FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
+                             FALLOC_FL_UNSHARE_RANGE,
+                             FALLOC_FL_UNSHARE_RANGE | FALLOC_FL_KEEP_SIZE};
+    const int mode = modes[below(7)];
     const size_t old_size = bytes.size();
     if ((mode & FALLOC_FL_KEEP_SIZE) == 0)
         bytes.resize(std::max(old_size, offset + length));
@@ -147,7 +152,8 @@ void DirectoryModel::allocate(const std::string &name) {
         0,
         (mode & FALLOC_FL_ZERO_RANGE) != 0 // not on tmpfs
             ? mirror_.replace(name, bytes)
-            : mirror_.allocate(name, mode, static_cast<int64_t>(offset), static_cast<int64_t>(length)),
+            : mirror_.allocate(name, mode & ~FALLOC_FL_UNSHARE_RANGE, static_cast<int64_t>(offset),
+                               static_cast<int64_t>(length)),
         "fallocate mode " + std::to_string(mode));
     found->second->mtime_ns.reset();
 }

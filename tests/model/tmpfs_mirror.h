@@ -1,5 +1,6 @@
 // tmpfs_mirror: the same calls on a directory of the kernel's tmpfs, as a second witness beside the model. What tmpfs
-// does not have (reflinks, ranges put in or taken out) is done there by writes.
+// does not have (reflinks, ranges put in or taken out) is done there by writes; of transactions see
+// transaction_calls.cpp.
 #pragma once
 
 #include <cstdint>
