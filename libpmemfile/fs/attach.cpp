@@ -7,6 +7,7 @@
 //   ─► flock shared ─► process slot ─► byte 0 free ─► collect the dead
 #include "libpmemfile/fs/attach.h"
 
+#include "base/own_root.h"
 #include "base/raw_syscall.h"
 #include "libpmemfile/fs/bring_up.h"
 #include "libpmemfile/fs/locate.h"
@@ -76,7 +77,39 @@ private:
 
 void unlink_runtime_files(const Pool &pool) {
     base::raw_syscall(SYS_unlink, base::as_long(pool.token_path));
-    base::raw_syscall(SYS_unlink, base::as_long(pool.segment_path));
+    char path[runtime_file_path_bytes];
+    runtime_file_path(pool, path);
+    base::raw_syscall(SYS_unlink, base::as_long(path));
+    base::raw_syscall(SYS_rmdir, base::as_long(pool.segment_path));
+}
+
+// The runtime file stands in a directory that those may enter who may open the pool. The file's own mode is for
+// everybody: a process that has given up the user id it began with opens it anew through the descriptor that it has (a
+// fork does, for the child's liveness lock), and nobody else comes to it.
+base::Status make_runtime_directory(const char *path, const struct stat &pool_status) {
+    mode_t mode = 0;
+    for (unsigned shift = 0; shift <= 6; shift += 3)
+        if ((pool_status.st_mode >> shift & 6) == 6)
+            mode |= 7u << shift;
+    long made = base::raw_syscall(SYS_mkdir, base::as_long(path), 0700);
+    struct stat status = {};
+    if (made == -EEXIST && !base::is_error(base::raw_syscall(SYS_lstat, base::as_long(path), base::as_long(&status))) &&
+        S_ISREG(status.st_mode)) { // of a version that had the runtime file here
+        base::raw_syscall(SYS_unlink, base::as_long(path));
+        made = base::raw_syscall(SYS_mkdir, base::as_long(path), 0700);
+    }
+    if (!base::is_error(made)) {
+        if (base::raw_syscall(SYS_geteuid) == 0) // made by root for somebody's pool: it is that person's
+            base::raw_syscall(SYS_chown, base::as_long(path), pool_status.st_uid, pool_status.st_gid);
+        base::raw_syscall(SYS_chmod, base::as_long(path), mode); // whatever the umask
+        return {};
+    }
+    if (made != -EEXIST)
+        return errno_of(made);
+    // Not a directory of somebody who may not open the pool.
+    const bool is_trusted = (mode & 0077) != 0 || status.st_uid == pool_status.st_uid || status.st_uid == 0 ||
+                            status.st_uid == static_cast<uid_t>(base::raw_syscall(SYS_geteuid));
+    return is_trusted && (S_ISDIR(status.st_mode) || status.st_mode == 0) ? base::Status() : base::error(EACCES);
 }
 
 // Byte 0 by a process that is attached: on its liveness descriptor, so that it works too
@@ -88,12 +121,17 @@ void lock_attached(int liveness_descriptor, short type) {
     base::raw_syscall(SYS_fcntl, liveness_descriptor, F_OFD_SETLKW, base::as_long(&lock));
 }
 
-// Opens (and makes, if need be) the runtime file and locks its byte 0. The
-// last one to leave unlinks the file: look whether the one we hold is still the named one.
-base::Status lock_attach(const char *path, const struct stat &pool_status, Descriptor &runtime) {
+// Opens (and makes, if need be) the runtime file and locks its byte 0. The last one to leave removes
+// the file and its directory: look whether the one we hold is still the named one.
+base::Status lock_attach(const Pool &pool, const struct stat &pool_status, Descriptor &runtime) {
+    char path[runtime_file_path_bytes];
+    runtime_file_path(pool, path);
     for (;;) {
+        BASE_TRY(make_runtime_directory(pool.segment_path, pool_status));
         const long opened = base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(path),
-                                              O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, pool_status.st_mode & 0666);
+                                              O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+        if (opened == -ENOENT)
+            continue;
         if (base::is_error(opened))
             return errno_of(opened);
         runtime.reset(opened);
@@ -107,13 +145,8 @@ base::Status lock_attach(const char *path, const struct stat &pool_status, Descr
         struct stat named = {};
         base::raw_syscall(SYS_fstat, opened, base::as_long(&held));
         const long found = base::raw_syscall(SYS_stat, base::as_long(path), base::as_long(&named));
-        if (!base::is_error(found) && held.st_ino == named.st_ino) {
-            if (held.st_uid == pool_status.st_uid || base::raw_syscall(SYS_geteuid) != 0)
-                return {};
-            // Made by root for somebody's pool: it is that person's.
-            base::raw_syscall(SYS_fchown, opened, pool_status.st_uid, pool_status.st_gid);
+        if (!base::is_error(found) && held.st_ino == named.st_ino)
             return {};
-        }
     }
 }
 
@@ -138,6 +171,7 @@ bool has_room(int descriptor, uint64_t size_bytes) {
 // First attach: nobody else is there, and byte 0 of the runtime file is ours.
 base::Status attach_first(Pool &pool, const char *path, const AttachOptions &options, int pool_descriptor,
                           const struct stat &pool_status, int runtime_descriptor, ContainerMessage *message) {
+    lock_as_writer(pool_descriptor, F_RDLCK);
     const base::Result<PoolLocation> location = pool_locate(path, options, pool_descriptor, pool_status, message);
     if (!location.ok())
         return location.error();
@@ -146,8 +180,7 @@ base::Status attach_first(Pool &pool, const char *path, const AttachOptions &opt
     if (superblock_problem(pool.persist, pool.superblock_offset).text == nullptr &&
         may_only_be_read(pool.superblock().features))
         return attach_failure(message, path, "the pool has features that this program may only read", EROFS);
-    // Who may use the pool may use the runtime file, whatever the umask of who made it.
-    base::raw_syscall(SYS_fchmod, runtime_descriptor, pool_status.st_mode & 0666);
+    base::raw_syscall(SYS_fchmod, runtime_descriptor, 0666); // whatever the umask
     auto size_and_map = [](void *descriptor, uint64_t size_bytes) -> base::Result<Segment *> {
         const int runtime = *static_cast<int *>(descriptor);
         if (!has_room(runtime, size_bytes))
@@ -227,8 +260,9 @@ base::Status attach_locked(Pool &pool, const char *path, const AttachOptions &op
     }
     if (!is_first) {
         BASE_TRY(attach_later(pool, path, pool_descriptor.get(), pool_status, runtime.get(), message));
+        lock_as_writer(pool_descriptor.get(), F_RDLCK);
     }
-    const base::Status registered = process_register(pool);
+    const base::Status registered = process_register(pool, runtime.get());
     if (!registered.ok())
         return attach_failure(message, path, "too many processes use the pool", registered.error().number());
     return {};
@@ -261,8 +295,7 @@ base::Status pool_attach(Pool &pool, const char *path, const AttachOptions &opti
     if (!S_ISREG(pool_status.st_mode) && !S_ISCHR(pool_status.st_mode))
         return attach_failure(message, path, "neither a file nor a device-dax", EINVAL);
     pool.is_device = S_ISCHR(pool_status.st_mode);
-    runtime_file_path(pool_status, pool.segment_path);
-    token_file_path(pool.segment_path, pool.token_path);
+    name_runtime_files(pool, pool_status);
 
     Descriptor runtime;
     bool is_first = false;
@@ -276,13 +309,17 @@ base::Status pool_attach(Pool &pool, const char *path, const AttachOptions &opti
         base::raw_syscall(SYS_fcntl, pool.liveness_descriptor, F_SETFD, FD_CLOEXEC);
         base::raw_syscall(SYS_fcntl, pool_descriptor.get(), F_SETFD, FD_CLOEXEC);
         lock_attached(pool.liveness_descriptor, F_WRLCK);
-        // Mapped through a description of its own: a child's copy of the mapping would keep
-        // ours, and with it the lock that says we live. Only who may not open it any more does that.
-        runtime.reset(base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(pool.segment_path), O_RDWR | O_CLOEXEC));
+        // Mapped through a description of its own: a child's copy of the mapping would keep ours, and with it the lock
+        // that says we live. Only who may not go there any more, and has no /proc, does that.
+        char runtime_path[runtime_file_path_bytes];
+        runtime_file_path(pool, runtime_path);
+        runtime.reset(base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(runtime_path), O_RDWR | O_CLOEXEC));
+        if (runtime.get() < 0)
+            runtime.reset(base::reopen_own(pool.liveness_descriptor, O_RDWR | O_CLOEXEC));
         attached = attach_later(pool, path, pool_descriptor.get(), pool_status,
                                 runtime.get() >= 0 ? runtime.get() : pool.liveness_descriptor, message);
     } else {
-        const base::Status locked = lock_attach(pool.segment_path, pool_status, runtime);
+        const base::Status locked = lock_attach(pool, pool_status, runtime);
         if (!locked.ok())
             return attach_failure(message, path, "cannot make the runtime file in /dev/shm", locked.error().number());
         struct stat runtime_status = {};
@@ -302,14 +339,14 @@ base::Status pool_attach(Pool &pool, const char *path, const AttachOptions &opti
         if (incarnation != 0)
             process_release(pool);
         const int held = pool.pool_descriptor >= 0 ? pool.pool_descriptor : pool_descriptor.get();
-        if (!is_handover)
+        if (!is_handover) {
             base::raw_syscall(SYS_flock, held, LOCK_UN);
+            lock_as_writer(held, F_UNLCK);
+        }
         if (pool.pool_descriptor >= 0)
             base::raw_syscall(SYS_close, pool.pool_descriptor);
-        if (is_first)
+        if (is_first || is_new)
             unlink_runtime_files(pool);
-        else if (is_new)
-            base::raw_syscall(SYS_unlink, base::as_long(pool.segment_path));
         unmap_all(pool);
     }
     if (!is_handover)
@@ -374,6 +411,7 @@ void pool_detach(Pool &pool) {
                 pool_note_location(pool);
             // Not by close: the mapping and a forked child keep the description, and with it the lock.
             base::raw_syscall(SYS_flock, pool.pool_descriptor, LOCK_UN);
+            lock_as_writer(pool.pool_descriptor, F_UNLCK);
             // After the flock: without its name our byte 0 holds up nobody who comes, and he would find the flock.
             unlink_runtime_files(pool);
         }

@@ -51,12 +51,17 @@ base::Status attach_alone(Pool &pool, const char *path, const struct stat &statu
 }
 
 // Takes the shared flock of a pool that nobody can change: who holds it besides looks at a copy too.
-base::Status hold_unchanging(int descriptor, const struct stat &status) {
+base::Status hold_unchanging(int descriptor) {
     if (base::is_error(base::raw_syscall(SYS_flock, descriptor, LOCK_SH | LOCK_NB)))
         return base::error(EBUSY);
-    char runtime_path[sizeof(Pool::segment_path)];
-    runtime_file_path(status, runtime_path);
-    return runtime_file_is_live(runtime_path) ? base::Status(base::error(EBUSY)) : base::Status();
+    // The mapping of one who was killed keeps his for a moment.
+    constexpr struct timespec pause = {0, 2'000'000};
+    for (unsigned tries = 0; is_held_by_writer(descriptor); tries++) {
+        if (tries == 50)
+            return base::error(EBUSY);
+        base::raw_syscall(SYS_nanosleep, base::as_long(&pause), 0);
+    }
+    return {};
 }
 
 base::Status map_copy(Pool &pool, const char *path, const struct stat &status, ContainerMessage *message) {
@@ -94,7 +99,7 @@ base::Status pool_attach_copy(Pool &pool, const char *path, ContainerMessage *me
     base::Status attached;
     if (!S_ISREG(status.st_mode))
         attached = attach_failure(message, path, "a device can be opened for writing only", EACCES);
-    else if (!hold_unchanging(static_cast<int>(opened), status).ok())
+    else if (!hold_unchanging(static_cast<int>(opened)).ok())
         attached = attach_failure(message, path, "the pool is in use by somebody who may change it", EBUSY);
     pool.pool_descriptor = static_cast<int>(opened);
     if (attached.ok())

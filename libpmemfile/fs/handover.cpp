@@ -19,13 +19,13 @@ namespace pmemfile {
 base::Result<PoolPlace> pool_place_clone(Thread &thread) {
     Pool copy = *thread.pool; // process_register fills the slot's fields only
     copy.liveness_descriptor = -1;
-    base::Status registered = process_register(copy);
+    base::Status registered = process_register(copy, thread.pool->liveness_descriptor);
     // Children that were killed keep their slots until somebody looks. Early, so that
     // an attach, which cannot look before it has a slot, finds one.
     if (!registered.ok() || copy.process_slot > max_processes * 3 / 4)
         orphan_settle_dead(thread);
     if (!registered.ok())
-        registered = process_register(copy);
+        registered = process_register(copy, thread.pool->liveness_descriptor);
     BASE_TRY(registered);
     open_file_inherit(thread, thread.pool->process_slot, copy.process_slot);
     return pool_place(copy);

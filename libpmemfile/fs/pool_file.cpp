@@ -22,6 +22,14 @@ base::Errno errno_of(long result) {
     return base::error(static_cast<int>(-result));
 }
 
+// The end of `to` with `text` and NUL behind it.
+char *append_text(char *to, const char *text) {
+    while (*text != 0)
+        *to++ = *text++;
+    *to = 0;
+    return to;
+}
+
 char *append_hex(char *to, uint64_t value) {
     int shift = 60;
     while (shift > 0 && (value >> shift) == 0)
@@ -87,21 +95,35 @@ bool is_pool_in_use(const char *path) {
     return locked == -EWOULDBLOCK;
 }
 
-void runtime_file_path(const struct stat &pool_status, char *path) {
-    for (const char *from = "/dev/shm/pmemfile-"; *from != 0; from++)
-        *path++ = *from;
-    path = append_hex(path, pool_status.st_dev);
-    *path++ = '-';
-    path = append_hex(path, pool_status.st_ino);
-    *path = 0;
+void name_runtime_files(Pool &pool, const struct stat &pool_status) {
+    char *end = append_text(pool.segment_path, "/dev/shm/pmemfile-");
+    end = append_hex(end, pool_status.st_dev);
+    *end++ = '-';
+    end = append_hex(end, pool_status.st_ino);
+    *end = 0;
+    append_text(append_text(pool.token_path, pool.segment_path), ".tokens");
 }
 
-void token_file_path(const char *runtime_path, char *path) {
-    while (*runtime_path != 0)
-        *path++ = *runtime_path++;
-    for (const char *from = ".tokens"; *from != 0; from++)
-        *path++ = *from;
-    *path = 0;
+namespace {
+
+struct flock writer_lock(short type) {
+    struct flock lock = {};
+    lock.l_type = type;
+    lock.l_len = 1;
+    return lock;
+}
+
+} // namespace
+
+void lock_as_writer(int pool_descriptor, short type) {
+    struct flock lock = writer_lock(type);
+    base::raw_syscall(SYS_fcntl, pool_descriptor, F_OFD_SETLK, base::as_long(&lock));
+}
+
+bool is_held_by_writer(int pool_descriptor) {
+    struct flock lock = writer_lock(F_WRLCK);
+    const long asked = base::raw_syscall(SYS_fcntl, pool_descriptor, F_OFD_GETLK, base::as_long(&lock));
+    return base::is_error(asked) || lock.l_type != F_UNLCK;
 }
 
 void read_boot_id(uint8_t boot_id[16]) {

@@ -4,6 +4,7 @@
 
 #include "base/result.h"
 #include "libpmemfile/persist/persist.h"
+#include "libpmemfile/runtime/pool.h"
 
 #include <sys/stat.h>
 
@@ -23,10 +24,16 @@ void unmap_pool_file(Persist &persist);
 // has locked it).
 bool is_pool_in_use(const char *path);
 
-// "/dev/shm/pmemfile-<device>-<inode number>" of the pool file, into `path` (64 bytes).
-void runtime_file_path(const struct stat &pool_status, char *path);
-// Name of the shim's token file beside it; `path` has room for 72 bytes.
-void token_file_path(const char *runtime_path, char *path);
+// "/dev/shm/pmemfile-<device>-<inode number>" of the pool file into the pool's `segment_path`, and the name of the
+// shim's token file beside it.
+void name_runtime_files(Pool &pool, const struct stat &pool_status);
+
+// Who has the pool file open and may change the pool holds this lock on it (of the open file description, so forked
+// processes and those that an exec made hold the same one), for those to see who may only read it. `type` F_RDLCK or
+// F_UNLCK.
+void lock_as_writer(int pool_descriptor, short type);
+// Is there one who holds it?
+bool is_held_by_writer(int pool_descriptor);
 
 // The kernel's id of this boot, 16 bytes; zeros when it cannot be read.
 void read_boot_id(uint8_t boot_id[16]);

@@ -27,8 +27,12 @@ struct flock byte_lock(short type, int64_t byte) {
 }
 
 // An open file description of our own on the runtime file, at a high number.
-long open_runtime_file(const char *path) {
-    const long low = base::open_own(path, O_RDWR | O_CLOEXEC);
+long open_runtime_file(const Pool &pool, int known) {
+    char path[runtime_file_path_bytes];
+    runtime_file_path(pool, path);
+    long low = base::open_own(path, O_RDWR | O_CLOEXEC);
+    if (low == -EACCES)
+        low = base::reopen_own(known, O_RDWR | O_CLOEXEC);
     if (base::is_error(low))
         return low;
     const long high = base::raw_syscall(SYS_fcntl, low, F_DUPFD_CLOEXEC, first_high_descriptor);
@@ -40,8 +44,18 @@ long open_runtime_file(const char *path) {
 
 } // namespace
 
-base::Status process_register(Pool &pool) {
-    const long descriptor = open_runtime_file(pool.segment_path);
+void runtime_file_path(const Pool &pool, char (&to)[runtime_file_path_bytes]) {
+    constexpr char name[] = "/segment";
+    static_assert(sizeof name - 1 <= runtime_file_path_bytes - sizeof pool.segment_path);
+    unsigned length = 0;
+    for (; pool.segment_path[length] != 0; length++)
+        to[length] = pool.segment_path[length];
+    for (const char character : name)
+        to[length++] = character;
+}
+
+base::Status process_register(Pool &pool, int known) {
+    const long descriptor = open_runtime_file(pool, known);
     if (base::is_error(descriptor))
         return base::error(static_cast<int>(-descriptor));
     Segment &segment = *pool.segment;
@@ -84,19 +98,6 @@ bool process_alive(const Pool &pool, uint32_t process_slot) {
     struct flock lock = byte_lock(F_WRLCK, liveness_first_byte + process_slot);
     const long result = base::raw_syscall(SYS_fcntl, pool.liveness_descriptor, F_OFD_GETLK, base::as_long(&lock));
     // When the kernel cannot tell, nobody is declared dead.
-    return base::is_error(result) || lock.l_type != F_UNLCK;
-}
-
-bool runtime_file_is_live(const char *path) {
-    const long descriptor = base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(path), O_RDONLY | O_CLOEXEC);
-    if (descriptor == -ENOENT)
-        return false;
-    if (base::is_error(descriptor))
-        return true;
-    struct flock lock = byte_lock(F_WRLCK, liveness_first_byte);
-    lock.l_len = max_processes;
-    const long result = base::raw_syscall(SYS_fcntl, descriptor, F_OFD_GETLK, base::as_long(&lock));
-    base::raw_syscall(SYS_close, descriptor);
     return base::is_error(result) || lock.l_type != F_UNLCK;
 }
 

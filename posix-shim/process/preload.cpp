@@ -12,6 +12,7 @@
 #include "libpmemfile/fs/attach.h"
 #include "libpmemfile/fs/open_calls.h"
 #include "libpmemfile/fs/walk.h"
+#include "libpmemfile/runtime/liveness.h"
 #include "posix-shim/descriptors/descriptor_table.h"
 #include "posix-shim/descriptors/token.h"
 #include "posix-shim/notify/mirror.h"
@@ -99,12 +100,16 @@ base::Result<pmemfile::ContainerInfo> open_container(const char *path, pmemfile:
     return info;
 }
 
-void fill_host_side(Mount &mount, std::string_view directory) {
+void fill_host_side(Mount &mount, std::string_view directory, bool is_handover) {
     if (directory.size() >= sizeof mount.host_path)
         fail(directory, "the path of the mount point is too long");
     std::memcpy(mount.host_path, directory.data(), directory.size());
     const long descriptor =
         base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(mount.host_path), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor == -EACCES && is_handover) { // its user is another one by now; nor do links of the host lead there
+        mount.host_path_length = static_cast<unsigned>(directory.size());
+        return;
+    }
     if (base::is_error(descriptor))
         fail(directory, reason(descriptor));
     struct stat status = {};
@@ -132,6 +137,16 @@ bool is_same_file(int descriptor, const char *path) {
     return !base::is_error(base::raw_syscall(SYS_fstat, descriptor, base::as_long(&held))) &&
            !base::is_error(base::raw_syscall(SYS_stat, base::as_long(path), base::as_long(&named))) &&
            held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+}
+
+// The place that was left to us is in the pool that has this path: so it is, too, where we may not ask because the
+// process has given up the user id that may. (Both descriptors are compared with the segment, fs/attach.cpp.)
+bool is_place_in(const pmemfile::PoolPlace &place, const char *path) {
+    struct stat status = {};
+    return is_same_file(place.pool_descriptor, path) || is_removed_file(place.pool_descriptor, path) ||
+           (base::raw_syscall(SYS_stat, base::as_long(path), base::as_long(&status)) == -EACCES &&
+            !base::is_error(base::raw_syscall(SYS_fstat, place.pool_descriptor, base::as_long(&status))) &&
+            (S_ISREG(status.st_mode) || S_ISCHR(status.st_mode)));
 }
 
 void attach(Mount &mount, const char *pool_path, bool read_only, const pmemfile::PoolPlace *place) {
@@ -186,14 +201,13 @@ bool make_mounts(const Handover *handover) {
         if (mount_count == max_mounts)
             fail("PMEMFILE_POOLS", "more than 8 pools");
         Mount &mount = mounts[mount_count];
-        fill_host_side(mount, setting.directory);
+        fill_host_side(mount, setting.directory, is_handover);
         static constinit char pool_path[pmemfile::path_max_bytes];
         std::memcpy(pool_path, setting.pool.data(), setting.pool.size());
         pool_path[setting.pool.size()] = 0;
         const pmemfile::PoolPlace *place =
             is_handover && mount_count < handover->place_count ? &handover->places[mount_count] : nullptr;
-        if (place != nullptr && !is_same_file(place->pool_descriptor, pool_path) &&
-            !is_removed_file(place->pool_descriptor, pool_path))
+        if (place != nullptr && !is_place_in(*place, pool_path))
             place = nullptr;
         is_handover = is_handover && place != nullptr;
         if (setting.pool.size() < sizeof mount.pool_path)
@@ -211,8 +225,9 @@ void close_foreign_places(const Handover &handover) {
     for (unsigned i = 0; i < handover.place_count && i < mount_count; i++) {
         const pmemfile::PoolPlace &place = handover.places[i];
         const pmemfile::Pool &pool = mounts[i].pool;
-        if (place.liveness_descriptor != pool.liveness_descriptor &&
-            is_same_file(place.liveness_descriptor, pool.segment_path))
+        char runtime[pmemfile::runtime_file_path_bytes];
+        pmemfile::runtime_file_path(pool, runtime);
+        if (place.liveness_descriptor != pool.liveness_descriptor && is_same_file(place.liveness_descriptor, runtime))
             base::raw_syscall(SYS_close, place.liveness_descriptor);
         struct stat own = {};
         struct stat other = {};

@@ -29,7 +29,7 @@ clean_up() {
     { wait; } 2>/dev/null
     # Nobody is left who would remove the pool's runtime files.
     inode=$(printf '%x-%x' "$(stat -c %d "$base/pool")" "$(stat -c %i "$base/pool")")
-    rm -f "/dev/shm/pmemfile-$inode" "/dev/shm/pmemfile-$inode".*
+    rm -rf "/dev/shm/pmemfile-$inode" "/dev/shm/pmemfile-$inode".*
     if [ -n "${kept:-}" ]; then
         echo "program_kill: left for a look: $base" >&2
     else

@@ -15,17 +15,19 @@ run=("$pmemfile" run -m "$dir/mount=$pool" --)
 runtime=/dev/shm/$(printf 'pmemfile-%x-%x' "$(stat -c %d "$pool")" "$(stat -c %i "$pool")")
 
 # A runtime file that was left behind, of another boot or damaged: made anew.
-head -c 20000000 /dev/urandom >"$runtime"
+head -c 20000000 /dev/urandom >"$runtime" # where a version of before had it
 expect 0 kept "" "${run[@]}" cat "$dir/mount/file"
-: >"$runtime"
+mkdir "$runtime" && head -c 20000000 /dev/urandom >"$runtime/segment"
+expect 0 kept "" "${run[@]}" cat "$dir/mount/file"
+mkdir -p "$runtime" && : >"$runtime/segment"
 expect 0 kept "" "${run[@]}" cat "$dir/mount/file"
 [ ! -e "$runtime" ] || { echo "FAILED: $runtime is left"; failed=$((failed + 1)); }
 # Damaged while somebody uses it: nobody else comes in.
 "${run[@]}" sleep 60 &
 sleeper=$!
-for _ in $(seq 200); do [ -s "$runtime" ] && break; sleep 0.05; done
+for _ in $(seq 200); do [ -s "$runtime/segment" ] && break; sleep 0.05; done
 sleep 0.3
-dd if=/dev/urandom of="$runtime" bs=64 count=1 conv=notrunc 2>/dev/null
+dd if=/dev/urandom of="$runtime/segment" bs=64 count=1 conv=notrunc 2>/dev/null
 expect 125 "" "the pool is in use, and the processes that use it are out of reach: Device or resource busy" "${run[@]}" cat "$dir/mount/file"
 kill -9 $sleeper
 wait $sleeper 2>/dev/null
