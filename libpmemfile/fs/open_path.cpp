@@ -36,12 +36,15 @@ bool take_if_wanted(void *context, std::string_view name, InodeNumber inode, uin
 
 base::Result<size_t> fs_open_path(Thread &thread, OpenFileId id, char *buffer, size_t size_bytes) {
     BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, id));
-    const InodeNumber inode = file->inode.load();
+    return fs_inode_path(thread, file->inode.load(), file->parent.load(), buffer, size_bytes);
+}
+
+base::Result<size_t> fs_inode_path(Thread &thread, InodeNumber inode, InodeNumber parent, char *buffer,
+                                   size_t size_bytes) {
     BASE_TRY_ASSIGN(const Attributes attributes, fs_attributes(thread, inode));
     if (S_ISDIR(attributes.mode))
         return attributes.link_count == 0 ? base::Result<size_t>(base::error(ENOENT))
                                           : directory_path(thread, inode, buffer, size_bytes);
-    const InodeNumber parent = file->parent.load();
     if (parent == 0 || attributes.link_count == 0)
         return base::error(ENOENT);
     // The directory may have been removed, and its number be anything by now.

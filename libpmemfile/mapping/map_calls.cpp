@@ -130,6 +130,7 @@ long map_ours(const FileToMap &what, const MapArguments &map) {
         MappingLock lock;
         Result<uint32_t> held = pinned_file_hold(lock, what.pool_key, inode, *pin, is_shared(map), &spare);
         if (held.ok()) {
+            pinned_file(lock, *held).parent = (*file)->parent.load();
             bool may_write = !is_shared(map) || (open_flags & O_ACCMODE) == O_RDWR;
             result = map_pinned(lock, thread, map, *held, may_write);
             pinned_file_drop(lock, *held);

@@ -151,7 +151,7 @@ base::Result<uint32_t> pinned_file_hold(const MappingLock &, uint64_t pool_key, 
             return base::error(ENOMEM);
         files.insert(free, {});
     }
-    files[free] = {inode, pool_key, pin, no_pin, writable_shared, 1};
+    files[free] = {inode, pool_key, pin, no_pin, writable_shared, 1, 0};
     return static_cast<uint32_t>(free);
 }
 
@@ -166,6 +166,16 @@ void pinned_file_drop(const MappingLock &, uint32_t index) {
 
 PinnedFile &pinned_file(const MappingLock &, uint32_t index) {
     return files[index];
+}
+
+bool mapping_look(uint64_t address, Mapping *entry, PinnedFile *file) {
+    const MappingLock lock;
+    const Mapping *found = mapping_find(lock, address);
+    if (found == nullptr)
+        return false;
+    *entry = *found;
+    *file = files[found->pin];
+    return true;
 }
 
 bool mapping_of_pool(uint64_t pool_key) {

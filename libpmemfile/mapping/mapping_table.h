@@ -64,6 +64,7 @@ struct PinnedFile {
     uint32_t child_pin = 0; // of a fork that is under way
     bool writable_shared = false;
     uint64_t references = 0; // entries, and calls under way. 0: to be released
+    InodeNumber parent = 0;  // the directory that it was opened in when it was mapped
 };
 
 extern base::SpinLock mapping_lock; // taken by MappingLock alone
@@ -132,6 +133,10 @@ void mapping_release_ended(const MappingCaller &caller);
 void mapping_table_before_fork(const MappingCaller &caller, const PoolPlace *places) BASE_ACQUIRE(mapping_lock);
 void mapping_table_fork_done() BASE_RELEASE(mapping_lock);
 void mapping_table_after_fork(const MappingCaller &caller) BASE_RELEASE(mapping_lock);
+
+// The first entry that ends above `address`, and its file, as they are at this moment; false: there is none. Takes the
+// lock itself.
+bool mapping_look(uint64_t address, Mapping *entry, PinnedFile *file);
 
 // Number of entries, for tests.
 size_t mapping_count(const MappingLock &lock) BASE_REQUIRES(mapping_lock);

@@ -1,8 +1,9 @@
 #include "posix-shim/calls/proc_tables.h"
-#include "posix-shim/paths/descriptor_path.h"
 
 #include "base/decimal.h"
 #include "base/raw_syscall.h"
+#include "posix-shim/mapping/mapped_lines.h"
+#include "posix-shim/paths/descriptor_path.h"
 #include "posix-shim/paths/route.h"
 #include "posix-shim/paths/shadow_path.h"
 
@@ -22,7 +23,7 @@ namespace {
 constexpr uint64_t first_mount_id = 1u << 24;
 constexpr size_t max_text_bytes = 8u << 20;
 
-enum class Table : uint8_t { none, mountinfo, mounts, maps };
+enum class Table : uint8_t { none, mountinfo, mounts, maps, own_maps, own_smaps };
 
 Table table_of(std::string_view path) {
     if (path == "/proc/mounts" || path == "/etc/mtab")
@@ -33,7 +34,7 @@ Table table_of(std::string_view path) {
         return Table::mountinfo;
     if (path == "mounts")
         return Table::mounts;
-    return path == "maps" ? Table::maps : Table::none;
+    return path == "maps" ? Table::own_maps : path == "smaps" ? Table::own_smaps : Table::none;
 }
 
 // A memory file that is written in pieces.
@@ -179,11 +180,14 @@ void add_mounts(Text &to, Table table) {
     }
 }
 
-// Lines "address ... /dev/shm/pmemfile-<pool>.run-<uid>/path".
-void translate_maps(Text &to, std::string_view lines) {
+// Lines "address ... /dev/shm/pmemfile-<pool>.run-<uid>/path", and what we have mapped. In smaps each line of that
+// kind has others behind it that count its pages: it stays a line of its own.
+void translate_maps(Text &to, std::string_view lines, MappedLines *mapped) {
     while (!lines.empty()) {
         const std::string_view line = lines.substr(0, lines.find('\n'));
         lines.remove_prefix(std::min(line.size() + 1, lines.size()));
+        if (mapped != nullptr && mapped->take(line, [&to](std::string_view part) { to.text(part).text("\n"); }))
+            continue;
         const size_t name = line.find('/');
         std::string_view inside;
         const int mount = name == std::string_view::npos ? -1 : shadow_mount_of(line.substr(name), &inside);
@@ -193,6 +197,8 @@ void translate_maps(Text &to, std::string_view lines) {
             to.text(line.substr(0, name)).text(mounts[mount].path()).text(inside);
         to.text("\n");
     }
+    if (mapped != nullptr)
+        mapped->end([&to](std::string_view part) { to.text(part).text("\n"); });
 }
 
 } // namespace
@@ -208,11 +214,14 @@ long open_proc_table(ThreadContext &context, std::string_view path, int flags) {
     const Whole kernel(table == Table::mountinfo ? "/proc/self/mountinfo"
                        : table == Table::mounts  ? "/proc/self/mounts"
                                                  : path.data());
-    if (table == Table::maps && kernel.text().find(shadow_mark) == std::string_view::npos)
+    const bool is_maps = table == Table::maps || table == Table::own_maps || table == Table::own_smaps;
+    const bool is_own = is_maps && table != Table::maps && mapped_lines_are_there();
+    if (is_maps && !is_own && kernel.text().find(shadow_mark) == std::string_view::npos)
         return 0;
     Text text(context);
-    if (table == Table::maps) {
-        translate_maps(text, kernel.text());
+    if (is_maps) {
+        MappedLines mapped(context, table == Table::own_maps);
+        translate_maps(text, kernel.text(), is_own ? &mapped : nullptr);
     } else {
         text.text(kernel.text());
         add_mounts(text, table);

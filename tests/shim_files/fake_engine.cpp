@@ -6,6 +6,7 @@
 #include "libpmemfile/fs/open_calls.h"
 #include "libpmemfile/fs/open_path.h"
 #include "libpmemfile/fs/xattr_calls.h"
+#include "libpmemfile/mapping/mapping_table.h"
 #include "libpmemfile/mapping/size_change.h"
 #include "libpmemfile/runtime/advisory_lock.h"
 #include "posix-shim/descriptors/token.h"
@@ -289,6 +290,12 @@ Status advisory_lock_get(Thread &, InodeNumber, const LockOwner &, struct flock 
     return {};
 }
 void advisory_lock_drop_posix(Thread &, InodeNumber) {}
+bool mapping_look(uint64_t, Mapping *, PinnedFile *) { // nothing is mapped
+    return false;
+}
+Result<size_t> fs_inode_path(Thread &, InodeNumber, InodeNumber, char *, size_t) {
+    return error(ENOENT);
+}
 void mapping_file_cut(const MappingCaller &, uint64_t, InodeNumber) {}
 // Not the engine's own: the fake image is never written through it.
 Persist::Persist(std::byte *base, uint64_t size_bytes, Medium) : base_(base), size_bytes_(size_bytes) {}

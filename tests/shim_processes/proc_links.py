@@ -64,3 +64,45 @@ try:
     os.readlink(exe)
 except OSError as error:
     print(errno.errorcode[error.errno])
+# What it has mapped itself. Of many pieces in a pool, for the other file grew at the same time.
+import mmap
+
+one = os.open('a/one', os.O_RDWR | os.O_CREAT)
+two = os.open('a/two', os.O_RDWR | os.O_CREAT)
+for block in range(16):
+    os.write(one, b'1' * 4096)
+    os.write(two, b'2' * 4096)
+
+
+def mapped(table='maps', pid='self', inode=os.fstat(one).st_ino):
+    told = []
+    for line in open('/proc/%s/%s' % (pid, table)):
+        words = line.split(maxsplit=5)
+        if len(words) < 6 or '-' not in words[0] or words[4] != str(inode):
+            continue
+        begin, end = (int(word, 16) for word in words[0].split('-'))
+        major, minor = (int(word, 16) for word in words[3].split(':'))
+        name = words[5].strip()
+        told.append((end - begin, words[1], int(words[2], 16), os.makedev(major, minor) == os.fstat(one).st_dev,
+                     name if not name.endswith(' (deleted)') else 'deleted', line.index(words[5])))
+    return sorted(told)
+
+
+views = [mmap.mmap(one, 65536), mmap.mmap(one, 16384, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ, offset=8192),
+         mmap.mmap(one, 4096, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)]
+print(mapped(), mapped(pid=os.getpid()), mapped('smaps') != [])
+print({(told[3], told[4]) for told in mapped('smaps')}, sum(told[0] for told in mapped('smaps')))
+child = os.fork()
+if child == 0:
+    print(mapped(), flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+os.rename('a/one', 'a/renamed')
+print(mapped())
+views.pop(0).close()
+print(mapped())
+os.unlink('a/renamed')
+print(mapped())
+views.clear()
+print(mapped())
+print([line for line in open('/proc/self/smaps_rollup')][0].split()[-1])
