@@ -11,6 +11,7 @@
 #include "posix-shim/calls/path_call.h"
 #include "posix-shim/calls/peer_address.h"
 #include "posix-shim/descriptors/descriptor_table.h"
+#include "posix-shim/paths/host_path.h"
 #include "posix-shim/table/ledger.h"
 #include "posix-shim/table/row.h"
 
@@ -165,6 +166,42 @@ bool found_mount_point(const intercept_call *call) {
     }
 }
 
+// Calls whose handler leaves a path of the host to the kernel and looks at the answer, and does nothing else: the place
+// of their path, and (above it) of the flags of an open, plus one each. 0: another call.
+constexpr uint8_t flags_shift = 4;
+
+struct PlainPaths {
+    uint8_t places[call_number_limit] = {};
+};
+
+constexpr PlainPaths make_plain_paths() {
+    PlainPaths paths;
+    using namespace intercept;
+    for (const CallNumber number : {call_stat, call_lstat, call_access, call_readlink})
+        paths.places[number] = 1;
+    for (const CallNumber number : {call_newfstatat, call_statx, call_faccessat, call_faccessat2, call_readlinkat})
+        paths.places[number] = 2;
+    paths.places[call_open] = 1 | 2 << flags_shift;
+    paths.places[call_openat] = 2 | 3 << flags_shift;
+    return paths;
+}
+constexpr PlainPaths plain_paths = make_plain_paths();
+
+// Does the call name a file of the host's, as most do? Then there is nothing to do before it. Some such calls are not
+// found out here, and go the long way.
+bool is_plain_call(const intercept_call *call, const ThreadContext &context) {
+    const unsigned places = plain_paths.places[call->nr];
+    if (places == 0)
+        return false;
+    if (call->nr == SYS_newfstatat && (call->args[3] & AT_EMPTY_PATH) != 0)
+        return false; // libc's fstat
+    const unsigned flags = places >> flags_shift;
+    if (flags != 0 && ((call->args[flags - 1] & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY))) != 0 || // its look is exact
+                       context.opening_fifo.id != 0))
+        return false;
+    return is_plainly_of_host(reinterpret_cast<const char *>(call->args[(places & 15) - 1]));
+}
+
 } // namespace
 
 constinit std::atomic<long> memory_owner = 0;
@@ -193,6 +230,8 @@ int dispatch_hook(struct intercept_call *call) {
         ledger_note({call->nr, call->args, *context}, row, pass_to_kernel);
         return INTERCEPT_PASS;
     }
+    if (is_plain_call(call, *context) && !ledger.is_kept())
+        return INTERCEPT_PASS_POST;
     Request request{call->nr, call->args, *context};
     long result = 0;
     bool restart = false;

@@ -1,0 +1,71 @@
+// Which paths are the host's at the first look; where they are, the long way says the same.
+#include "posix-shim/paths/host_path.h"
+#include "posix-shim/paths/route.h"
+#include "tests/shim_files/shim_fixture.h"
+
+#include <random>
+#include <sys/mman.h>
+
+using namespace shim_test;
+
+namespace {
+
+// At the beginning of a page, with other text behind it.
+bool is_plain(const std::string &path) {
+    alignas(4096) static char page[2 * 4096];
+    std::fill(std::begin(page), std::end(page), '/');
+    path.copy(page, path.size());
+    page[path.size()] = 0;
+    return is_plainly_of_host(page);
+}
+
+TEST_F(ShimFiles, HostPathsAtTheFirstLook) {
+    const std::string long_name(61, 'n');
+    for (const std::string &path : {std::string("/"), std::string("/etc/hostname"), std::string("/usr/lib/x.so.1"),
+                                    std::string("/home/me/.git/.config"), std::string("/tmp/"), root, root + "/other",
+                                    root + "/link/file", "/a/" + long_name.substr(1)})
+        EXPECT_TRUE(is_plain(path)) << path;
+    for (const std::string &path :
+         {root + "/mnt", root + "/mnt/", root + "/mnt/file", root + "/mnt2", std::string(), std::string("file"),
+          std::string("../file"), std::string("//etc"), std::string("/etc//x"), std::string("/etc/./x"),
+          std::string("/etc/."), std::string("/etc/.."), std::string("/etc/../tmp"), std::string("/.."),
+          std::string("/proc/self/fd/3"), std::string("/dev/stdin"), std::string("/etc/mtab"), "/a/" + long_name})
+        EXPECT_FALSE(is_plain(path)) << path;
+}
+
+// A path that ends with its page is not read beyond it.
+TEST_F(ShimFiles, HostPathsAtTheEndOfMemory) {
+    constexpr size_t page_bytes = 4096;
+    auto *pages =
+        static_cast<char *>(mmap(nullptr, 2 * page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    ASSERT_NE(pages, MAP_FAILED);
+    ASSERT_EQ(mprotect(pages + page_bytes, page_bytes, PROT_NONE), 0);
+    const std::string path = "/etc/passwd";
+    char *at = pages + page_bytes - path.size() - 1;
+    memcpy(at, path.c_str(), path.size() + 1);
+    EXPECT_FALSE(is_plainly_of_host(at)); // it goes the long way
+    struct stat status;
+    EXPECT_EQ(call_with_kernel(SYS_stat, address(at), address(&status)), 0);
+    munmap(pages, 2 * page_bytes);
+}
+
+TEST_F(ShimFiles, TheLongWaySaysTheSame) {
+    const std::string own = root.substr(1, root.find('/', 1) - 1);
+    const std::string parts[] = {"/",   "/",    "/",    ".",  "..", "a", ".b", own, root.substr(root.rfind('/') + 1),
+                                 "mnt", "proc", "self", "dev"};
+    std::mt19937 random(12);
+    unsigned plain = 0;
+    for (unsigned i = 0; i < 200'000; i++) {
+        std::string path = i % 4 == 0 ? root : "";
+        for (unsigned count = random() % 9; count > 0; count--)
+            path += parts[random() % std::size(parts)];
+        if (!is_plain(path))
+            continue;
+        plain++;
+        const base::Result<Route> route = route_path(*context_get(), 0, AT_FDCWD, path.c_str(), Care::quick);
+        ASSERT_TRUE(route.ok() && route->where == Where::kernel) << path;
+    }
+    EXPECT_GT(plain, 10'000u);
+}
+
+} // namespace
