@@ -5,6 +5,8 @@
 //   vfork   before: mark the context                        after, parent: unmark, undo the
 //           (the child runs on it)                                         child's overlay
 //   thread  nothing: it makes its context at its first call
+//   a process that shares our descriptors but not our memory (CLONE_FILES alone): refused, for what a number stands for
+//           is kept in memory, and a number that the other one has closed and opened anew would be the wrong file
 //   a process in our memory that does not wait for us (CLONE_VM alone): its calls
 //           are the kernel's, for our state is the parent's (table/dispatch.cpp)
 #include "base/log.h"
@@ -75,6 +77,9 @@ long prepare_vfork(Request &request) {
 long prepare(Request &request, uint64_t flags) {
     if (request.context.is_vfork_child) // a vfork child that forks: it has the parent's place as long as it lives
         return (flags & CLONE_VM) != 0 ? pass_to_kernel : -EAGAIN;
+    if ((flags & (CLONE_VM | CLONE_FILES)) == CLONE_FILES)
+        return refused(request, EINVAL,
+                       "one table of descriptors for two memories: each would take the other's for its own");
     if ((flags & CLONE_VM) == 0)
         return prepare_fork(request, flags);
     if ((flags & CLONE_VFORK) != 0)

@@ -187,14 +187,20 @@ constexpr PlainPaths make_plain_paths() {
 }
 constexpr PlainPaths plain_paths = make_plain_paths();
 
+// libc's fstat, of a descriptor of the host's.
+bool is_plain_fstat(const intercept_call *call, const ThreadContext &context) {
+    const auto descriptor = static_cast<int>(call->args[0]);
+    return descriptor >= 0 && descriptor < descriptor_table_size && !context.is_vfork_child &&
+           descriptor_words[descriptor].load(std::memory_order_acquire) == descriptor_host && call->args[1] != 0 &&
+           is_empty_string(call->args[1]);
+}
+
 // Does the call name a file of the host's, as most do? Then there is nothing to do before it. Some such calls are not
 // found out here, and go the long way.
 bool is_plain_call(const intercept_call *call, const ThreadContext &context) {
     const unsigned places = plain_paths.places[call->nr];
     if (places == 0)
         return false;
-    if (call->nr == SYS_newfstatat && (call->args[3] & AT_EMPTY_PATH) != 0)
-        return false; // libc's fstat
     const unsigned flags = places >> flags_shift;
     if (flags != 0 && ((call->args[flags - 1] & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY))) != 0 || // its look is exact
                        context.opening_fifo.id != 0))
@@ -230,8 +236,12 @@ int dispatch_hook(struct intercept_call *call) {
         ledger_note({call->nr, call->args, *context}, row, pass_to_kernel);
         return INTERCEPT_PASS;
     }
-    if (is_plain_call(call, *context) && !ledger.is_kept())
+    if (call->nr == SYS_newfstatat && (call->args[3] & AT_EMPTY_PATH) != 0) {
+        if (is_plain_fstat(call, *context) && !ledger.is_kept())
+            return INTERCEPT_PASS;
+    } else if (is_plain_call(call, *context) && !ledger.is_kept()) {
         return INTERCEPT_PASS_POST;
+    }
     Request request{call->nr, call->args, *context};
     long result = 0;
     bool restart = false;

@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
 #include <spawn.h>
 #include <string>
 #include <sys/file.h>
@@ -391,6 +393,31 @@ TEST(Exec, ByDescriptor) {
               }),
               0);
     EXPECT_EQ(read_file(in_pool("out")), "by descriptor\n");
+}
+
+// Two memories with one table of descriptors: what a number stands for would be known to one of them only.
+TEST(Fork, SharedDescriptorsAreRefused) {
+    EXPECT_EQ(syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0), -1);
+    EXPECT_EQ(errno, EINVAL);
+    struct clone_args arguments = {};
+    arguments.flags = CLONE_FILES | CLONE_FS;
+    arguments.exit_signal = SIGCHLD;
+    EXPECT_EQ(syscall(SYS_clone3, &arguments, sizeof arguments), -1);
+    EXPECT_EQ(errno, EINVAL);
+}
+
+// The kernel's part of a working directory is shared, ours is not.
+TEST(Fork, SharedWorkingDirectory) {
+    write_file(in_pool("beside"), "beside");
+    mkdir(in_pool("below").c_str(), 0755);
+    ASSERT_EQ(chdir(in_pool("").c_str()), 0);
+    const long child = syscall(SYS_clone, CLONE_FS | SIGCHLD, 0, 0, 0, 0);
+    ASSERT_GE(child, 0);
+    if (child == 0)
+        _exit(chdir("below") == 0 && access("../beside", F_OK) == 0 ? 0 : 1);
+    EXPECT_EQ(wait_for(static_cast<pid_t>(child)), 0);
+    EXPECT_EQ(read_file("beside"), "beside");
+    EXPECT_EQ(chdir("/"), 0);
 }
 
 TEST(Exec, WithOtherThreadsInCalls) {
