@@ -39,13 +39,19 @@ struct Front {
     }
 };
 
-// May the path lie in a mount? Behind its end anything may stand: no mount's path has a NUL in it.
+// May the path lie in a mount? Its first and last eight bytes are compared: where that is not enough, the long way is.
+// Behind the path's end anything may stand, for no mount's path has a NUL in it.
 bool is_near_mount(const char (&text)[text_bytes], uint64_t head) {
     for (unsigned i = 0; i < mount_count; i++) {
         const std::string_view mount = mounts[i].path(); // with zeros behind it
-        const uint64_t mask = mount.size() >= sizeof head ? ~uint64_t{0} : (uint64_t{1} << 8 * mount.size()) - 1;
-        if (((head ^ head_of(mount.data())) & mask) == 0 &&
-            std::memcmp(text, mount.data(), mount.size() < text_bytes ? mount.size() : text_bytes) == 0)
+        if (mount.size() < sizeof head) {
+            if (((head ^ head_of(mount.data())) & ((uint64_t{1} << 8 * mount.size()) - 1)) == 0)
+                return true;
+            continue;
+        }
+        const size_t tail = mount.size() - sizeof head;
+        if (head == head_of(mount.data()) &&
+            (mount.size() > text_bytes || head_of(text + tail) == head_of(mount.data() + tail)))
             return true;
     }
     return false;
