@@ -4,6 +4,7 @@
 // twice it leaves as much. The checker finds nothing, and the same call succeeds at last.
 #include "tests/crash/budget.h"
 #include "tests/crash/vocabulary.h"
+#include "tests/engine_names/block_hog.h"
 
 #include "libpmemfile/check/checker.h"
 #include "libpmemfile/journal/call.h"
@@ -36,47 +37,15 @@ protected:
     Pool &pool_;
 };
 
-// Another thread's claims are as good as used, and end without a trace.
-class BlockHog final : public Hog {
-    void add_thread() {
-        threads_.push_back(std::make_unique<Thread>());
-        if (!thread_register(*threads_.back(), pool_).ok())
-            throw std::runtime_error("no thread slot");
-    }
-    template <typename Claim> auto claim(Claim &&one) {
-        if (threads_.empty())
-            add_thread();
-        auto claimed = one(*threads_.back());
-        if (!claimed.ok()) { // its list is full
-            add_thread();
-            claimed = one(*threads_.back());
-        }
-        return *claimed;
-    }
-
+class RoomHog final : public Hog {
 public:
-    using Hog::Hog;
-    ~BlockHog() override {
-        release();
-    }
+    explicit RoomHog(Pool &pool) : Hog(pool), hog_(pool) {}
     void leave(Thread &looker, uint64_t count) override {
-        const uint64_t groups = groups_in_use(pool_.superblock());
-        for (uint64_t free = space_map_free_blocks(looker); free > count; free = space_map_free_blocks(looker))
-            for (uint64_t group = 0; group < groups && free > count; ++group)
-                free -= claim([&](Thread &thread) {
-                            return space_map_claim_blocks(
-                                thread, group, static_cast<uint32_t>(std::min<uint64_t>(free - count, 32768)));
-                        }).count;
-        for (uint64_t group = 0; group < groups; ++group)
-            while (claim([&](Thread &thread) { return space_map_claim_inode(thread, group); }) != 0) {
-            }
+        hog_.leave_blocks(looker, count);
+        hog_.take_inodes();
     }
     void release() override {
-        for (auto &thread : threads_) {
-            space_map_undo_claims(*thread, thread->slot);
-            thread_release(*thread);
-        }
-        threads_.clear();
+        hog_.release();
     }
     uint64_t left(Thread &looker) override {
         return space_map_free_blocks(looker);
@@ -86,7 +55,7 @@ public:
     }
 
 private:
-    std::vector<std::unique_ptr<Thread>> threads_;
+    BlockHog hog_;
 };
 
 // New descriptions are looked for from the hint on: what is before it is as good as taken.
@@ -275,7 +244,7 @@ TEST_F(Shortage, OfBlocks) {
     Totals totals;
     for (const Operation &operation : sequence_vocabulary()) {
         run(
-            operation, [&] { return std::make_unique<BlockHog>(pool()); }, totals);
+            operation, [&] { return std::make_unique<RoomHog>(pool()); }, totals);
         if (HasFailure())
             return;
     }

@@ -4,6 +4,7 @@
 //
 // The room is taken by another thread's claims, which are as good as used and end without a trace.
 #include "libpmemfile/fs/xattr_calls.h"
+#include "tests/engine_names/block_hog.h"
 #include "tests/engine_names/pool_fixture.h"
 #include "tests/engine_names/pool_tree.h"
 
@@ -14,53 +15,11 @@
 namespace pmemfile {
 namespace {
 
-// Claims what is free.
-class Hog {
-    // What `one` claims for a thread of ours that has room in its list.
-    template <typename Claim> auto claim(Claim &&one) {
-        if (threads_.empty())
-            threads_.push_back(std::make_unique<PoolThread>(pool_, nullptr));
-        auto claimed = one(**threads_.back());
-        if (!claimed.ok()) { // its list is full
-            EXPECT_EQ(claimed.error().number(), ENOBUFS);
-            threads_.push_back(std::make_unique<PoolThread>(pool_, nullptr));
-            claimed = one(**threads_.back());
-        }
-        return *claimed;
-    }
-
-public:
-    explicit Hog(Pool &pool) : pool_(pool) {}
-    void leave_blocks(Thread &looker, uint64_t count) {
-        for (uint64_t free = space_map_free_blocks(looker); free > count; free = space_map_free_blocks(looker))
-            for (uint64_t group = 0; group < pool_.superblock().group_count && free > count; ++group) {
-                const uint64_t want = std::min<uint64_t>(free - count, 32768);
-                auto run = claim(
-                    [&](Thread &thread) { return space_map_claim_blocks(thread, group, static_cast<uint32_t>(want)); });
-                free -= run.count;
-            }
-    }
-    void take_inodes() {
-        for (uint64_t group = 0; group < pool_.superblock().group_count; ++group)
-            while (claim([&](Thread &thread) { return space_map_claim_inode(thread, group); }) != 0) {
-            }
-    }
-    void release() {
-        for (auto &thread : threads_)
-            space_map_undo_claims(**thread, (**thread).slot);
-        threads_.clear();
-    }
-
-private:
-    Pool &pool_;
-    std::vector<std::unique_ptr<PoolThread>> threads_;
-};
-
 class FullPoolTest : public PoolFixture {
 protected:
     void SetUp() override {
         PoolFixture::SetUp();
-        hog_ = std::make_unique<Hog>(pool_);
+        hog_ = std::make_unique<BlockHog>(pool_);
         for (const char *directory : {"d", "d/empty", "d/other"})
             ASSERT_TRUE(fs_mkdir(thread(), at(directory), 0755).ok());
         ASSERT_EQ(write("d/inline", 0, 50, 'i'), 0);
@@ -183,7 +142,7 @@ protected:
         return 0;
     }
 
-    std::unique_ptr<Hog> hog_;
+    std::unique_ptr<BlockHog> hog_;
 };
 
 TEST_F(FullPoolTest, a_call_that_finds_no_room_leaves_no_trace) {
