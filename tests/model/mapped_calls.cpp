@@ -22,6 +22,29 @@ thread_local Thread *calling_thread = nullptr; // the table of mappings is the p
 
 const MappingCaller caller = {nullptr, [](void *, uint64_t) -> base::Result<Thread *> { return calling_thread; }};
 
+// Where the next mapping of ours stands; 0: anywhere. ThreadSanitizer has to hear of addresses that
+// are used again, and does not hear of mappings that the engine makes.
+uint64_t place_of([[maybe_unused]] size_t length_bytes) {
+#if defined(__SANITIZE_THREAD__)
+    void *const heard = mmap(nullptr, length_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return heard == MAP_FAILED ? 0 : reinterpret_cast<uint64_t>(heard);
+#else
+    return 0;
+#endif
+}
+
+long map_ours(size_t length_bytes, int flags, const FileToMap &what) {
+    const uint64_t place = place_of(length_bytes);
+    return mapping_map(
+        caller, {place, length_bytes, PROT_READ | PROT_WRITE, flags | (place != 0 ? MAP_FIXED : 0), 0, -1}, &what);
+}
+
+long remap_ours(uint64_t address, size_t old_length_bytes, size_t length_bytes) {
+    const uint64_t place = place_of(length_bytes);
+    return mapping_remap(caller, address, old_length_bytes, length_bytes,
+                         MREMAP_MAYMOVE | (place != 0 ? MREMAP_FIXED : 0), place);
+}
+
 // The same file mapped twice: by us, and on tmpfs by the kernel.
 struct Twins {
     char *ours = nullptr;
@@ -39,7 +62,7 @@ void DirectoryModel::map_private(const std::string &name) {
     const Opened id(*this, name, O_RDONLY);
     const size_t length = file->bytes.size();
     const FileToMap what = {thread(), *id, pool_key};
-    const long mapped = mapping_map(caller, {0, length, PROT_READ | PROT_WRITE, MAP_PRIVATE, 0, -1}, &what);
+    const long mapped = map_ours(length, MAP_PRIVATE, what);
     if (base::is_error(mapped))
         differ("mmap, private, " + name + ": " + std::strerror(static_cast<int>(-mapped)));
     char *bytes = reinterpret_cast<char *>(mapped);
@@ -72,7 +95,7 @@ void DirectoryModel::map_shared(const std::string &name) {
     Twins twins;
     twins.length_bytes = 1 + below(static_cast<unsigned>(bytes.size() + 30'000));
     const FileToMap what = {thread(), *id, pool_key};
-    const long mapped = mapping_map(caller, {0, twins.length_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, 0, -1}, &what);
+    const long mapped = map_ours(twins.length_bytes, MAP_SHARED, what);
     void *const kernels = mmap(nullptr, twins.length_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, mirrored, 0);
     if (base::is_error(mapped) || kernels == MAP_FAILED)
         differ("mmap " + name + ": " + std::strerror(static_cast<int>(-mapped)));
@@ -140,8 +163,7 @@ void DirectoryModel::map_shared(const std::string &name) {
         }
         default: { // more or less of it is mapped
             const size_t length = 1 + below(static_cast<unsigned>(bytes.size() + 30'000));
-            const long moved = mapping_remap(caller, reinterpret_cast<uint64_t>(twins.ours), twins.length_bytes, length,
-                                             MREMAP_MAYMOVE, 0);
+            const long moved = remap_ours(reinterpret_cast<uint64_t>(twins.ours), twins.length_bytes, length);
             void *const kernels_moved = mremap(twins.kernels, twins.length_bytes, length, MREMAP_MAYMOVE);
             if (base::is_error(moved) || kernels_moved == MAP_FAILED)
                 differ("mremap " + name);
