@@ -3,12 +3,13 @@
 // its parent's), so whoever removes the last name sees it or comes first.
 //
 //     open existing:  walk ─► lock inode ─► check, make description ─► unlock     no record
-//     create:         walk ─► lock parent ─► inode + description ─► record        one record
+//     create:         walk ─► inode + description ─► lock parent ─► record        one record
 //     O_TMPFILE:      the same, with an orphan slot in place of the name          one record
 #include "libpmemfile/fs/open_calls.h"
 
 #include "base/user_copy.h"
 #include "libpmemfile/fs/attribute_calls.h"
+#include "libpmemfile/fs/fresh_file.h"
 #include "libpmemfile/fs/orphan.h"
 #include "libpmemfile/fs/permission.h"
 #include "libpmemfile/fs/place.h"
@@ -88,29 +89,18 @@ uint32_t description_flags(int flags) {
     return static_cast<uint32_t>((flags | O_LARGEFILE) & kept_flags);
 }
 
-// Commits a call that makes inode `number`; the description is there before, so that nobody frees it.
-base::Result<OpenFileId> commit_and_open(Call &call, InodeNumber number, const Inode &inode, int flags) {
-    store_new_inode(call, number, inode);
-    BASE_TRY_ASSIGN(OpenFileId id, open_file_create(call.thread(), number, inode.generation, description_flags(flags)));
-    base::Status committed = call.commit();
-    if (committed.ok())
-        return id;
-    open_file_unreference(call.thread(), id);
-    return committed.error();
-}
-
 // Makes the new file and its description; the place is locked and unchanged.
-base::Result<OpenFileId> create_and_open(Call &call, const WalkResult &place, int flags, mode_t mode) {
+base::Result<OpenFileId> create_and_open(Call &call, FreshFile &fresh, const WalkResult &place, mode_t mode) {
     Thread &thread = call.thread();
     BASE_TRY(permission_check(thread, *call.pool().inode(place.parent), may_write | may_execute));
     BASE_TRY_ASSIGN(const DirectoryRoom room, directory_reserve(call, place.parent, place.name));
     Inode directory = *call.pool().inode(place.parent);
     Inode inode;
-    BASE_TRY_ASSIGN(InodeNumber number, new_inode(call, directory, S_IFREG | (mode & 07777), &inode));
+    BASE_TRY_ASSIGN(InodeNumber number, new_inode(call, directory, S_IFREG | (mode & 07777), &inode, fresh.number()));
     BASE_TRY(directory_insert(call, place.parent, directory, room, place.name, number, DT_REG));
     touch_directory(directory, inode.ctime_ns);
     store_changes(call, place.parent, directory);
-    return commit_and_open(call, number, inode, flags);
+    return fresh.commit(number, inode);
 }
 
 // O_CREAT where the walk met nothing. The result is false when the name has come to be meanwhile.
@@ -118,12 +108,14 @@ base::Result<bool> try_create(Thread &thread, const WalkResult &place, int flags
     if (place.wants_directory)
         return base::error(EISDIR);
     Call call(thread);
+    FreshFile fresh(call, description_flags(flags));
+    fresh.prepare();
     BASE_TRY(call.lock({place.parent}));
     Dentry dentry;
     BASE_TRY_ASSIGN(bool unchanged, place_is_unchanged(call, place, &dentry));
     if (!unchanged)
         return false;
-    BASE_TRY_ASSIGN(*id, create_and_open(call, place, flags, mode));
+    BASE_TRY_ASSIGN(*id, create_and_open(call, fresh, place, mode));
     return true;
 }
 
@@ -279,7 +271,7 @@ base::Result<OpenFileId> fs_open_unnamed(Thread &thread, InodeHandle directory, 
     if ((flags & O_EXCL) == 0)
         inode.flags |= inode_linkable;
     BASE_TRY_ASSIGN(inode.orphan_slot, orphan_slot_take(call, number));
-    return commit_and_open(call, number, inode, flags);
+    return FreshFile(call, description_flags(flags)).commit(number, inode);
 }
 
 base::Result<OpenFileId> fs_open(Thread &thread, const At &at, int flags, mode_t mode) {

@@ -50,13 +50,20 @@ void touch_directory(Inode &directory, int64_t now_ns) {
     directory.ctime_ns = now_ns;
 }
 
-base::Result<InodeNumber> new_inode(Call &call, const Inode &directory, mode_t mode, Inode *inode) {
-    BASE_TRY_ASSIGN(InodeNumber number, allocate_inode(call));
+uint32_t next_generation(const Pool &pool, InodeNumber number) {
     // A transaction's view of the number may be older than its last use.
-    const Pool &pool = call.pool().everybodys();
-    const uint32_t former = pool.at<Inode>(number * inode_size_bytes)->generation;
+    const uint32_t former = pool.everybodys().at<Inode>(number * inode_size_bytes)->generation;
+    return former + 1 == 0 ? 1 : former + 1;
+}
+
+base::Result<InodeNumber> new_inode(Call &call, const Inode &directory, mode_t mode, Inode *inode,
+                                    InodeNumber claimed) {
+    InodeNumber number = claimed;
+    if (number == 0) {
+        BASE_TRY_ASSIGN(number, allocate_inode(call));
+    }
     *inode = Inode{};
-    inode->generation = former + 1 == 0 ? 1 : former + 1;
+    inode->generation = next_generation(call.pool(), number);
     BASE_TRY(acl_inherit(call, directory, number, mode, *inode));
     mode = inode->mode;
     const Credentials *credentials = call.thread().credentials;

@@ -22,10 +22,14 @@ base::Result<const Inode *> handle_inode(const Pool &pool, InodeHandle handle);
 // A new name was given or taken in `directory`: its times.
 void touch_directory(Inode &directory, int64_t now_ns);
 
-// Claims an inode and fills `inode`, the image that the caller stores: owner and group by the
-// credentials and the directory (set-group-id directories hand on their group), `mode` (as asked for) less the
-// umask, or with what the directory's default list makes of it (fs/acl.h).
-base::Result<InodeNumber> new_inode(Call &call, const Inode &directory, mode_t mode, Inode *inode);
+// The generation that an inode claimed for a new use gets.
+uint32_t next_generation(const Pool &pool, InodeNumber number);
+
+// Claims an inode, if the call has not yet `claimed` one for this, and fills `inode`, the image that the caller stores:
+// owner and group by the credentials and the directory (set-group-id directories hand on their group), `mode` (as asked
+// for) less the umask, or with what the directory's default list makes of it (fs/acl.h).
+base::Result<InodeNumber> new_inode(Call &call, const Inode &directory, mode_t mode, Inode *inode,
+                                    InodeNumber claimed = 0);
 
 // The last name of `victim` goes by this call, which holds its stripe and all other changes:
 // commits them together with its freeing, or puts it on the orphan table while it is in use. ENOSPC (table full).
