@@ -31,7 +31,7 @@ struct Pool {
     class Transaction *transaction = nullptr;
     struct TransactionReads *reads = nullptr; // the same; what it has looked at (transaction_gate.h)
     Pool *shared = nullptr;                   // the same; the pool as everybody sees it
-    char segment_path[64] = {};               // of the runtime file
+    char segment_path[64] = {};               // of the directory of the runtime file
     // Beside it: a file of the shim's, made when it attaches, removed with the runtime file.
     char token_path[72] = {};
 
