@@ -7,6 +7,7 @@
 //   mode 0     [oooo|oooo|0000|oooo|oooo]
 //
 // So what needs room comes before what changes a byte: a call that says ENOSPC has changed none.
+#include "libpmemfile/file/allocate_mode.h"
 #include "libpmemfile/file/data.h"
 
 #include "libpmemfile/file/data_share.h"
@@ -129,8 +130,7 @@ base::Status zero_range(Call &call, InodeNumber number, const HoleFill &filled, 
 // COLLAPSE_RANGE and INSERT_RANGE, with the errors of ext4.
 base::Status shift_range(Thread &thread, InodeNumber number, int mode, uint64_t offset, uint64_t length) {
     const bool is_collapse = mode == FALLOC_FL_COLLAPSE_RANGE;
-    if ((!is_collapse && mode != FALLOC_FL_INSERT_RANGE) || length == 0 || offset % block_size_bytes != 0 ||
-        length % block_size_bytes != 0)
+    if (length == 0 || offset % block_size_bytes != 0 || length % block_size_bytes != 0)
         return base::error(EINVAL);
     Call call(thread);
     BASE_TRY(call.lock({number}));
@@ -149,11 +149,9 @@ base::Status shift_range(Thread &thread, InodeNumber number, int mode, uint64_t 
 base::Status data_allocate(Thread &thread, InodeNumber number, int mode, uint64_t offset_bytes, uint64_t length_bytes) {
     const bool keeps_size = (mode & FALLOC_FL_KEEP_SIZE) != 0;
     const int kind = mode & ~FALLOC_FL_KEEP_SIZE;
+    BASE_TRY(allocate_mode_check(mode));
     if ((mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE)) != 0)
         return shift_range(thread, number, mode, offset_bytes, length_bytes);
-    if (kind != 0 && kind != FALLOC_FL_UNSHARE_RANGE && kind != FALLOC_FL_ZERO_RANGE &&
-        !(kind == FALLOC_FL_PUNCH_HOLE && keeps_size))
-        return base::error(EOPNOTSUPP);
     if (length_bytes == 0)
         return base::error(EINVAL);
     if (offset_bytes > file_max_bytes || length_bytes > file_max_bytes - offset_bytes)

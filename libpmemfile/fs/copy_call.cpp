@@ -1,5 +1,6 @@
 // The idea: what copy_file_range(2) and FICLONERANGE check, in Linux's order; the bytes are file/data_copy.cpp's.
 #include "libpmemfile/fs/open_calls.h"
+#include "libpmemfile/runtime/open_access.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -27,8 +28,7 @@ base::Status check_type(const Thread &thread, const OpenFile &file) {
 
 base::Status check_access(const OpenFile &source, const OpenFile &target) {
     const uint32_t target_flags = target.flags.load();
-    if ((source.flags.load() & O_ACCMODE) == O_WRONLY || (target_flags & O_ACCMODE) == O_RDONLY ||
-        (target_flags & O_APPEND) != 0)
+    if (!may_read_by(source.flags.load()) || !may_write_by(target_flags) || (target_flags & O_APPEND) != 0)
         return base::error(EBADF);
     return {};
 }

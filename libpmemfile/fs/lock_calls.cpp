@@ -3,11 +3,14 @@
 #include "libpmemfile/fs/lock_calls.h"
 
 #include "libpmemfile/fs/attribute_calls.h"
+#include "libpmemfile/runtime/open_access.h"
 
 #include <sys/file.h>
 
 namespace pmemfile {
 namespace {
+
+constexpr int flock_mandatory = 32; // LOCK_MAND
 
 base::Result<LockRange> range_of(Thread &thread, const OpenFile &file, const struct flock &lock) {
     int64_t base_bytes = 0;
@@ -59,8 +62,8 @@ base::Status fs_lock_record(Thread &thread, OpenFileId id, int command, struct f
             return base::error(EINVAL);
         return advisory_lock_get(thread, inode, owner, &lock, range);
     }
-    uint32_t access = file->flags.load() & O_ACCMODE;
-    if ((lock.l_type == F_RDLCK && access == O_WRONLY) || (lock.l_type == F_WRLCK && access == O_RDONLY))
+    const uint32_t flags = file->flags.load();
+    if ((lock.l_type == F_RDLCK && !may_read_by(flags)) || (lock.l_type == F_WRLCK && !may_write_by(flags)))
         return base::error(EBADF);
     if (lock.l_type != F_RDLCK && lock.l_type != F_WRLCK && lock.l_type != F_UNLCK)
         return base::error(EINVAL);
@@ -70,8 +73,8 @@ base::Status fs_lock_record(Thread &thread, OpenFileId id, int command, struct f
 
 base::Status fs_flock(Thread &thread, OpenFileId id, int operation, bool (*interrupted)()) {
     BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, id));
-    if ((file->flags.load() & O_PATH) != 0)
-        return base::error(EBADF);
+    if ((operation & flock_mandatory) != 0)
+        return {}; // was a share mode once; Linux takes it and does nothing
     short type = 0;
     switch (operation & ~LOCK_NB) {
     case LOCK_SH:
@@ -86,6 +89,9 @@ base::Status fs_flock(Thread &thread, OpenFileId id, int operation, bool (*inter
     default:
         return base::error(EINVAL);
     }
+    const uint32_t flags = file->flags.load();
+    if ((flags & O_PATH) != 0 || (type != F_UNLCK && !may_read_by(flags) && !may_write_by(flags)))
+        return base::error(EBADF);
     LockOwner owner{LockFamily::flock, id, own_pid(thread)};
     return advisory_lock_set(thread, file->inode.load(), owner, type, {}, (operation & LOCK_NB) == 0, interrupted);
 }

@@ -144,6 +144,7 @@ void leave_orphans(Call &call, Inode &inode) {
 } // namespace
 
 base::Result<InodeNumber> fs_mknod(Thread &thread, const At &at, mode_t mode, uint64_t device) {
+    mode &= S_IFMT | 07777; // Linux keeps 16 bits
     if ((mode & S_IFMT) == 0)
         mode |= S_IFREG;
     if (S_ISDIR(mode))

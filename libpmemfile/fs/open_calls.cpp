@@ -8,6 +8,8 @@
 #include "libpmemfile/fs/open_calls.h"
 
 #include "base/user_copy.h"
+#include "libpmemfile/file/allocate_mode.h"
+#include "libpmemfile/file/user_cursor.h"
 #include "libpmemfile/fs/attribute_calls.h"
 #include "libpmemfile/fs/fresh_file.h"
 #include "libpmemfile/fs/orphan.h"
@@ -15,10 +17,12 @@
 #include "libpmemfile/fs/place.h"
 #include "libpmemfile/fs/xattr_calls.h"
 #include "libpmemfile/runtime/advisory_lock.h"
+#include "libpmemfile/runtime/open_access.h"
 #include "libpmemfile/runtime/stripe.h"
 #include "libpmemfile/runtime/transaction_gate.h"
 #include "libpmemfile/space/allocator.h"
 
+#include <climits>
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -35,14 +39,6 @@ constexpr int kept_flags = O_ACCMODE | O_APPEND | O_NONBLOCK | O_DSYNC | O_SYNC 
                            O_NOFOLLOW | O_NOATIME | O_PATH | O_ASYNC | O_TMPFILE;
 constexpr int changeable_flags = O_APPEND | O_NONBLOCK | O_NOATIME | O_DIRECT;
 
-bool may_read_by(uint32_t flags) {
-    return (flags & O_PATH) == 0 && (flags & O_ACCMODE) != O_WRONLY;
-}
-
-bool may_write_by(uint32_t flags) {
-    return (flags & O_PATH) == 0 && (flags & O_ACCMODE) != O_RDONLY;
-}
-
 // O_TMPFILE by its own bit, with or without O_DIRECTORY.
 bool is_unnamed(int flags) {
     return (flags & O_TMPFILE & ~O_DIRECTORY) != 0;
@@ -54,8 +50,6 @@ base::Status check_flags(int flags) {
     if (is_unnamed(flags) && ((flags & (O_TMPFILE | O_CREAT)) != O_TMPFILE || (flags & O_ACCMODE) == O_RDONLY))
         return base::error(EINVAL);
     if ((flags & (O_CREAT | O_DIRECTORY)) == (O_CREAT | O_DIRECTORY))
-        return base::error(EINVAL);
-    if ((flags & O_ACCMODE) == O_ACCMODE)
         return base::error(EINVAL);
     return {};
 }
@@ -141,12 +135,18 @@ const Inode *inode_of(const Thread &thread, const OpenFile &file) {
     return thread.pool->inode(file.inode.load(std::memory_order_relaxed));
 }
 
-// The description for reading or writing data: access mode and file type are right.
-base::Result<OpenFile *> data_file(Thread &thread, OpenFileId id, bool for_writing) {
+// The description for reading or writing data: access mode and file type are right, and the end of what is to be moved
+// can be said in an offset. `offset_bytes` -1: the description's own.
+base::Result<OpenFile *> data_file(Thread &thread, OpenFileId id, bool for_writing, int64_t offset_bytes = -1,
+                                   const UserBuffers &buffers = {}) {
     BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, id));
     const uint32_t flags = file->flags.load(std::memory_order_relaxed);
     if (for_writing ? !may_write_by(flags) : !may_read_by(flags))
         return base::error(EBADF);
+    if (offset_bytes < 0)
+        offset_bytes = file->offset_bytes.load(std::memory_order_relaxed);
+    if (total_bytes(buffers) > static_cast<uint64_t>(INT64_MAX - offset_bytes))
+        return base::error(EINVAL);
     const Inode *inode = inode_of(thread, *file);
     if (inode == nullptr)
         return base::error(EUCLEAN);
@@ -332,7 +332,7 @@ void fs_close(Thread &thread, OpenFileId id, bool drop_posix_locks) {
 }
 
 base::Result<size_t> fs_read(Thread &thread, OpenFileId id, const UserBuffers &buffers, unsigned options) {
-    BASE_TRY_ASSIGN(OpenFile * file, data_file(thread, id, false));
+    BASE_TRY_ASSIGN(OpenFile * file, data_file(thread, id, false, -1, buffers));
     if (would_wait(thread, *file, options) || offset_would_wait(*file, options))
         return base::error(EAGAIN);
     RobustGuard lock(thread, file->offset_lock);
@@ -344,7 +344,7 @@ base::Result<size_t> fs_read(Thread &thread, OpenFileId id, const UserBuffers &b
 
 base::Result<size_t> fs_write(Thread &thread, OpenFileId id, const UserBuffers &buffers, uint64_t size_limit_bytes,
                               unsigned options) {
-    BASE_TRY_ASSIGN(OpenFile * file, data_file(thread, id, true));
+    BASE_TRY_ASSIGN(OpenFile * file, data_file(thread, id, true, -1, buffers));
     if (would_wait_to_write(thread, *file, options) || offset_would_wait(*file, options))
         return base::error(EAGAIN);
     RobustGuard lock(thread, file->offset_lock);
@@ -359,7 +359,7 @@ base::Result<size_t> fs_pread(Thread &thread, OpenFileId id, const UserBuffers &
                               unsigned options) {
     if (offset_bytes < 0)
         return base::error(EINVAL);
-    BASE_TRY_ASSIGN(OpenFile * file, data_file(thread, id, false));
+    BASE_TRY_ASSIGN(OpenFile * file, data_file(thread, id, false, offset_bytes, buffers));
     if (would_wait(thread, *file, options))
         return base::error(EAGAIN);
     return data_read(thread, file->inode.load(), static_cast<uint64_t>(offset_bytes), buffers);
@@ -369,7 +369,7 @@ base::Result<size_t> fs_pwrite(Thread &thread, OpenFileId id, const UserBuffers 
                                uint64_t size_limit_bytes, unsigned options) {
     if (offset_bytes < 0)
         return base::error(EINVAL);
-    BASE_TRY_ASSIGN(OpenFile * file, data_file(thread, id, true));
+    BASE_TRY_ASSIGN(OpenFile * file, data_file(thread, id, true, offset_bytes, buffers));
     if (would_wait_to_write(thread, *file, options))
         return base::error(EAGAIN);
     auto offset = static_cast<uint64_t>(offset_bytes);
@@ -427,7 +427,7 @@ base::Result<size_t> fs_getdents64(Thread &thread, OpenFileId id, void *user_buf
     RobustGuard lock(thread, file->offset_lock);
     DirentBuffer buffer;
     buffer.user = static_cast<std::byte *>(user_buffer);
-    buffer.size_bytes = size_bytes;
+    buffer.size_bytes = size_bytes <= INT_MAX ? size_bytes : 0; // Linux counts it in an int
     buffer.next_cookie = static_cast<uint64_t>(file->offset_bytes.load());
     BASE_TRY(directory_read(thread, file->inode.load(), buffer.next_cookie, emit_dirent, &buffer));
     if (buffer.used_bytes == 0 && buffer.error != 0)
@@ -438,18 +438,24 @@ base::Result<size_t> fs_getdents64(Thread &thread, OpenFileId id, void *user_buf
 
 base::Status fs_ftruncate(Thread &thread, OpenFileId id, int64_t size_bytes) {
     BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, id));
+    if (size_bytes < 0)
+        return base::error(EINVAL);
     const uint32_t flags = file->flags.load();
     if ((flags & O_PATH) != 0)
         return base::error(EBADF);
-    if (size_bytes < 0 || !may_write_by(flags))
+    if (!may_write_by(flags))
         return base::error(EINVAL);
     return fs_truncate(thread, file->inode.load(), size_bytes, false);
 }
 
 base::Status fs_fallocate(Thread &thread, OpenFileId id, int mode, int64_t offset_bytes, int64_t length_bytes) {
-    BASE_TRY_ASSIGN(OpenFile * file, data_file(thread, id, true));
+    BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, id));
+    if ((file->flags.load() & O_PATH) != 0)
+        return base::error(EBADF);
     if (offset_bytes < 0 || length_bytes <= 0)
         return base::error(EINVAL);
+    BASE_TRY(allocate_mode_check(mode));
+    BASE_TRY(data_file(thread, id, true));
     return data_allocate(thread, file->inode.load(), mode, static_cast<uint64_t>(offset_bytes),
                          static_cast<uint64_t>(length_bytes));
 }

@@ -6,6 +6,7 @@
 // with the request's own address, data and eventfd. The request's words are put back before we return.
 #include "posix-shim/calls/path_call.h"
 #include "posix-shim/calls/served_calls.h"
+#include "posix-shim/calls/user_vectors.h"
 
 #include "libpmemfile/fs/open_calls.h"
 #include "posix-shim/calls/size_limit.h"
@@ -15,6 +16,7 @@
 #include <atomic>
 #include <linux/aio_abi.h>
 #include <linux/fs.h>
+#include <sys/mman.h>
 
 namespace shim {
 
@@ -35,12 +37,16 @@ struct Device {
 constinit Device null_device{"/dev/null"}; // a write of n bytes moves n
 constinit Device full_device{"/dev/full"}; // a write is ENOSPC
 constinit Device zero_device{"/dev/zero"}; // a read to nowhere is EFAULT
+// Made, not opened: a file in memory. A write behind RLIMIT_FSIZE is EFBIG, and SIGXFSZ.
+constinit Device limited_device{nullptr};
 
 Result<int> open_device(Device &device) {
     int known = device.descriptor.load();
     if (known >= 0)
         return known;
-    const long opened = base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(device.path), O_RDWR | O_CLOEXEC);
+    const long opened = device.path != nullptr
+                            ? base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(device.path), O_RDWR | O_CLOEXEC)
+                            : base::raw_syscall(SYS_memfd_create, base::as_long("pmemfile-aio"), MFD_CLOEXEC);
     if (base::is_error(opened))
         return error(EAGAIN);
     const long own = descriptor_adopt_own(static_cast<int>(opened));
@@ -55,22 +61,13 @@ Result<int> open_device(Device &device) {
 Result<UserBuffers> vectors_of(ThreadContext &context, const struct iocb &request) {
     const bool is_vector = request.aio_lio_opcode == IOCB_CMD_PREADV || request.aio_lio_opcode == IOCB_CMD_PWRITEV;
     if (!is_vector) {
+        if (!may_be_memory(request.aio_buf, request.aio_nbytes))
+            return error(EFAULT);
         context.vectors[0] = {reinterpret_cast<void *>(request.aio_buf),
                               std::min<size_t>(request.aio_nbytes, max_transfer_bytes)};
         return UserBuffers{context.vectors, 1};
     }
-    if (request.aio_nbytes > max_vectors)
-        return error(EINVAL);
-    BASE_TRY(
-        copy_in(context.vectors, reinterpret_cast<void *>(request.aio_buf), request.aio_nbytes * sizeof(struct iovec)));
-    size_t total = 0;
-    for (size_t i = 0; i < request.aio_nbytes; i++) {
-        if (context.vectors[i].iov_len > static_cast<size_t>(INT64_MAX))
-            return error(EINVAL);
-        context.vectors[i].iov_len = std::min(context.vectors[i].iov_len, max_transfer_bytes - total);
-        total += context.vectors[i].iov_len;
-    }
-    return UserBuffers{context.vectors, static_cast<unsigned>(request.aio_nbytes)};
+    return take_vectors(context, static_cast<long>(request.aio_buf), static_cast<long>(request.aio_nbytes));
 }
 
 // Who watches the file is told.
@@ -85,13 +82,18 @@ const Result<size_t> &told_moved(ThreadContext &context, const OpenArgument &ope
 struct Outcome {
     Device *device = &null_device; // that completes it
     size_t moved_bytes = 0;
+    int64_t offset_bytes = 0;
 };
 
-// What Linux lets the completion say, and not io_submit: what the file system answers.
-Result<Outcome> outcome_of(const Result<size_t> &moved) {
+// What Linux lets the completion say, and not io_submit: what the file system answers. `limit_bytes`: of a file's size.
+Result<Outcome> outcome_of(const Result<size_t> &moved, uint64_t limit_bytes = INT64_MAX) {
     if (moved.ok())
         return Outcome{&null_device, *moved};
     switch (moved.error().number()) {
+    case EFBIG:
+        if (limit_bytes == INT64_MAX)
+            return moved.error();
+        return Outcome{&limited_device, 1, static_cast<int64_t>(limit_bytes)};
     case ENOSPC:
         return Outcome{&full_device, 1};
     case EFAULT:
@@ -128,11 +130,9 @@ Result<Outcome> act(ThreadContext &context, const OpenArgument &open, const stru
         return outcome_of(told_moved(context, open, Event::access,
                                      fs_pread(*open.thread, open.id, buffers, request.aio_offset, options)));
     const uint64_t limit = file_size_limit();
-    const long done = limited_write(
-        kernel_result(fs_pwrite(*open.thread, open.id, buffers, request.aio_offset, limit, options)), limit);
     return outcome_of(told_moved(context, open, Event::modify,
-                                 base::is_error(done) ? Result<size_t>(error(static_cast<int>(-done)))
-                                                      : Result<size_t>(static_cast<size_t>(done))));
+                                 fs_pwrite(*open.thread, open.id, buffers, request.aio_offset, limit, options)),
+                      limit);
 }
 
 // Submits the one request at `user`. 1, or -errno.
@@ -161,7 +161,7 @@ long submit(Request &call, struct iocb *user) {
     changed.aio_rw_flags = 0;
     changed.aio_reqprio = 0;
     changed.aio_flags &= ~static_cast<uint32_t>(IOCB_FLAG_IOPRIO);
-    changed.aio_offset = 0;
+    changed.aio_offset = done->offset_bytes;
     changed.aio_buf = is_bad_memory ? 0 : reinterpret_cast<uint64_t>(call.context.buffer); // not looked at
     changed.aio_nbytes = done->moved_bytes;
     if (!copy_out(user, &changed, sizeof changed).ok())

@@ -119,6 +119,16 @@ long serve_close(Request &request) {
     return result;
 }
 
+// A token is a regular file to the kernel, and so it answers as for one; but it does not know of O_PATH.
+long serve_epoll_ctl(Request &request) {
+    const Result<OpenArgument> open = open_argument(request, 2);
+    if (!open.ok())
+        return kernel_result(Status(open.error()));
+    if (open->thread != nullptr && !inode_of_open(*open, false).ok())
+        request.args[2] = -1;
+    return pass_to_kernel;
+}
+
 long serve_close_range(Request &request) {
     auto first = static_cast<unsigned>(request.args[0]);
     auto last = static_cast<unsigned>(request.args[1]);
@@ -203,7 +213,8 @@ long serve_fcntl(Request &request) {
     case F_GETOWN_EX:
     case F_SETOWN_EX:
     case F_GETSIG:
-    case F_SETSIG: // no signal ever comes from a regular file, but what is set can be read again
+    case F_SETSIG:
+    case 17: // F_GETOWNER_UIDS; no signal ever comes from a regular file, but what is set can be read again
         if (const long own = shared_token_replace(static_cast<int>(request.args[0])); base::is_error(own))
             return own;
         return pass_to_kernel;

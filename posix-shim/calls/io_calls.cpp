@@ -6,11 +6,13 @@
 #include "posix-shim/calls/path_call.h"
 #include "posix-shim/calls/served_calls.h"
 #include "posix-shim/calls/size_limit.h"
+#include "posix-shim/calls/user_vectors.h"
 #include "posix-shim/mapping/caller.h"
 
 #include "base/user_copy.h"
 #include "libpmemfile/fs/attribute_calls.h"
 #include "libpmemfile/fs/open_calls.h"
+#include "libpmemfile/runtime/open_access.h"
 
 #include <algorithm>
 #include <fcntl.h>
@@ -31,6 +33,12 @@ constexpr size_t max_transfer_bytes = 0x7ffff000;
 enum class Direction : uint8_t { read, write };
 
 // Inline, as the two below: what is constant of a call costs it nothing.
+bool may_move(const OpenArgument &open, Direction direction) {
+    const Result<OpenFile *> file = open_file_get(*open.thread, open.id);
+    const uint32_t flags = file.ok() ? (*file)->flags.load() : uint32_t{O_PATH};
+    return direction == Direction::read ? may_read_by(flags) : may_write_by(flags);
+}
+
 inline long move(const OpenArgument &open, Direction direction, const UserBuffers &buffers, bool positional,
                  int64_t offset_bytes, unsigned options) {
     if (positional && offset_bytes < 0)
@@ -57,8 +65,10 @@ template <Direction direction, bool positional> long serve_flat(Request &request
         return kernel_result(base::Status(open.error()));
     if (open->thread == nullptr)
         return pass_to_kernel;
-    struct iovec vector = {reinterpret_cast<void *>(request.args[1]),
-                           std::min(static_cast<size_t>(request.args[2]), max_transfer_bytes)};
+    const auto size_bytes = static_cast<size_t>(request.args[2]);
+    if (!may_be_memory(static_cast<uint64_t>(request.args[1]), size_bytes)) [[unlikely]]
+        return positional && request.args[3] < 0 ? -EINVAL : may_move(*open, direction) ? -EFAULT : -EBADF;
+    struct iovec vector = {reinterpret_cast<void *>(request.args[1]), std::min(size_bytes, max_transfer_bytes)};
     return transfer(request, *open, direction, {&vector, 1}, positional, request.args[3]);
 }
 
@@ -69,70 +79,27 @@ long serve_vector(Request &request, Direction direction, bool positional, bool w
         return kernel_result(base::Status(open.error()));
     if (open->thread == nullptr)
         return pass_to_kernel;
-    auto count = static_cast<unsigned long>(request.args[2]);
-    if (count > max_vectors)
+    // The order of errors is Linux's.
+    const int64_t offset_bytes = request.args[3];
+    if (with_flags && offset_bytes == -1)
+        positional = false;
+    if (positional && offset_bytes < 0)
         return -EINVAL;
-    struct iovec *vectors = request.context.vectors;
-    if (base_user_copy(vectors, reinterpret_cast<void *>(request.args[1]), count * sizeof(struct iovec)) != 0)
-        return -EFAULT;
-    size_t total = 0;
-    for (unsigned long i = 0; i < count; i++) {
-        if (vectors[i].iov_len > static_cast<size_t>(INT64_MAX))
-            return -EINVAL;
-        vectors[i].iov_len = std::min(vectors[i].iov_len, max_transfer_bytes - total);
-        total += vectors[i].iov_len;
-    }
-    int64_t offset_bytes = request.args[3];
-    unsigned options = 0;
-    if (with_flags) {
-        Result<unsigned> asked = io_options_of(static_cast<int>(request.args[5]), direction == Direction::write);
-        if (!asked.ok())
-            return kernel_result(base::Status(asked.error()));
-        options = *asked;
-        if (offset_bytes == -1)
-            positional = false;
-    }
-    return transfer(request, *open, direction, {vectors, static_cast<unsigned>(count)}, positional, offset_bytes,
-                    options);
-}
-
-// The offset of a copy: behind the pointer in register `index`; null there: the shared one.
-struct CopyOffset {
-    void *user;
-    int64_t bytes = 0;
-
-    CopyOffset(const Request &request, int index) : user(reinterpret_cast<void *>(request.args[index])) {}
-    base::Status read() {
-        return user == nullptr ? base::Status{} : copy_in(&bytes, user, sizeof(bytes));
-    }
-    int64_t *pointer() {
-        return user == nullptr ? nullptr : &bytes;
-    }
-    base::Status write_back() const {
-        return user == nullptr ? base::Status{} : copy_out(user, &bytes, sizeof(bytes));
-    }
-};
-
-// Between two files of one pool.
-Result<long> copy_in_pool(Request &request, const OpenArgument &from, const OpenArgument &to) {
-    CopyOffset from_offset(request, 1);
-    CopyOffset to_offset(request, 3);
-    BASE_TRY(from_offset.read());
-    BASE_TRY(to_offset.read());
-    if (request.args[5] != 0)
-        return error(EINVAL);
-    const uint64_t limit = file_size_limit();
-    const long done =
-        limited_write(kernel_result(fs_copy_range(*from.thread, from.id, from_offset.pointer(), to.id,
-                                                  to_offset.pointer(), static_cast<size_t>(request.args[4]), limit)),
-                      limit);
-    told(request.context, from, Event::access, done);
-    told(request.context, to, Event::modify, done);
-    if (done > 0) {
-        BASE_TRY(from_offset.write_back());
-        BASE_TRY(to_offset.write_back());
-    }
-    return done;
+    if (!may_move(*open, direction))
+        return -EBADF;
+    const Result<UserBuffers> buffers = take_vectors(request.context, request.args[1], request.args[2]);
+    if (!buffers.ok())
+        return kernel_result(base::Status(buffers.error()));
+    if (total_bytes(*buffers) == 0)
+        return 0;
+    if (!with_flags)
+        return transfer(request, *open, direction, *buffers, positional, offset_bytes);
+    const auto flags = static_cast<int>(request.args[5]);
+    const Result<unsigned> options = io_options_of(flags, direction == Direction::write);
+    if (!options.ok())
+        return kernel_result(base::Status(options.error()));
+    const long done = transfer(request, *open, direction, *buffers, positional, offset_bytes, *options);
+    return done == -EISDIR && (flags & ~rwf_high_priority) != 0 ? -EOPNOTSUPP : done;
 }
 
 template <typename Serve> long on_open_file(Request &request, Serve serve) {
@@ -149,8 +116,7 @@ bool is_too_long(const OpenArgument &open, int64_t size_bytes) {
     if (size_bytes < 0 || static_cast<uint64_t>(size_bytes) <= file_size_limit())
         return false;
     const Result<OpenFile *> file = open_file_get(*open.thread, open.id);
-    const uint32_t flags = file.ok() ? (*file)->flags.load() : uint32_t{O_PATH};
-    if ((flags & O_PATH) != 0 || (flags & O_ACCMODE) == O_RDONLY)
+    if (!file.ok() || !may_write_by((*file)->flags.load()))
         return false; // another error
     const Result<Attributes> attributes = fs_attributes(*open.thread, (*file)->inode.load());
     return attributes.ok() && attributes->size_bytes < static_cast<uint64_t>(size_bytes);
@@ -170,6 +136,27 @@ struct OldEntry {
 };
 
 } // namespace
+
+Result<UserBuffers> take_vectors(ThreadContext &context, long user, long user_count) {
+    const auto count = static_cast<unsigned>(user_count); // Linux looks at 32 bits
+    if (count > max_vectors)
+        return error(EINVAL);
+    struct iovec *vectors = context.vectors;
+    BASE_TRY(copy_in(vectors, reinterpret_cast<void *>(user), count * sizeof(struct iovec)));
+    for (unsigned i = 0; i < count; i++)
+        if (vectors[i].iov_len > static_cast<size_t>(INT64_MAX))
+            return error(EINVAL);
+    size_t total = 0;
+    for (unsigned i = 0; i < count; i++) {
+        if (count == 1)
+            vectors[i].iov_len = std::min(vectors[i].iov_len, max_transfer_bytes);
+        if (!may_be_memory(reinterpret_cast<uint64_t>(vectors[i].iov_base), vectors[i].iov_len))
+            return error(EFAULT);
+        vectors[i].iov_len = std::min(vectors[i].iov_len, max_transfer_bytes - total);
+        total += vectors[i].iov_len;
+    }
+    return UserBuffers{vectors, count};
+}
 
 long serve_read(Request &request) {
     return serve_flat<Direction::read, false>(request);
@@ -200,24 +187,6 @@ long serve_preadv2(Request &request) {
 }
 long serve_pwritev2(Request &request) {
     return serve_vector(request, Direction::write, true, true);
-}
-
-// Across filesystems Linux says EXDEV, and programs copy by read and write.
-long serve_copy_file_range(Request &request) {
-    Result<OpenArgument> from = open_argument(request, 0);
-    if (!from.ok())
-        return kernel_result(base::Status(from.error()));
-    Result<OpenArgument> to = open_argument(request, 2);
-    if (!to.ok())
-        return kernel_result(base::Status(to.error()));
-    if (from->thread == nullptr && to->thread == nullptr)
-        return pass_to_kernel;
-    for (const int index : {0, 2}) // the one of the host's may be none
-        if ((index == 0 ? from : to)->thread == nullptr && error_of_foreign(request.args[index]) == -EBADF)
-            return -EBADF;
-    if (from->thread == nullptr || to->thread == nullptr || from->mount != to->mount)
-        return -EXDEV;
-    return kernel_result(copy_in_pool(request, *from, *to));
 }
 
 long clone_into(Request &request, const OpenArgument &to) {
@@ -268,8 +237,8 @@ long serve_getdents(Request &request) {
         // Each new-form entry is at most as long as the old form plus nothing: {8 ino, 8 off, 2 len, 1 type, name}
         // against {8, 8, 2, name, 1 type}; both are padded to 8. So the lengths agree.
         char *buffer = reinterpret_cast<char *>(request.context.buffer);
-        size_t size_bytes =
-            std::min(static_cast<size_t>(static_cast<unsigned>(request.args[2])), sizeof(request.context.buffer));
+        const int asked_bytes = std::max(static_cast<int>(request.args[2]), 0); // as Linux counts it
+        const size_t size_bytes = std::min(static_cast<size_t>(asked_bytes), sizeof(request.context.buffer));
         Result<size_t> length = fs_getdents64(*open.thread, open.id, buffer, size_bytes);
         if (!length.ok())
             return kernel_result(length);
@@ -313,14 +282,6 @@ long serve_fallocate(Request &request) {
         if (!base::is_error(done))
             tell_open_file(request.context, *open.thread, open.mount, open.id, Event::modify);
         return done;
-    });
-}
-
-// Each call was durable when it returned; advice has no use. Only the descriptor is checked.
-long serve_durable(Request &request) {
-    return on_open_file(request, [&](const OpenArgument &open) {
-        Result<InodeNumber> inode = inode_of_open(open, false);
-        return inode.ok() ? 0 : kernel_result(base::Status(inode.error()));
     });
 }
 

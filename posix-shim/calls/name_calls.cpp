@@ -5,6 +5,7 @@
 #include "libpmemfile/fs/namespace_calls.h"
 #include "posix-shim/paths/user_string.h"
 
+#include <cstring>
 #include <linux/capability.h>
 #include <sys/stat.h>
 
@@ -45,7 +46,7 @@ long mkdir_form(Request &request, PathArgument argument, long mode) {
 }
 
 long mknod_form(Request &request, PathArgument argument, long mode_register, long device) {
-    auto mode = static_cast<mode_t>(mode_register);
+    const mode_t mode = static_cast<mode_t>(mode_register) & (S_IFMT | 07777); // Linux keeps 16 bits
     return change_name(request, argument, [mode, device](Thread &thread, const At &at) -> Status {
         mode_t type = mode & S_IFMT;
         if (type == S_IFDIR)
@@ -119,6 +120,51 @@ bool is_empty(const Request &request, const PathArgument &argument) {
     return copy_in(&first, reinterpret_cast<void *>(request.args[argument.path_index]), 1).ok() && first == 0;
 }
 
+// What Linux says of one side of a rename or link, before it sees that the two are on different file systems.
+Status error_on_host(Request &request, unsigned slot, const PathArgument &argument, const Route &route, bool is_source,
+                     bool renames) {
+    const bool is_rewritten = route.where == Where::kernel_rewritten;
+    const char *path = is_rewritten ? route.host_path : request.context.path[slot];
+    if (!is_rewritten) // what the context had of it may have been walked over
+        BASE_TRY(copy_user_string(request.context.path[slot], path_max_bytes,
+                                  reinterpret_cast<const char *>(request.args[argument.path_index])));
+    const long directory = is_rewritten ? AT_FDCWD : dirfd_of(request, argument);
+    struct stat status;
+    auto look = [&](const char *which, int flags) {
+        return base::raw_syscall(SYS_newfstatat, directory, base::as_long(which), base::as_long(&status), flags);
+    };
+    if (is_source && !renames) {
+        const long found = look(path, argument.follow_last ? 0 : AT_SYMLINK_NOFOLLOW);
+        return base::is_error(found) ? Status(error(static_cast<int>(-found))) : Status();
+    }
+    std::string_view parent(path);
+    while (parent.size() > 1 && parent.ends_with('/'))
+        parent.remove_suffix(1);
+    parent = parent.substr(0, parent.rfind('/') + 1); // with its slash, or nothing
+    char *text = reinterpret_cast<char *>(request.context.buffer);
+    std::memcpy(text, parent.data(), parent.size());
+    text[parent.size()] = '.';
+    text[parent.size() + 1] = 0;
+    if (const long found = look(text, 0); base::is_error(found))
+        return error(static_cast<int>(-found));
+    return !renames && !base::is_error(look(path, AT_SYMLINK_NOFOLLOW)) ? Status(error(EEXIST)) : Status();
+}
+
+Status error_in_pool(Request &request, const PathArgument &argument, const Route &route, bool is_source, bool renames) {
+    if (is_magic_link(route))
+        return {};
+    BASE_TRY_ASSIGN(Thread * thread, context_thread(request.context, route.mount));
+    const unsigned flags = walk_may_escape | (is_source && !renames ? 0u : unsigned{walk_create}) |
+                           (argument.follow_last ? unsigned{walk_follow_last} : 0u);
+    BASE_TRY_ASSIGN(const WalkResult found, walk(*thread, route.start, route.path, flags));
+    return !renames && !is_source && found.inode != 0 ? Status(error(EEXIST)) : Status();
+}
+
+Status error_of_side(Request &request, unsigned slot, const PathArgument &argument, const Route &route, bool renames) {
+    return is_kernel(route) ? error_on_host(request, slot, argument, route, slot == 0, renames)
+                            : error_in_pool(request, argument, route, slot == 0, renames);
+}
+
 // Both on the host: to the kernel, with what was rewritten. One on each side: EXDEV.
 long serve_two_paths(Request &request, const PathArgument &from_argument, const PathArgument &to_argument,
                      Result<long> (*serve)(Request &, Thread &, const Route &, const Route &)) {
@@ -148,8 +194,14 @@ long serve_two_paths(Request &request, const PathArgument &from_argument, const 
     // The kernel would say so for an empty path, which is nobody's.
     if ((is_kernel(*from) && is_empty(request, from_argument)) || (is_kernel(*to) && is_empty(request, to_argument)))
         return -ENOENT;
-    if (is_kernel(*from) || is_kernel(*to) || from->mount != to->mount || to->where == Where::descriptor)
+    if (is_kernel(*from) || is_kernel(*to) || from->mount != to->mount || to->where == Where::descriptor) {
+        for (const unsigned slot : {0u, 1u})
+            if (const Status status = error_of_side(request, slot, slot == 0 ? from_argument : to_argument,
+                                                    slot == 0 ? *from : *to, renames);
+                !status.ok())
+                return kernel_result(status);
         return -EXDEV;
+    }
     Result<Thread *> thread = context_thread(request.context, from->mount);
     if (!thread.ok())
         return kernel_result(Status(thread.error()));

@@ -9,6 +9,8 @@
 #include "libpmemfile/fs/attribute_calls.h"
 #include "libpmemfile/fs/open_calls.h"
 #include "libpmemfile/mapping/size_change.h"
+#include "posix-shim/descriptors/descriptor_table.h"
+#include "posix-shim/process/working_directory.h"
 
 #include <cstring>
 #include <linux/openat2.h>
@@ -21,6 +23,8 @@ using base::Result;
 using namespace pmemfile;
 
 namespace {
+
+constexpr uint64_t large_file_flag = 0100000; // O_LARGEFILE, which glibc has as 0
 
 // O_TMPFILE without the O_DIRECTORY that is part of it.
 constexpr int unnamed_flag = O_TMPFILE & ~O_DIRECTORY;
@@ -57,8 +61,11 @@ Result<long> open_in_pool(Request &request, const PathArgument &argument, Thread
         // Reopening /proc/self/fd/N: a description of its own for the same inode.
         if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
             return error(EEXIST);
-        if ((flags & O_NOFOLLOW) != 0)
+        if ((flags & O_NOFOLLOW) != 0) {
+            if ((flags & O_PATH) != 0)
+                return pass_to_kernel; // the link itself
             return error(ELOOP);
+        }
         BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, route.id));
         id = (flags & unnamed_flag) != 0 ? fs_open_unnamed(thread, file->inode.load(), flags, mode)
                                          : fs_open_inode(thread, file->inode.load(), flags & ~O_CREAT);
@@ -106,6 +113,42 @@ long serve_open_form(Request &request, PathArgument argument, int flags, mode_t 
     return table == 0 ? result : table;
 }
 
+// open_how, as Linux checks it before it looks at the path.
+base::Status check_how(const struct open_how &how) {
+    constexpr uint64_t known_flags = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK |
+                                     O_SYNC | O_ASYNC | O_DIRECT | large_file_flag | O_DIRECTORY | O_NOFOLLOW |
+                                     O_NOATIME | O_CLOEXEC | O_PATH | O_TMPFILE;
+    constexpr uint64_t path_flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    constexpr uint64_t known_ways = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH |
+                                    RESOLVE_IN_ROOT | RESOLVE_CACHED;
+    constexpr uint64_t two_roots = RESOLVE_BENEATH | RESOLVE_IN_ROOT;
+    const bool creates = (how.flags & (O_CREAT | unnamed_flag)) != 0;
+    if ((how.flags & ~known_flags) != 0 || (how.resolve & ~known_ways) != 0 || (how.resolve & two_roots) == two_roots ||
+        (how.mode & ~(creates ? 07777ull : 0)) != 0)
+        return error(EINVAL);
+    if ((how.flags & O_PATH) != 0 && (how.flags & ~path_flags) != 0)
+        return error(EINVAL);
+    // What a name's making or a file's cutting would have to wait for is in no cache; looking it up waits for nothing.
+    if ((how.resolve & RESOLVE_CACHED) != 0 && (how.flags & (O_TRUNC | O_CREAT | unnamed_flag)) != 0)
+        return error(EAGAIN);
+    return {};
+}
+
+bool is_absolute(Request &request) {
+    char first = 0;
+    return copy_in(&first, reinterpret_cast<const void *>(request.args[1]), 1).ok() && first == '/';
+}
+
+// Does the path of an openat2 call begin at a directory of a pool?
+bool begins_in_pool(Request &request, bool in_root) {
+    if (!in_root && is_absolute(request))
+        return root_directory().mount >= 0;
+    if (static_cast<int>(request.args[0]) == AT_FDCWD)
+        return working_directory().mount >= 0;
+    const Result<DescriptorWord> word = descriptor_lookup(request.context, request.args[0]);
+    return word.ok() && is_ours(*word);
+}
+
 } // namespace
 
 long serve_open(Request &request) {
@@ -136,8 +179,6 @@ long serve_openat2(Request &request) {
     }
     if (base::Status copied = copy_in(&how, reinterpret_cast<void *>(request.args[2]), sizeof(how)); !copied.ok())
         return kernel_result(copied);
-    constexpr uint64_t known =
-        RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH | RESOLVE_IN_ROOT;
     bool creates = (how.flags & (O_CREAT | unnamed_flag)) != 0;
     unsigned walk = 0;
     if ((how.resolve & RESOLVE_NO_SYMLINKS) != 0)
@@ -149,18 +190,28 @@ long serve_openat2(Request &request) {
     PathArgument argument{0, 1};
     argument.in_root = (walk & walk_in_root) != 0;
     argument.follow_last = (how.flags & O_NOFOLLOW) == 0;
+    const bool stays = (how.resolve & RESOLVE_NO_XDEV) != 0;
+    const bool begins_inside = begins_in_pool(request, argument.in_root);
+    // The kernel has answered, and what we would look for lies behind symlinks of the host.
+    if (request.again != Request::Again::no && (how.resolve & (RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV)) != 0)
+        return pass_with_post;
     // A restricted walk must not be widened by our own following on the host.
     if ((how.resolve & ~uint64_t{RESOLVE_NO_MAGICLINKS}) == 0 && creates)
         argument.care = Care::exact_follow;
     return serve_path(request, argument, [&](Thread &thread, const Route &route) -> Result<long> {
         if (unknown_set)
             return error(E2BIG);
-        if ((how.resolve & ~known) != 0)
-            return error((how.resolve & ~known) == RESOLVE_CACHED ? EAGAIN : EINVAL);
-        if ((how.mode & ~07777ull) != 0 || (!creates && how.mode != 0))
-            return error(EINVAL);
-        return open_in_pool(request, argument, thread, route, static_cast<int>(how.flags),
-                            static_cast<mode_t>(how.mode), walk);
+        BASE_TRY(check_how(how));
+        if ((how.resolve & RESOLVE_BENEATH) != 0 && is_absolute(request))
+            return error(EXDEV);
+        const bool is_link = is_magic_link(route) && !argument.follow_last;
+        if (route.is_through_link && !is_link && (how.resolve & (RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS)) != 0)
+            return error(ELOOP);
+        if (stays && !begins_inside)
+            return error(EXDEV);
+        const Result<long> opened = open_in_pool(request, argument, thread, route, static_cast<int>(how.flags),
+                                                 static_cast<mode_t>(how.mode), walk);
+        return stays && !opened.ok() && opened.error().number() == path_escapes ? Result<long>(error(EXDEV)) : opened;
     });
 }
 

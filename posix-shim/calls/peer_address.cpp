@@ -101,7 +101,8 @@ long serve_peer_address(Request &request) {
 // getsockname and getpeername.
 long serve_socket_name(Request &request) {
     AddressPlace place = {request.args[1], request.args[2], 0};
-    if (!copy_in(&place.room_bytes, reinterpret_cast<void *>(place.length), sizeof place.room_bytes).ok())
+    if (!copy_in(&place.room_bytes, reinterpret_cast<void *>(place.length), sizeof place.room_bytes).ok() ||
+        static_cast<int>(place.room_bytes) < 0)
         return pass_to_kernel;
     auto &address = *reinterpret_cast<struct sockaddr_un *>(request.context.buffer);
     socklen_t length = sizeof address;

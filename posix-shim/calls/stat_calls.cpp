@@ -9,6 +9,7 @@
 #include "libpmemfile/fs/namespace_calls.h"
 #include "libpmemfile/fs/open_path.h"
 #include "posix-shim/descriptors/descriptor_table.h"
+#include "posix-shim/paths/host_walk.h"
 #include "posix-shim/process/working_directory.h"
 
 #include <algorithm>
@@ -126,12 +127,15 @@ template <typename Serve> long serve_empty(Request &request, Serve serve) {
     return kernel_result(serve(*open->thread, open->mount, *inode));
 }
 
-constexpr int stat_flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE;
+// What a call with such flags answers is the kernel's to say, wherever the path leads.
+bool has_bad_flags(int flags) {
+    constexpr int known = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE;
+    return (flags & ~known) != 0 || (flags & AT_STATX_SYNC_TYPE) == AT_STATX_SYNC_TYPE;
+}
+constexpr uint32_t statx_reserved = 0x80000000;
 
-long serve_stat_form(Request &request, PathArgument argument, int buffer_index, int flags = 0) {
+long serve_stat_form(Request &request, PathArgument argument, int buffer_index) {
     return serve_path(request, argument, [&](Thread &thread, const Route &route) -> Result<long> {
-        if ((flags & ~stat_flags) != 0)
-            return error(EINVAL);
         if (is_magic_link(route) && !argument.follow_last)
             return pass_to_kernel; // the link itself is the kernel's
         BASE_TRY_ASSIGN(InodeHandle inode, inode_of_route(thread, route, argument.follow_last));
@@ -201,6 +205,20 @@ long serve_readlink_form(Request &request, PathArgument argument, int buffer_ind
     });
 }
 
+// Is the descriptor one of the kernel's, of a symlink in /proc itself (O_PATH | O_NOFOLLOW), which may lead to a file
+// of ours? Its path goes into the context.
+bool is_proc_link(Request &request) {
+    const Result<DescriptorWord> word = descriptor_lookup(request.context, request.args[0]);
+    struct stat status;
+    if (!word.ok() || is_ours(*word) || is_fifo(*word) || static_cast<int>(request.args[0]) < 0 ||
+        base::is_error(base::raw_syscall(SYS_fstat, request.args[0], base::as_long(&status))) ||
+        !S_ISLNK(status.st_mode))
+        return false;
+    char *path = request.context.host_path[1];
+    const Result<size_t> length = host_directory_path(request.args[0], path, path_max_bytes);
+    return length.ok() && std::string_view(path, *length).starts_with("/proc/");
+}
+
 } // namespace
 
 long serve_stat(Request &request) {
@@ -219,23 +237,25 @@ long serve_fstat(Request &request) {
 
 long serve_newfstatat(Request &request) {
     int flags = static_cast<int>(request.args[3]);
+    if (has_bad_flags(flags))
+        return pass_to_kernel;
     if ((flags & AT_EMPTY_PATH) != 0 && path_is_empty(request, 1))
         return serve_empty(request, [&](Thread &thread, unsigned mount, InodeHandle inode) {
             return give_stat(thread, mount, inode, request.args[2]);
         });
-    return serve_stat_form(request, {0, 1, (flags & AT_SYMLINK_NOFOLLOW) == 0}, 2, flags);
+    return serve_stat_form(request, {0, 1, (flags & AT_SYMLINK_NOFOLLOW) == 0}, 2);
 }
 
 long serve_statx(Request &request) {
     int flags = static_cast<int>(request.args[2]);
+    if (has_bad_flags(flags) || (static_cast<uint32_t>(request.args[3]) & statx_reserved) != 0)
+        return pass_to_kernel;
     if ((flags & AT_EMPTY_PATH) != 0 && path_is_empty(request, 1))
         return serve_empty(request, [&](Thread &thread, unsigned mount, InodeHandle inode) {
             return give_statx(thread, mount, inode, request.args[3], request.args[4]);
         });
     PathArgument argument{0, 1, (flags & AT_SYMLINK_NOFOLLOW) == 0};
     return serve_path(request, argument, [&](Thread &thread, const Route &route) -> Result<long> {
-        if ((flags & ~stat_flags) != 0)
-            return error(EINVAL);
         if (is_magic_link(route) && !argument.follow_last)
             return pass_to_kernel;
         BASE_TRY_ASSIGN(InodeHandle inode, inode_of_route(thread, route, argument.follow_last));
@@ -254,6 +274,8 @@ long serve_faccessat(Request &request) {
 long serve_faccessat2(Request &request) {
     int flags = static_cast<int>(request.args[3]);
     int mode = static_cast<int>(request.args[2]);
+    if ((flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) != 0 || (mode & ~7) != 0)
+        return pass_to_kernel; // as has_bad_flags
     if ((flags & AT_EMPTY_PATH) != 0 && path_is_empty(request, 1))
         return serve_empty(request, [&](Thread &thread, unsigned, InodeHandle inode) -> Result<long> {
             BASE_TRY(fs_access(thread, inode, mode, (flags & AT_EACCESS) == 0));
@@ -267,7 +289,13 @@ long serve_readlink(Request &request) {
 }
 
 long serve_readlinkat(Request &request) {
-    if (path_is_empty(request, 1)) // an O_PATH | O_NOFOLLOW descriptor of a symlink
+    const bool is_empty = path_is_empty(request, 1);
+    if (is_empty && is_proc_link(request)) {
+        request.args[0] = AT_FDCWD;
+        request.args[1] = base::as_long(request.context.host_path[1]);
+        return serve_readlink_form(request, {0, 1}, 2);
+    }
+    if (is_empty) // an O_PATH | O_NOFOLLOW descriptor of a symlink
         return serve_empty(request, [&](Thread &thread, unsigned, InodeHandle inode) -> Result<long> {
             int size = static_cast<int>(request.args[3]);
             if (size <= 0)

@@ -1,7 +1,9 @@
-// Calls between two descriptors: sendfile and splice.
-#include "posix-shim/calls/path_call.h"
+// Calls between two descriptors that copy through a buffer of ours: sendfile and splice. The order of errors is
+// Linux's.
+#include "posix-shim/calls/file_side.h"
 #include "posix-shim/calls/served_calls.h"
 #include "posix-shim/calls/size_limit.h"
+#include "posix-shim/calls/user_vectors.h"
 
 #include "libpmemfile/fs/open_calls.h"
 
@@ -17,13 +19,7 @@ using namespace pmemfile;
 
 namespace {
 
-// One side of a sendfile: a file of ours or a kernel descriptor.
-struct Side {
-    OpenArgument open;
-    long descriptor = -1;
-};
-
-long read_some(const Side &side, void *buffer, size_t size_bytes, bool positional, int64_t offset_bytes) {
+long read_some(const FileSide &side, void *buffer, size_t size_bytes, bool positional, int64_t offset_bytes) {
     if (side.open.thread == nullptr)
         return positional
                    ? base::raw_syscall(SYS_pread64, side.descriptor, base::as_long(buffer),
@@ -34,7 +30,7 @@ long read_some(const Side &side, void *buffer, size_t size_bytes, bool positiona
                       : kernel_result(fs_read(*side.open.thread, side.open.id, {&vector, 1}));
 }
 
-long write_some(const Side &side, void *buffer, size_t size_bytes) {
+long write_some(const FileSide &side, void *buffer, size_t size_bytes) {
     if (side.open.thread == nullptr)
         return base::raw_syscall(SYS_write, side.descriptor, base::as_long(buffer), static_cast<long>(size_bytes));
     struct iovec vector = {buffer, size_bytes};
@@ -43,7 +39,7 @@ long write_some(const Side &side, void *buffer, size_t size_bytes) {
 }
 
 // What was read and could not be written goes back (files only; the input of sendfile is one).
-void unread(const Side &side, int64_t size_bytes) {
+void unread(const FileSide &side, int64_t size_bytes) {
     if (side.open.thread == nullptr)
         base::raw_syscall(SYS_lseek, side.descriptor, -size_bytes, SEEK_CUR);
     else
@@ -63,11 +59,8 @@ struct FileOffset {
     int64_t bytes = 0;
 
     Status take(const void *user) {
-        is_given = user != nullptr;
-        if (!is_given)
-            return {};
-        BASE_TRY(copy_in(&bytes, user, sizeof bytes));
-        return bytes < 0 ? Status(base::error(EINVAL)) : Status();
+        is_given = true;
+        return copy_in(&bytes, user, sizeof bytes);
     }
     Status give(void *user, long moved) const {
         const int64_t next = bytes + moved;
@@ -75,13 +68,15 @@ struct FileOffset {
     }
 };
 
+constexpr unsigned splice_flags = SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT;
+
 // Would a call on the pipe wait? With SPLICE_F_NONBLOCK it must not, though the pipe itself may.
 bool would_wait(long pipe, short events, unsigned flags) {
     struct pollfd poll = {static_cast<int>(pipe), events, 0};
     return (flags & SPLICE_F_NONBLOCK) != 0 && base::raw_syscall(SYS_poll, base::as_long(&poll), 1, 0) == 0;
 }
 
-long file_to_pipe(ThreadContext &context, const Side &file, const FileOffset &offset, long pipe, size_t wanted,
+long file_to_pipe(ThreadContext &context, const FileSide &file, const FileOffset &offset, long pipe, size_t wanted,
                   unsigned flags) {
     if (would_wait(pipe, POLLOUT, flags))
         return -EAGAIN;
@@ -97,7 +92,7 @@ long file_to_pipe(ThreadContext &context, const Side &file, const FileOffset &of
 }
 
 // A copy of the pipe's beginning first (tee), so that nothing is lost where the file takes less.
-long pipe_to_file(ThreadContext &context, long pipe, const Side &file, const FileOffset &offset, size_t wanted,
+long pipe_to_file(ThreadContext &context, long pipe, const FileSide &file, const FileOffset &offset, size_t wanted,
                   unsigned flags) {
     int copy[2];
     if (const long made = base::raw_syscall(SYS_pipe2, base::as_long(copy), O_CLOEXEC); base::is_error(made))
@@ -115,12 +110,21 @@ long pipe_to_file(ThreadContext &context, long pipe, const Side &file, const Fil
     base::raw_syscall(SYS_close, copy[0]);
     if (moved <= 0)
         return moved;
-    const struct iovec vector = {context.buffer, length};
+    struct iovec vector = {context.buffer, length};
     const uint64_t limit = file_size_limit();
-    moved = limited_write(
-        kernel_result(offset.is_given ? fs_pwrite(*file.open.thread, file.open.id, {&vector, 1}, offset.bytes, limit)
-                                      : fs_write(*file.open.thread, file.open.id, {&vector, 1}, limit)),
-        limit);
+    for (moved = 0; vector.iov_len != 0;) { // what was short is tried again: SIGXFSZ then
+        const long written = limited_write(
+            kernel_result(offset.is_given
+                              ? fs_pwrite(*file.open.thread, file.open.id, {&vector, 1}, offset.bytes + moved, limit)
+                              : fs_write(*file.open.thread, file.open.id, {&vector, 1}, limit)),
+            limit);
+        if (written <= 0) {
+            moved = moved > 0 ? moved : written;
+            break;
+        }
+        moved += written;
+        vector = {context.buffer + moved, length - static_cast<size_t>(moved)};
+    }
     for (long taken = 0; taken < moved;) {
         const long read = base::raw_syscall(SYS_read, pipe, base::as_long(context.buffer), moved - taken);
         if (read <= 0)
@@ -130,123 +134,171 @@ long pipe_to_file(ThreadContext &context, long pipe, const Side &file, const Fil
     return moved;
 }
 
-// sendfile reads what can be read again, and appends to nothing.
-bool may_send(const Side &out, const Side &in) {
-    struct stat status = {};
-    if (in.open.thread == nullptr &&
-        (base::is_error(base::raw_syscall(SYS_fstat, in.descriptor, base::as_long(&status))) ||
-         (!S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode) && !S_ISCHR(status.st_mode))))
-        return false;
-    if (out.open.thread == nullptr)
-        return true;
-    const Result<OpenFile *> file = open_file_get(*out.open.thread, out.open.id);
-    return !file.ok() || ((*file)->flags.load() & O_APPEND) == 0;
+// Can it be read again (FMODE_LSEEK)?
+bool is_seekable(const FileSide &side) {
+    return !S_ISFIFO(side.mode) && !S_ISSOCK(side.mode);
+}
+
+// Is it something that sendfile and splice read from?
+bool is_source(const FileSide &side) {
+    return S_ISREG(side.mode) || S_ISBLK(side.mode) || S_ISCHR(side.mode);
+}
+
+long own_offset(const FileSide &side) {
+    if (!side.is_ours())
+        return std::max(base::raw_syscall(SYS_lseek, side.descriptor, 0, SEEK_CUR), 0L);
+    const Result<OpenFile *> file = open_file_get(*side.open.thread, side.open.id);
+    return file.ok() ? (*file)->offset_bytes.load() : 0;
+}
+
+// Can the end of what is to be moved be said in an offset?
+bool has_end(int64_t offset_bytes, size_t size_bytes) {
+    return offset_bytes >= 0 && size_bytes <= static_cast<size_t>(INT64_MAX - offset_bytes);
+}
+
+constexpr size_t max_transfer_bytes = 0x7ffff000;
+
+long send_file(Request &request, const FileSide &out, const FileSide &in, bool positional, int64_t *offset_bytes) {
+    long moved = 0;
+    size_t left = std::min(static_cast<size_t>(request.args[3]), max_transfer_bytes);
+    while (left > 0) {
+        const size_t piece = std::min(left, sizeof(request.context.buffer));
+        const long length = read_some(in, request.context.buffer, piece, positional, *offset_bytes);
+        if (length <= 0)
+            return moved > 0 ? moved : length;
+        long written = 0;
+        long failure = 0;
+        while (written < length && failure == 0) {
+            const long result =
+                write_some(out, request.context.buffer + written, static_cast<size_t>(length - written));
+            if (result <= 0)
+                failure = result == 0 ? -EIO : result;
+            else
+                written += result;
+        }
+        if (written < length && !positional)
+            unread(in, length - written);
+        *offset_bytes += written;
+        moved += written;
+        left -= static_cast<size_t>(written);
+        if (failure != 0)
+            return moved > 0 ? moved : failure;
+    }
+    return moved;
 }
 
 } // namespace
 
 long serve_sendfile(Request &request) {
-    Side out;
-    Side in;
-    Result<OpenArgument> opened = open_argument(request, 0);
-    if (!opened.ok())
-        return kernel_result(Status(opened.error()));
-    out = {*opened, request.args[0]};
-    opened = open_argument(request, 1);
-    if (!opened.ok())
-        return kernel_result(Status(opened.error()));
-    in = {*opened, request.args[1]};
-    if (out.open.thread == nullptr && in.open.thread == nullptr)
-        return pass_to_kernel;
-    if (!may_send(out, in))
-        return -EINVAL;
-    int64_t offset_bytes = 0;
     auto *user_offset = reinterpret_cast<void *>(request.args[2]);
-    bool positional = user_offset != nullptr;
+    const bool positional = user_offset != nullptr;
+    const Result<DescriptorWord> words[] = {descriptor_lookup(request.context, request.args[0]),
+                                            descriptor_lookup(request.context, request.args[1])};
+    if (words[0].ok() && words[1].ok() && !is_ours(*words[0]) && !is_ours(*words[1]) && *words[0] != descriptor_own &&
+        *words[1] != descriptor_own)
+        return pass_to_kernel;
+    int64_t offset_bytes = 0;
     if (positional)
-        if (Status copied = copy_in(&offset_bytes, user_offset, sizeof(offset_bytes)); !copied.ok())
+        if (const Status copied = copy_in(&offset_bytes, user_offset, sizeof(offset_bytes)); !copied.ok())
             return kernel_result(copied);
-    if (offset_bytes < 0)
+    const Result<FileSides> sides = file_sides(request, 1, 0);
+    if (!sides.ok())
+        return kernel_result(Status(sides.error()));
+    const FileSide &in = sides->first;
+    const FileSide &out = sides->second;
+    if (!in.may_read)
+        return -EBADF;
+    if (positional && !is_seekable(in))
+        return -ESPIPE;
+    if (!has_end(positional ? offset_bytes : own_offset(in), static_cast<size_t>(request.args[3])))
         return -EINVAL;
-    size_t left = std::min(static_cast<size_t>(request.args[3]), size_t{0x7ffff000});
-    long moved = 0;
-    long failure = 0;
-    while (left > 0 && failure == 0) {
-        size_t piece = std::min(left, sizeof(request.context.buffer));
-        long length = read_some(in, request.context.buffer, piece, positional, offset_bytes);
-        if (length <= 0) {
-            failure = length;
-            break;
-        }
-        long written = 0;
-        while (written < length) {
-            long result = write_some(out, request.context.buffer + written, static_cast<size_t>(length - written));
-            if (result <= 0) {
-                failure = result == 0 ? -EIO : result;
-                break;
-            }
-            written += result;
-        }
-        if (written < length && !positional)
-            unread(in, length - written);
-        offset_bytes += written;
-        moved += written;
-        left -= static_cast<size_t>(written);
-        if (written < length)
-            break;
-    }
+    if (!out.may_write)
+        return -EBADF;
+    if (!out.is_pipe() && (out.appends || !is_seekable(in)))
+        return -EINVAL;
+    if (request.args[3] != 0 && !is_source(in))
+        return -EINVAL;
+    const long moved = send_file(request, out, in, positional, &offset_bytes);
     tell_moved(request.context, in.open, out.open, moved);
     if (positional)
-        if (Status copied = copy_out(user_offset, &offset_bytes, sizeof(offset_bytes)); !copied.ok())
+        if (const Status copied = copy_out(user_offset, &offset_bytes, sizeof(offset_bytes)); !copied.ok())
             return kernel_result(copied);
-    return moved > 0 ? moved : failure;
+    return moved;
 }
 
 // Between a file of ours and a pipe, by copying. From a pipe only what has reached the file is taken out of it.
 long serve_splice(Request &request) {
-    Result<OpenArgument> in = open_argument(request, 0);
-    if (!in.ok())
-        return kernel_result(Status(in.error()));
-    Result<OpenArgument> out = open_argument(request, 2);
-    if (!out.ok())
-        return kernel_result(Status(out.error()));
-    if (in->thread == nullptr && out->thread == nullptr)
+    const Result<FileSides> sides = file_sides(request, 0, 2);
+    if (sides.ok() && !sides->any_is_ours())
         return pass_to_kernel;
     const auto flags = static_cast<unsigned>(request.args[5]);
-    if ((flags & ~(SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT)) != 0)
+    if ((flags & ~splice_flags) != 0)
         return -EINVAL;
-    // The order of errors is Linux's: offsets are read before the two are looked at.
-    for (const int index : {0, 2}) {
-        int64_t offset = 0;
-        const auto *user = reinterpret_cast<void *>(request.args[index + 1]);
-        if ((index == 0 ? in : out)->thread != nullptr && user != nullptr &&
-            !copy_in(&offset, user, sizeof offset).ok())
-            return -EFAULT;
-    }
-    const bool reads_file = in->thread != nullptr;
-    const long pipe = request.args[reads_file ? 2 : 0];
-    struct stat status = {};
-    if (const long known = base::raw_syscall(SYS_fstat, pipe, base::as_long(&status)); base::is_error(known))
-        return known;
-    if ((reads_file && out->thread != nullptr) || !S_ISFIFO(status.st_mode))
-        return -EINVAL;
-    if (request.args[reads_file ? 3 : 1] != 0)
-        return -ESPIPE; // an offset in a pipe
-    const Side file{reads_file ? *in : *out, -1};
-    auto *user_offset = reinterpret_cast<void *>(request.args[reads_file ? 1 : 3]);
-    FileOffset offset;
-    if (Status taken = offset.take(user_offset); !taken.ok())
-        return kernel_result(taken);
-    const size_t wanted = std::min(static_cast<size_t>(request.args[4]), sizeof(request.context.buffer));
-    if (wanted == 0)
+    if (request.args[4] == 0)
         return 0;
+    if (!sides.ok())
+        return kernel_result(Status(sides.error()));
+    if (!sides->are_open())
+        return -EBADF;
+    const FileSide &in = sides->first;
+    const FileSide &out = sides->second;
+    auto *in_offset = reinterpret_cast<void *>(request.args[1]);
+    auto *out_offset = reinterpret_cast<void *>(request.args[3]);
+    if ((in.is_pipe() && in_offset != nullptr) || (out.is_pipe() && out_offset != nullptr))
+        return -ESPIPE;
+    FileOffset offset; // of the one that is no pipe, if the other is one
+    const bool reads_file = !in.is_pipe();
+    for (void *user : {out_offset, in_offset})
+        if (user != nullptr)
+            if (const Status taken = offset.take(user); !taken.ok())
+                return kernel_result(taken);
+    if (!in.may_read || !out.may_write)
+        return -EBADF;
+    if (in.is_pipe() == out.is_pipe() || (in.is_pipe() && out.appends))
+        return -EINVAL;
+    const FileSide &file = reads_file ? in : out;
+    if (!has_end(offset.is_given ? offset.bytes : own_offset(file), static_cast<size_t>(request.args[4])) ||
+        (reads_file && !is_source(in)))
+        return -EINVAL;
+    const long pipe = (reads_file ? out : in).descriptor;
+    const size_t wanted = std::min(static_cast<size_t>(request.args[4]), sizeof(request.context.buffer));
     const long moved = reads_file ? file_to_pipe(request.context, file, offset, pipe, wanted, flags)
                                   : pipe_to_file(request.context, pipe, file, offset, wanted, flags);
-    tell_moved(request.context, *in, *out, moved);
+    tell_moved(request.context, in.open, out.open, moved);
     if (moved > 0)
-        if (Status given = offset.give(user_offset, moved); !given.ok())
+        if (const Status given = offset.give(reads_file ? in_offset : out_offset, moved); !given.ok())
             return kernel_result(given);
     return moved;
+}
+
+// tee and vmsplice are between pipes and memory: of a file of ours only the errors.
+long serve_tee(Request &request) {
+    const Result<FileSides> sides = file_sides(request, 0, 1);
+    if (sides.ok() && !sides->any_is_ours())
+        return pass_to_kernel;
+    if ((static_cast<unsigned>(request.args[3]) & ~splice_flags) != 0)
+        return -EINVAL;
+    if (request.args[2] == 0)
+        return 0;
+    if (!sides.ok())
+        return kernel_result(Status(sides.error()));
+    return sides->first.may_read && sides->second.may_write ? -EINVAL : -EBADF;
+}
+
+long serve_vmsplice(Request &request) {
+    const Result<FileSides> sides = file_sides(request, 0, 0);
+    if (sides.ok() && !sides->any_is_ours())
+        return pass_to_kernel;
+    if ((static_cast<unsigned>(request.args[3]) & ~splice_flags) != 0)
+        return -EINVAL;
+    if (!sides.ok())
+        return kernel_result(Status(sides.error()));
+    if (!sides->first.may_read && !sides->first.may_write)
+        return -EBADF;
+    const Result<UserBuffers> buffers = take_vectors(request.context, request.args[1], request.args[2]);
+    if (!buffers.ok())
+        return kernel_result(Status(buffers.error()));
+    return total_bytes(*buffers) == 0 ? 0 : -EBADF;
 }
 
 } // namespace shim

@@ -6,6 +6,8 @@
 #include "libpmemfile/fs/xattr_calls.h"
 #include "posix-shim/paths/user_string.h"
 
+#include <algorithm>
+#include <linux/limits.h>
 #include <sys/xattr.h>
 
 namespace shim {
@@ -33,6 +35,22 @@ struct Arguments {
     long size_bytes = 0;
     int flags = 0;
 };
+
+// What is wrong with the arguments alone.
+Status check_set(Request &request, const Arguments &arguments) {
+    if ((arguments.flags & ~(XATTR_CREATE | XATTR_REPLACE)) != 0)
+        return error(EINVAL);
+    BASE_TRY_ASSIGN(const std::string_view name, read_name(request, arguments.name));
+    if (name.empty())
+        return error(ERANGE);
+    const auto size_bytes = static_cast<size_t>(arguments.size_bytes);
+    if (size_bytes > XATTR_SIZE_MAX)
+        return error(E2BIG);
+    const auto *value = reinterpret_cast<const char *>(arguments.value);
+    for (size_t at = 0; at < size_bytes; at += sizeof request.context.buffer)
+        BASE_TRY(copy_in(request.context.buffer, value + at, std::min(size_bytes - at, sizeof request.context.buffer)));
+    return {};
+}
 
 auto set_by(Request &request, const Arguments &arguments) {
     return [&request, arguments](Thread &thread, InodeHandle inode) -> Result<long> {
@@ -98,9 +116,10 @@ struct XattrArguments {
 template <typename Make> long by_at_with_value(Request &request, const Event *event, Make make) {
     return by_at(request, event, [&](Thread &thread, InodeHandle inode) -> Result<long> {
         XattrArguments user;
-        if (request.args[5] < static_cast<long>(sizeof(user)))
+        const auto size_bytes = static_cast<size_t>(request.args[5]);
+        if (size_bytes < sizeof(user))
             return error(EINVAL);
-        if (request.args[5] > static_cast<long>(block_size_bytes))
+        if (size_bytes > block_size_bytes)
             return error(E2BIG);
         BASE_TRY(copy_in(&user, reinterpret_cast<const void *>(request.args[4]), sizeof(user)));
         return make(Arguments{request.args[3], static_cast<long>(user.value), user.size_bytes,
@@ -134,7 +153,12 @@ long serve_lsetxattr(Request &request) {
     return change_inode(request, itself, &event_attributes, set_by(request, set_arguments(request)));
 }
 long serve_fsetxattr(Request &request) {
-    return change_descriptor(request, false, &event_attributes, set_by(request, set_arguments(request)));
+    const Arguments arguments = set_arguments(request);
+    const long done = change_descriptor(request, false, &event_attributes, set_by(request, arguments));
+    if (done != -EBADF)
+        return done;
+    const Status checked = check_set(request, arguments); // Linux looks at the descriptor last
+    return checked.ok() ? done : kernel_result(checked);
 }
 long serve_setxattrat(Request &request) {
     return by_at_with_value(request, &event_attributes,

@@ -82,6 +82,7 @@ base::Result<Route> route_number(ThreadContext &context, std::string_view text) 
         return route;
     route.mount = word_mount(word);
     route.id = word_id(word);
+    route.is_through_link = true;
     std::string_view rest = text.substr(digits);
     if (rest.empty()) {
         route.where = Where::descriptor;
@@ -143,7 +144,7 @@ base::Result<Route> route_special(ThreadContext &context, std::string_view path)
         return route_number(context, path);
     if (path == "exe" && shadowed_program.mount >= 0) {
         route = route_in_mount(shadowed_program.mount, {shadowed_program.inside, shadowed_program.length});
-        route.is_program = true;
+        route.is_program = route.is_through_link = true;
         return route;
     }
     if (path == "cwd" || path.starts_with("cwd/")) {
@@ -151,6 +152,7 @@ base::Result<Route> route_special(ThreadContext &context, std::string_view path)
         if (cwd.mount < 0)
             return route;
         route.mount = static_cast<unsigned>(cwd.mount);
+        route.is_through_link = true;
         if (path == "cwd") {
             route.where = Where::descriptor;
             route.id = cwd.holder;
@@ -179,7 +181,7 @@ Route route_other_program(std::string_view path, char *buffer) {
     if (is_shadow_of_root(inside))
         return route; // its root is in the pool, and what it executes has no other name here
     route = route_in_mount(mount, inside.substr(1));
-    route.is_program = true;
+    route.is_program = route.is_through_link = true;
     return route;
 }
 

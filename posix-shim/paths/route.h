@@ -30,6 +30,7 @@ struct Route {
     pmemfile::OpenFileId id = 0;
     bool is_mount_point = false;     // it ends there; `path` is "."
     bool is_program = false;         // /proc/PID/exe, of a program in a pool: a symlink to `path`
+    bool is_through_link = false;    // by /proc/self/fd, cwd or exe, symlinks whose text says nothing
     const char *host_path = nullptr; // NUL-terminated, in ThreadContext::host_path[slot]
 
     pmemfile::At at(unsigned flags) const {

@@ -411,6 +411,22 @@ long exec(Request &request, long dirfd, const char *path, const Arguments &argum
     return result;
 }
 
+constexpr int execve_check = 0x10000; // AT_EXECVE_CHECK of Linux 6.14: may it be executed? No more
+
+long check_program(Request &request) {
+    const Result<Program> program =
+        program_find(request, request.args[0], reinterpret_cast<const char *>(request.args[1]),
+                     request.args[4] & ~long{execve_check}, request.context.symlink);
+    if (!program.ok())
+        return kernel_result(Status(program.error()));
+    if (program->thread == nullptr)
+        return pass_to_kernel;
+    char head[program_head_bytes];
+    const Status status = program_head(*program, head);
+    program_release(*program);
+    return status.ok() ? 0 : kernel_result(status);
+}
+
 Arguments arguments_at(const long *args) {
     return {reinterpret_cast<const char *const *>(args[0]), reinterpret_cast<const char *const *>(args[1])};
 }
@@ -423,6 +439,10 @@ long serve_execve(Request &request) {
 }
 
 long serve_execveat(Request &request) {
+    if ((request.args[4] & ~long{AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | execve_check}) != 0)
+        return pass_to_kernel; // EINVAL, whatever it is
+    if ((request.args[4] & execve_check) != 0)
+        return check_program(request);
     const auto *path = reinterpret_cast<const char *>(request.args[1]);
     return exec(request, request.args[0], path, arguments_at(request.args + 2), request.args[4]);
 }

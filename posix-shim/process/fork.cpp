@@ -154,6 +154,11 @@ long serve_clone(Request &request) {
 
 long serve_clone3(Request &request) {
     uint64_t flags = 0; // first member of struct clone_args
+    const auto size_bytes = static_cast<size_t>(request.args[1]);
+    if (size_bytes > size_t{4096})
+        return -E2BIG;
+    if (size_bytes < CLONE_ARGS_SIZE_VER0)
+        return -EINVAL;
     if (base_user_copy(&flags, reinterpret_cast<const void *>(request.args[0]), sizeof flags) != 0)
         return -EFAULT;
     return prepare(request, flags);

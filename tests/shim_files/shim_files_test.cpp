@@ -92,7 +92,7 @@ TEST_F(ShimFiles, RowsWithoutHandlerRefuseOurDescriptors) {
             tested++;
         }
     }
-    EXPECT_GE(tested, 8u);
+    EXPECT_GE(tested, 6u);
     call(SYS_close, ours);
     close(host);
 }
@@ -405,8 +405,12 @@ TEST_F(ShimFiles, LockRangesAndSendfile) {
     int64_t offset = 2;
     EXPECT_EQ(call(SYS_sendfile, ends[1], ours, address(&offset), 2), 2);
     EXPECT_EQ(offset, 4);
-    EXPECT_EQ(call(SYS_copy_file_range, ours, 0, ends[1], 0, 1, 0), -EXDEV);
-    EXPECT_EQ(call(SYS_copy_file_range, ends[0], 0, ours, 0, 1, 0), -EXDEV);
+    EXPECT_EQ(call(SYS_copy_file_range, ours, 0, ends[1], 0, 1, 0), -EINVAL);
+    EXPECT_EQ(call(SYS_copy_file_range, ends[0], 0, ours, 0, 1, 0), -EINVAL);
+    const int host = memfd_create("host", 0);
+    EXPECT_EQ(call(SYS_copy_file_range, ours, 0, host, 0, 1, 0), -EXDEV);
+    EXPECT_EQ(call(SYS_copy_file_range, host, 0, ours, 0, 1, 0), -EXDEV);
+    close(host);
     EXPECT_EQ(call(SYS_copy_file_range, ours, 0, 9999, 0, 1, 0), -EBADF);
     EXPECT_EQ(call(SYS_copy_file_range, ours, address(&offset), ours, 0, 7, 0), 7);
     EXPECT_EQ(call(SYS_copy_file_range, ours, 0, ours, 0, 7, 1), -EINVAL);

@@ -4,41 +4,30 @@
 //   1          an address that nobody has        kernel   one of the kernel's
 //   none       a page without permissions        edge     memory that ends 8 bytes behind it
 //   readonly   a page that cannot be written
-#include "intercept/calls/call_number.h"
+#include "tests/shim_processes/call_rows.h"
 
-#include <cerrno>
+#include <csignal>
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <fcntl.h>
-#include <string>
-#include <string_view>
+#include <linux/sched.h>
+#include <sched.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include <unistd.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 
 namespace {
 
-struct Row {
-    const char *name;
-    long number;
-    std::string_view treatment;
-    std::string_view arguments;
-};
-
-constexpr Row rows[] = {
-#define SYSCALL(name, treatment, handler, arguments, error, note)                                                      \
-    {#name, intercept::call_##name, #treatment, arguments},
-#include "posix-shim/table/syscalls.def"
-#undef SYSCALL
-};
-
-// Calls that end or copy the process, or that wait.
-constexpr std::string_view left_out = " exit exit_group fork vfork clone clone3 bind connect sendto sendmsg sendmmsg"
-                                      " getsockname getpeername setrlimit prlimit64 ";
+// Calls that end the process, or have no pointer; and those that need more than a file: they have cases of their own
+// below.
+constexpr std::string_view left_out =
+    " exit exit_group fork vfork clone clone3 bind connect accept accept4 sendto sendmsg"
+    " sendmmsg recvfrom recvmsg recvmmsg getsockname getpeername setrlimit prlimit64 ";
 
 bool is_pointer(char kind) {
     return kind == 'p' || kind == 'b' || kind == 'v' || kind == 's';
@@ -76,20 +65,9 @@ void make_files() {
     close(file);
 }
 
-bool wants_directory(std::string_view name) {
-    return name == "getdents" || name == "getdents64" || name == "fchdir";
-}
-
-bool moves_data(std::string_view name) {
-    return name.starts_with("read") || name.starts_with("write") || name.starts_with("pread") ||
-           name.starts_with("pwrite") || name.starts_with("preadv") || name.starts_with("pwritev");
-}
-
 long good_argument(const Row &row, size_t index, const Memory &memory, int file) {
     const std::string_view name = row.name;
-    unsigned paths = 0;
-    for (size_t i = 0; i < index; i++)
-        paths += row.arguments[i] == 'p';
+    const size_t paths = count_before(row, index, 'p');
     static char path[2][16];
     static iovec vector;
     static char text[64];
@@ -99,9 +77,7 @@ long good_argument(const Row &row, size_t index, const Memory &memory, int file)
     case 'd':
         return AT_FDCWD;
     case 'p': {
-        const bool makes =
-            paths > 0 || name.starts_with("mkdir") || name.starts_with("mknod") || name.starts_with("symlink");
-        const char *which = makes                                ? "fresh"
+        const char *which = paths > 0 || makes_name(name)        ? "fresh"
                             : name == "chdir" || name == "rmdir" ? "directory"
                             : name.starts_with("readlink")       ? "link"
                                                                  : "file";
@@ -131,26 +107,16 @@ struct Bad {
     long address;
 };
 
-void print(const Row &row, const std::string &which, const char *how, long result) {
-    const char *error = result < 0 ? strerrorname_np(static_cast<int>(-result)) : nullptr;
-    if (error != nullptr)
-        std::printf("%s %s %s: %s\n", row.name, which.c_str(), how, error);
-    else
-        std::printf("%s %s %s: %ld\n", row.name, which.c_str(), how, result);
-}
-
-long call(const Row &row, const long *arguments) {
-    const long result =
-        syscall(row.number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], arguments[5]);
-    return result == -1 ? -errno : result;
+std::vector<Bad> ways_to_be_bad(const Memory &memory) {
+    return {{"1", 1},
+            {"kernel", static_cast<long>(0xffff888000000000)},
+            {"none", reinterpret_cast<long>(memory.none)},
+            {"readonly", reinterpret_cast<long>(memory.readonly)},
+            {"edge", reinterpret_cast<long>(memory.edge)}};
 }
 
 void try_row(const Row &row, const Memory &memory) {
-    const Bad all[] = {{"1", 1},
-                       {"kernel", static_cast<long>(0xffff888000000000)},
-                       {"none", reinterpret_cast<long>(memory.none)},
-                       {"readonly", reinterpret_cast<long>(memory.readonly)},
-                       {"edge", reinterpret_cast<long>(memory.edge)}};
+    const std::vector<Bad> all = ways_to_be_bad(memory);
     for (size_t index = 0; index < row.arguments.size(); index++) {
         if (!is_pointer(row.arguments[index]))
             continue;
@@ -172,8 +138,8 @@ void try_row(const Row &row, const Memory &memory) {
                 if (bad.address == reinterpret_cast<long>(memory.edge))
                     std::memset(memory.edge, row.arguments[index] == 's' ? 0 : 'e', 8);
                 const long result = call(row, arguments);
-                print(row, std::string(inner != 0 ? "vector's " : "") + std::to_string(index), bad.name,
-                      result > 0 && row.number == SYS_mmap ? 1 : result);
+                std::printf("%s %s%zu %s: %s\n", row.name, inner != 0 ? "vector's " : "", index, bad.name,
+                            result_text(result > 0 && row.number == SYS_mmap ? 1 : result).c_str());
                 if (result >= 0 &&
                     (std::string_view(row.name).starts_with("open") || std::string_view(row.name) == "creat"))
                     close(static_cast<int>(result));
@@ -184,6 +150,220 @@ void try_row(const Row &row, const Memory &memory) {
                 close(file);
             }
     }
+}
+
+// What the calls below need besides files: sockets that know each other by a name in the directory.
+struct Sockets {
+    struct sockaddr_un address = {AF_UNIX, "socket"};
+    int server = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    int client = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    int accepted = -1;
+    int waiting = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0); // connected, and not accepted
+    int fresh = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+
+    Sockets() {
+        unlink("socket");
+        if (bind(server, generic(), sizeof address) != 0 || listen(server, 5) != 0 ||
+            connect(client, generic(), sizeof address) != 0 || (accepted = accept(server, nullptr, nullptr)) < 0 ||
+            connect(waiting, generic(), sizeof address) != 0 || write(client, "0123456789", 10) != 10)
+            std::exit(1);
+    }
+    ~Sockets() {
+        for (const int descriptor : {server, client, accepted, waiting, fresh})
+            close(descriptor);
+        unlink("socket");
+    }
+    struct sockaddr *generic() {
+        return reinterpret_cast<struct sockaddr *>(&address);
+    }
+};
+
+// A message of one byte, with what is bad in it put in by the case.
+struct Message {
+    char byte = 'm';
+    struct iovec vector = {&byte, 1};
+    struct msghdr header = {};
+
+    Message() {
+        header.msg_iov = &vector;
+        header.msg_iovlen = 1;
+    }
+};
+
+// In a process of its own, which it may cripple. The answer is 0 or -errno.
+template <typename Body> long in_child(Body body) {
+    const pid_t child = fork();
+    if (child == 0)
+        _exit(static_cast<int>(-body()));
+    int status = 0;
+    waitpid(child, &status, 0);
+    return WIFEXITED(status) ? -WEXITSTATUS(status) : -1000 - WTERMSIG(status);
+}
+
+// The answer of a call that makes a process: 1 for the child, which ends.
+long ended_child(long result) {
+    if (result == 0)
+        _exit(0);
+    if (result > 0)
+        waitpid(static_cast<pid_t>(result), nullptr, __WALL);
+    return result > 0 ? 1 : result;
+}
+
+template <typename... Arguments> long raw(long number, Arguments... arguments) {
+    const long result = syscall(number, arguments...);
+    return result == -1 ? -errno : result;
+}
+
+long with_clone_arguments(uint64_t flags, __u64 clone_args::*member, long bad) {
+    struct clone_args arguments = {};
+    arguments.flags = flags;
+    arguments.exit_signal = SIGCHLD;
+    arguments.*member = static_cast<__u64>(bad);
+    if (member == &clone_args::set_tid)
+        arguments.set_tid_size = 1;
+    return ended_child(raw(SYS_clone3, &arguments, sizeof arguments));
+}
+
+long send_with(int descriptor, void *msghdr::*member, long bad) {
+    Message message;
+    message.header.*member = reinterpret_cast<void *>(bad);
+    message.header.msg_namelen = member == &msghdr::msg_name ? 20 : 0;
+    message.header.msg_controllen = member == &msghdr::msg_control ? 32 : 0;
+    return raw(SYS_sendmsg, descriptor, &message.header, 0);
+}
+
+long receive_with(int descriptor, void *msghdr::*member, long bad) {
+    Message message;
+    message.header.*member = reinterpret_cast<void *>(bad);
+    message.header.msg_namelen = member == &msghdr::msg_name ? 20 : 0;
+    message.header.msg_controllen = member == &msghdr::msg_control ? 32 : 0;
+    return raw(SYS_recvmsg, descriptor, &message.header, 0);
+}
+
+struct Case {
+    const char *name;
+    long (*call)(Sockets &sockets, long bad);
+};
+
+const Case cases[] = {
+    {"bind", [](Sockets &s, long bad) { return raw(SYS_bind, s.fresh, bad, 20L); }},
+    {"connect", [](Sockets &s, long bad) { return raw(SYS_connect, s.fresh, bad, 20L); }},
+    {"accept address",
+     [](Sockets &s, long bad) {
+         socklen_t length = 100;
+         return raw(SYS_accept, s.server, bad, &length);
+     }},
+    {"accept length",
+     [](Sockets &s, long bad) {
+         struct sockaddr_un address;
+         return raw(SYS_accept, s.server, &address, bad);
+     }},
+    {"accept4 length",
+     [](Sockets &s, long bad) {
+         struct sockaddr_un address;
+         return raw(SYS_accept4, s.server, &address, bad, 0L);
+     }},
+    {"getsockname address",
+     [](Sockets &s, long bad) {
+         socklen_t length = 100;
+         return raw(SYS_getsockname, s.server, bad, &length);
+     }},
+    {"getsockname length",
+     [](Sockets &s, long bad) {
+         struct sockaddr_un address;
+         return raw(SYS_getsockname, s.server, &address, bad);
+     }},
+    {"getpeername address",
+     [](Sockets &s, long bad) {
+         socklen_t length = 100;
+         return raw(SYS_getpeername, s.client, bad, &length);
+     }},
+    {"getpeername length",
+     [](Sockets &s, long bad) {
+         struct sockaddr_un address;
+         return raw(SYS_getpeername, s.client, &address, bad);
+     }},
+    {"getsockname of a length below zero",
+     [](Sockets &s, long) {
+         struct sockaddr_un address;
+         socklen_t length = static_cast<socklen_t>(-1);
+         return raw(SYS_getsockname, s.server, &address, &length);
+     }},
+    {"sendto bytes", [](Sockets &s, long bad) { return raw(SYS_sendto, s.client, bad, 20L, 0L, 0L, 0L); }},
+    {"sendto address", [](Sockets &s, long bad) { return raw(SYS_sendto, s.fresh, "x", 1L, 0L, bad, 20L); }},
+    {"sendmsg header", [](Sockets &s, long bad) { return raw(SYS_sendmsg, s.client, bad, 0L); }},
+    {"sendmsg name", [](Sockets &s, long bad) { return send_with(s.fresh, &msghdr::msg_name, bad); }},
+    {"sendmsg control", [](Sockets &s, long bad) { return send_with(s.client, &msghdr::msg_control, bad); }},
+    {"sendmsg vectors",
+     [](Sockets &s, long bad) {
+         Message message;
+         message.header.msg_iov = reinterpret_cast<struct iovec *>(bad);
+         return raw(SYS_sendmsg, s.client, &message.header, 0L);
+     }},
+    {"sendmsg bytes",
+     [](Sockets &s, long bad) {
+         Message message;
+         message.vector = {reinterpret_cast<void *>(bad), 20};
+         return raw(SYS_sendmsg, s.client, &message.header, 0L);
+     }},
+    {"sendmmsg", [](Sockets &s, long bad) { return raw(SYS_sendmmsg, s.client, bad, 1L, 0L); }},
+    {"recvfrom bytes", [](Sockets &s, long bad) { return raw(SYS_recvfrom, s.accepted, bad, 10L, 0L, 0L, 0L); }},
+    {"recvfrom address",
+     [](Sockets &s, long bad) {
+         char byte = 0;
+         socklen_t length = 100;
+         return raw(SYS_recvfrom, s.accepted, &byte, 1L, 0L, bad, &length);
+     }},
+    {"recvfrom length",
+     [](Sockets &s, long bad) {
+         char byte = 0;
+         struct sockaddr_un address;
+         return raw(SYS_recvfrom, s.accepted, &byte, 1L, 0L, &address, bad);
+     }},
+    {"recvmsg header", [](Sockets &s, long bad) { return raw(SYS_recvmsg, s.accepted, bad, 0L); }},
+    {"recvmsg name", [](Sockets &s, long bad) { return receive_with(s.accepted, &msghdr::msg_name, bad); }},
+    {"recvmsg control", [](Sockets &s, long bad) { return receive_with(s.accepted, &msghdr::msg_control, bad); }},
+    {"recvmmsg", [](Sockets &s, long bad) { return raw(SYS_recvmmsg, s.accepted, bad, 1L, 0L, 0L); }},
+    {"setrlimit", [](Sockets &, long bad) { return in_child([&] { return raw(SYS_setrlimit, RLIMIT_FSIZE, bad); }); }},
+    {"setrlimit of memory",
+     [](Sockets &, long bad) { return in_child([&] { return raw(SYS_setrlimit, RLIMIT_AS, bad); }); }},
+    {"prlimit64 new",
+     [](Sockets &, long bad) { return in_child([&] { return raw(SYS_prlimit64, 0L, RLIMIT_FSIZE, bad, 0L); }); }},
+    {"prlimit64 old", [](Sockets &, long bad) { return raw(SYS_prlimit64, 0L, RLIMIT_FSIZE, 0L, bad); }},
+    {"prlimit64 old of memory", [](Sockets &, long bad) { return raw(SYS_prlimit64, 0L, RLIMIT_AS, 0L, bad); }},
+    {"clone parent's number",
+     [](Sockets &, long bad) { return ended_child(raw(SYS_clone, CLONE_PARENT_SETTID | SIGCHLD, 0L, bad, 0L, 0L)); }},
+    {"clone child's number",
+     [](Sockets &, long bad) {
+         return ended_child(raw(SYS_clone, CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD, 0L, 0L, bad, 0L));
+     }},
+    {"clone pidfd",
+     [](Sockets &, long bad) { return ended_child(raw(SYS_clone, CLONE_PIDFD | SIGCHLD, 0L, bad, 0L, 0L)); }},
+    {"clone3 arguments", [](Sockets &, long bad) { return ended_child(raw(SYS_clone3, bad, sizeof(clone_args))); }},
+    {"clone3 arguments of 64 bytes", [](Sockets &, long bad) { return ended_child(raw(SYS_clone3, bad, 64L)); }},
+    {"clone3 arguments too short", [](Sockets &, long bad) { return ended_child(raw(SYS_clone3, bad, 8L)); }},
+    {"clone3 arguments too long", [](Sockets &, long bad) { return ended_child(raw(SYS_clone3, bad, 5000L)); }},
+    {"clone3 parent's number",
+     [](Sockets &, long bad) { return with_clone_arguments(CLONE_PARENT_SETTID, &clone_args::parent_tid, bad); }},
+    {"clone3 child's number",
+     [](Sockets &, long bad) { return with_clone_arguments(CLONE_CHILD_SETTID, &clone_args::child_tid, bad); }},
+    {"clone3 pidfd", [](Sockets &, long bad) { return with_clone_arguments(CLONE_PIDFD, &clone_args::pidfd, bad); }},
+    {"clone3 numbers wanted", [](Sockets &, long bad) { return with_clone_arguments(0, &clone_args::set_tid, bad); }},
+};
+
+void try_cases(const Memory &memory) {
+    for (const Case &one : cases)
+        for (const Bad &bad : ways_to_be_bad(memory)) {
+            make_files();
+            std::memset(memory.edge, 'e', 8);
+            Sockets sockets;
+            const long result = one.call(sockets, bad.address);
+            // A number of a descriptor is none of the answer.
+            const bool opens = std::string_view(one.name).starts_with("accept") && result >= 0;
+            if (opens)
+                close(static_cast<int>(result));
+            std::printf("%s %s: %s\n", one.name, bad.name, opens ? "a descriptor" : result_text(result).c_str());
+        }
 }
 
 } // namespace
@@ -203,6 +383,7 @@ int main(int argc, char **argv) {
             return 1;
         tried++;
     }
+    try_cases(memory);
     std::printf("%u rows\n", tried);
     return 0;
 }

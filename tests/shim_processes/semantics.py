@@ -1,5 +1,5 @@
 # Limits, flags, poll, daemons, ids: what Linux says of them; the same on tmpfs (compare_script.sh).
-import ctypes, errno, fcntl, os, resource, select, signal, stat, subprocess, sys, threading, time
+import ctypes, errno, fcntl, os, resource, select, signal, stat, struct, subprocess, sys, threading, time
 
 os.chdir(sys.argv[1])
 signal.alarm(60)
@@ -15,6 +15,37 @@ def tried(what, call):
 with open('file', 'w') as file:
     file.write('0123456789')
 
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def answer(result):
+    if result < 0:
+        raise OSError(ctypes.get_errno(), '')
+    return result
+
+
+# Two bytes by io_submit: its answer, and the completion's.
+def submitted(file, offset):
+    context = ctypes.c_ulong(0)
+    answer(libc.syscall(206, 1, ctypes.byref(context)))
+    block = ctypes.create_string_buffer(64)
+    data = ctypes.create_string_buffer(b'xy', 2)
+    struct.pack_into('QIIHhIQQq', block, 0, 7, 0, 0, 1, 0, file, ctypes.addressof(data), 2, offset)
+    event = (ctypes.c_longlong * 4)()
+    taken = answer(libc.syscall(209, context, ctypes.c_long(1), ctypes.byref(ctypes.c_void_p(ctypes.addressof(block)))))
+    answer(libc.syscall(208, context, ctypes.c_long(1), ctypes.c_long(1), event, None))
+    answer(libc.syscall(207, context))
+    return taken, event[0], event[2]
+
+
+def spliced(file, offset):
+    reader, writer = os.pipe()
+    os.write(writer, b'0123456789')
+    place = ctypes.c_longlong(offset)
+    moved = answer(libc.syscall(275, reader, None, file, ctypes.byref(place), ctypes.c_size_t(10), 0))
+    return moved, place.value, os.read(reader, 20)
+
+
 print('== RLIMIT_FSIZE')
 caught = []
 LIMIT = 100000
@@ -26,7 +57,9 @@ for what, call in [('write', lambda: os.write(file, b'x' * (LIMIT + 50))), ('wri
                    ('ftruncate', lambda: os.ftruncate(file, LIMIT + 1)), ('ftruncate to it', lambda: os.ftruncate(file, LIMIT)),
                    ('truncate', lambda: os.truncate('limited', LIMIT + 100)), ('posix_fallocate', lambda: os.posix_fallocate(file, 0, LIMIT + 100)),
                    ('sendfile', lambda: os.sendfile(file, os.open('file', os.O_RDONLY), 0, 5)),
-                   ('writev', lambda: os.writev(file, [b'x', b'y']))]:
+                   ('writev', lambda: os.writev(file, [b'x', b'y'])), ('io_submit', lambda: submitted(file, LIMIT)),
+                   ('io_submit before', lambda: submitted(file, LIMIT - 1)), ('splice', lambda: spliced(file, LIMIT)),
+                   ('splice before', lambda: spliced(file, LIMIT - 3))]:
     del caught[:]
     tried(what, call)
     print(caught, os.fstat(file).st_size)
