@@ -1,11 +1,11 @@
 #!/bin/bash
 # page_rows.sh SOURCE: three lists agree: the engine's calls (libpmemfile/fs/*.h), the rows of docs/crash-consistency.md, and
-# what the crash explorer runs (vocabulary.cpp, script.cpp). A call that changes something has a row and is run, and a
+# what the crash explorer runs (vocabulary.cpp, words.cpp, script.cpp). A call that changes something has a row and is run, and a
 # row is about calls that are run. Who adds a call, or a row, says here which it is.
 set -u
 cd "$1" || exit 1
 page=docs/crash-consistency.md
-explorer=(tests/crash/vocabulary.cpp tests/crash/script.cpp)
+explorer=(tests/crash/vocabulary.cpp tests/crash/words.cpp tests/crash/script.cpp)
 failed=0
 complain() {
     echo "FAILED: $*"
@@ -15,7 +15,7 @@ complain() {
 # Change nothing on the media by themselves: they read, or what they change dies with the last process, or they make
 # durable what programs have stored.
 unchanging="fs_attributes fs_access fs_statfs fs_getdents64 fs_getxattr fs_listxattr fs_pread fs_read fs_readlink fs_seek
-    fs_open_path fs_open_inode fs_set_flags fs_lock_record fs_flock fs_land fs_map_run fs_map_sync"
+    fs_open_path fs_inode_path fs_open_inode fs_set_flags fs_lock_record fs_flock fs_land fs_map_run fs_map_sync"
 
 # Call | words of its row's first column | how the explorer runs it (a pattern).
 changing="
