@@ -61,6 +61,11 @@ bool is_beyond_repeating(const uint8_t *code) {
     return two_bytes || (code[0] & 0xf8) == 0xd8 || code[0] == 0x9d || code[0] == 0xcf || (code[0] & 0xfe) == 0xfa;
 }
 
+// It stores to memory what a flag says, and where that faults the emulator leaves the flags half computed.
+bool is_set_by_flag(const uint8_t *code) {
+    return code[0] == 0x0f && (code[1] & 0xf0) == 0x90;
+}
+
 // In the emulated memory only; the real ones are not touched.
 uint64_t words[word_count];
 
@@ -348,6 +353,10 @@ EmulatedRun Emulator::run_unguarded(const MadeObject &made, const std::vector<ui
     for (size_t i = 0; i < 16; i++)
         run_.registers[i] = get(register_ids[i]);
     run_.flags = get(UC_X86_REG_EFLAGS) & 0xcd5;
+    uint8_t code[6] = {};
+    uc_mem_read(unicorn_, run_.stopped_at, code, sizeof code);
+    if (run_.end == RunEnd::faulted && is_set_by_flag(behind_prefixes(code)))
+        run_.flags = 0; // in both runs: they stop at the same place, or differ anyway
     uint64_t from = lowest_safe_ > stack_begin && lowest_safe_ < stack_begin + stack_bytes ? lowest_safe_ : stack_begin;
     run_.stack.resize(stack_begin + stack_bytes - from);
     uc_mem_read(unicorn_, from, run_.stack.data(), run_.stack.size());
