@@ -23,6 +23,7 @@ if unshare -m true 2>/dev/null; then
     said=$(unshare -m sh -c 'mount --bind /dev/shm /dev/shm && mount -o remount,bind,noexec /dev/shm && exec "$@"' sh \
         "${run[@]}" sh -c "cp /bin/echo $base/mount/echo && $base/mount/echo noexec" 2>&1)
     [ "$said" = noexec ] || { echo "FAILED: noexec: $said"; exit 1; }
+    "${run[@]}" rm "$base/mount/echo"
 fi
 # Refused by name: the host's program cannot be changed.
 printf 'int main(void) { return 0; }' | cc -x c - -o "$base/host-program" -Wl,--dynamic-linker="$base/mount/ld.so" || exit 1
@@ -34,5 +35,5 @@ library=$(dirname "$pmemfile")/../posix-shim/libpmemfile-preload.so
 said=$("${run[@]}" bash -c "cp $library $base/mount && LD_PRELOAD=/lib/x86_64-linux-gnu/libm.so.6:$base/mount/libpmemfile-preload.so \
     sh -c 'echo \$LD_PRELOAD; ls $base/mount'" 2>&1)
 [ "$said" = "$(realpath "$library"):/lib/x86_64-linux-gnu/libm.so.6:
-$(printf '%s\n' echo id ld.so libpmemfile-preload.so)" ] || { echo "FAILED: another of our name: $said"; exit 1; }
+$(printf '%s\n' id ld.so libpmemfile-preload.so)" ] || { echo "FAILED: another of our name: $said"; exit 1; }
 "$pmemfile" fsck -n "$base/pool"
