@@ -33,10 +33,33 @@ def in_child(what, call):
         print(what, 'ended with', status)
 
 
-def raw_getcwd():
+def kernel_getcwd():
     buffer = ctypes.create_string_buffer(5000)
     length = libc.syscall(79, buffer, 5000)
-    return buffer.value.decode().replace(here, 'HERE') if length > 0 else errno.errorcode[ctypes.get_errno()]
+    return buffer.value.decode() if length > 0 else errno.errorcode[ctypes.get_errno()]
+
+
+def our_own_root():
+    """Where the root that the test itself was started in lies, if that is a chroot's: there the kernel leads, and names, who gets out."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.mkdir('root'), os.chroot('root'), os.rmdir('root')
+        os.write(writer, os.fsencode(kernel_getcwd())), os._exit(0)
+    os.waitpid(child, 0), os.close(writer)
+    with open(reader, 'rb') as file:
+        return os.fsdecode(file.read()).removeprefix(unreachable).removesuffix(here)
+
+
+unreachable = '(unreachable)'
+own_root = our_own_root()
+
+
+def raw_getcwd():
+    text = kernel_getcwd()
+    if own_root and text.startswith(unreachable + own_root):
+        text = unreachable + (text.removeprefix(unreachable + own_root) or '/')
+    return text.replace(here, 'HERE')
 
 
 def write(path, text, mode=0o644):
@@ -284,6 +307,7 @@ def escape():
     for _ in range(100):
         os.chdir('..')
     print(raw_getcwd())
+    os.chdir('.' + own_root)
     os.chroot('.')
     os.chdir('/')
     print(raw_getcwd(), os.path.exists('/etc/passwd'), read(here + '/outside'), os.path.exists('/script'))
