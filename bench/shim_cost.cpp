@@ -119,6 +119,7 @@ void print_host(unsigned rounds, unsigned times) {
              listen(listening, 1) == 0 &&
              bind(receiving, reinterpret_cast<sockaddr *>(&address), sizeof(sa_family_t)) == 0,
          "sockets");
+    const int internet = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
     char byte = 0;
     struct stat status;
     sockaddr_un from;
@@ -154,11 +155,15 @@ void print_host(unsigned rounds, unsigned times) {
          [&] { return plain(SYS_recvfrom, receiving, &byte, 1, 0, place, &length); }},
         {"recvmsg with address", [&] { return recvmsg(receiving, &message, 0); },
          [&] { return plain(SYS_recvmsg, receiving, &message, 0); }},
+        {"recvfrom, internet", [&] { return recvfrom(internet, &byte, 1, 0, place, &length); },
+         [&] { return plain(SYS_recvfrom, internet, &byte, 1, 0, place, &length); }},
+        {"recvmsg, internet", [&] { return recvmsg(internet, &message, 0); },
+         [&] { return plain(SYS_recvmsg, internet, &message, 0); }},
     };
     fmt::print("\n{:24} {:>8} {:>8}   {:>6}   {:>8}\n", "ns, of the host", "shim", "kernel", "ratio", "added");
     for (const HostCase &one : cases)
         print(one, rounds, times);
-    for (const int descriptor : {null, ends[0], ends[1], listening, receiving})
+    for (const int descriptor : {null, ends[0], ends[1], listening, receiving, internet})
         close(descriptor);
 }
 

@@ -43,8 +43,9 @@ int address_index(long number) {
 
 } // namespace
 
-bool gives_peer_address(long number) {
-    return number == SYS_accept || number == SYS_accept4 || number == SYS_recvfrom;
+bool gives_peer_address(const struct intercept_call &call) {
+    return (call.nr == SYS_accept || call.nr == SYS_accept4 || call.nr == SYS_recvfrom || call.nr == SYS_recvmsg) &&
+           !base::is_error(call.result);
 }
 
 bool peer_address_expect(ThreadContext &context, long address, long length) {
@@ -57,8 +58,6 @@ bool peer_address_expect(ThreadContext &context, long address, long length) {
 }
 
 void peer_address_post(ThreadContext &context, const struct intercept_call &call) {
-    if (base::is_error(call.result))
-        return;
     long name = 0;
     long length_place = 0;
     if (call.nr == SYS_recvmsg) {
@@ -91,7 +90,8 @@ void peer_address_post(ThreadContext &context, const struct intercept_call &call
     (void)give_asked_address(address, length, place).ok();
 }
 
-// accept, accept4, recvfrom: only who asks for the address comes here (table/filter.cpp).
+// accept, accept4, recvfrom: only who asks for the address comes here, of a socket that may be a unix one
+// (table/filter.cpp).
 long serve_peer_address(Request &request) {
     const int index = address_index(request.number);
     return peer_address_expect(request.context, request.args[index], request.args[index + 1]) ? pass_with_post

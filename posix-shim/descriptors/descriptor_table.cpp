@@ -13,6 +13,7 @@
 #include "libpmemfile/runtime/advisory_lock.h"
 #include "posix-shim/descriptors/open_fifo.h"
 #include "posix-shim/descriptors/shared_token.h"
+#include "posix-shim/descriptors/socket_family.h"
 #include "posix-shim/descriptors/token.h"
 #include "posix-shim/notify/companion.h"
 
@@ -128,9 +129,11 @@ base::Result<DescriptorWord> descriptor_decode(ThreadContext &context, int descr
             return fifo;
     }
     if (identity.mount < 0) {
+        if (!cached)
+            return descriptor_host;
         DescriptorWord expected = descriptor_unknown;
-        if (cached)
-            descriptor_words[descriptor].compare_exchange_strong(expected, descriptor_host);
+        socket_family_forget(descriptor);
+        descriptor_words[descriptor].compare_exchange_strong(expected, descriptor_host);
         return descriptor_host;
     }
     unsigned mount = static_cast<unsigned>(identity.mount);

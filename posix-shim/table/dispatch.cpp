@@ -11,6 +11,7 @@
 #include "posix-shim/calls/path_call.h"
 #include "posix-shim/calls/peer_address.h"
 #include "posix-shim/descriptors/descriptor_table.h"
+#include "posix-shim/descriptors/socket_family.h"
 #include "posix-shim/paths/host_path.h"
 #include "posix-shim/table/ledger.h"
 #include "posix-shim/table/row.h"
@@ -166,26 +167,34 @@ bool found_mount_point(const intercept_call *call) {
     }
 }
 
-// Calls whose handler leaves a path of the host to the kernel and looks at the answer, and does nothing else: the place
-// of their path, and (above it) of the flags of an open, plus one each. 0: another call.
+// What is asked about a call first. Of those whose handler leaves a path of the host to the kernel and looks at the
+// answer, and does nothing else: the place of their path, and (above it) of the flags of an open, plus one each. Of
+// those on sockets: one of the kinds below. 0: nothing.
 constexpr uint8_t flags_shift = 4;
+constexpr uint8_t look_socket = 0xf0;
+constexpr uint8_t look_receiver = 0xf1; // and its handler, which reads the program's memory and nothing of a pool
 
-struct PlainPaths {
-    uint8_t places[call_number_limit] = {};
+struct FirstLooks {
+    uint8_t looks[call_number_limit] = {};
 };
 
-constexpr PlainPaths make_plain_paths() {
-    PlainPaths paths;
+constexpr FirstLooks make_first_looks() {
+    FirstLooks first;
     using namespace intercept;
     for (const CallNumber number : {call_stat, call_lstat, call_access, call_readlink})
-        paths.places[number] = 1;
+        first.looks[number] = 1;
     for (const CallNumber number : {call_newfstatat, call_statx, call_faccessat, call_faccessat2, call_readlinkat})
-        paths.places[number] = 2;
-    paths.places[call_open] = 1 | 2 << flags_shift;
-    paths.places[call_openat] = 2 | 3 << flags_shift;
-    return paths;
+        first.looks[number] = 2;
+    first.looks[call_open] = 1 | 2 << flags_shift;
+    first.looks[call_openat] = 2 | 3 << flags_shift;
+    for (const CallNumber number : {call_connect, call_bind, call_getsockname, call_getpeername, call_sendto,
+                                    call_sendmsg, call_sendmmsg, call_recvmmsg})
+        first.looks[number] = look_socket;
+    for (const CallNumber number : {call_accept, call_accept4, call_recvfrom, call_recvmsg})
+        first.looks[number] = look_receiver;
+    return first;
 }
-constexpr PlainPaths plain_paths = make_plain_paths();
+constexpr FirstLooks first_looks = make_first_looks();
 
 // libc's fstat, of a descriptor of the host's.
 bool is_plain_fstat(const intercept_call *call, const ThreadContext &context) {
@@ -197,10 +206,7 @@ bool is_plain_fstat(const intercept_call *call, const ThreadContext &context) {
 
 // Does the call name a file of the host's, as most do? Then there is nothing to do before it. Some such calls are not
 // found out here, and go the long way.
-bool is_plain_call(const intercept_call *call, const ThreadContext &context) {
-    const unsigned places = plain_paths.places[call->nr];
-    if (places == 0)
-        return false;
+bool is_plain_call(const intercept_call *call, const ThreadContext &context, unsigned places) {
     const unsigned flags = places >> flags_shift;
     if (flags != 0 && ((call->args[flags - 1] & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY))) != 0 || // its look is exact
                        context.opening_fifo.id != 0))
@@ -236,13 +242,19 @@ int dispatch_hook(struct intercept_call *call) {
         ledger_note({call->nr, call->args, *context}, row, pass_to_kernel);
         return INTERCEPT_PASS;
     }
-    if (call->nr == SYS_newfstatat && (call->args[3] & AT_EMPTY_PATH) != 0) {
-        if (is_plain_fstat(call, *context) && !ledger.is_kept())
-            return INTERCEPT_PASS;
-    } else if (is_plain_call(call, *context) && !ledger.is_kept()) {
-        return INTERCEPT_PASS_POST;
-    }
     Request request{call->nr, call->args, *context};
+    if (const unsigned look = first_looks.looks[call->nr]; look != 0 && !ledger.is_kept()) {
+        if (look >= look_socket) {
+            socket_family_meet(*context, call->args[0]);
+            if (look == look_receiver)
+                return row->handler(request) == pass_with_post ? INTERCEPT_PASS_POST : INTERCEPT_PASS;
+        } else if (call->nr == SYS_newfstatat && (call->args[3] & AT_EMPTY_PATH) != 0) {
+            if (is_plain_fstat(call, *context))
+                return INTERCEPT_PASS;
+        } else if (is_plain_call(call, *context, look)) {
+            return INTERCEPT_PASS_POST;
+        }
+    }
     long result = 0;
     bool restart = false;
     do {
@@ -279,13 +291,16 @@ void dispatch_post(struct intercept_call *call) {
         return;
     }
     if (row->after == After::message) {
+        const bool gives_address = gives_peer_address(*call);
+        if (!gives_address && !passes_descriptors(call->nr))
+            return;
         ThreadContext *context = context_get();
         if (context == nullptr)
             return;
         call_enter(*context);
         if (passes_descriptors(call->nr))
             passed_descriptors_post(*context, *call);
-        if (call->nr == SYS_recvmsg || gives_peer_address(call->nr))
+        if (gives_address)
             peer_address_post(*context, *call);
         call_leave(*context);
         return;

@@ -5,10 +5,11 @@
 //   kind[nr] ── descriptor i ──► word[args[i]] == host ? PASS : SERVE
 //            ── close ─────────► the same, and the word is forgotten
 //            ── addresses ─────► a mapping of ours near them ? SERVE : PASS
-//            ── peer ──────────► its address is asked for ? SERVE : PASS
+//            ── socket ────────► an address of a peer, or a message, and perhaps a unix socket ? SERVE : PASS
 //            ── other ─────────► SERVE
 #include "libpmemfile/mapping/bounds.h"
 #include "posix-shim/descriptors/descriptor_table.h"
+#include "posix-shim/descriptors/socket_family.h"
 #include "posix-shim/table/dispatch.h"
 #include "posix-shim/table/row.h"
 
@@ -22,8 +23,9 @@ namespace {
 constexpr uint8_t kind_other = 7;
 constexpr uint8_t kind_close = 6;
 constexpr uint8_t kind_addresses = 8; // address and length come first
-constexpr uint8_t kind_peer = 9;      // wants a socket's address in register 1, or
-constexpr uint8_t kind_sender = 10;   // in register 4
+constexpr uint8_t kind_message = 9;   // a socket's, with addresses and descriptors in it
+constexpr uint8_t kind_peer = 10;     // has or wants a socket's address in register 1, or
+constexpr uint8_t kind_sender = 11;   // in register 4
 
 struct Kinds {
     uint8_t kind[call_number_limit];
@@ -36,9 +38,12 @@ constexpr uint8_t kind_of(long number, const char *arguments) {
     if (number == SYS_munmap || number == SYS_mprotect || number == SYS_pkey_mprotect || number == SYS_mremap ||
         number == SYS_msync || number == SYS_madvise || number == SYS_remap_file_pages)
         return kind_addresses;
-    if (number == SYS_accept || number == SYS_accept4)
+    if (number == SYS_sendmsg || number == SYS_recvmsg || number == SYS_sendmmsg || number == SYS_recvmmsg)
+        return kind_message;
+    if (number == SYS_accept || number == SYS_accept4 || number == SYS_bind || number == SYS_connect ||
+        number == SYS_getsockname || number == SYS_getpeername)
         return kind_peer;
-    if (number == SYS_recvfrom)
+    if (number == SYS_sendto || number == SYS_recvfrom)
         return kind_sender;
     // These look at more than the descriptor, or make numbers whose word must be set.
     if (number == SYS_dup2 || number == SYS_dup3 || number == SYS_fchdir)
@@ -104,16 +109,20 @@ int dispatch_filter(const struct intercept_call *call) {
         return INTERCEPT_FILTER_SERVE;
     if (kind == kind_addresses)
         return names_our_addresses(call) ? INTERCEPT_FILTER_SERVE : INTERCEPT_FILTER_PASS;
-    if (kind == kind_peer || kind == kind_sender)
-        return call->args[kind == kind_peer ? 1 : 4] != 0 ? INTERCEPT_FILTER_SERVE : INTERCEPT_FILTER_PASS;
+    const bool is_of_socket = kind >= kind_message;
+    if (is_of_socket && kind != kind_message && call->args[kind == kind_peer ? 1 : 4] == 0)
+        return INTERCEPT_FILTER_PASS;
     if (number == SYS_mmap && names_our_addresses(call))
         return INTERCEPT_FILTER_SERVE;
-    int descriptor = static_cast<int>(call->args[kind == kind_close ? 0 : kind]);
+    int descriptor = static_cast<int>(call->args[kind == kind_close || is_of_socket ? 0 : kind]);
     if (descriptor < 0)
         return INTERCEPT_FILTER_PASS; // EBADF, or an anonymous mapping
     if (descriptor >= descriptor_table_size || context_is_vfork_child() ||
         descriptor_words[descriptor].load(std::memory_order_acquire) != descriptor_host)
         return INTERCEPT_FILTER_SERVE;
+    if (is_of_socket)
+        return socket_families[descriptor].load(std::memory_order_relaxed) == socket_other ? INTERCEPT_FILTER_PASS
+                                                                                           : INTERCEPT_FILTER_SERVE;
     if (kind == kind_close) {
         DescriptorWord expected = descriptor_host;
         descriptor_words[descriptor].compare_exchange_strong(expected, descriptor_unknown);
