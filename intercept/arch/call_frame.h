@@ -21,6 +21,9 @@
 /* Of a byte of intercept_table: the hooks; the bit above them is words_bit. */
 #define SLOTS_MASK 0x7f
 
+/* INTERCEPT_PASS_POST. */
+#define ANSWER_PASS_POST 2
+
 /* What intercept_dispatch_hook tells the entry to do. */
 #define ACTION_HANDLED 0
 #define ACTION_PASS 1
@@ -31,6 +34,7 @@
 #ifndef __ASSEMBLER__
 #include "intercept/include/pmemfile-intercept.h"
 
+static_assert(INTERCEPT_PASS_POST == ANSWER_PASS_POST);
 static_assert(offsetof(intercept_call, nr) == FRAME_NR);
 static_assert(offsetof(intercept_call, args) == FRAME_ARG0);
 static_assert(offsetof(intercept_call, result) == FRAME_RESULT);

@@ -51,8 +51,7 @@ bool is_bare(const intercept_call *call) {
 uint32_t after_hooks(intercept_call *call, long number, uint64_t post) {
     auto *saved = reinterpret_cast<const long *>(reinterpret_cast<const char *>(call) + FRAME_SAVED);
     // Where nobody looks at the registers afterwards, changed ones need not be put back.
-    bool differs = !is_bare(call) && changed(call, number, saved);
-    if (post == 0 && !differs)
+    if (post == 0 && (is_bare(call) || !changed(call, number, saved)))
         return ACTION_PASS;
     unsigned kind = process_kind(number);
     if (kind < process_kind_count) {

@@ -15,6 +15,7 @@ alignas(uint64_t) uint8_t intercept_table[intercept::call_numbers];
 intercept::Words intercept_words;
 int (*intercept_lone_filter)(const intercept_call *call) INTERCEPT_KEEPS_REGISTERS;
 int (*intercept_lone_hook)(intercept_call *call);
+void (*intercept_lone_post)(intercept_call *call);
 uint8_t intercept_lone_slots = intercept::no_slots;
 int (*intercept_words_hook)(intercept_call *call);
 constinit thread_local int intercept_bypass_depth = 0;
@@ -135,6 +136,8 @@ void set_numbers(unsigned slot, const long *calls, size_t call_count) {
         store_table(calls[i], bit, true);
 }
 
+void no_post(intercept_call * /*call*/) {}
+
 // A new order is built beside the old one: a dispatcher that reads in between
 // may miss a hook that is just being added, never call one that is not there.
 void rebuild_order() {
@@ -160,6 +163,7 @@ void rebuild_order() {
         if (first.filter == nullptr || first.counted)
             return;
         intercept_lone_hook = first.hook;
+        intercept_lone_post = first.post != nullptr ? first.post : no_post;
         intercept_lone_filter = first.filter;
         __atomic_store_n(&intercept_lone_slots, static_cast<uint8_t>(1u << order.slots[0]), __ATOMIC_RELEASE);
     }

@@ -88,6 +88,7 @@ extern __attribute__((visibility("hidden"))) uint8_t intercept_lone_slots;
 extern __attribute__((visibility("hidden"))) int (*intercept_lone_filter)(const intercept_call *call)
     INTERCEPT_KEEPS_REGISTERS;
 extern __attribute__((visibility("hidden"))) int (*intercept_lone_hook)(intercept_call *call);
+extern __attribute__((visibility("hidden"))) void (*intercept_lone_post)(intercept_call *call); // never null then
 // The function of the first registration that had words: of every number with words_bit.
 extern __attribute__((visibility("hidden"))) int (*intercept_words_hook)(intercept_call *call);
 

@@ -22,6 +22,7 @@
         .hidden intercept_words_hook
         .hidden intercept_lone_filter
         .hidden intercept_lone_hook
+        .hidden intercept_lone_post
         .hidden intercept_lone_slots
         .hidden intercept_bypass_depth
         .hidden intercept_dispatch_hook
@@ -167,6 +168,18 @@
 17:
 .endm
 
+// The only hook, whose answer is in eax, wants to see the end of the call, and the site makes no process and
+// needs no vector state: the kernel's call and its post from here.
+.macro LONE_POST
+        ARGS_BACK FRAME_ARG0
+        mov     FRAME_NR(%rbp), %rax
+        syscall
+        mov     %rax, FRAME_RESULT(%rbp)
+        mov     %rbp, %rdi
+        call    *intercept_lone_post(%rip)
+        jmp     1b
+.endm
+
 // What the hooks decided, in eax. Label 1 of the entry is "answered".
 .macro DO_ACTION keep_flags
 4:      cmp     $ACTION_PASS, %eax
@@ -290,7 +303,13 @@
         CALL_C  intercept_dispatch_hook
 .endif
         jmp     4f
-3:      mov     %rbp, %rdi
+3:      cmp     $ANSWER_PASS_POST, %eax
+        jne     7f
+        mov     FRAME_SITE(%rbp), %rcx
+        testl   $RECORD_IS_SHORT, RECORD_FLAGS(%rcx)
+        jz      7f
+        LONE_POST
+7:      mov     %rbp, %rdi
         mov     %eax, %esi
         mov     FRAME_MASK(%rbp), %edx
         and     $SLOTS_MASK, %edx
@@ -401,7 +420,10 @@ intercept_entry_bare:
         and     $SLOTS_MASK, %esi
         call    intercept_dispatch_hook
         jmp     4f
-3:      mov     %rbp, %rdi
+3:      cmp     $ANSWER_PASS_POST, %eax
+        jne     7f
+        LONE_POST
+7:      mov     %rbp, %rdi
         mov     %eax, %esi
         mov     FRAME_MASK(%rbp), %edx
         and     $SLOTS_MASK, %edx
