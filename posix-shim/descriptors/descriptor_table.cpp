@@ -46,6 +46,7 @@ bool in_table(long descriptor) {
 }
 
 std::atomic<int> high_water;
+constinit std::atomic<bool> has_met_fifo = false;
 
 // Before a word is remembered, so that close_range sees it.
 void raise_high_water(int descriptor) {
@@ -83,6 +84,7 @@ DescriptorWord meet_fifo(ThreadContext &context, int descriptor, bool cached) {
     const OpenFileId id = open_fifo_hold(context, descriptor, &mount);
     if (id == 0)
         return descriptor_host;
+    has_met_fifo.store(true, std::memory_order_relaxed);
     const DescriptorWord found = descriptor_fifo_word(mount, id);
     if (!cached) {
         if (context.is_vfork_child && context.vfork_opened_count < max_vfork_opened) {
@@ -188,11 +190,20 @@ void descriptor_opened_fifo(ThreadContext &context, int descriptor, unsigned mou
         drop_unused(context, mount, id);
         return;
     }
+    has_met_fifo.store(true, std::memory_order_relaxed);
     references_of(mount, id).fetch_add(1);
     raise_high_water(descriptor);
     DescriptorWord expected = descriptor_unknown;
     if (!descriptor_words[descriptor].compare_exchange_strong(expected, descriptor_fifo_word(mount, id)))
         drop(context, mount, id); // another thread has met it already
+}
+
+void descriptor_opened_host(int descriptor) {
+    if (!in_table(descriptor) || has_met_fifo.load(std::memory_order_relaxed))
+        return;
+    raise_high_water(descriptor);
+    DescriptorWord expected = descriptor_unknown;
+    descriptor_words[descriptor].compare_exchange_strong(expected, descriptor_host);
 }
 
 DescriptorWord descriptor_closing_begin(ThreadContext &context, long register_value) {

@@ -81,6 +81,9 @@ long descriptor_open(ThreadContext &context, unsigned mount, OpenFileId id, int 
 void descriptor_copied(ThreadContext &context, int descriptor, unsigned mount, OpenFileId id);
 // `descriptor`, which the kernel has just opened, is a fifo that `id` keeps the inode of. Not in a vfork child.
 void descriptor_opened_fifo(ThreadContext &context, int descriptor, unsigned mount, OpenFileId id);
+// `descriptor`, which the kernel has just opened, is the host's, no token and no socket. It is not remembered once this
+// process has met a fifo of a pool: it may be that one. Not in a vfork child.
+void descriptor_opened_host(int descriptor);
 // Before the kernel closes (or replaces, dup2) `descriptor`: forgets it. Returns what it was,
 // for descriptor_closed. Host numbers cost one store.
 DescriptorWord descriptor_closing_begin(ThreadContext &context, long descriptor);

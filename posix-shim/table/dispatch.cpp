@@ -12,6 +12,7 @@
 #include "posix-shim/calls/peer_address.h"
 #include "posix-shim/descriptors/descriptor_table.h"
 #include "posix-shim/descriptors/socket_family.h"
+#include "posix-shim/paths/empty_path.h"
 #include "posix-shim/paths/host_path.h"
 #include "posix-shim/table/ledger.h"
 #include "posix-shim/table/row.h"
@@ -140,6 +141,20 @@ bool statx_names_mount_point(long user) {
            is_mount_point(makedev(device[0], device[1]), inode);
 }
 
+long open_flags(const intercept_call *call) {
+    return call->args[call->nr == SYS_open ? 1 : 2];
+}
+
+// Then it is closed again.
+__attribute__((noinline)) bool opened_mount_point(const intercept_call *call) {
+    struct stat status;
+    if (base::is_error(base::raw_syscall(SYS_fstat, call->result, base::as_long(&status))) ||
+        !is_mount_point(status.st_dev, status.st_ino))
+        return false;
+    base::raw_syscall(SYS_close, call->result);
+    return true;
+}
+
 // The kernel was successful, but with the host's directory below a mount point?
 bool found_mount_point(const intercept_call *call) {
     switch (call->nr) {
@@ -151,20 +166,19 @@ bool found_mount_point(const intercept_call *call) {
     case SYS_statx:
         return statx_names_mount_point(call->args[4]);
     case SYS_open:
-    case SYS_openat: {
-        long flags = call->nr == SYS_open ? call->args[1] : call->args[2];
-        if ((flags & (O_DIRECTORY | O_PATH)) == 0)
-            return false;
-        struct stat status;
-        if (base::is_error(base::raw_syscall(SYS_fstat, call->result, base::as_long(&status))) ||
-            !is_mount_point(status.st_dev, status.st_ino))
-            return false;
-        base::raw_syscall(SYS_close, call->result);
-        return true;
-    }
+    case SYS_openat:
+        return (open_flags(call) & (O_DIRECTORY | O_PATH)) != 0 && opened_mount_point(call);
     default:
         return false;
     }
+}
+
+// The kernel has opened a file of the host's: its number is known from now on. Not where it may be more than that, by
+// a symlink to /proc/self/fd: a fifo of a pool that this process has met, or with access mode 3 a token.
+void note_opened(const intercept_call *call) {
+    if ((call->nr == SYS_open || call->nr == SYS_openat) && !base::is_error(call->result) &&
+        (open_flags(call) & O_ACCMODE) != O_ACCMODE && !context_is_vfork_child())
+        descriptor_opened_host(static_cast<int>(call->result));
 }
 
 // What is asked about a call first. Of those whose handler leaves a path of the host to the kernel and looks at the
@@ -214,6 +228,82 @@ bool is_plain_call(const intercept_call *call, const ThreadContext &context, uns
     return is_plainly_of_host(reinterpret_cast<const char *>(call->args[(places & 15) - 1]));
 }
 
+// With the row's handler. Its own function: what it saves and keeps on the stack costs those calls nothing that a first
+// look answers.
+__attribute__((noinline)) int serve_call(struct intercept_call *call, const Row &row, ThreadContext &context) {
+    Request request{call->nr, call->args, context};
+    long result = 0;
+    bool restart = false;
+    do {
+        call_enter(context);
+        request.refusal = nullptr;
+        if (row.has_escape) [[likely]] {
+            void *place[5];
+            context.escape = place;
+            result = -EIO; // when it goes on behind the setjmp a second time
+            if (__builtin_setjmp(place) == 0)
+                result = serve(request, row);
+            context.escape = nullptr;
+        } else {
+            result = meets_lost_pool(request) ? -EIO : serve(request, row);
+        }
+        restart = call_leave(context);
+    } while (result == restart_call || (result == -EINTR && restart));
+    if (request.refusal != nullptr || ledger.is_kept()) [[unlikely]]
+        ledger_note(request, &row, result);
+    if (result > last_answer) [[likely]] {
+        call->result = result;
+        return INTERCEPT_HANDLED;
+    }
+    return result == pass_to_kernel ? INTERCEPT_PASS : INTERCEPT_PASS_POST;
+}
+
+__attribute__((noinline)) int serve_receiver(struct intercept_call *call, const Row &row, ThreadContext &context) {
+    Request request{call->nr, call->args, context};
+    return row.handler(request) == pass_with_post ? INTERCEPT_PASS_POST : INTERCEPT_PASS;
+}
+
+// Also functions of their own, for the same reason: behind the kernel's call most posts have nothing to do.
+__attribute__((noinline)) void message_post(struct intercept_call *call) {
+    const bool gives_address = gives_peer_address(*call);
+    if (!gives_address && !passes_descriptors(call->nr))
+        return;
+    ThreadContext *context = context_get();
+    if (context == nullptr)
+        return;
+    call_enter(*context);
+    if (passes_descriptors(call->nr))
+        passed_descriptors_post(*context, *call);
+    if (gives_address)
+        peer_address_post(*context, *call);
+    call_leave(*context);
+}
+
+// The kernel found nothing, or (`missed` false) a mount point's directory.
+__attribute__((noinline)) void serve_again(struct intercept_call *call, const Row &row, bool missed) {
+    ThreadContext *context = context_get();
+    if (context == nullptr)
+        return;
+    Request request{call->nr, call->args, *context};
+    request.again = missed ? Request::Again::after_miss : Request::Again::at_mount;
+    call_enter(*context);
+    long result = serve(request, row);
+    const bool opens_fifo = context->opening_fifo.id != 0 && result == pass_with_post;
+    if (result == pass_to_kernel ||
+        opens_fifo) // the path went into a pool, and out again or to a fifo: it is rewritten
+        result = base::raw_syscall(call->nr, call->args[0], call->args[1], call->args[2], call->args[3], call->args[4],
+                                   call->args[5]);
+    if (opens_fifo) {
+        call->result = result;
+        opening_fifo_post(*context, *call);
+    }
+    call_leave(*context);
+    if (request.refusal != nullptr)
+        ledger_note(request, &row, result);
+    if (result != pass_with_post)
+        call->result = result;
+}
+
 } // namespace
 
 constinit std::atomic<long> memory_owner = 0;
@@ -242,43 +332,21 @@ int dispatch_hook(struct intercept_call *call) {
         ledger_note({call->nr, call->args, *context}, row, pass_to_kernel);
         return INTERCEPT_PASS;
     }
-    Request request{call->nr, call->args, *context};
     if (const unsigned look = first_looks.looks[call->nr]; look != 0 && !ledger.is_kept()) {
         if (look >= look_socket) {
             socket_family_meet(*context, call->args[0]);
             if (look == look_receiver)
-                return row->handler(request) == pass_with_post ? INTERCEPT_PASS_POST : INTERCEPT_PASS;
+                return serve_receiver(call, *row, *context);
         } else if (call->nr == SYS_newfstatat && (call->args[3] & AT_EMPTY_PATH) != 0) {
-            if (is_plain_fstat(call, *context))
+            if (is_plain_fstat(call, *context)) {
+                empty_path_meet(call->args[1]);
                 return INTERCEPT_PASS;
+            }
         } else if (is_plain_call(call, *context, look)) {
             return INTERCEPT_PASS_POST;
         }
     }
-    long result = 0;
-    bool restart = false;
-    do {
-        call_enter(*context);
-        request.refusal = nullptr;
-        if (row->has_escape) [[likely]] {
-            void *place[5];
-            context->escape = place;
-            result = -EIO; // when it goes on behind the setjmp a second time
-            if (__builtin_setjmp(place) == 0)
-                result = serve(request, *row);
-            context->escape = nullptr;
-        } else {
-            result = meets_lost_pool(request) ? -EIO : serve(request, *row);
-        }
-        restart = call_leave(*context);
-    } while (result == restart_call || (result == -EINTR && restart));
-    if (request.refusal != nullptr || ledger.is_kept()) [[unlikely]]
-        ledger_note(request, row, result);
-    if (result > last_answer) [[likely]] {
-        call->result = result;
-        return INTERCEPT_HANDLED;
-    }
-    return result == pass_to_kernel ? INTERCEPT_PASS : INTERCEPT_PASS_POST;
+    return serve_call(call, *row, *context);
 }
 
 void dispatch_post(struct intercept_call *call) {
@@ -290,21 +358,8 @@ void dispatch_post(struct intercept_call *call) {
             process_post(call);
         return;
     }
-    if (row->after == After::message) {
-        const bool gives_address = gives_peer_address(*call);
-        if (!gives_address && !passes_descriptors(call->nr))
-            return;
-        ThreadContext *context = context_get();
-        if (context == nullptr)
-            return;
-        call_enter(*context);
-        if (passes_descriptors(call->nr))
-            passed_descriptors_post(*context, *call);
-        if (gives_address)
-            peer_address_post(*context, *call);
-        call_leave(*context);
-        return;
-    }
+    if (row->after == After::message)
+        return message_post(call);
     if (ThreadContext *context = context_current(); context != nullptr && context->opening_fifo.id != 0) [[unlikely]] {
         call_enter(*context);
         const bool was_that = opening_fifo_post(*context, *call);
@@ -315,29 +370,10 @@ void dispatch_post(struct intercept_call *call) {
     bool missed =
         call->result == -ENOENT || call->result == -ENOTDIR || call->result == -ELOOP || call->result == -EXDEV;
     bool at_mount = !missed && !base::is_error(call->result) && found_mount_point(call);
-    if (!missed && !at_mount)
-        return;
-    ThreadContext *context = context_get();
-    if (context == nullptr)
-        return;
-    Request request{call->nr, call->args, *context};
-    request.again = missed ? Request::Again::after_miss : Request::Again::at_mount;
-    call_enter(*context);
-    long result = serve(request, *row);
-    const bool opens_fifo = context->opening_fifo.id != 0 && result == pass_with_post;
-    if (result == pass_to_kernel ||
-        opens_fifo) // the path went into a pool, and out again or to a fifo: it is rewritten
-        result = base::raw_syscall(call->nr, call->args[0], call->args[1], call->args[2], call->args[3], call->args[4],
-                                   call->args[5]);
-    if (opens_fifo) {
-        call->result = result;
-        opening_fifo_post(*context, *call);
-    }
-    call_leave(*context);
-    if (request.refusal != nullptr)
-        ledger_note(request, row, result);
-    if (result != pass_with_post)
-        call->result = result;
+    if (missed || at_mount)
+        serve_again(call, *row, missed);
+    else
+        note_opened(call);
 }
 
 } // namespace shim

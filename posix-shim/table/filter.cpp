@@ -4,15 +4,18 @@
 //
 //   kind[nr] ── descriptor i ──► word[args[i]] == host ? PASS : SERVE
 //            ── close ─────────► the same, and the word is forgotten
+//            ── fstat by "" ───► the same, where it is libc's "" (paths/empty_path.h)
 //            ── addresses ─────► a mapping of ours near them ? SERVE : PASS
 //            ── socket ────────► an address of a peer, or a message, and perhaps a unix socket ? SERVE : PASS
 //            ── other ─────────► SERVE
 #include "libpmemfile/mapping/bounds.h"
 #include "posix-shim/descriptors/descriptor_table.h"
 #include "posix-shim/descriptors/socket_family.h"
+#include "posix-shim/paths/empty_path.h"
 #include "posix-shim/table/dispatch.h"
 #include "posix-shim/table/row.h"
 
+#include <fcntl.h>
 #include <linux/mman.h>
 #include <sys/syscall.h>
 
@@ -20,12 +23,14 @@ namespace shim {
 
 namespace {
 
+constexpr uint8_t kind_close = 6; // below it: the place of the one descriptor
 constexpr uint8_t kind_other = 7;
-constexpr uint8_t kind_close = 6;
 constexpr uint8_t kind_addresses = 8; // address and length come first
-constexpr uint8_t kind_message = 9;   // a socket's, with addresses and descriptors in it
-constexpr uint8_t kind_peer = 10;     // has or wants a socket's address in register 1, or
-constexpr uint8_t kind_sender = 11;   // in register 4
+constexpr uint8_t kind_mmap = 9;      // and it may name a descriptor
+constexpr uint8_t kind_fstat = 10;    // by "", which is libc's
+constexpr uint8_t kind_message = 11;  // a socket's, with addresses and descriptors in it
+constexpr uint8_t kind_peer = 12;     // has or wants a socket's address in register 1, or
+constexpr uint8_t kind_sender = 13;   // in register 4
 
 struct Kinds {
     uint8_t kind[call_number_limit];
@@ -38,6 +43,10 @@ constexpr uint8_t kind_of(long number, const char *arguments) {
     if (number == SYS_munmap || number == SYS_mprotect || number == SYS_pkey_mprotect || number == SYS_mremap ||
         number == SYS_msync || number == SYS_madvise || number == SYS_remap_file_pages)
         return kind_addresses;
+    if (number == SYS_mmap)
+        return kind_mmap;
+    if (number == SYS_newfstatat)
+        return kind_fstat;
     if (number == SYS_sendmsg || number == SYS_recvmsg || number == SYS_sendmmsg || number == SYS_recvmmsg)
         return kind_message;
     if (number == SYS_accept || number == SYS_accept4 || number == SYS_bind || number == SYS_connect ||
@@ -100,33 +109,59 @@ INTERCEPT_KEEPS_REGISTERS __attribute__((noinline)) bool names_our_addresses(con
     return pmemfile::mapping_may_overlap(argument(0), argument(1));
 }
 
+// What a number stands for, as far as a filter may say. A vfork child's are not those of the table.
+inline DescriptorWord known_word(int descriptor) {
+    return descriptor < 0 || descriptor >= descriptor_table_size || context_is_vfork_child()
+               ? descriptor_unknown
+               : descriptor_words[descriptor].load(std::memory_order_acquire);
+}
+
+constexpr int answer(bool passes) {
+    return passes ? INTERCEPT_FILTER_PASS : INTERCEPT_FILTER_SERVE;
+}
+
+// The kinds where more than the word of a descriptor counts. Keeps all registers, as names_our_addresses.
+INTERCEPT_KEEPS_REGISTERS __attribute__((noinline)) int look_closer(const struct intercept_call *call, uint8_t kind) {
+    if (kind == kind_addresses)
+        return answer(!names_our_addresses(call));
+    if (kind == kind_mmap)
+        return answer(!names_our_addresses(call) && (static_cast<int>(call->args[4]) < 0 || // an anonymous one
+                                                     known_word(static_cast<int>(call->args[4])) == descriptor_host));
+    const auto descriptor = static_cast<int>(call->args[0]);
+    if (kind == kind_fstat) {
+        const long empty = libc_empty_path.load(std::memory_order_relaxed);
+        return answer(call->args[1] == empty && empty != 0 && static_cast<int>(call->args[3]) == AT_EMPTY_PATH &&
+                      known_word(descriptor) == descriptor_host);
+    }
+    if (kind != kind_message && call->args[kind == kind_peer ? 1 : 4] == 0)
+        return INTERCEPT_FILTER_PASS;
+    return answer(known_word(descriptor) == descriptor_host &&
+                  socket_families[descriptor].load(std::memory_order_relaxed) == socket_other);
+}
+
 } // namespace
 
 int dispatch_filter(const struct intercept_call *call) {
-    auto number = static_cast<unsigned long>(call->nr);
-    uint8_t kind = number < call_number_limit ? kinds.kind[number] : kind_other;
+    const auto number = static_cast<unsigned long>(call->nr);
+    const uint8_t kind = number < call_number_limit ? kinds.kind[number] : kind_other;
     if (kind == kind_other)
         return INTERCEPT_FILTER_SERVE;
-    if (kind == kind_addresses)
-        return names_our_addresses(call) ? INTERCEPT_FILTER_SERVE : INTERCEPT_FILTER_PASS;
-    const bool is_of_socket = kind >= kind_message;
-    if (is_of_socket && kind != kind_message && call->args[kind == kind_peer ? 1 : 4] == 0)
-        return INTERCEPT_FILTER_PASS;
-    if (number == SYS_mmap && names_our_addresses(call))
-        return INTERCEPT_FILTER_SERVE;
-    int descriptor = static_cast<int>(call->args[kind == kind_close || is_of_socket ? 0 : kind]);
+    if (kind > kind_close)
+        return look_closer(call, kind);
+    const auto descriptor = static_cast<int>(call->args[kind == kind_close ? 0 : kind]);
     if (descriptor < 0)
-        return INTERCEPT_FILTER_PASS; // EBADF, or an anonymous mapping
-    if (descriptor >= descriptor_table_size || context_is_vfork_child() ||
-        descriptor_words[descriptor].load(std::memory_order_acquire) != descriptor_host)
+        return INTERCEPT_FILTER_PASS; // EBADF
+    if (descriptor >= descriptor_table_size || context_is_vfork_child())
         return INTERCEPT_FILTER_SERVE;
-    if (is_of_socket)
-        return socket_families[descriptor].load(std::memory_order_relaxed) == socket_other ? INTERCEPT_FILTER_PASS
-                                                                                           : INTERCEPT_FILTER_SERVE;
-    if (kind == kind_close) {
-        DescriptorWord expected = descriptor_host;
-        descriptor_words[descriptor].compare_exchange_strong(expected, descriptor_unknown);
-    }
+    std::atomic<DescriptorWord> &word = descriptor_words[descriptor];
+    const DescriptorWord known = word.load(std::memory_order_acquire);
+    if (kind != kind_close)
+        return answer(known == descriptor_host);
+    // What nobody has met needs no forgetting. Else: whatever the number becomes meanwhile, the kernel closes it now.
+    if (known > descriptor_host)
+        return INTERCEPT_FILTER_SERVE;
+    if (known == descriptor_host)
+        word.store(descriptor_unknown, std::memory_order_relaxed);
     return INTERCEPT_FILTER_PASS;
 }
 

@@ -1,6 +1,9 @@
 // Calls of the host that the filter lets pass, and what it has to know for that.
+#include "posix-shim/descriptors/descriptor_table.h"
 #include "tests/shim_files/shim_fixture.h"
 
+#include <cstring>
+#include <gnu/libc-version.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -47,6 +50,53 @@ TEST_F(ShimFiles, SocketsOfOtherFamiliesPass) {
     EXPECT_EQ(receive(local), passed);
     close(other);
     close(local);
+}
+
+TEST_F(ShimFiles, WhatTheKernelOpensIsKnown) {
+    const auto opened = [](int flags) {
+        const long number = call_with_kernel(SYS_openat, AT_FDCWD, address("/etc/passwd"), flags);
+        EXPECT_GE(number, 0);
+        const DescriptorWord word = descriptor_words[number].load();
+        EXPECT_EQ(call_with_kernel(SYS_close, number), 0);
+        EXPECT_EQ(descriptor_words[number].load(), descriptor_unknown);
+        return word;
+    };
+    EXPECT_EQ(opened(O_RDONLY), descriptor_host);
+    EXPECT_EQ(opened(O_PATH | O_NOFOLLOW), descriptor_host);
+    EXPECT_EQ(opened(O_ACCMODE), descriptor_unknown); // as a token
+    // A number that nobody has met needs no forgetting.
+    const int unmet = dup(1);
+    EXPECT_EQ(call(SYS_close, unmet), passed);
+    close(unmet);
+}
+
+// What libc's fstat hands over is told by its address; any other "" is read.
+TEST_F(ShimFiles, LibcsEmptyPathPasses) {
+    struct stat status;
+    const char *libcs = gnu_get_libc_version();
+    libcs += strlen(libcs);
+    static char own[1] = {};
+    const auto filtered = [&](long descriptor, const char *path, int flags) {
+        intercept_call call = {};
+        call.nr = SYS_newfstatat;
+        const long arguments[6] = {descriptor, address(path), address(&status), flags};
+        std::copy(std::begin(arguments), std::end(arguments), call.args);
+        return dispatch_filter(&call);
+    };
+    const int host = dup(1);
+    call(SYS_lseek, host);
+    ASSERT_EQ(descriptor_words[host].load(), descriptor_host);
+    EXPECT_EQ(call(SYS_newfstatat, host, address(own), address(&status), AT_EMPTY_PATH), passed);
+    EXPECT_EQ(filtered(host, own, AT_EMPTY_PATH), INTERCEPT_FILTER_SERVE);
+    EXPECT_EQ(filtered(host, nullptr, AT_EMPTY_PATH), INTERCEPT_FILTER_SERVE);
+    EXPECT_EQ(call(SYS_newfstatat, host, address(libcs), address(&status), AT_EMPTY_PATH), passed);
+    EXPECT_EQ(filtered(host, libcs, AT_EMPTY_PATH), INTERCEPT_FILTER_PASS);
+    EXPECT_EQ(filtered(host, own, AT_EMPTY_PATH), INTERCEPT_FILTER_SERVE);
+    EXPECT_EQ(filtered(host, libcs, 0), INTERCEPT_FILTER_SERVE);
+    EXPECT_EQ(filtered(AT_FDCWD, libcs, AT_EMPTY_PATH), INTERCEPT_FILTER_SERVE);
+    call(SYS_close, host);
+    EXPECT_EQ(filtered(host, libcs, AT_EMPTY_PATH), INTERCEPT_FILTER_SERVE);
+    close(host);
 }
 
 } // namespace

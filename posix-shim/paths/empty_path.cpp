@@ -1,0 +1,36 @@
+#include "posix-shim/paths/empty_path.h"
+
+#include <dlfcn.h>
+#include <elf.h>
+#include <link.h>
+#include <sys/stat.h>
+
+namespace shim {
+
+constinit std::atomic<long> libc_empty_path = 0;
+
+namespace {
+
+bool is_read_only(const dl_find_object &object, uintptr_t address) {
+    const auto base = object.dlfo_link_map->l_addr;
+    const auto *header = reinterpret_cast<const ElfW(Ehdr) *>(object.dlfo_map_start);
+    const auto *segments = reinterpret_cast<const ElfW(Phdr) *>(reinterpret_cast<uintptr_t>(header) + header->e_phoff);
+    for (unsigned i = 0; i < header->e_phnum; i++)
+        if (segments[i].p_type == PT_LOAD && address - (base + segments[i].p_vaddr) < segments[i].p_filesz)
+            return (segments[i].p_flags & PF_W) == 0;
+    return false;
+}
+
+} // namespace
+
+// Of objects that may be unloaded another one could come to the same address.
+void empty_path_meet(long path) {
+    dl_find_object libc, object;
+    if (libc_empty_path.load(std::memory_order_relaxed) == 0 &&
+        _dl_find_object(reinterpret_cast<void *>(&::fstat), &libc) == 0 &&
+        _dl_find_object(reinterpret_cast<void *>(path), &object) == 0 && libc.dlfo_link_map == object.dlfo_link_map &&
+        is_read_only(object, static_cast<uintptr_t>(path)))
+        libc_empty_path.store(path, std::memory_order_relaxed);
+}
+
+} // namespace shim
