@@ -150,6 +150,7 @@ long change_host_root(Request &request) {
         root_was_changed.store(true, std::memory_order_relaxed);
     } else {
         see_mounts_from(length.ok() ? std::string_view(path, *length) : std::string_view());
+        host_cwd_changed(); // it may be near to what is a mount's path now
     }
     return done;
 }

@@ -1,6 +1,8 @@
 #include "posix-shim/paths/host_path.h"
 
 #include "base/user_copy.h"
+#include "posix-shim/descriptors/descriptor_table.h"
+#include "posix-shim/paths/host_walk.h"
 #include "posix-shim/process/mount.h"
 #include "posix-shim/process/working_directory.h"
 
@@ -8,6 +10,7 @@
 #include <cstdint>
 #include <cstring>
 #include <emmintrin.h>
+#include <fcntl.h>
 #include <string_view>
 
 namespace shim {
@@ -57,17 +60,30 @@ bool is_near_mount(const char (&text)[text_bytes], uint64_t head) {
     return false;
 }
 
+// Without ".." and symlinks, what begins there stays on the host.
+bool begins_on_host(const ThreadContext &context, long register_value) {
+    const auto dirfd = static_cast<int>(register_value);
+    if (context.is_vfork_child)
+        return false;
+    if (dirfd == AT_FDCWD)
+        return host_cwd_is_far() && working_directory().mount < 0;
+    return dirfd >= 0 && dirfd < descriptor_table_size &&
+           descriptor_words[dirfd].load(std::memory_order_acquire) == descriptor_host;
+}
+
 } // namespace
 
-bool is_plainly_of_host(const char *user_path) {
+bool is_plainly_of_host(const ThreadContext &context, long dirfd, const char *user_path) {
     constexpr uintptr_t page_bytes = 4096;
     alignas(lane_bytes) char text[text_bytes];
     if (reinterpret_cast<uintptr_t>(user_path) % page_bytes > page_bytes - text_bytes ||
         root_was_changed.load(std::memory_order_relaxed) || base_user_copy(text, user_path, text_bytes) != 0)
         return false;
     const uint64_t head = head_of(text);
-    if (text[0] != '/' || is_near_mount(text, head) || Front("/proc/").is_of(head) || Front("/dev/").is_of(head) ||
-        Front("/etc/mtab").is_of(head))
+    const bool is_relative = text[0] != '/';
+    if (is_relative ? text[0] == 0 || !begins_on_host(context, dirfd)
+                    : is_near_mount(text, head) || Front("/proc/").is_of(head) || Front("/dev/").is_of(head) ||
+                          Front("/etc/mtab").is_of(head))
         return false;
     uint64_t ends = 0;
     uint64_t slashes = 0;
@@ -89,7 +105,7 @@ bool is_plainly_of_host(const char *user_path) {
     const uint64_t counted = (uint64_t{1} << std::countr_zero(ends)) - 1;
     slashes &= counted;
     dots &= counted;
-    const uint64_t begins = slashes << 1; // of names
+    const uint64_t begins = slashes << 1 | (is_relative ? 1u : 0u); // of names
     const uint64_t closes = slashes | ~counted;
     return (begins & slashes) == 0 && (begins & dots & (closes >> 1 | dots >> 1)) == 0;
 }

@@ -12,6 +12,7 @@
 
 #include "base/raw_syscall.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
@@ -27,6 +28,7 @@ constexpr size_t path_bytes = pmemfile::path_max_bytes;
 // The kernel's cwd: changed by chdir only, so it is worth remembering. Even: valid.
 std::atomic<uint64_t> cwd_version{1};
 std::atomic<uint64_t> cwd_cached_version{0};
+std::atomic<uint64_t> cwd_far_version{0};
 std::atomic<uint32_t> cwd_lock;
 char cwd_cached[path_bytes];
 size_t cwd_cached_length;
@@ -60,8 +62,23 @@ base::Result<size_t> host_directory_path(long dirfd, char *buffer, size_t size_b
     return static_cast<size_t>(result);
 }
 
+// Is one of the two, the directory and a mount point, perhaps below the other?
+bool is_near_mount(std::string_view directory) {
+    for (unsigned i = 0; i < mount_count; i++) {
+        const std::string_view mount = mounts[i].path();
+        const size_t both = std::min(mount.size(), directory.size());
+        if (mount.substr(0, both) == directory.substr(0, both))
+            return true;
+    }
+    return false;
+}
+
 void host_cwd_changed() {
     cwd_version.fetch_add(1);
+}
+
+bool host_cwd_is_far() {
+    return cwd_far_version.load(std::memory_order_relaxed) == cwd_version.load(std::memory_order_relaxed);
 }
 
 base::Result<std::string_view> host_cwd(ThreadContext &context) {
@@ -83,6 +100,8 @@ base::Result<std::string_view> host_cwd(ThreadContext &context) {
             std::memcpy(cwd_cached, own, *length + 1);
             cwd_cached_length = *length;
             cwd_cached_version.store(version);
+            if (!is_near_mount({own, *length}))
+                cwd_far_version.store(version);
         }
         cwd_lock.store(0);
     }

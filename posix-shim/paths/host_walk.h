@@ -26,5 +26,9 @@ base::Result<size_t> host_directory_path(long dirfd, char *buffer, size_t size_b
 // The same for the kernel's working directory, remembered until host_cwd_changed().
 base::Result<std::string_view> host_cwd(ThreadContext &context);
 void host_cwd_changed();
+// Has it been found not to be near a mount, since it was changed? Not in a vfork child, which has its own.
+bool host_cwd_is_far();
+// Is one of the two, the directory and a mount point, perhaps below the other?
+bool is_near_mount(std::string_view directory);
 
 } // namespace shim

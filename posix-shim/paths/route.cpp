@@ -237,17 +237,6 @@ bool is_clean(std::string_view path) {
     return path.back() != '/';
 }
 
-// Is one of the two, the directory and a mount point, perhaps below the other?
-bool is_near_mount(std::string_view directory) {
-    for (unsigned i = 0; i < mount_count; i++) {
-        const std::string_view mount = mounts[i].path();
-        const size_t both = std::min(mount.size(), directory.size());
-        if (mount.substr(0, both) == directory.substr(0, both))
-            return true;
-    }
-    return false;
-}
-
 } // namespace
 
 int mount_of(std::string_view path, std::string_view *rest) {

@@ -225,7 +225,9 @@ bool is_plain_call(const intercept_call *call, const ThreadContext &context, uns
     if (flags != 0 && ((call->args[flags - 1] & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY))) != 0 || // its look is exact
                        context.opening_fifo.id != 0))
         return false;
-    return is_plainly_of_host(reinterpret_cast<const char *>(call->args[(places & 15) - 1]));
+    const unsigned path = (places & 15) - 1;
+    return is_plainly_of_host(context, path == 0 ? AT_FDCWD : call->args[0],
+                              reinterpret_cast<const char *>(call->args[path]));
 }
 
 // With the row's handler. Its own function: what it saves and keeps on the stack costs those calls nothing that a first
