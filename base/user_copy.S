@@ -4,9 +4,9 @@
 // what is copied already. From there to 64 KiB, vectors are a tenth faster and let what comes before and behind
 // overlap.
     .text
-    .globl base_user_copy, base_user_copy_nt
+    .globl base_user_copy, base_user_copy_nt, base_user_byte
     .globl base_user_copy_begin, base_user_copy_end, base_user_copy_fault
-    .hidden base_user_copy, base_user_copy_nt, base_user_copy_wide
+    .hidden base_user_copy, base_user_copy_nt, base_user_byte, base_user_copy_wide
     .hidden base_user_copy_begin, base_user_copy_end, base_user_copy_fault
 
 base_user_copy_begin:
@@ -135,6 +135,14 @@ base_user_copy_nt:
 3:  xorl %eax, %eax
     ret
     .size base_user_copy_nt, .-base_user_copy_nt
+
+    .p2align 4
+    .type base_user_byte, @function
+base_user_byte:
+    movq $-1, %rcx
+    movzbl (%rdi), %eax
+    ret
+    .size base_user_byte, .-base_user_byte
 base_user_copy_end:
 
 base_user_copy_fault:

@@ -20,6 +20,9 @@ size_t base_user_copy(void *to, const void *from, size_t size_bytes);
 // and `size_bytes` must be multiples of 16. The caller owes the fence.
 size_t base_user_copy_nt(void *to, const void *from, size_t size_bytes);
 
+// The byte that stands there, or -1: EFAULT.
+long base_user_byte(const void *from);
+
 // The code range in which a fault is a bad application pointer, and where such
 // a fault continues (all registers kept; it returns what rcx says is left).
 extern const char base_user_copy_begin[];

@@ -271,11 +271,8 @@ int pmemfile_flock(PMEMfilepool *pool, PMEMfile *file, int operation) {
 }
 
 int pmemfile_fstat(PMEMfilepool *pool, PMEMfile *file, pmemfile_stat_t *stat) {
-    return static_cast<int>(api::serve(pool, [&](Thread &thread) -> base::Status {
-        BASE_TRY_ASSIGN(Attributes attributes, fs_attributes(thread, file->inode));
-        fill_stat(attributes, pool->device, stat);
-        return {};
-    }));
+    return static_cast<int>(
+        api::serve(pool, [&](Thread &thread) { return fs_stat(thread, file->inode, pool->device, stat); }));
 }
 
 int pmemfile_fchmod(PMEMfilepool *pool, PMEMfile *file, pmemfile_mode_t mode) {

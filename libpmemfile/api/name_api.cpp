@@ -128,11 +128,8 @@ int pmemfile_mknodat(PMEMfilepool *pool, PMEMfile *dir, const char *path, pmemfi
 
 int pmemfile_fstatat(PMEMfilepool *pool, PMEMfile *dir, const char *path, pmemfile_stat_t *stat, int flags) {
     constexpr int nothing_to_do = AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE;
-    return change_at(pool, dir, path, flags & ~nothing_to_do, [&](Thread &thread, InodeHandle handle) -> base::Status {
-        BASE_TRY_ASSIGN(Attributes attributes, fs_attributes(thread, handle));
-        fill_stat(attributes, pool->device, stat);
-        return {};
-    });
+    return change_at(pool, dir, path, flags & ~nothing_to_do,
+                     [&](Thread &thread, InodeHandle handle) { return fs_stat(thread, handle, pool->device, stat); });
 }
 
 int pmemfile_stat(PMEMfilepool *pool, const char *path, pmemfile_stat_t *stat) {

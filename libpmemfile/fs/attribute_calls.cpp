@@ -72,21 +72,30 @@ base::Result<Attributes> fs_attributes(Thread &thread, InodeHandle handle) {
     });
 }
 
-void fill_stat(const Attributes &attributes, uint64_t device, struct stat *stat) {
-    std::memset(stat, 0, sizeof(*stat));
-    stat->st_dev = device;
-    stat->st_ino = attributes.inode;
-    stat->st_mode = attributes.mode;
-    stat->st_nlink = attributes.link_count;
-    stat->st_uid = attributes.uid;
-    stat->st_gid = attributes.gid;
-    stat->st_rdev = attributes.device;
-    stat->st_size = static_cast<off_t>(attributes.size_bytes);
-    stat->st_blksize = block_size_bytes;
-    stat->st_blocks = static_cast<blkcnt_t>(attributes.block_count * (block_size_bytes / 512));
-    stat->st_atim = timespec_of(attributes.atime_ns);
-    stat->st_mtim = timespec_of(attributes.mtime_ns);
-    stat->st_ctim = timespec_of(attributes.ctime_ns);
+base::Status fs_stat(Thread &thread, InodeHandle handle, uint64_t device, struct stat *stat) {
+    return look_at_inode(thread, handle, [&](const Inode &inode) -> base::Status {
+        // Each byte once, what is between the fields and behind them too.
+        constexpr size_t ids_end = offsetof(struct stat, st_gid) + sizeof(stat->st_gid);
+        constexpr size_t times_end = offsetof(struct stat, st_ctim) + sizeof(stat->st_ctim);
+        static_assert(ids_end <= offsetof(struct stat, st_rdev) && times_end <= sizeof(*stat));
+        stat->st_dev = device;
+        stat->st_ino = handle.number;
+        stat->st_nlink = inode.link_count;
+        stat->st_mode = inode.mode;
+        stat->st_uid = inode.uid;
+        stat->st_gid = inode.gid;
+        std::memset(reinterpret_cast<char *>(stat) + ids_end, 0, offsetof(struct stat, st_rdev) - ids_end);
+        stat->st_rdev = inode.device;
+        stat->st_size = static_cast<off_t>(inode.size_bytes);
+        stat->st_blksize = block_size_bytes;
+        stat->st_blocks =
+            static_cast<blkcnt_t>((inode.block_count + inode.xattr_block_count) * (block_size_bytes / 512));
+        stat->st_atim = timespec_of(inode.atime_ns);
+        stat->st_mtim = timespec_of(inode.mtime_ns);
+        stat->st_ctim = timespec_of(inode.ctime_ns);
+        std::memset(reinterpret_cast<char *>(stat) + times_end, 0, sizeof(*stat) - times_end);
+        return {};
+    });
 }
 
 base::Status fs_chmod(Thread &thread, InodeHandle handle, mode_t mode) {

@@ -19,8 +19,8 @@ struct Attributes {
     int64_t atime_ns = 0, mtime_ns = 0, ctime_ns = 0, btime_ns = 0;
 };
 base::Result<Attributes> fs_attributes(Thread &thread, InodeHandle handle);
-// The same as struct stat; st_dev is `device`.
-void fill_stat(const Attributes &attributes, uint64_t device, struct stat *stat);
+// The same as struct stat; st_dev is `device`. On an error `stat` may hold anything.
+base::Status fs_stat(Thread &thread, InodeHandle handle, uint64_t device, struct stat *stat);
 
 base::Status fs_chmod(Thread &thread, InodeHandle handle, mode_t mode);
 // uid or gid -1: unchanged. Clears set-id bits as chown(2) says.

@@ -36,15 +36,6 @@ base::Result<bool> place_is_unchanged(const Call &call, const WalkResult &place,
     return inode->generation == place.generation;
 }
 
-base::Result<const Inode *> handle_inode(const Pool &pool, InodeHandle handle) {
-    const Inode *inode = pool.inode(handle.number);
-    if (inode == nullptr)
-        return base::error(handle.generation == 0 ? EUCLEAN : ESTALE);
-    if (handle.generation != 0 && inode->generation != handle.generation)
-        return base::error(ESTALE);
-    return inode;
-}
-
 void touch_directory(Inode &directory, int64_t now_ns) {
     directory.mtime_ns = now_ns;
     directory.ctime_ns = now_ns;

@@ -17,7 +17,14 @@ constexpr uint32_t link_max = 0x7fffffff;
 base::Result<bool> place_is_unchanged(const Call &call, const WalkResult &place, Dentry *dentry);
 
 // With its stripe held: the inode behind a handle, if it is still the one that is meant. ESTALE.
-base::Result<const Inode *> handle_inode(const Pool &pool, InodeHandle handle);
+inline base::Result<const Inode *> handle_inode(const Pool &pool, InodeHandle handle) {
+    const Inode *inode = pool.inode(handle.number);
+    if (inode == nullptr)
+        return base::error(handle.generation == 0 ? EUCLEAN : ESTALE);
+    if (handle.generation != 0 && inode->generation != handle.generation)
+        return base::error(ESTALE);
+    return inode;
+}
 
 // A new name was given or taken in `directory`: its times.
 void touch_directory(Inode &directory, int64_t now_ns);

@@ -24,25 +24,6 @@ Result<InodeHandle> inode_of_route(Thread &thread, const Route &route, bool foll
     return found.handle();
 }
 
-Result<InodeNumber> inode_of_open(const OpenArgument &open, bool allow_path) {
-    BASE_TRY_ASSIGN(OpenFile * file, open_file_get(*open.thread, open.id));
-    if (!allow_path && !open.is_fifo && (file->flags.load() & O_PATH) != 0)
-        return error(EBADF);
-    return InodeNumber{file->inode.load()};
-}
-
-Status copy_out(void *user, const void *from, size_t size_bytes) {
-    if (base_user_copy(user, from, size_bytes) != 0)
-        return error(EFAULT);
-    return {};
-}
-
-Status copy_in(void *to, const void *user, size_t size_bytes) {
-    if (base_user_copy(to, user, size_bytes) != 0)
-        return error(EFAULT);
-    return {};
-}
-
 long open_descriptor(ThreadContext &context, Thread &thread, unsigned mount, OpenFileId id, int flags) {
     const long descriptor = descriptor_open(context, mount, id, flags);
     if (base::is_error(descriptor)) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/raw_syscall.h"
+#include "base/user_copy.h"
 #include "posix-shim/calls/handler.h"
 #include "posix-shim/descriptors/descriptor_table.h"
 #include "posix-shim/notify/events.h"
@@ -106,7 +107,7 @@ inline base::Result<OpenArgument> open_argument(Request &request, int index) {
     return open_argument(request.context, request.args[index]);
 }
 // The same for calls that ask for the inode alone: an open fifo is ours then too.
-inline base::Result<OpenArgument> inode_argument(Request &request, int index) {
+[[gnu::always_inline]] inline base::Result<OpenArgument> inode_argument(Request &request, int index) {
     BASE_TRY_ASSIGN(const DescriptorWord word, descriptor_lookup(request.context, request.args[index]));
     if (is_ours(word) || is_fifo(word)) [[likely]] {
         base::Result<OpenArgument> open = open_of_word(request.context, word);
@@ -117,7 +118,12 @@ inline base::Result<OpenArgument> inode_argument(Request &request, int index) {
     return word == descriptor_own ? base::Result<OpenArgument>(base::error(EBADF)) : OpenArgument();
 }
 // The same with its inode, for calls that do not need more (fchmod ...). O_PATH: EBADF unless `allow_path`.
-base::Result<pmemfile::InodeNumber> inode_of_open(const OpenArgument &open, bool allow_path);
+inline base::Result<pmemfile::InodeNumber> inode_of_open(const OpenArgument &open, bool allow_path) {
+    BASE_TRY_ASSIGN(pmemfile::OpenFile * file, pmemfile::open_file_get(*open.thread, open.id));
+    if (!allow_path && !open.is_fifo && (file->flags.load() & O_PATH) != 0)
+        return base::error(EBADF);
+    return pmemfile::InodeNumber{file->inode.load()};
+}
 
 // Serves a call on the inode of the descriptor in argument 0: serve(thread, inode) gives a Status or a Result<long>.
 template <typename Serve> long serve_descriptor(Request &request, bool allow_path, Serve serve) {
@@ -173,9 +179,18 @@ long change_descriptor(Request &request, bool allow_path, const Event *event, Ch
 }
 constexpr Event event_attributes = Event::attributes;
 
+// The path of a call with AT_EMPTY_PATH: empty, or null, as Linux 6.11 allows it? Then the call means its descriptor.
+inline bool is_empty_string(long user) {
+    return user == 0 || base_user_byte(reinterpret_cast<const void *>(user)) == 0;
+}
+
 // Copies a structure to or from the application. EFAULT.
-base::Status copy_out(void *user, const void *from, size_t size_bytes);
-base::Status copy_in(void *to, const void *user, size_t size_bytes);
+inline base::Status copy_out(void *user, const void *from, size_t size_bytes) {
+    return base_user_copy(user, from, size_bytes) != 0 ? base::error(EFAULT) : base::Status();
+}
+inline base::Status copy_in(void *to, const void *user, size_t size_bytes) {
+    return base_user_copy(to, user, size_bytes) != 0 ? base::error(EFAULT) : base::Status();
+}
 
 // Makes the token for a description; closes the description again if that fails.
 long open_descriptor(ThreadContext &context, pmemfile::Thread &thread, unsigned mount, pmemfile::OpenFileId id,

@@ -26,12 +26,15 @@ using namespace pmemfile;
 
 namespace {
 
-Result<long> give_stat(Thread &thread, unsigned mount, InodeHandle inode, long user) {
-    BASE_TRY_ASSIGN(Attributes attributes, fs_attributes(thread, inode));
+// Inline for who has the descriptor; who walks calls the other one, so that its stack does not hold the structure.
+[[gnu::always_inline]] inline Result<long> give_stat(Thread &thread, unsigned mount, InodeHandle inode, long user) {
     struct stat status;
-    fill_stat(attributes, mounts[mount].device, &status);
+    BASE_TRY(fs_stat(thread, inode, mounts[mount].device, &status));
     BASE_TRY(copy_out(reinterpret_cast<void *>(user), &status, sizeof(status)));
     return 0L;
+}
+[[gnu::noinline]] Result<long> give_stat_after_walk(Thread &thread, unsigned mount, InodeHandle inode, long user) {
+    return give_stat(thread, mount, inode, user);
 }
 
 struct statx_timestamp statx_time(int64_t ns) {
@@ -97,34 +100,35 @@ Result<long> give_statx(Thread &thread, unsigned mount, InodeHandle inode, long 
     return 0L;
 }
 
-// "" with AT_EMPTY_PATH: the descriptor itself. True when the path is empty (or null, as 6.11 allows it).
-bool path_is_empty(Request &request, int path_index) {
-    if (request.args[path_index] == 0)
-        return true;
-    char first = 1;
-    return copy_in(&first, reinterpret_cast<void *>(request.args[path_index]), 1).ok() && first == 0;
-}
-
 // Serves a *at call on what its descriptor stands for. `serve(thread, mount, inode)`.
 template <typename Serve> long serve_empty(Request &request, Serve serve) {
+    Thread *thread = nullptr;
+    unsigned mount = 0;
+    InodeHandle inode;
     if (static_cast<int>(request.args[0]) == AT_FDCWD) {
-        WorkingDirectory cwd = working_directory();
+        const WorkingDirectory cwd = working_directory();
         if (cwd.mount < 0)
             return pass_to_kernel;
-        Result<Thread *> thread = context_thread(request.context, static_cast<unsigned>(cwd.mount));
-        if (!thread.ok())
-            return kernel_result(base::Status(thread.error()));
-        return kernel_result(serve(**thread, static_cast<unsigned>(cwd.mount), cwd.inode));
+        mount = static_cast<unsigned>(cwd.mount);
+        const Result<Thread *> here = context_thread(request.context, mount);
+        if (!here.ok())
+            return kernel_result(base::Status(here.error()));
+        thread = *here;
+        inode = cwd.inode;
+    } else {
+        const Result<OpenArgument> open = inode_argument(request, 0);
+        if (!open.ok())
+            return kernel_result(base::Status(open.error()));
+        if (open->thread == nullptr)
+            return pass_to_kernel;
+        const Result<InodeNumber> opened = inode_of_open(*open, true);
+        if (!opened.ok())
+            return kernel_result(base::Status(opened.error()));
+        thread = open->thread;
+        mount = open->mount;
+        inode = *opened;
     }
-    Result<OpenArgument> open = inode_argument(request, 0);
-    if (!open.ok())
-        return kernel_result(base::Status(open.error()));
-    if (open->thread == nullptr)
-        return pass_to_kernel;
-    Result<InodeNumber> inode = inode_of_open(*open, true);
-    if (!inode.ok())
-        return kernel_result(base::Status(inode.error()));
-    return kernel_result(serve(*open->thread, open->mount, *inode));
+    return kernel_result(serve(*thread, mount, inode));
 }
 
 // What a call with such flags answers is the kernel's to say, wherever the path leads.
@@ -139,7 +143,7 @@ long serve_stat_form(Request &request, PathArgument argument, int buffer_index) 
         if (is_magic_link(route) && !argument.follow_last)
             return pass_to_kernel; // the link itself is the kernel's
         BASE_TRY_ASSIGN(InodeHandle inode, inode_of_route(thread, route, argument.follow_last));
-        return give_stat(thread, route.mount, inode, request.args[buffer_index]);
+        return give_stat_after_walk(thread, route.mount, inode, request.args[buffer_index]);
     });
 }
 
@@ -239,7 +243,7 @@ long serve_newfstatat(Request &request) {
     int flags = static_cast<int>(request.args[3]);
     if (has_bad_flags(flags))
         return pass_to_kernel;
-    if ((flags & AT_EMPTY_PATH) != 0 && path_is_empty(request, 1))
+    if ((flags & AT_EMPTY_PATH) != 0 && is_empty_string(request.args[1]))
         return serve_empty(request, [&](Thread &thread, unsigned mount, InodeHandle inode) {
             return give_stat(thread, mount, inode, request.args[2]);
         });
@@ -250,7 +254,7 @@ long serve_statx(Request &request) {
     int flags = static_cast<int>(request.args[2]);
     if (has_bad_flags(flags) || (static_cast<uint32_t>(request.args[3]) & statx_reserved) != 0)
         return pass_to_kernel;
-    if ((flags & AT_EMPTY_PATH) != 0 && path_is_empty(request, 1))
+    if ((flags & AT_EMPTY_PATH) != 0 && is_empty_string(request.args[1]))
         return serve_empty(request, [&](Thread &thread, unsigned mount, InodeHandle inode) {
             return give_statx(thread, mount, inode, request.args[3], request.args[4]);
         });
@@ -276,7 +280,7 @@ long serve_faccessat2(Request &request) {
     int mode = static_cast<int>(request.args[2]);
     if ((flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) != 0 || (mode & ~7) != 0)
         return pass_to_kernel; // as has_bad_flags
-    if ((flags & AT_EMPTY_PATH) != 0 && path_is_empty(request, 1))
+    if ((flags & AT_EMPTY_PATH) != 0 && is_empty_string(request.args[1]))
         return serve_empty(request, [&](Thread &thread, unsigned, InodeHandle inode) -> Result<long> {
             BASE_TRY(fs_access(thread, inode, mode, (flags & AT_EACCESS) == 0));
             return 0L;
@@ -289,7 +293,7 @@ long serve_readlink(Request &request) {
 }
 
 long serve_readlinkat(Request &request) {
-    const bool is_empty = path_is_empty(request, 1);
+    const bool is_empty = is_empty_string(request.args[1]);
     if (is_empty && is_proc_link(request)) {
         request.args[0] = AT_FDCWD;
         request.args[1] = base::as_long(request.context.host_path[1]);

@@ -30,11 +30,6 @@ using base::Status;
 
 namespace {
 
-bool is_empty_string(long user) {
-    char first = 1;
-    return user == 0 || (copy_in(&first, reinterpret_cast<void *>(user), 1).ok() && first == 0);
-}
-
 const char *why(const Row &row) {
     return row.note[0] != 0 ? row.note : "not served on a file of a pool";
 }

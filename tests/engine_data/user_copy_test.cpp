@@ -1,4 +1,4 @@
-// base_user_copy: every length up to well behind the last border between its ways, at every place in a line; and
+// user_copy: every length up to well behind the last border between its ways, at every place in a line; and
 // an address that is not there, before, in and behind each of them.
 #include "base/user_copy.h"
 
@@ -76,6 +76,15 @@ TEST_F(UserCopy, UpToTheEndOfWhatIsThereAndNotBehindIt) {
             ASSERT_NE(base_user_copy(to.data(), last + missing, length), 0u) << length << " less " << missing;
         }
     }
+}
+
+TEST_F(UserCopy, OneByte) {
+    for (const int byte : {0, 1, 127, 128, 255}) {
+        page_[page_bytes - 1] = static_cast<std::byte>(byte);
+        EXPECT_EQ(base_user_byte(page_ + page_bytes - 1), byte);
+    }
+    EXPECT_EQ(base_user_byte(page_ + page_bytes), -1);
+    EXPECT_EQ(base_user_byte(nullptr), -1);
 }
 
 } // namespace

@@ -51,7 +51,7 @@ inline void pool_tree(Thread &thread, const std::string &path, Tree &tree, bool 
         auto found = walk(thread, root, name, 0);
         ASSERT_TRUE(found.ok()) << name;
         struct stat stat;
-        fill_stat(*fs_attributes(thread, found->handle()), 1, &stat);
+        ASSERT_TRUE(fs_stat(thread, found->handle(), 1, &stat).ok());
         std::string target;
         if (S_ISLNK(stat.st_mode)) {
             char text[path_max_bytes];

@@ -214,11 +214,13 @@ Result<Attributes> fs_attributes(Thread &, InodeHandle handle) {
     attributes.size_bytes = fake::content.size();
     return attributes;
 }
-void fill_stat(const Attributes &attributes, uint64_t device, struct stat *status) {
+Status fs_stat(Thread &thread, InodeHandle handle, uint64_t device, struct stat *status) {
+    const Attributes attributes = *fs_attributes(thread, handle);
     std::memset(status, 0, sizeof(*status));
     status->st_ino = attributes.inode;
     status->st_mode = attributes.mode;
     status->st_dev = device;
+    return {};
 }
 Status fs_chmod(Thread &, InodeHandle, mode_t) {
     return {};
