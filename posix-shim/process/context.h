@@ -42,7 +42,7 @@ struct VforkDirectory {
 struct ThreadContext {
     pmemfile::Thread *threads[max_mounts]; // null until used
     DeferredSignals signals;
-    void **escape; // where a call goes on whose pool's memory is lost (signals/lost_pool.h); null: it cannot
+    void *escape; // how a call ends whose pool's memory is lost (table/escape.h, signals/lost_pool.h); null: it cannot
     // True in a vfork child: descriptor cache and cwd of the parent are not its own.
     bool is_vfork_child = false;
     // What a vfork child has changed for itself; dropped when its parent goes on.
@@ -97,6 +97,15 @@ __attribute__((weak)) bool signal_is_pending();
 // Lets the handlers run that waited. Weak: absent, there are none.
 __attribute__((weak)) bool call_deliver(ThreadContext &context);
 
+// The end of a call. True: handlers wait, and call_deliver is to be called.
+inline bool call_end(ThreadContext &context) {
+    std::atomic<int> &depth = context.signals.call_depth;
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    const int left = depth.load(std::memory_order_relaxed) - 1;
+    depth.store(left, std::memory_order_relaxed);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    return context.signals.count.load(std::memory_order_relaxed) != 0 && left <= 0;
+}
 // Around each call inside the shim: signal handlers wait in between (signals/); they run inside
 // call_leave, which may not return then (siglongjmp). True: some ran, and all of
 // them with SA_RESTART, so a call that gave up with EINTR starts again.
@@ -106,14 +115,7 @@ inline void call_enter(ThreadContext &context) {
     std::atomic_signal_fence(std::memory_order_seq_cst);
 }
 inline bool call_leave(ThreadContext &context) {
-    std::atomic<int> &depth = context.signals.call_depth;
-    std::atomic_signal_fence(std::memory_order_seq_cst);
-    const int left = depth.load(std::memory_order_relaxed) - 1;
-    depth.store(left, std::memory_order_relaxed);
-    std::atomic_signal_fence(std::memory_order_seq_cst);
-    if (context.signals.count.load(std::memory_order_relaxed) == 0 || left > 0) [[likely]]
-        return false;
-    return call_deliver(context);
+    return call_end(context) && call_deliver(context);
 }
 // Is the caller a vfork child?
 inline bool context_is_vfork_child() {

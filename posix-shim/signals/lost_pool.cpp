@@ -4,6 +4,7 @@
 #include "libpmemfile/mapping/bounds.h"
 #include "posix-shim/process/context.h"
 #include "posix-shim/signals/deferral.h"
+#include "posix-shim/table/escape.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -75,9 +76,8 @@ bool lost_pool_escape(ThreadContext &context, bool is_sigbus, uint64_t address, 
     if (!mount->is_lost.load())
         lose(*mount);
     greg_t *registers = interrupted->uc_mcontext.gregs;
-    registers[REG_RBP] = reinterpret_cast<greg_t>(context.escape[0]);
-    registers[REG_RIP] = reinterpret_cast<greg_t>(context.escape[1]);
-    registers[REG_RSP] = reinterpret_cast<greg_t>(context.escape[2]);
+    registers[REG_RSP] = reinterpret_cast<greg_t>(context.escape);
+    registers[REG_RIP] = reinterpret_cast<greg_t>(shim_escape);
     return true;
 }
 

@@ -14,6 +14,7 @@
 #include "posix-shim/descriptors/socket_family.h"
 #include "posix-shim/paths/empty_path.h"
 #include "posix-shim/paths/host_path.h"
+#include "posix-shim/table/escape.h"
 #include "posix-shim/table/ledger.h"
 #include "posix-shim/table/row.h"
 
@@ -82,8 +83,16 @@ long generic(Request &request, const Row &row) {
     return answer;
 }
 
+long serve_generic(Request &request) {
+    return generic(request, *row_of(request.number));
+}
+
+Handler handler_of(const Row &row) {
+    return row.handler != nullptr ? row.handler : serve_generic;
+}
+
 long serve(Request &request, const Row &row) {
-    return row.handler != nullptr ? row.handler(request) : generic(request, row);
+    return handler_of(row)(request);
 }
 
 // Would a call without an escape meet a pool that is lost? (Of those that make processes fork.cpp says so.)
@@ -205,12 +214,10 @@ constexpr FirstLooks make_first_looks() {
 }
 constexpr FirstLooks first_looks = make_first_looks();
 
-// libc's fstat, of a descriptor of the host's.
-bool is_plain_fstat(const intercept_call *call, const ThreadContext &context) {
-    const auto descriptor = static_cast<int>(call->args[0]);
+bool is_known_of_host(long register_value, const ThreadContext &context) {
+    const auto descriptor = static_cast<int>(register_value);
     return descriptor >= 0 && descriptor < descriptor_table_size && !context.is_vfork_child &&
-           descriptor_words[descriptor].load(std::memory_order_acquire) == descriptor_host && call->args[1] != 0 &&
-           is_empty_string(call->args[1]);
+           descriptor_words[descriptor].load(std::memory_order_acquire) == descriptor_host;
 }
 
 // Does the call name a file of the host's, as most do? Then there is nothing to do before it. Some such calls are not
@@ -225,34 +232,46 @@ bool is_plain_call(const intercept_call *call, const ThreadContext &context, uns
                               reinterpret_cast<const char *>(call->args[path]));
 }
 
-// With the row's handler. Its own function: what it saves and keeps on the stack costs those calls nothing that a first
-// look answers.
-__attribute__((noinline)) int serve_call(struct intercept_call *call, const Row &row, ThreadContext &context) {
-    Request request{call->nr, call->args, context};
-    long result = 0;
-    bool restart = false;
-    do {
-        call_enter(context);
+// Once, inside call_enter and call_leave.
+[[gnu::always_inline]] inline long serve_once(Request &request, const Row &row) {
+    if (row.has_escape) [[likely]]
+        return shim_call_with_escape(request, handler_of(row), &request.context.escape);
+    return meets_lost_pool(request) ? -EIO : serve(request, row);
+}
+
+// The hook's parts are functions of their own that end in each other: what the usual call does not need saves no
+// registers on its way, and what a handler's call keeps on the stack costs those nothing that a first look answers.
+
+// Behind the handler, where its result is not all. `has_signals`: as call_end says.
+[[gnu::noinline, gnu::cold]] int serve_unusual(struct intercept_call *call, Request &request, long result,
+                                               bool has_signals) {
+    const Row &row = *row_of(call->nr);
+    bool restart = has_signals && call_deliver(request.context);
+    while (result == restart_call || (result == -EINTR && restart)) {
+        call_enter(request.context);
         request.refusal = nullptr;
-        if (row.has_escape) [[likely]] {
-            void *place[5];
-            context.escape = place;
-            result = -EIO; // when it goes on behind the setjmp a second time
-            if (__builtin_setjmp(place) == 0)
-                result = serve(request, row);
-            context.escape = nullptr;
-        } else {
-            result = meets_lost_pool(request) ? -EIO : serve(request, row);
-        }
-        restart = call_leave(context);
-    } while (result == restart_call || (result == -EINTR && restart));
-    if (request.refusal != nullptr || ledger.is_kept()) [[unlikely]]
+        result = serve_once(request, row);
+        restart = call_leave(request.context);
+    }
+    if (request.refusal != nullptr || ledger.is_kept())
         ledger_note(request, &row, result);
-    if (result > last_answer) [[likely]] {
+    if (result > last_answer) {
         call->result = result;
         return INTERCEPT_HANDLED;
     }
     return result == pass_to_kernel ? INTERCEPT_PASS : INTERCEPT_PASS_POST;
+}
+
+// With the row's handler.
+[[gnu::noinline]] int serve_call(struct intercept_call *call, const Row &row, ThreadContext &context) {
+    Request request{call->nr, call->args, context};
+    call_enter(context);
+    const long result = serve_once(request, row);
+    const bool has_signals = call_end(context);
+    if (has_signals || result <= last_answer || request.refusal != nullptr || ledger.is_kept()) [[unlikely]]
+        return serve_unusual(call, request, result, has_signals);
+    call->result = result;
+    return INTERCEPT_HANDLED;
 }
 
 __attribute__((noinline)) int serve_receiver(struct intercept_call *call, const Row &row, ThreadContext &context) {
@@ -301,6 +320,51 @@ __attribute__((noinline)) void serve_again(struct intercept_call *call, const Ro
         call->result = result;
 }
 
+[[gnu::noinline]] int serve_socket(struct intercept_call *call, const Row &row, ThreadContext &context, unsigned look) {
+    socket_family_meet(context, call->args[0]);
+    return look == look_receiver ? serve_receiver(call, row, context) : serve_call(call, row, context);
+}
+
+[[gnu::noinline]] int serve_path_call(struct intercept_call *call, const Row &row, ThreadContext &context,
+                                      unsigned look) {
+    return is_plain_call(call, context, look) ? INTERCEPT_PASS_POST : serve_call(call, row, context);
+}
+
+// Perhaps libc's fstat, of a descriptor of the host's.
+[[gnu::noinline]] int serve_fstat_of_host(struct intercept_call *call, const Row &row, ThreadContext &context) {
+    if (call->args[1] == 0 || !is_empty_string(call->args[1]))
+        return serve_call(call, row, context);
+    empty_path_meet(call->args[1]);
+    return INTERCEPT_PASS;
+}
+
+int hook_usual(struct intercept_call *call, const Row &row, ThreadContext &context) {
+    const unsigned look = first_looks.looks[row.number];
+    if (look == 0 || ledger.is_kept())
+        return serve_call(call, row, context);
+    if (look >= look_socket)
+        return serve_socket(call, row, context, look);
+    if (call->nr != SYS_newfstatat || (call->args[3] & AT_EMPTY_PATH) == 0)
+        return serve_path_call(call, row, context, look);
+    return is_known_of_host(call->args[0], context) ? serve_fstat_of_host(call, row, context)
+                                                    : serve_call(call, row, context);
+}
+
+[[gnu::noinline, gnu::cold]] int hook_unusual(struct intercept_call *call, const Row *row, ThreadContext *context) {
+    if (is_sharer(context))
+        return INTERCEPT_PASS;
+    if (context == nullptr && (context = context_make()) == nullptr) {
+        call->result = -ENOMEM;
+        return INTERCEPT_HANDLED;
+    }
+    if (row == nullptr || row->treatment == Treatment::passed) {
+        // Here only because the ledger wants to see it.
+        ledger_note({call->nr, call->args, *context}, row, pass_to_kernel);
+        return INTERCEPT_PASS;
+    }
+    return hook_usual(call, *row, *context);
+}
+
 } // namespace
 
 constinit std::atomic<long> memory_owner = 0;
@@ -318,32 +382,10 @@ unsigned dispatch_calls(long numbers[512]) {
 int dispatch_hook(struct intercept_call *call) {
     const Row *row = row_of(call->nr);
     ThreadContext *context = context_current();
-    if (is_sharer(context)) [[unlikely]]
-        return INTERCEPT_PASS;
-    if (context == nullptr && (context = context_make()) == nullptr) [[unlikely]] {
-        call->result = -ENOMEM;
-        return INTERCEPT_HANDLED;
-    }
-    if (row == nullptr || row->treatment == Treatment::passed) [[unlikely]] {
-        // Here only because the ledger wants to see it.
-        ledger_note({call->nr, call->args, *context}, row, pass_to_kernel);
-        return INTERCEPT_PASS;
-    }
-    if (const unsigned look = first_looks.looks[call->nr]; look != 0 && !ledger.is_kept()) {
-        if (look >= look_socket) {
-            socket_family_meet(*context, call->args[0]);
-            if (look == look_receiver)
-                return serve_receiver(call, *row, *context);
-        } else if (call->nr == SYS_newfstatat && (call->args[3] & AT_EMPTY_PATH) != 0) {
-            if (is_plain_fstat(call, *context)) {
-                empty_path_meet(call->args[1]);
-                return INTERCEPT_PASS;
-            }
-        } else if (is_plain_call(call, *context, look)) {
-            return INTERCEPT_PASS_POST;
-        }
-    }
-    return serve_call(call, *row, *context);
+    if (row == nullptr || row->treatment == Treatment::passed || context == nullptr ||
+        memory_owner.load(std::memory_order_relaxed) != 0) [[unlikely]]
+        return hook_unusual(call, row, context);
+    return hook_usual(call, *row, *context);
 }
 
 void dispatch_post(struct intercept_call *call) {

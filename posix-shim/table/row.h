@@ -37,9 +37,10 @@ extern const RowIndex row_index;
 
 // Row of a call number; null for a number Linux has not assigned. Any thread.
 inline const Row *row_of(long number) {
-    if (static_cast<unsigned long>(number) >= call_number_limit || row_index.row_plus_one[number] == 0)
+    if (static_cast<unsigned long>(number) >= call_number_limit)
         return nullptr;
-    return &rows[row_index.row_plus_one[number] - 1];
+    const size_t row_plus_one = row_index.row_plus_one[number];
+    return row_plus_one != 0 ? rows + (row_plus_one - 1) : nullptr;
 }
 
 } // namespace shim
