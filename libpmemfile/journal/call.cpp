@@ -196,6 +196,14 @@ bool Call::may_free(BlockRun run) {
     return false;
 }
 
+bool Call::may_change_mapped() const {
+    if (pool().transaction != nullptr)
+        return true;
+    return std::any_of(stripes_, stripes_ + stripe_total_, [this](uint32_t stripe) {
+        return pool().segment->stripes()[stripe].pin_hint.load() != 0;
+    });
+}
+
 void Call::free_blocks(BlockRun run) {
     if (!may_free(run))
         return;

@@ -47,6 +47,9 @@ public:
     // Takes the pool-wide lock of directory renames; before lock().
     void lock_rename();
     bool holds(InodeNumber inode) const;
+    // Is one of the locked inodes mapped by anybody, or one that shares a stripe with it? In a transaction one may be
+    // when it commits: always true.
+    bool may_change_mapped() const;
     // Undoes uncommitted claims and changes and gives all locks back.
     void unlock();
 

@@ -11,6 +11,7 @@
 #include "libpmemfile/journal/record.h"
 #include "libpmemfile/journal/watermark.h"
 #include "libpmemfile/persist/seeded_fault.h"
+#include "libpmemfile/runtime/quarantine.h"
 #include "libpmemfile/runtime/robust_lock.h"
 #include "libpmemfile/runtime/space_map.h"
 
@@ -93,6 +94,20 @@ template <typename Each> void for_sequences(Segment &segment, const CommitScope 
         each(segment.transaction.sequence);
 }
 
+// Notes, before anything of the record can be seen, in which groups blocks come free that a mapping may show, and
+// for the mappings of what.
+uint64_t hold_back_frees(Thread &thread, const RecordHeader &record, const CommitScope &scope) {
+    Segment &segment = *thread.pool->segment;
+    const uint64_t held_for = scope.transaction != nullptr ? quarantine_of(segment, *scope.transaction)
+                                                           : quarantine_of(segment, scope.stripes);
+    if (held_for != 0) [[unlikely]]
+        record_visit(record, [&](const Change &change, const std::byte *) {
+            if (change.kind == ChangeKind::free_blocks)
+                space_map_hold_back(thread, group_of_block(*thread.pool, change.target), held_for);
+        });
+    return held_for;
+}
+
 } // namespace
 
 // Who calls holds what guards the counters, so nobody else writes them: no locked instruction.
@@ -126,6 +141,7 @@ base::Status record_commit(Thread &thread, RecordHeader &record, const CommitSco
     const uint32_t length = record.length_bytes;
 
     // Everything that may wait comes before the LSN is drawn (hazard 15).
+    const uint64_t held_for = has_frees ? hold_back_frees(thread, record, scope) : 0;
     const uint64_t ring_size = pool.superblock().ring_size_bytes;
     const HeldRing ring = take_ring(thread);
     const uint64_t head = ring.state->head_position.load();
@@ -152,7 +168,7 @@ base::Status record_commit(Thread &thread, RecordHeader &record, const CommitSco
     if (is_seeded(SeededFault::home_before_record))
         record_apply(pool, record);
     if (is_seeded(SeededFault::freed_before_commit))
-        release_after_commit(thread, record);
+        release_after_commit(thread, record, held_for);
     write_record(thread, ring.index, record);
     const bool is_durable = is_seeded(SeededFault::commit_not_fenced) || pool.persist.fence(); // the commit point
     if (!is_durable)
@@ -176,16 +192,16 @@ base::Status record_commit(Thread &thread, RecordHeader &record, const CommitSco
     // Only now may others have what this call freed (hazard 2).
     space_map_keep_claims(thread);
     if (has_frees)
-        release_after_commit(thread, record);
+        release_after_commit(thread, record, held_for);
     give_ring(thread, ring);
     return is_durable ? base::Status() : base::Status(base::error(EIO));
 }
 
-void release_after_commit(Thread &thread, const RecordHeader &record) {
+void release_after_commit(Thread &thread, const RecordHeader &record, uint64_t held_for) {
     record_visit(record, [&](const Change &change, const std::byte *) {
         switch (change.kind) {
         case ChangeKind::free_blocks:
-            return space_map_release_blocks(thread, change.target, change.length);
+            return space_map_release_blocks(thread, change.target, change.length, held_for);
         case ChangeKind::free_inode:
             return space_map_release_inode(thread, change.target);
         case ChangeKind::take_inode_block:

@@ -31,7 +31,7 @@ base::Status record_commit(Thread &thread, RecordHeader &record, const CommitSco
 void scope_stamp(Segment &segment, const CommitScope &scope, Lsn lsn);
 
 // After a record's home stores: what it freed becomes claimable, what it added
-// is known to the space map. Used by a commit and by settling a dead thread.
-void release_after_commit(Thread &thread, const RecordHeader &record);
+// is known to the space map. What is freed of the inodes in `held_for` (quarantine.h) is held back.
+void release_after_commit(Thread &thread, const RecordHeader &record, uint64_t held_for);
 
 } // namespace pmemfile

@@ -109,7 +109,7 @@ void rebuild_space_of(Thread &thread, const RecordHeader &record) {
         if (change.kind != ChangeKind::free_blocks && change.kind != ChangeKind::free_inode_block && !is_inode)
             return;
         const uint64_t group = group_of_block(pool, is_inode ? change.target / inodes_per_block : change.target);
-        pool.segment->groups()[group].quarantined.store(1);
+        pool.segment->groups()[group].unsettled.store(1);
         has_frees = true;
     });
     if (has_frees)

@@ -1,9 +1,10 @@
 // The idea: a flat table; a pin belongs to the process whose incarnation stands
 // in `owner`. The count of all pins is raised before a pin is taken and lowered after it
-// is gone: a kill in between holds blocks back too long, never too short.
+// is gone, and so is its stripe's: a kill in between holds blocks back too long, never too short.
 #include "libpmemfile/runtime/mapping_pin.h"
 
 #include "libpmemfile/runtime/open_file.h"
+#include "libpmemfile/runtime/quarantine.h"
 #include "libpmemfile/runtime/space_map.h"
 #include "libpmemfile/runtime/stripe.h"
 
@@ -20,15 +21,33 @@ uint32_t high_water(Segment &segment) {
     return std::min<uint32_t>(segment.pin_high_water.load(), max_mapping_pins);
 }
 
+// True when it was the last one: then they miss nothing any more.
+bool count_down(Segment &segment) {
+    uint64_t count = segment.pin_count.load();
+    for (;;) {
+        const uint64_t rest = count - 1;
+        const bool is_last = (rest & ~pins_miss_blocks_bit) == 0;
+        if (segment.pin_count.compare_exchange_weak(count, is_last ? 0 : rest))
+            return is_last;
+    }
+}
+
 void drop(Thread &thread, MappingPin &pin) {
     Segment &segment = *thread.pool->segment;
     InodeNumber inode = pin.inode.load();
     pin.writable_shared.store(0);
     pin.inode.store(0);
     pin.owner.store(0);
-    if (inode != 0)
-        stripe_state(thread, inode).open_hint.fetch_sub(1);
-    if (segment.pin_count.fetch_sub(1) == 1)
+    uint64_t gone = 0; // stripes without a pin from now on
+    if (inode != 0) {
+        Stripe &stripe = stripe_state(thread, inode);
+        stripe.open_hint.fetch_sub(1);
+        if (stripe.pin_hint.fetch_sub(1) == 1)
+            gone = quarantine_bit(stripe_of(inode));
+    }
+    if (count_down(segment))
+        gone = quarantine_all;
+    if ((segment.quarantined.load() & gone) != 0)
         space_map_reconcile(thread);
 }
 
@@ -45,12 +64,13 @@ base::Result<uint32_t> add(Thread &thread, InodeNumber inode, bool writable_shar
         while (mark < i + 1 && !segment.pin_high_water.compare_exchange_weak(mark, i + 1)) {
         }
         stripe_state(thread, inode).open_hint.fetch_add(1);
+        stripe_state(thread, inode).pin_hint.fetch_add(1);
         pin.process_slot.store(process_slot);
         pin.writable_shared.store(writable_shared ? 1 : 0);
         pin.inode.store(inode);
         return i;
     }
-    segment.pin_count.fetch_sub(1);
+    count_down(segment);
     return base::error(ENOMEM);
 }
 
@@ -116,6 +136,10 @@ bool is_other_mapped(Thread &thread, InodeNumber inode) {
             return true;
     }
     return false;
+}
+
+void mapping_pin_miss_block(Thread &thread) {
+    thread.pool->segment->pin_count.fetch_or(pins_miss_blocks_bit);
 }
 
 void mapping_pin_drop_process(Thread &thread, uint64_t incarnation, void (*ended)(Thread &, InodeNumber)) {

@@ -1,5 +1,5 @@
 // mapping_pin: which inodes are mapped into some process's memory. While a
-// pin lives, blocks that any call frees are not used again (hazard 6), and an
+// pin lives, blocks that a call frees of its inode are not used again (hazard 6, quarantine.h), and an
 // inode without a name stays.
 #pragma once
 
@@ -8,9 +8,9 @@
 
 namespace pmemfile {
 
-// Pins `inode` for this process. `writable_shared`: stores may come through
+// Pins `inode` for this process; the caller holds its stripe. `writable_shared`: stores may come through
 // the mapping, so data of the file must not travel in records any more; the
-// caller holds the inode's stripe and has raised the watermark (journal/watermark.h).
+// caller has raised the watermark (journal/watermark.h).
 // Returns the pin's index. ENOMEM when the table is full.
 base::Result<uint32_t> mapping_pin_add(Thread &thread, InodeNumber inode, bool writable_shared);
 // Removes a pin of this process; returns the inode if no pin and no open file
@@ -27,6 +27,9 @@ bool is_mapped_writable(Thread &thread, InodeNumber inode);
 bool is_mapped(Thread &thread, InodeNumber inode);
 // True when some other inode has a mapping of any kind.
 bool is_other_mapped(Thread &thread, InodeNumber inode);
+// A block that others share goes from an inode that is mapped: until no pin is left they do not tell
+// all that is in a mapping, and everything that is freed is held back.
+void mapping_pin_miss_block(Thread &thread);
 void mapping_pin_drop_process(Thread &thread, uint64_t incarnation, void (*ended)(Thread &, InodeNumber));
 
 } // namespace pmemfile

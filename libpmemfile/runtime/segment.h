@@ -26,8 +26,9 @@ namespace pmemfile {
 
 constexpr uint64_t segment_magic = 0x31474553454d4d50;
 // What all who share a segment agree on: its layout, and since 6 that homes are written back by who raises the
-// watermark and by nobody before. A library of before would raise it without most of them.
-constexpr uint32_t segment_version = 6;
+// watermark and by nobody before. A library of before would raise it without most of them. Since 7 blocks are held back
+// for the files that are mapped alone (quarantine.h).
+constexpr uint32_t segment_version = 7;
 constexpr unsigned max_processes = 512;
 constexpr unsigned max_threads = 2048;
 constexpr unsigned max_rings = 64;
@@ -104,6 +105,7 @@ struct alignas(64) RingState {
 struct alignas(64) Stripe {
     RobustLock lock;
     std::atomic<uint32_t> open_hint; // at least the number of OpenFiles and pins of these inodes
+    std::atomic<uint32_t> pin_hint;  // at least the number of pins
     std::atomic<uint64_t> sequence;  // odd while home stores are under way; never reset
     std::atomic<Lsn> last_lsn;       // of the last record that changed one of these inodes; 0: none in this attach
 };
@@ -150,9 +152,11 @@ struct alignas(64) GroupState {
     std::atomic<uint32_t> free_blocks; // clear bits in the volatile block bitmap
     std::atomic<uint32_t> search_hint; // where to look first, in blocks
     std::atomic<uint32_t> inode_hint;  // where to look first for an inode block with room
-    std::atomic<uint32_t> quarantined; // 1: some set bits are free on media, held back for mappings
     std::atomic<uint32_t> free_inodes; // in existing inode blocks; a hint
     std::atomic<uint32_t> reconciled;  // 1 once the copies were rebuilt from the media (space_map_reconcile)
+    std::atomic<uint32_t> unsettled;   // 1: a killed thread may have left set bits, or a wrong count
+    std::atomic<uint64_t> quarantined; // some set bits are free on the media, held back for mappings of these inodes: a
+                                       // set of stripes (quarantine_bit)
 };
 
 // What transactions share (transaction_gate.h).
@@ -199,8 +203,9 @@ struct Segment {
     std::atomic<uint32_t> open_file_high_water;
     std::atomic<uint32_t> pin_high_water;
     std::atomic<uint32_t> advisory_high_water;
-    std::atomic<uint32_t> pin_count;           // live mapping pins: while > 0 freed blocks are quarantined
     std::atomic<uint32_t> advisory_generation; // futex word: changes when an advisory lock goes
+    std::atomic<uint64_t> pin_count;           // at least the number of pins; above it pins_miss_blocks_bit
+    std::atomic<uint64_t> quarantined;         // at least what stands in all groups' quarantined
     RobustLock open_files_lock;
     std::atomic<uint32_t> open_file_hint BASE_GUARDED_BY(open_files_lock); // no free description below it
     RobustLock advisory_lock;

@@ -13,6 +13,7 @@
 
 #include "libpmemfile/runtime/bitmap.h"
 #include "libpmemfile/runtime/claim_list.h"
+#include "libpmemfile/runtime/quarantine.h"
 #include "libpmemfile/runtime/robust_lock.h"
 
 #include <algorithm>
@@ -126,6 +127,12 @@ private:
     bool locked_ = false;
 };
 
+// The group's lock is held.
+void hold_back(Segment &segment, GroupState &state, uint64_t held_for) {
+    state.quarantined.store(state.quarantined.load() | held_for);
+    segment.quarantined.fetch_or(held_for);
+}
+
 // The present call's, of a living thread.
 void drop_orphan_claim(Thread &thread) {
     ThreadSlot &slot = thread.slot_state();
@@ -155,14 +162,14 @@ void undo_block_claim(Thread &thread, const ClaimList &list, uint32_t slot_index
     GroupLock state(thread, group, slot_index);
     const GroupDescriptor &descriptor = group_descriptor(*thread.pool, group);
     auto bit = static_cast<uint32_t>(first - descriptor.first_block);
-    uint32_t was_quarantined = state->quarantined.exchange(1);
+    const uint32_t was_unsettled = state->unsettled.exchange(1);
     list.count.store(position, std::memory_order_release);
     auto *words = thread.pool->segment->block_bitmap(group);
     const auto *media = media_words(*thread.pool, descriptor.first_block);
     for_words(bit, count, [&](uint32_t word, uint64_t mask) { clear_bits(words[word], mask & ~media[word].load()); });
     // The dead thread may have been between its bits and the count: count anew.
     state->free_blocks.store(count_free(words, usable_blocks(descriptor)), relaxed);
-    state->quarantined.store(was_quarantined);
+    state->unsettled.store(was_unsettled);
 }
 
 void undo_inode_claim(Thread &thread, const ClaimList &list, uint32_t slot_index, uint32_t position, uint64_t group) {
@@ -317,7 +324,12 @@ void space_map_expect_release(Thread &thread, uint64_t group) {
     space_map_load(thread, group);
 }
 
-void space_map_release_blocks(Thread &thread, BlockNumber first, uint32_t count) {
+void space_map_hold_back(Thread &thread, uint64_t group, uint64_t held_for) {
+    GroupLock state(thread, group);
+    hold_back(*thread.pool->segment, *state, held_for);
+}
+
+void space_map_release_blocks(Thread &thread, BlockNumber first, uint32_t count, uint64_t held_for) {
     Segment &segment = *thread.pool->segment;
     uint64_t group = group_of_block(*thread.pool, first);
     if (group == thread.pool->superblock().group_count)
@@ -325,10 +337,8 @@ void space_map_release_blocks(Thread &thread, BlockNumber first, uint32_t count)
     GroupLock state(thread, group);
     if (state->loaded.load() == 0)
         return; // loading will take it from the media
-    if (segment.pin_count.load() > 0) {
-        state->quarantined.store(1);
-        return;
-    }
+    if (held_for != 0) // once more: the group may have been rebuilt since
+        return hold_back(segment, *state, held_for);
     const GroupDescriptor &descriptor = group_descriptor(*thread.pool, group);
     auto bit = static_cast<uint32_t>(first - descriptor.first_block);
     count = std::min(count, usable_blocks(descriptor) - bit);
@@ -461,13 +471,20 @@ void space_map_keep_claims(Thread &thread) {
 void space_map_reconcile(Thread &thread, bool all_groups) {
     Segment &segment = *thread.pool->segment;
     uint64_t groups = groups_in_use(thread.pool->superblock());
+    segment.quarantined.store(0); // what stays so is entered again
     for (uint64_t group = 0; group < groups; ++group) {
         GroupState &peek = segment.groups()[group];
-        if (peek.loaded.load() == 0 || (!all_groups && peek.quarantined.load() == 0))
+        if (peek.loaded.load() == 0 ||
+            (!all_groups && peek.quarantined.load() == 0 && peek.unsettled.load() == 0))
             continue;
         GroupLock state(thread, group);
-        if (segment.pin_count.load() > 0)
-            return;
+        // Who holds blocks back notes it under this lock before they are free on the media, and after their pin was
+        // there. So it is enough to look at the pins after the note.
+        const uint64_t held_for = state->quarantined.load();
+        if (held_for != 0 && (held_for & quarantine_mapped(segment)) != 0) {
+            segment.quarantined.fetch_or(held_for);
+            continue;
+        }
         state->reconciled.store(1);
         uint32_t blocks = usable_blocks(group_descriptor(*thread.pool, group));
         auto *words = segment.block_bitmap(group);
@@ -481,6 +498,7 @@ void space_map_reconcile(Thread &thread, bool all_groups) {
         state->free_blocks.store(count_free(words, blocks), relaxed);
         state->search_hint.store(0, relaxed);
         state->quarantined.store(0);
+        state->unsettled.store(0);
     }
 }
 

@@ -55,13 +55,15 @@ base::Result<BlockRun> space_map_claim_blocks(Thread &thread, uint64_t group, ui
 // Claims one inode in an existing inode block of the group; 0 when none has room.
 base::Result<InodeNumber> space_map_claim_inode(Thread &thread, uint64_t group);
 
-// After commit and home stores: freed things become claimable, unless a
-// mapping lives in the pool: then they are quarantined until none does.
 // Before a record that frees blocks or inodes of `group` is applied: the group's copies are loaded. Were
 // they loaded between the home stores and the release, what is freed would be claimable already, and
 // the release would take it from whoever has claimed it.
 void space_map_expect_release(Thread &thread, uint64_t group);
-void space_map_release_blocks(Thread &thread, BlockNumber first, uint32_t count);
+// The same, where what is freed is held back for mappings of these stripes (quarantine.h). Before the record is applied, too:
+// what is clear on the media and not noted here is handed out by who rebuilds the group.
+void space_map_hold_back(Thread &thread, uint64_t group, uint64_t held_for);
+// After commit and home stores: what is freed becomes claimable, or is held back for `held_for` if that is not 0.
+void space_map_release_blocks(Thread &thread, BlockNumber first, uint32_t count, uint64_t held_for = 0);
 void space_map_release_inode(Thread &thread, InodeNumber inode);
 // After commit and home stores: makes `block` an inode block for claimers.
 void space_map_add_inode_block(Thread &thread, BlockNumber block);
@@ -89,9 +91,9 @@ void space_map_keep_claims(Thread &thread);
 // wholly at home yet. Their bits may be clear on the media already.
 extern void (*freed_under_way_hook)(Thread &thread, void *context, void (*each)(void *context, BlockRun run));
 
-// Rebuilds the quarantined groups' copies: media bits or live claims. Called
-// when the last mapping pin is gone and, with `all_groups`, when space runs out (a killed
-// thread may have left bits set anywhere). Does nothing while a mapping pin lives.
+// Rebuilds the copies of the groups from which something was held back, or that a killed thread has left unsettled:
+// media bits or live claims. Called when a stripe's last pin is gone and, with `all_groups`, when space runs out (a killed
+// thread may have left bits set anywhere). Groups that hold something for a live pin stay as they are.
 void space_map_reconcile(Thread &thread, bool all_groups = false);
 
 // Free blocks in the pool (loads all groups); counts no further than `enough`.

@@ -7,6 +7,7 @@
 #include "libpmemfile/space/share_count.h"
 
 #include "libpmemfile/persist/seeded_fault.h"
+#include "libpmemfile/runtime/mapping_pin.h"
 #include "libpmemfile/space/allocator.h"
 
 #include <algorithm>
@@ -66,6 +67,8 @@ void drop_blocks(Call &call, BlockRun run) {
         return release_blocks(call, run); // refused there if it is none of a group's
     ShareCount counts[share_run_max_blocks];
     call.load_pending(offset, counts, run.count);
+    if (call.may_change_mapped() && std::any_of(counts, counts + run.count, [](ShareCount count) { return count != 0; }))
+        mapping_pin_miss_block(call.thread()); // a mapping of this file may show it when its last owner frees it
     for (uint32_t first = 0, end = 0; first < run.count; first = end) {
         const bool is_shared = counts[first] != 0;
         for (end = first; end < run.count && (counts[end] != 0) == is_shared; ++end)

@@ -3,6 +3,7 @@
 #include "base/user_copy.h"
 #include "libpmemfile/journal/call.h"
 #include "libpmemfile/runtime/open_file.h"
+#include "libpmemfile/runtime/quarantine.h"
 #include "libpmemfile/runtime/stripe.h"
 
 #include <cstring>
@@ -116,6 +117,9 @@ void Call::take_inode_block(BlockNumber block) {
 void Call::take_inode(InodeNumber inode) {
     add(ChangeKind::take_inode, inode, 1, 0);
 }
+bool Call::may_change_mapped() const {
+    return quarantine_mapped(*pool().segment) != 0;
+}
 void Call::free_inode(InodeNumber inode) {
     add(ChangeKind::free_inode, inode, 1, 0);
 }
@@ -132,6 +136,8 @@ base::Status Call::commit() {
         return base::error(ENOBUFS);
     }
     ++fences_seen;
+    // No stripe is locked here: what any pin is for.
+    const uint64_t held_for = quarantine_mapped(*pool().segment);
     std::byte *base = pool().persist.base();
     auto set_blocks = [&](BlockNumber first, uint32_t count, bool on, unsigned bitmap) {
         for (uint32_t i = 0; i < count; ++i) {
@@ -155,7 +161,7 @@ base::Status Call::commit() {
             at += static_cast<uint32_t>(sizeof(Change) + payload_bytes);
             if (pass == 1) {
                 if (change->kind == ChangeKind::free_blocks)
-                    space_map_release_blocks(thread_, change->target, change->length);
+                    space_map_release_blocks(thread_, change->target, change->length, held_for);
                 if (change->kind == ChangeKind::free_inode)
                     space_map_release_inode(thread_, change->target);
                 if (change->kind == ChangeKind::take_inode_block)
