@@ -72,6 +72,14 @@ KernelAction for_kernel(int number, const KernelAction &wanted) {
     return action;
 }
 
+// Of the kernel's; `former` becomes the application's: what the kernel has, or what our handler stands for.
+long change_action(int number, const KernelAction *next, KernelAction &former) {
+    const long result = kernel_action(number, next, &former);
+    if (!base::is_error(result) && former.handler == universal_handler)
+        former = application_action(number);
+    return result;
+}
+
 } // namespace
 
 long kernel_action(int number, const KernelAction *next, KernelAction *former) {
@@ -105,14 +113,13 @@ void application_action_reset(int number, const KernelAction &was) {
         kernel_action(number, &standard, nullptr);
 }
 
+// A program begins without handlers, and ours is the first constructor (-z initfirst). What it has inherited is the
+// kernel's to tell, when it is asked for: 62 calls of a start's 200.
 void signals_start() {
-    for (int number = 1; number < signal_limit; number++) {
+    for (const int number : {SIGSEGV, SIGBUS}) {
         KernelAction inherited = {};
-        if (base::is_error(kernel_action(number, nullptr, &inherited)))
-            continue; // libc is not asked, so this is none but the kernel's own two or three
+        kernel_action(number, nullptr, &inherited);
         store(number, inherited);
-        if (!is_fault(number) && !inherited.is_function())
-            continue;
         const KernelAction ours = for_kernel(number, inherited);
         kernel_action(number, &ours, nullptr);
     }
@@ -162,16 +169,13 @@ long serve_rt_sigaction(Request &request) {
     if (user_next != nullptr && base_user_copy(&next, user_next, sizeof next) != 0)
         return -EFAULT;
     if (request.context.is_vfork_child) {
-        const long result = kernel_action(number, user_next == nullptr ? nullptr : &next, &former);
+        const long result = change_action(number, user_next == nullptr ? nullptr : &next, former);
         if (base::is_error(result))
             return result;
-        if (former.handler == universal_handler)
-            former = application_action(number);
     } else {
         const base::SpinGuard held(lock);
-        former = application_action(number);
         const KernelAction ours = for_kernel(number, next);
-        const long result = kernel_action(number, user_next == nullptr ? nullptr : &ours, nullptr);
+        const long result = change_action(number, user_next == nullptr ? nullptr : &ours, former);
         if (base::is_error(result))
             return result;
         if (user_next != nullptr)
