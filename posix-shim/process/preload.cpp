@@ -23,6 +23,7 @@
 #include "posix-shim/process/needed_libraries.h"
 #include "posix-shim/process/process.h"
 #include "posix-shim/process/settings.h"
+#include "posix-shim/process/shadow.h"
 #include "posix-shim/process/switches.h"
 #include "posix-shim/table/dispatch.h"
 #include "posix-shim/table/ledger.h"
@@ -353,6 +354,14 @@ void restore_program_name(Elf64_auxv_t *auxiliary, const char *executed) {
             entry->a_un.a_val = reinterpret_cast<uint64_t>(executed);
 }
 
+// By the random bytes that the kernel gives to each program.
+bool is_one_in_sixteen(const Elf64_auxv_t *auxiliary) {
+    for (; auxiliary->a_type != AT_NULL; auxiliary++)
+        if (auxiliary->a_type == AT_RANDOM)
+            return (reinterpret_cast<const uint8_t *>(auxiliary->a_un.a_val)[15] & 15) == 0;
+    return false;
+}
+
 // We are linked to be the first constructor that runs, before libc's own, which tell it of arguments and environment:
 // they go first. The loader will call them again; they only store the same.
 void start_libc(int argument_count, char **arguments, char **environment) {
@@ -437,6 +446,8 @@ __attribute__((constructor)) void start(int argument_count, char **arguments, ch
     } else if (const base::Status entered = enter_mount(*context); !entered.ok()) {
         fail("the working directory is not in the pool", reason(-entered.error().number()));
     }
+    if (shadowed_program.mount >= 0 && is_one_in_sixteen(auxiliary))
+        shadow_prune(*context, static_cast<unsigned>(shadowed_program.mount));
     signals_start();
     start_hooks(environment);
 }

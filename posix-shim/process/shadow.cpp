@@ -25,7 +25,8 @@ using namespace pmemfile;
 namespace {
 
 constexpr size_t root_path_bytes = sizeof(Pool::segment_path) + 32;
-constexpr unsigned max_depth = 64; // of directories that shadow_remove goes down
+constexpr std::string_view fresh_mark = ".new-"; // in names of copies under way
+constexpr unsigned max_depth = 64; // of directories that are gone down
 
 // A path under construction; what does not fit is noted.
 class Path {
@@ -150,7 +151,7 @@ Status copy_whole(ThreadContext &context, Thread &thread, const Attributes &attr
                   size_t root_bytes) {
     char *fresh = context.host_path[1]; // slot 1 of the routes, which an exec does not use
     Path name(fresh);
-    name.text({path, root_bytes}).text("/.new-").number(static_cast<uint64_t>(base::raw_syscall(SYS_gettid)));
+    name.text({path, root_bytes}).text("/").text(fresh_mark).number(static_cast<uint64_t>(base::raw_syscall(SYS_gettid)));
     BASE_TRY(name.length());
     const long descriptor = base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(fresh),
                                               O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0700);
@@ -167,6 +168,41 @@ Status copy_whole(ThreadContext &context, Thread &thread, const Attributes &attr
     if (!done.ok())
         base::raw_syscall(SYS_unlink, base::as_long(fresh));
     return done;
+}
+
+// Is it known that there is no such file, or directory, in the pool? `inside` is absolute and canonical.
+bool is_gone(Thread &thread, std::string_view inside, bool is_directory) {
+    const Result<WalkResult> found = walk(thread, thread.pool->superblock().root_inode, inside, 0);
+    return found.ok() ? found->type != (is_directory ? DT_DIR : DT_REG)
+                      : found.error().number() == ENOENT || found.error().number() == ENOTDIR;
+}
+
+// The copies in the directory of `descriptor`, of which the place in the pool is what `inside` holds, `length` bytes.
+void prune(Thread &thread, long descriptor, char *inside, size_t length, unsigned depth) {
+    host_directory_visit(descriptor, [&](std::string_view name, bool is_directory) {
+        Path path(inside, length);
+        path.text("/").text(name);
+        const Result<size_t> inner_length = path.length();
+        if (!inner_length.ok())
+            return;
+        // Names of our own (copies under way, other roots) have no place in the pool.
+        if (length == 0 && (name.starts_with(fresh_mark) || is_shadow_of_root({inside, *inner_length})))
+            return;
+        if (const long inner = is_directory && depth != 0 ? host_directory_open(descriptor, name) : -ENOTDIR;
+            !base::is_error(inner)) {
+            prune(thread, inner, inside, *inner_length, depth - 1);
+            base::raw_syscall(SYS_close, inner);
+            inside[*inner_length] = 0;
+        }
+        if (is_gone(thread, {inside, *inner_length}, is_directory))
+            base::raw_syscall(SYS_unlinkat, descriptor, base::as_long(name.data()), is_directory ? AT_REMOVEDIR : 0);
+    });
+}
+
+// The copies of this user; -errno.
+long open_root(unsigned mount, char *root) {
+    const Result<size_t> length = write_root(mount, root);
+    return length.ok() ? host_directory_open(AT_FDCWD, {root, *length}) : -ENAMETOOLONG;
 }
 
 } // namespace
@@ -206,12 +242,20 @@ Result<size_t> shadow_directory(unsigned mount, std::string_view inside, char *t
     return length;
 }
 
+void shadow_prune(ThreadContext &context, unsigned mount) {
+    const Result<Thread *> thread = context_thread(context, mount);
+    char inside[path_max_bytes];
+    const long descriptor = open_root(mount, inside);
+    if (base::is_error(descriptor))
+        return;
+    if (thread.ok())
+        prune(**thread, descriptor, inside, 0, max_depth);
+    base::raw_syscall(SYS_close, descriptor);
+}
+
 void shadow_remove(unsigned mount) {
     char root[root_path_bytes];
-    if (!write_root(mount, root).ok())
-        return;
-    const long descriptor =
-        base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(root), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    const long descriptor = open_root(mount, root);
     if (base::is_error(descriptor))
         return;
     host_directory_empty(descriptor, max_depth);

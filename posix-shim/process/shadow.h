@@ -6,8 +6,9 @@
 // (one of a process whose root is in the pool below a directory of that root, paths/shadow_path.h)
 // so that $ORIGIN leads to the next one. Nobody but its user can change or execute it. A copy is
 // used again as long as the file in the pool has not changed; it differs from that one only in names that lead into a
-// pool (copied_elf.h); the last process that leaves the pool
-// removes them. To programs these paths lead into the pool (paths/shadow_path.h).
+// pool (copied_elf.h). Copies take memory: those of removed files go when one in sixteen programs that start from a copy
+// looks for them, all with the last process that leaves the pool. To programs these paths lead into
+// the pool (paths/shadow_path.h).
 #pragma once
 
 #include "libpmemfile/fs/walk.h"
@@ -27,6 +28,10 @@ base::Result<size_t> shadow_directory(unsigned mount, std::string_view inside, c
 
 // Where the copy of the file that is `inside` in the pool stands, or would stand; as above.
 base::Result<size_t> shadow_path(unsigned mount, std::string_view inside, char *to);
+
+// Removes the copies of what is not in the pool of `mount` any more (what this user cannot look up stays). Those that
+// somebody executes go on without a name, as removed programs do. No other thread of the process runs yet.
+void shadow_prune(ThreadContext &context, unsigned mount);
 
 // The last one has left the pool of `mount`: its copies go. Those of other users stay until they look.
 void shadow_remove(unsigned mount);
