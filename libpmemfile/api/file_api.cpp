@@ -2,6 +2,7 @@
 #include "libpmemfile/api/pool_object.h"
 #include "libpmemfile/file/data.h"
 #include "libpmemfile/fs/lock_calls.h"
+#include "libpmemfile/runtime/open_access.h"
 
 #include <cstdarg>
 #include <utility>
@@ -55,12 +56,6 @@ template <typename Call> long resize_file(PMEMfilepool *pool, PMEMfile *file, Ca
 
 static_assert(PMEMFILE_ATOMIC_WRITE_UNIT_MIN == atomic_write_min_bytes &&
               PMEMFILE_ATOMIC_WRITE_UNIT_MAX == atomic_write_bytes);
-
-// What Linux answers to F_GETFL (it adds O_LARGEFILE, which glibc's headers hide).
-int told_flags(int flags) {
-    constexpr int large_file = 0100000;
-    return (flags & O_PATH) != 0 ? flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW) : flags | large_file;
-}
 
 // Changes the file's attributes by `change(thread)`. An O_PATH file only tells where it is: EBADF.
 template <typename Change> int change_file(PMEMfilepool *pool, PMEMfile *file, Change change) {
@@ -233,7 +228,7 @@ int pmemfile_fcntl(PMEMfilepool *pool, PMEMfile *file, int command, ...) {
     va_end(list);
     return static_cast<int>(api::serve(pool, [&](Thread &thread) -> base::Result<long> {
         BASE_TRY_ASSIGN(OpenFile * description, open_file_get(thread, file->id));
-        const auto flags = static_cast<int>(description->flags.load());
+        const uint32_t flags = description->flags.load();
         switch (command) {
         case F_GETFD:
             return file->closes_on_exec ? long{FD_CLOEXEC} : 0L;
@@ -241,7 +236,9 @@ int pmemfile_fcntl(PMEMfilepool *pool, PMEMfile *file, int command, ...) {
             file->closes_on_exec = (number & FD_CLOEXEC) != 0;
             return 0L;
         case F_GETFL:
-            return static_cast<long>(told_flags(flags));
+            return told_flags(flags);
+        case created_query:
+            return (flags & open_made_file) != 0 ? 1L : 0L;
         default:
             break;
         }

@@ -23,10 +23,13 @@ constexpr int rwf_no_wait = 0x08;
 constexpr int rwf_append = 0x10;
 constexpr int rwf_no_append = 0x20;
 constexpr int rwf_atomic = 0x40;
+constexpr int rwf_no_signal = 0x100; // SIGPIPE, which no file sends
 
-// IoOptions of RWF_* flags. EOPNOTSUPP for flags that are not known, and for RWF_ATOMIC of a read; EINVAL.
+// IoOptions of RWF_* flags. EOPNOTSUPP for flags that are not known or not served (RWF_DONTCACHE, as on
+// tmpfs), and for RWF_ATOMIC of a read; EINVAL.
 inline base::Result<unsigned> io_options_of(int flags, bool is_write) {
-    constexpr int known = rwf_high_priority | rwf_data_sync | rwf_sync | rwf_no_wait | rwf_append | rwf_no_append;
+    constexpr int known =
+        rwf_high_priority | rwf_data_sync | rwf_sync | rwf_no_wait | rwf_append | rwf_no_append | rwf_no_signal;
     if ((flags & ~(known | rwf_atomic)) != 0 || ((flags & rwf_atomic) != 0 && !is_write))
         return base::error(EOPNOTSUPP);
     if ((flags & rwf_append) != 0 && (flags & rwf_no_append) != 0)

@@ -102,7 +102,7 @@ base::Result<bool> try_create(Thread &thread, const WalkResult &place, int flags
     if (place.wants_directory)
         return base::error(EISDIR);
     Call call(thread);
-    FreshFile fresh(call, description_flags(flags));
+    FreshFile fresh(call, description_flags(flags) | open_made_file);
     fresh.prepare();
     BASE_TRY(call.lock({place.parent}));
     Dentry dentry;

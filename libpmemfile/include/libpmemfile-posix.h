@@ -191,11 +191,11 @@ PMEMFILE_API int pmemfile_posix_fallocate(PMEMfilepool *pool, PMEMfile *file, pm
 struct linux_dirent;
 PMEMFILE_API int pmemfile_getdents64(PMEMfilepool *pool, PMEMfile *dir, struct dirent64 *buffer, unsigned size);
 PMEMFILE_API int pmemfile_getdents(PMEMfilepool *pool, PMEMfile *dir, struct linux_dirent *buffer, unsigned size);
-/* F_GETFL, F_SETFL; F_GETFD, F_SETFD; F_GETLK, F_SETLK, F_SETLKW and their F_OFD_ forms. Others EINVAL: F_DUPFD and
- * F_DUPFD_CLOEXEC too, for the result is an int and cannot be a PMEMfile (open the file once more, by pmemfile_openat;
- * it has an offset of its own). FD_CLOEXEC is O_CLOEXEC of the open, until F_SETFD sets or takes it; it is told and
- * does nothing: no PMEMfile outlives an exec. A process's record locks (not the F_OFD_ ones) count for all its
- * PMEMfiles of the file; EDEADLK as fcntl(2). */
+/* F_GETFL, F_SETFL; F_GETFD, F_SETFD; F_CREATED_QUERY; F_GETLK, F_SETLK, F_SETLKW and their F_OFD_ forms. Others
+ * EINVAL: F_DUPFD and F_DUPFD_CLOEXEC too, for the result is an int and cannot be a PMEMfile (open the file once more,
+ * by pmemfile_openat; it has an offset of its own). FD_CLOEXEC is O_CLOEXEC of the open, until F_SETFD sets or takes
+ * it; it is told and does nothing: no PMEMfile outlives an exec. A process's record locks (not the F_OFD_ ones) count
+ * for all its PMEMfiles of the file; EDEADLK as fcntl(2). */
 PMEMFILE_API int pmemfile_fcntl(PMEMfilepool *pool, PMEMfile *file, int command, ...);
 PMEMFILE_API int pmemfile_flock(PMEMfilepool *pool, PMEMfile *file, int operation);
 

@@ -84,6 +84,7 @@
 
 /* Commands of fcntl and what they take; those of lockf. pmemfile_fcntl says which are served. */
 #define PMEMFILE_F_ADD_SEALS 1033
+#define PMEMFILE_F_CREATED_QUERY 1028
 #define PMEMFILE_F_DUPFD 0
 #define PMEMFILE_F_DUPFD_CLOEXEC 1030
 #define PMEMFILE_F_EXLCK 4
@@ -163,6 +164,7 @@
 #define PMEMFILE_RWF_APPEND 0x10
 #define PMEMFILE_RWF_NOAPPEND 0x20
 #define PMEMFILE_RWF_ATOMIC 0x40
+#define PMEMFILE_RWF_NOSIGNAL 0x100
 
 /* Of lseek, fallocate, renameat2, access, utimensat and setxattr. */
 #define PMEMFILE_FALLOC_FL_KEEP_SIZE 0x1

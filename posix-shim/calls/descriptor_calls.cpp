@@ -7,6 +7,7 @@
 
 #include "libpmemfile/fs/attribute_calls.h"
 #include "libpmemfile/fs/open_calls.h"
+#include "libpmemfile/runtime/open_access.h"
 #include "posix-shim/calls/record_locks.h"
 #include "posix-shim/descriptors/descriptor_table.h"
 #include "posix-shim/descriptors/shared_token.h"
@@ -179,7 +180,7 @@ long serve_fcntl(Request &request) {
     Result<OpenFile *> file = open_file_get(*open->thread, open->id);
     if (!file.ok())
         return kernel_result(Status(file.error()));
-    auto flags = static_cast<int>((*file)->flags.load());
+    const uint32_t flags = (*file)->flags.load();
     long command = static_cast<int>(request.args[1]);
     switch (command) {
     case F_DUPFD:
@@ -192,7 +193,11 @@ long serve_fcntl(Request &request) {
     case 1027: // F_DUPFD_QUERY
         return compare_descriptors(request, descriptor_word(open->mount, open->id));
     case F_GETFL:
-        return (flags & O_PATH) != 0 ? flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW) : (flags & ~O_CLOEXEC) | 0100000;
+        return told_flags(flags);
+    case created_query: { // unless this Linux does not know it: it made no token's file
+        const long known = base::raw_syscall(SYS_fcntl, request.args[0], command, 0);
+        return known == 0 && (flags & open_made_file) != 0 ? 1 : known;
+    }
     default:
         break;
     }

@@ -8,6 +8,7 @@ namespace posix {
 namespace {
 
 constexpr int dsync = 2, sync = 4, no_wait = 8, append = 0x10, no_append = 0x20, atomic = 0x40;
+constexpr int dont_cache = 0x80, no_signal = 0x100;
 
 class Flags : public Case {
 protected:
@@ -77,6 +78,52 @@ TEST_F(Flags, NoWaitWhereNobodyElseIs) {
     const long put = write2(file, "x", 0, no_wait);
     EXPECT_TRUE(put == 1 || put == -EOPNOTSUPP) << put;
     t.close(file);
+}
+// What Linux has had only since 6.12 and 6.18; a memory file of the host tells whether this one has it.
+TEST_F(Flags, NoSignal) {
+    make("/a", "01234");
+    const int file = opened("/a", O_RDWR), host = static_cast<int>(::syscall(SYS_memfd_create, "host", 0));
+    const struct iovec one = {const_cast<char *>("x"), 1};
+    const bool is_known = ::syscall(SYS_pwritev2, host, &one, 1, 0, 0, no_signal) == 1;
+    std::string bytes;
+    const long got = read2(file, 5, 0, no_signal, &bytes), put = write2(file, "x", 0, no_signal);
+    EXPECT_TRUE(got == 5 || (got == -EOPNOTSUPP && !is_known)) << got;
+    EXPECT_TRUE(put == 1 || (put == -EOPNOTSUPP && !is_known)) << put;
+    EXPECT_EQ(write2(file, "y", 0, dont_cache), -EOPNOTSUPP);
+    ::close(host);
+    t.close(file);
+}
+TEST_F(Flags, WasCreated) {
+    constexpr int created_query = 1028;
+    const int host = static_cast<int>(::syscall(SYS_memfd_create, "host", 0));
+    const bool is_known = !t.is_kernel_like() || ::fcntl(host, created_query) == 0;
+    ::close(host);
+    const auto was_created = [&](int file) {
+        const long told = t.fcntl(file, created_query);
+        return is_known ? told : told == -EINVAL ? 2 : told;
+    };
+    const int made = opened("/a", O_RDWR | O_CREAT), again = opened("/a", O_RDWR | O_CREAT);
+    const int exclusive = opened("/b", O_WRONLY | O_CREAT | O_EXCL | O_APPEND),
+              cut = opened("/b", O_RDWR | O_CREAT | O_TRUNC);
+    const int path = opened("/a", O_PATH), directory = opened("/", O_DIRECTORY),
+              unnamed = opened("/", O_TMPFILE | O_RDWR);
+    const int yes = is_known ? 1 : 2, no = is_known ? 0 : 2;
+    for (const int file : {made, exclusive})
+        EXPECT_EQ(was_created(file), yes);
+    for (const int file : {again, cut, path, directory, unnamed})
+        EXPECT_EQ(was_created(file), no);
+    constexpr long large_file = 0100000;
+    EXPECT_EQ(t.fcntl(made, F_GETFL) & ~large_file, O_RDWR) << "it is no flag";
+    EXPECT_EQ(t.fcntl(exclusive, F_SETFL), 0);
+    EXPECT_EQ(t.fcntl(exclusive, F_GETFL) & ~large_file, O_WRONLY);
+    EXPECT_EQ(was_created(exclusive), yes);
+    if (t.is_kernel_like()) {
+        const int copy = static_cast<int>(t.dup(made));
+        EXPECT_EQ(was_created(copy), yes);
+        t.close(copy);
+    }
+    for (const int file : {made, again, exclusive, cut, path, directory, unnamed})
+        t.close(file);
 }
 TEST_F(Flags, Unknown) {
     make("/a", "01234");
