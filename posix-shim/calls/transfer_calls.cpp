@@ -4,6 +4,7 @@
 #include "posix-shim/calls/served_calls.h"
 #include "posix-shim/calls/size_limit.h"
 #include "posix-shim/calls/user_vectors.h"
+#include "posix-shim/descriptors/descriptor_room.h"
 
 #include "libpmemfile/fs/open_calls.h"
 
@@ -20,11 +21,6 @@ using namespace pmemfile;
 namespace {
 
 long read_some(const FileSide &side, void *buffer, size_t size_bytes, bool positional, int64_t offset_bytes) {
-    if (side.open.thread == nullptr)
-        return positional
-                   ? base::raw_syscall(SYS_pread64, side.descriptor, base::as_long(buffer),
-                                       static_cast<long>(size_bytes), offset_bytes)
-                   : base::raw_syscall(SYS_read, side.descriptor, base::as_long(buffer), static_cast<long>(size_bytes));
     struct iovec vector = {buffer, size_bytes};
     return positional ? kernel_result(fs_pread(*side.open.thread, side.open.id, {&vector, 1}, offset_bytes))
                       : kernel_result(fs_read(*side.open.thread, side.open.id, {&vector, 1}));
@@ -36,6 +32,14 @@ long write_some(const FileSide &side, void *buffer, size_t size_bytes) {
     struct iovec vector = {buffer, size_bytes};
     const uint64_t limit = file_size_limit();
     return limited_write(kernel_result(fs_write(*side.open.thread, side.open.id, {&vector, 1}, limit)), limit);
+}
+
+long make_pipe(int ends[2]) {
+    const long made = base::raw_syscall(SYS_pipe2, base::as_long(ends), O_CLOEXEC);
+    if (made != -EMFILE)
+        return made;
+    const DescriptorRoom room;
+    return base::raw_syscall(SYS_pipe2, base::as_long(ends), O_CLOEXEC);
 }
 
 // What was read and could not be written goes back (files only; the input of sendfile is one).
@@ -95,7 +99,7 @@ long file_to_pipe(ThreadContext &context, const FileSide &file, const FileOffset
 long pipe_to_file(ThreadContext &context, long pipe, const FileSide &file, const FileOffset &offset, size_t wanted,
                   unsigned flags) {
     int copy[2];
-    if (const long made = base::raw_syscall(SYS_pipe2, base::as_long(copy), O_CLOEXEC); base::is_error(made))
+    if (const long made = make_pipe(copy); base::is_error(made))
         return made;
     long moved = base::raw_syscall(SYS_tee, pipe, copy[1], static_cast<long>(wanted), flags & SPLICE_F_NONBLOCK);
     base::raw_syscall(SYS_close, copy[1]);
@@ -134,15 +138,54 @@ long pipe_to_file(ThreadContext &context, long pipe, const FileSide &file, const
     return moved;
 }
 
-// Can it be read again (FMODE_LSEEK)?
+// Linux's FMODE_LSEEK and FMODE_PREAD: not every file that has an offset can be read at one.
 bool is_seekable(const FileSide &side) {
-    return !S_ISFIFO(side.mode) && !S_ISSOCK(side.mode);
+    return side.is_ours() || base::raw_syscall(SYS_lseek, side.descriptor, 0, SEEK_CUR) != -ESPIPE;
+}
+bool is_read_at_offsets(const FileSide &side) {
+    return side.is_ours() || base::raw_syscall(SYS_pread64, side.descriptor, 0, 0, 0) != -ESPIPE;
 }
 
-// Is it something that sendfile and splice read from?
-bool is_source(const FileSide &side) {
-    return S_ISREG(side.mode) || S_ISBLK(side.mode) || S_ISCHR(side.mode);
-}
+// What sendfile reads from. Of the kernel's files that is not every one that can be read, nor does the kind tell it:
+// the kernel must send it itself, into a pipe of ours.
+class Source {
+public:
+    explicit Source(const FileSide &side) : side_(side) {
+        if (!side.is_ours())
+            failure_ = make_pipe(pipe_);
+    }
+    ~Source() {
+        if (!side_.is_ours() && failure_ == 0)
+            for (const int end : pipe_)
+                base::raw_syscall(SYS_close, end);
+    }
+    Source(const Source &) = delete;
+    Source &operator=(const Source &) = delete;
+
+    // As read or, `positional`, pread. EINVAL when it is no source.
+    long read(std::byte *buffer, size_t size_bytes, bool positional, int64_t offset_bytes) const {
+        if (side_.is_ours())
+            return S_ISREG(side_.mode) ? read_some(side_, buffer, size_bytes, positional, offset_bytes) : -EINVAL;
+        if (failure_ != 0)
+            return failure_;
+        const long sent =
+            base::raw_syscall(SYS_sendfile, pipe_[1], side_.descriptor, positional ? base::as_long(&offset_bytes) : 0,
+                              static_cast<long>(size_bytes));
+        long taken = 0;
+        while (taken < sent) {
+            const long piece = base::raw_syscall(SYS_read, pipe_[0], base::as_long(buffer + taken), sent - taken);
+            if (piece <= 0)
+                break;
+            taken += piece;
+        }
+        return sent <= 0 ? sent : taken == sent ? taken : -EIO;
+    }
+
+private:
+    const FileSide &side_;
+    int pipe_[2] = {-1, -1};
+    long failure_ = 0;
+};
 
 long own_offset(const FileSide &side) {
     if (!side.is_ours())
@@ -161,9 +204,12 @@ constexpr size_t max_transfer_bytes = 0x7ffff000;
 long send_file(Request &request, const FileSide &out, const FileSide &in, bool positional, int64_t *offset_bytes) {
     long moved = 0;
     size_t left = std::min(static_cast<size_t>(request.args[3]), max_transfer_bytes);
+    if (left == 0)
+        return 0;
+    const Source source(in);
     while (left > 0) {
         const size_t piece = std::min(left, sizeof(request.context.buffer));
-        const long length = read_some(in, request.context.buffer, piece, positional, *offset_bytes);
+        const long length = source.read(request.context.buffer, piece, positional, *offset_bytes);
         if (length <= 0)
             return moved > 0 ? moved : length;
         long written = 0;
@@ -208,15 +254,13 @@ long serve_sendfile(Request &request) {
     const FileSide &out = sides->second;
     if (!in.may_read)
         return -EBADF;
-    if (positional && !is_seekable(in))
+    if (positional && !is_read_at_offsets(in))
         return -ESPIPE;
     if (!has_end(positional ? offset_bytes : own_offset(in), static_cast<size_t>(request.args[3])))
         return -EINVAL;
     if (!out.may_write)
         return -EBADF;
     if (!out.is_pipe() && (out.appends || !is_seekable(in)))
-        return -EINVAL;
-    if (request.args[3] != 0 && !is_source(in))
         return -EINVAL;
     const long moved = send_file(request, out, in, positional, &offset_bytes);
     tell_moved(request.context, in.open, out.open, moved);
@@ -258,7 +302,7 @@ long serve_splice(Request &request) {
         return -EINVAL;
     const FileSide &file = reads_file ? in : out;
     if (!has_end(offset.is_given ? offset.bytes : own_offset(file), static_cast<size_t>(request.args[4])) ||
-        (reads_file && !is_source(in)))
+        (reads_file && !S_ISREG(in.mode)))
         return -EINVAL;
     const long pipe = (reads_file ? out : in).descriptor;
     const size_t wanted = std::min(static_cast<size_t>(request.args[4]), sizeof(request.context.buffer));

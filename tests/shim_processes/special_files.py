@@ -343,6 +343,33 @@ print(moved, os.pread(target, len(data) + 1, 0) == data)
 print(os.sendfile(w, source, 100, 500), os.read(r, 1000) == data[100:600])
 append = os.open('appended', os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 tried('sendfile to append', lambda: os.sendfile(append, source, 0, 10))
+# What sendfile takes from the host is what the kernel takes it from.
+pair = socket.socketpair()
+pair[1].send(b'sent')
+os.write(w, b'sent')
+sources = [(name, os.open(name, os.O_RDONLY)) for name in
+           ['/dev/null', '/dev/zero', '/dev/full', '/dev/urandom', '/', '/proc/self/comm', '/proc/self/cmdline', '/proc/self/maps',
+            '/proc/version', '/proc/self/mounts', '/proc/sys/kernel/ostype', '/etc/passwd', '/sys/kernel/mm/transparent_hugepage/enabled']
+           if os.path.exists(name)]
+sources += [('a pipe', r), ('a socket', pair[0].fileno()), ('epoll', select.epoll().fileno()), ('eventfd', os.eventfd(1)),
+            ('memory', os.memfd_create('memory')), ('a directory', os.open('.', os.O_RDONLY)), ('a terminal', os.open('/dev/ptmx', os.O_RDWR)),
+            ('a name', os.open('/etc/passwd', os.O_PATH)), ('what is written', os.open('/dev/null', os.O_WRONLY))]
+receiver = os.open('receiver', os.O_RDWR | os.O_CREAT)
+receivers = [receiver, append, os.open('receiver', os.O_RDONLY), os.open('.', os.O_RDONLY), os.open('receiver', os.O_PATH)]
+for name, source_file in sources:
+    told = []
+    for target_file, offset, count in [(receiver, None, 7), (receiver, 2, 5), (receiver, -2, 5), (receiver, None, 0), (receiver, 2, 0)] + \
+            [(each, offset, 3) for each in receivers[1:] for offset in (None, -2)]:
+        try:
+            told.append(os.sendfile(target_file, source_file, offset, count))
+        except OSError as error:
+            told.append(errno.errorcode[error.errno])
+    print(name, *told, os.fstat(receiver).st_size)
+    os.ftruncate(receiver, 0), os.lseek(receiver, 0, os.SEEK_SET)
+known = os.open('/etc/passwd', os.O_RDONLY)
+print(os.sendfile(receiver, known, None, 10), os.lseek(known, 0, os.SEEK_CUR), os.sendfile(receiver, known, 3, 10), os.lseek(known, 0, os.SEEK_CUR))
+print(os.pread(receiver, 100, 0) == os.pread(known, 10, 0) + os.pread(known, 10, 3))
+print(os.read(r, 10), pair[0].recv(10))
 a, b = socket.socketpair()
 print(a.sendfile(open('data', 'rb'), 5, 300), b.recv(1000) == data[5:305])
 print(subprocess.run('cat data data | tee copy | wc -c', shell=True, stdout=subprocess.PIPE).stdout.strip())
