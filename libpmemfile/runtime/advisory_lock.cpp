@@ -22,6 +22,7 @@
 #include <ctime>
 #include <linux/futex.h>
 #include <unistd.h>
+#include <utility>
 
 namespace pmemfile {
 namespace {
@@ -371,6 +372,33 @@ base::Status advisory_lock_get(Thread &thread, InodeNumber inode, const LockOwne
     bool is_posix = family_of(found->owner.load()) == LockFamily::posix;
     lock->l_pid = is_posix ? static_cast<pid_t>(found->pid.load()) : -1;
     return {};
+}
+
+bool advisory_lock_next(Thread &thread, InodeNumber inode, OpenFileId id, HeldLock *lock) {
+    constexpr int ranks[] = {1, 2, 0}; // of LockFamily's
+    const auto place_of = [&](LockFamily family, const LockRange &range) {
+        return std::pair(ranks[static_cast<unsigned>(family)], range.first_byte);
+    };
+    const auto last = place_of(lock->family, lock->range);
+    const uint64_t own = own_incarnation(thread);
+    const RobustGuard table(thread, thread.pool->segment->advisory_lock);
+    const AdvisoryLock *next = nullptr;
+    std::pair<int, int64_t> nearest;
+    for (uint32_t i = 0; i < entry_count(*thread.pool->segment); i++) {
+        const AdvisoryLock &entry = thread.pool->segment->advisory_locks()[i];
+        const uint64_t owner = entry.owner.load();
+        if (owner == 0 || entry.inode.load() != inode || is_waiting(entry) ||
+            (family_of(owner) == LockFamily::posix ? owner != own : (owner & owner_id_mask) != id))
+            continue;
+        const auto place = place_of(family_of(owner), range_of(entry));
+        if (place > last && (next == nullptr || place < nearest)) {
+            next = &entry;
+            nearest = place;
+        }
+    }
+    if (next != nullptr)
+        *lock = {family_of(next->owner.load()), type_of(*next), range_of(*next), next->pid.load()};
+    return next != nullptr;
 }
 
 void advisory_lock_drop_posix(Thread &thread, InodeNumber inode) {

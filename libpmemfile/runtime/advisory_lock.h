@@ -34,6 +34,16 @@ base::Status advisory_lock_set(Thread &thread, InodeNumber inode, const LockOwne
 // F_GETLK: the first lock that conflicts; type F_UNLCK if none.
 base::Status advisory_lock_get(Thread &thread, InodeNumber inode, const LockOwner &owner, struct flock *lock,
                                LockRange range);
+// A lock as /proc/PID/fdinfo tells it.
+struct HeldLock {
+    LockFamily family = LockFamily::flock;
+    short type = F_UNLCK;
+    LockRange range = {-1, -1};
+    uint32_t pid = 0; // who set it
+};
+// Of the locks on `inode` that are held by description `id` or, POSIX locks, by this process: the one behind `lock`, in
+// the order flock, POSIX, description, and by offset. Begin with a HeldLock of before all. False: there is none.
+bool advisory_lock_next(Thread &thread, InodeNumber inode, OpenFileId id, HeldLock *lock);
 // close(2) of any descriptor of the file: this process's POSIX locks on it go.
 void advisory_lock_drop_posix(Thread &thread, InodeNumber inode);
 // The end of a description: its locks go.

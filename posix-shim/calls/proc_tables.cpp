@@ -2,6 +2,9 @@
 
 #include "base/decimal.h"
 #include "base/raw_syscall.h"
+#include "libpmemfile/runtime/advisory_lock.h"
+#include "libpmemfile/runtime/open_access.h"
+#include "posix-shim/descriptors/descriptor_table.h"
 #include "posix-shim/mapping/mapped_lines.h"
 #include "posix-shim/paths/descriptor_path.h"
 #include "posix-shim/paths/route.h"
@@ -9,6 +12,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -17,13 +21,17 @@
 
 namespace shim {
 
+using namespace pmemfile;
+
 namespace {
 
 // Linux counts its mounts from 1 and uses numbers again.
 constexpr uint64_t first_mount_id = 1u << 24;
 constexpr size_t max_text_bytes = 8u << 20;
 
-enum class Table : uint8_t { none, mountinfo, mounts, maps, own_maps, own_smaps };
+enum class Table : uint8_t { none, mountinfo, mounts, maps, own_maps, own_smaps, descriptor };
+
+constexpr std::string_view descriptor_front = "fdinfo/";
 
 Table table_of(std::string_view path) {
     if (path == "/proc/mounts" || path == "/etc/mtab")
@@ -34,6 +42,8 @@ Table table_of(std::string_view path) {
         return Table::mountinfo;
     if (path == "mounts")
         return Table::mounts;
+    if (path.starts_with(descriptor_front))
+        return Table::descriptor;
     return path == "maps" ? Table::own_maps : path == "smaps" ? Table::own_smaps : Table::none;
 }
 
@@ -63,6 +73,14 @@ public:
     }
     Text &number(uint64_t value) {
         return text(base::Decimal(value).text());
+    }
+    // `size` digits at least.
+    Text &digits(uint64_t value, unsigned base, unsigned size) {
+        char digits[24];
+        size_t begin = sizeof digits;
+        for (; value != 0 || sizeof digits - begin < size; value /= base)
+            digits[--begin] = "0123456789abcdef"[value % base];
+        return text({digits + begin, sizeof digits - begin});
     }
     // As mountinfo writes a name: blanks and backslashes in octal.
     Text &name(std::string_view name) {
@@ -201,6 +219,54 @@ void translate_maps(Text &to, std::string_view lines, MappedLines *mapped) {
         mapped->end([&to](std::string_view part) { to.text(part).text("\n"); });
 }
 
+// As Linux writes a lock in fdinfo, the `count`-th.
+void add_lock(Text &to, unsigned count, const HeldLock &lock, dev_t device, InodeNumber inode) {
+    to.text("lock:\t").number(count).text(lock.family == LockFamily::flock   ? ": FLOCK  "
+                                          : lock.family == LockFamily::posix ? ": POSIX  "
+                                                                             : ": OFDLCK ");
+    to.text("ADVISORY  ").text(lock.type == F_WRLCK ? "WRITE " : "READ ");
+    if (lock.family == LockFamily::description)
+        to.text("-1 ");
+    else
+        to.number(lock.pid).text(" ");
+    to.digits(major(device), 16, 2).text(":").digits(minor(device), 16, 2).text(":").number(inode).text(" ");
+    to.number(static_cast<uint64_t>(lock.range.first_byte)).text(" ");
+    if (lock.range.last_byte == INT64_MAX)
+        to.text("EOF\n");
+    else
+        to.number(static_cast<uint64_t>(lock.range.last_byte)).text("\n");
+}
+
+// /proc/self/fdinfo/N, where N is a file of ours; 0: it is not.
+long open_descriptor_table(ThreadContext &context, std::string_view number, int flags) {
+    int descriptor = 0;
+    const auto parsed = std::from_chars(number.data(), number.data() + number.size(), descriptor);
+    if (parsed.ec != std::errc() || parsed.ptr != number.data() + number.size())
+        return 0;
+    const base::Result<DescriptorWord> word = descriptor_lookup(context, descriptor);
+    if (!word.ok() || !is_ours(*word))
+        return 0;
+    const unsigned mount = word_mount(*word);
+    const base::Result<Thread *> thread = context_thread(context, mount);
+    if (!thread.ok())
+        return 0;
+    const base::Result<OpenFile *> file = open_file_get(**thread, word_id(*word));
+    if (!file.ok())
+        return 0;
+    const InodeNumber inode = (*file)->inode.load();
+    const long closes = base::raw_syscall(SYS_fcntl, descriptor, F_GETFD);
+    Text text(context);
+    text.text("pos:\t").number(static_cast<uint64_t>((*file)->offset_bytes.load()));
+    text.text("\nflags:\t0")
+        .digits(static_cast<uint64_t>(told_flags((*file)->flags.load()) | (closes == FD_CLOEXEC ? O_CLOEXEC : 0)), 8,
+                1);
+    text.text("\nmnt_id:\t").number(mount_id(mount)).text("\nino:\t").number(inode).text("\n");
+    HeldLock lock;
+    for (unsigned count = 1; advisory_lock_next(**thread, inode, word_id(*word), &lock); count++)
+        add_lock(text, count, lock, mounts[mount].device, inode);
+    return text.reopened(flags);
+}
+
 } // namespace
 
 uint64_t mount_id(unsigned mount) {
@@ -211,6 +277,8 @@ long open_proc_table(ThreadContext &context, std::string_view path, int flags) {
     const Table table = table_of(path);
     if (table == Table::none || (flags & (O_ACCMODE | O_PATH | O_DIRECTORY | O_CREAT)) != O_RDONLY)
         return 0;
+    if (table == Table::descriptor)
+        return take_proc_self(path) ? open_descriptor_table(context, path.substr(descriptor_front.size()), flags) : 0;
     const Whole kernel(table == Table::mountinfo ? "/proc/self/mountinfo"
                        : table == Table::mounts  ? "/proc/self/mounts"
                                                  : path.data());

@@ -1,6 +1,7 @@
 // proc_tables: files of /proc that must tell of the pools: the kernel's text, with ours added.
 //
 //   /proc/self/mountinfo, /proc/self/mounts, /proc/mounts, /etc/mtab   a line for each mount
+//   /proc/self/fdinfo/N   of a file of ours: its token's says nothing
 //   /proc/PID/maps, smaps   the names of programs and libraries of a pool instead of their copies'; in our own, what we
 //                           have mapped of a pool as files of it (mapping/mapped_lines.h)
 #pragma once

@@ -8,6 +8,7 @@
 #include "libpmemfile/fs/attribute_calls.h"
 #include "libpmemfile/fs/namespace_calls.h"
 #include "libpmemfile/fs/open_path.h"
+#include "libpmemfile/runtime/open_access.h"
 #include "posix-shim/descriptors/descriptor_table.h"
 #include "posix-shim/paths/host_walk.h"
 #include "posix-shim/process/working_directory.h"
@@ -138,10 +139,32 @@ bool has_bad_flags(int flags) {
 }
 constexpr uint32_t statx_reserved = 0x80000000;
 
+// lstat of a link below /proc/self is the kernel's. Only how the file is opened, which the link's permissions tell, its
+// token does not know: it has none.
+template <typename Mode>
+Result<long> stat_magic_link(Request &request, Thread &thread, const Route &route, Mode *user) {
+    if (route.where != Where::descriptor)
+        return pass_to_kernel;
+    const auto &args = request.args;
+    const long done = base::raw_syscall(request.number, args[0], args[1], args[2], args[3], args[4]);
+    if (base::is_error(done))
+        return error(static_cast<int>(-done));
+    Mode mode = 0;
+    BASE_TRY(copy_in(&mode, user, sizeof mode));
+    if ((mode & 07777) != 0)
+        return done; // no token, or a symlink on the way to it ("/dev/stdin")
+    BASE_TRY_ASSIGN(const OpenFile *file, open_file_get(thread, route.id));
+    const uint32_t flags = file->flags.load();
+    mode = static_cast<Mode>(mode | (may_read_by(flags) ? 0500 : 0) | (may_write_by(flags) ? 0300 : 0));
+    BASE_TRY(copy_out(user, &mode, sizeof mode));
+    return done;
+}
+
 long serve_stat_form(Request &request, PathArgument argument, int buffer_index) {
     return serve_path(request, argument, [&](Thread &thread, const Route &route) -> Result<long> {
         if (is_magic_link(route) && !argument.follow_last)
-            return pass_to_kernel; // the link itself is the kernel's
+            return stat_magic_link(request, thread, route,
+                                   &reinterpret_cast<struct stat *>(request.args[buffer_index])->st_mode);
         BASE_TRY_ASSIGN(InodeHandle inode, inode_of_route(thread, route, argument.follow_last));
         return give_stat_after_walk(thread, route.mount, inode, request.args[buffer_index]);
     });
@@ -261,7 +284,8 @@ long serve_statx(Request &request) {
     PathArgument argument{0, 1, (flags & AT_SYMLINK_NOFOLLOW) == 0};
     return serve_path(request, argument, [&](Thread &thread, const Route &route) -> Result<long> {
         if (is_magic_link(route) && !argument.follow_last)
-            return pass_to_kernel;
+            return stat_magic_link(request, thread, route,
+                                   &reinterpret_cast<struct statx *>(request.args[4])->stx_mode);
         BASE_TRY_ASSIGN(InodeHandle inode, inode_of_route(thread, route, argument.follow_last));
         return give_statx(thread, route.mount, inode, request.args[3], request.args[4]);
     });

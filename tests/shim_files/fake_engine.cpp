@@ -291,6 +291,9 @@ Status advisory_lock_get(Thread &, InodeNumber, const LockOwner &, struct flock 
     lock->l_type = F_UNLCK;
     return {};
 }
+bool advisory_lock_next(Thread &, InodeNumber, OpenFileId, HeldLock *) {
+    return false;
+}
 void advisory_lock_drop_posix(Thread &, InodeNumber) {}
 bool mapping_look(uint64_t, Mapping *, PinnedFile *) { // nothing is mapped
     return false;

@@ -25,7 +25,12 @@ print(link(os.open('symlink', os.O_RDONLY)), link(os.open('symlink', os.O_PATH |
 print(subprocess.run(['readlink', '/proc/self/fd/0'], stdin=plain, stdout=subprocess.PIPE).stdout)
 print(subprocess.run('readlink /proc/self/fd/3 /proc/self/cwd; cd b/c; readlink /proc/self/cwd; pwd -P; ls -l /proc/self/fd/3 | sed "s/.*-> //"',
                      shell=True, pass_fds=[plain], stdout=subprocess.PIPE, preexec_fn=lambda: os.dup2(plain, 3)).stdout.decode())
-print(stat.filemode(os.lstat('/proc/self/fd/%d' % plain).st_mode)[0], stat.filemode(os.stat('/proc/self/fd/%d' % plain).st_mode))
+for flags in os.O_RDONLY, os.O_WRONLY | os.O_APPEND, os.O_RDWR, os.O_PATH, 3: # lstat and statx say how it is open
+    other = os.open('b/moved', flags)
+    print(stat.filemode(os.lstat('/proc/self/fd/%d' % other).st_mode), stat.filemode(os.stat('/proc/self/fd/%d' % other).st_mode),
+          stat.filemode(os.lstat('/dev/fd/%d' % other).st_mode), os.lstat('/proc/self/fd/%d' % other).st_size,
+          subprocess.run(['stat', '-c', '%A %F', '/proc/self/fd/0', '/dev/stdin'], stdin=other, stdout=subprocess.PIPE).stdout)
+    os.close(other)
 print(os.path.realpath('/proc/self/fd/%d' % plain), os.path.realpath('/proc/self/cwd'))
 os.unlink('b/moved')
 print(link(plain).endswith(' (deleted)'))
@@ -106,3 +111,30 @@ print(mapped())
 views.clear()
 print(mapped())
 print([line for line in open('/proc/self/smaps_rollup')][0].split()[-1])
+# fdinfo: position, flags and locks; mount, device and inode are those of stat and mountinfo.
+import fcntl, re, struct
+
+
+def information(file, path='/proc/self/fdinfo/%d'):
+    status = os.fstat(file)
+    mounts = {line.split()[0]: line.split()[2] for line in open('/proc/self/mountinfo')}
+    device = '%d:%d' % (os.major(status.st_dev), os.minor(status.st_dev))
+    on = '%02x:%02x:%d ' % (os.major(status.st_dev), os.minor(status.st_dev), status.st_ino)
+    text = open(path % file).read().replace(' %d ' % os.getpid(), ' pid ').replace(on, 'on ')
+    text = text.replace('ino:\t%d\n' % status.st_ino, 'ino: its\n')
+    return re.sub(r'mnt_id:\t(\d+)\n', lambda found: 'mnt_id: %s\n' % (mounts[found.group(1)] == device), text)
+
+
+text = os.open('a/text', os.O_RDWR | os.O_CREAT | os.O_APPEND)
+os.write(text, b'0123456789')
+print(information(text))
+os.set_inheritable(text, True)
+fcntl.lockf(text, fcntl.LOCK_EX, 3, 2), fcntl.flock(text, fcntl.LOCK_SH)
+print(information(text))
+fcntl.fcntl(text, fcntl.F_OFD_SETLK, struct.pack('hhqqi4x', fcntl.F_WRLCK, 0, 5, 0, 0)), fcntl.lockf(text, fcntl.LOCK_SH, 2, 0)
+os.lseek(text, 1 << 40, os.SEEK_SET)
+print(information(text, '/proc/%d/fdinfo/%%d' % os.getpid()))
+os.close(os.open('a/plain', os.O_RDWR | os.O_CREAT))
+print(information(os.open('a/plain', os.O_RDONLY)), information(os.open('a', os.O_PATH)), information(os.open('a', os.O_RDONLY)))
+print(information(os.open('a/plain', os.O_WRONLY | os.O_SYNC | os.O_NOATIME)), information(os.open('a', os.O_RDWR | os.O_TMPFILE)))
+print(open('/proc/self/fdinfo/%d' % os.open('/dev/null', os.O_RDONLY)).read().splitlines()[0])
