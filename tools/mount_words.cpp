@@ -34,6 +34,11 @@ std::optional<MountWords> absolute_mount(const std::string &mount, bool read_onl
         complain("cannot use pool {}: {}", pool.string(), std::strerror(errno));
         return std::nullopt;
     }
+    // For reading alone too: its journal is replayed, and locks are shared.
+    if (access(pool.c_str(), W_OK) != 0 && errno == EACCES) {
+        complain("cannot use pool {}: no right to write it: {}", pool.string(), std::strerror(errno));
+        return std::nullopt;
+    }
     if (directory.string().find_first_of(";=") != std::string::npos ||
         pool.string().find_first_of(";,") != std::string::npos) {
         complain("'{}': a mount's directory may not hold ';' or '=', its pool not ';' or ','", mount);

@@ -68,11 +68,9 @@ PoolImage::~PoolImage() {
 std::string PoolImage::open(const std::string &path, ImageMode mode) {
     bool shared = mode == ImageMode::exclusive;
     descriptor_ = ::open(path.c_str(), (shared ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);
-    if (descriptor_ < 0)
-        return std::strerror(errno);
     struct stat status;
-    if (fstat(descriptor_, &status) != 0)
-        return std::strerror(errno);
+    if (descriptor_ < 0 || fstat(descriptor_, &status) != 0)
+        return std::string("cannot be opened: ") + std::strerror(errno);
     if (S_ISDIR(status.st_mode))
         return "is a directory, not a pool";
     const bool is_device = S_ISCHR(status.st_mode);
@@ -95,7 +93,7 @@ std::string PoolImage::open(const std::string &path, ImageMode mode) {
                            : mmap(nullptr, size_bytes_, protection,
                                   shared || is_device ? MAP_SHARED : MAP_PRIVATE | MAP_NORESERVE, descriptor_, 0);
     if (mapped == MAP_FAILED)
-        return std::strerror(errno);
+        return std::string("cannot be mapped: ") + std::strerror(errno);
     base_ = static_cast<std::byte *>(mapped);
     return find_superblock();
 }

@@ -285,7 +285,7 @@ base::Status pool_attach(Pool &pool, const char *path, const AttachOptions &opti
         return attach_failure(message, path,
                               error_number == ENOENT   ? "no such pool"
                               : error_number == EISDIR ? "is a directory, not a pool"
-                              : error_number == EACCES ? "permission denied"
+                              : error_number == EACCES ? "no right to read and write it"
                               : error_number == EROFS  ? "the pool lies on a read-only filesystem"
                                                        : "cannot open the pool",
                               error_number);

@@ -55,6 +55,12 @@ print(number(os.listdir, '$dir/mount'), number(os.stat, 'file'), number(os.open,
 thread = threading.Thread(target=number, args=[os.listdir, '$dir/mount'])
 thread.start(), thread.join()"
 expect 125 "" "second: " "${second[@]}" true
+# It becomes longer: what is behind its end does not count.
+cp --sparse=always "$pool" "$dir/second"
+expect 0 "kept
+more" "" "${second[@]}" sh -c "truncate -s +3M $dir/second; cat $dir/mount/file; echo more >>$dir/mount/file; sh -c 'tail -1 $dir/mount/file'"
+expect 0 "kept" "" "${second[@]}" cat "$dir/mount/file"
+expect 0 "clean" "" "$pmemfile" fsck -n "$dir/second"
 # In a process that has mapped a file of it, by SIGBUS: what it has mapped is gone.
 cp --sparse=always "$pool" "$dir/second"
 expect 135 "" "pool: $dir/second: the file was cut" "${second[@]}" python3 -c "
@@ -85,8 +91,19 @@ if [ "$(id -u)" -eq 0 ]; then
     chmod 600 "$pool"
     preload=$(dirname "$pmemfile")/../posix-shim/libpmemfile-preload.so
     cp "$preload" "$(dirname "$preload")/../libpmemfile/libpmemfile-container.so" "$dir" && chmod 755 "$dir"/*.so
-    expect 125 "" "pool: permission denied: Permission denied" setpriv --reuid=12345 --clear-groups \
+    expect 125 "" "pool: no right to read and write it: Permission denied" setpriv --reuid=12345 --clear-groups \
         env HOME=/ LD_PRELOAD="$dir/libpmemfile-preload.so" PMEMFILE_POOLS="$dir/mount=$pool" true
+    # The tool says it before: of a pool that may not be read, and of one that may only be read.
+    cp "$pmemfile" "$dir/pmemfile" && find "$(dirname "$pmemfile")/../libpmemfile" -maxdepth 1 -name "*.so*" ! -type d -exec cp -P {} "$dir" \;
+    other=(setpriv --reuid=12345 --clear-groups env HOME=/ LD_LIBRARY_PATH="$dir" "$dir/pmemfile")
+    expect 125 "" "^pmemfile: cannot use pool $pool: Permission denied$" "${other[@]}" run -m "$dir/mount=$pool" -- true
+    expect 1 "" "^pmemfile: $pool cannot be opened: Permission denied$" "${other[@]}" ls "$pool"
+    chmod 644 "$pool"
+    for option in -m -r; do
+        expect 125 "" "^pmemfile: cannot use pool $pool: no right to write it: Permission denied$" \
+            "${other[@]}" run $option "$dir/mount=$pool" -- true
+    done
+    expect 0 file "" "${other[@]}" ls "$pool"
 fi
 "$pmemfile" fsck -n "$pool" >/dev/null || { echo "FAILED: fsck"; failed=$((failed + 1)); }
 echo "$passed passed, $failed failed"
