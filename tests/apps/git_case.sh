@@ -21,5 +21,15 @@ echo change > new && git add new && git commit -qm new && git push -q origin HEA
 cd ../repo && git gc -q --prune=now && git fsck --full --strict 2>&1
 git diff --stat main pushed && git ls-tree -r pushed | wc -l
 git stash list && git tag v1 && git describe --tags
+# A second work tree, a stash, a rebase, a bisection, an archive, a bundle, a submodule.
+git worktree add -q ../second side && echo w > ../second/w && git -C ../second add w && git -C ../second commit -qm second && git worktree list | wc -l
+echo stashed >> d1/f1 && git stash push -q && git status --short && git stash pop -q && git diff --stat && git checkout -q d1/f1
+git checkout -qb rebased pushed && git rebase -q main && git log --oneline | head -2 | cut -d' ' -f2 && git checkout -q main
+git bisect start HEAD "$(git rev-list --max-parents=0 HEAD)" > /dev/null && git bisect run sh -c '! grep -q more d2/f2' 2>&1 | grep -c 'first bad commit'; git bisect reset > /dev/null 2>&1
+git archive HEAD | tar t | wc -l && git bundle create -q ../bundle --all && git bundle verify -q ../bundle && git clone -q ../bundle ../unbundled
+git -c protocol.file.allow=always submodule --quiet add ../clone inner && git commit -qm inner && git submodule status | cut -d' ' -f3
+git blame -s d2/f2 | tail -1 | cut -d' ' -f2- && git cherry-pick rebased~0 > /dev/null && git reset -q --hard HEAD~1 && git reflog | wc -l && git clean -fdqx
+git worktree remove ../second && git worktree prune && git branch | sort
+rm -rf ../bundle ../unbundled/.git ../wt
 # Pack and index files hold times and thread-dependent deltas: the tree is compared without them.
-rm -rf .git/objects/pack .git/index ../clone/.git/objects/pack ../clone/.git/index .git/objects/info ../clone/.git/logs
+rm -rf .git/modules inner .git/objects/pack .git/index ../clone/.git/objects/pack ../clone/.git/index .git/objects/info ../clone/.git/logs

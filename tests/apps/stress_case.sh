@@ -4,13 +4,30 @@
 # needs: fio stress-ng dbench fs_mark bonnie++
 set -u
 export LC_ALL=C
-for engine in sync psync vsync pvsync pvsync2 posixaio mmap ftruncate; do
-    verify='--verify=crc32c --verify_fatal=1'; [ $engine = ftruncate ] && verify=
-    fio --name=$engine --ioengine=$engine --directory="$PWD" --size=8m --rw=randrw --bs=4k --iodepth=4 $verify --minimal > out 2>&1
+for engine in sync psync vsync pvsync pvsync2 libaio posixaio splice mmap; do
+    fio --name=$engine --ioengine=$engine --directory="$PWD" --size=8m --rw=randrw --bs=4k --iodepth=4 --verify=crc32c --verify_fatal=1 \
+        --minimal > out 2>&1
     echo "fio $engine: $?"
 done
+for engine in ftruncate falloc; do
+    fio --name=$engine --ioengine=$engine --directory="$PWD" --size=8m --rw=write --bs=4k --minimal > out 2>&1
+    echo "fio $engine: $?"
+done
+for engine in filecreate filestat filedelete; do
+    fio --name=$engine --ioengine=$engine --directory="$PWD" --nrfiles=200 --filesize=4k --openfiles=1 --minimal > out 2>&1
+    echo "fio $engine: $?"
+done
+rm -f -- file*
+# Of memory with MAP_SYNC (EOPNOTSUPP as on tmpfs). io_uring is refused in a pool, and fio says so: ENOSYS.
+fio --name=libpmem --ioengine=libpmem --directory="$PWD" --size=8m --rw=randrw --bs=4k --thread --direct=1 > out 2>&1
+echo "fio libpmem: $? $(grep -c 'err=95' out)"
+fio --name=io_uring --ioengine=io_uring --directory="$PWD" --size=8m --rw=randrw --bs=4k --iodepth=4 --verify=crc32c > out 2>&1
+status=$?
+{ [ $status -eq 0 ] || { [ $status -eq 1 ] && grep -qE 'err=38|Function not implemented|does not support io_uring' out; }; } &&
+    echo "fio io_uring: done, or refused"
 for way in '--direct=1 --fsync=1 --thread --numjobs=3' '--sync=1 --bsrange=512-128k --numjobs=2' '--rw=randwrite --fallocate=keep --fdatasync=2' \
-    '--rw=read --numjobs=4 --pre_read=1' '--rw=randtrimwrite' '--file_append=1 --rw=write'; do
+    '--ioengine=libaio --direct=1 --numjobs=2 --iodepth=8 --verify=crc32c' '--ioengine=libaio --rw=randwrite --iodepth=8 --iodepth_batch=4 --fsync=8' \
+    '--ioengine=splice --rw=read' '--rw=read --numjobs=4 --pre_read=1' '--rw=randtrimwrite' '--file_append=1 --rw=write'; do
     fio --name=way --ioengine=psync --directory="$PWD" --size=8m --rw=randrw --bs=4k $way --minimal > out 2>&1
     echo "fio $way: $?"
 done
