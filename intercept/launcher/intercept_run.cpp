@@ -126,8 +126,11 @@ int run_in_place(int descriptor, char **argv) {
     auto run_program = reinterpret_cast<RunProgram>(dlsym(RTLD_DEFAULT, "intercept_run_program"));
     int result = run_program != nullptr ? run_program(descriptor, path, argv) : -ENOENT;
     // The hooks are not loaded, as with a cleared environment, or cannot be: it runs as it would have.
-    if (run_program == nullptr || result == -EOPNOTSUPP || result == -ENOSYS)
+    // By the kernel, not by us once more.
+    if (run_program == nullptr || result == -EOPNOTSUPP || result == -ENOSYS) {
+        const Bypass bypass;
         fexecve(descriptor, argv, environ);
+    }
     complain(path, reason(result));
     return not_executable;
 }
