@@ -63,9 +63,6 @@ static_assert(offsetof(GuestStart, rbx) == GUEST_START_RBX && offsetof(GuestStar
 // True once the process has a guest.
 bool guest_is_active();
 
-// The processor lets programs set FS and GS (Linux 5.9, FSGSBASE).
-bool guest_is_possible();
-
 // Makes the calling thread the guest's first and hooks the calls that make, change and end
 // threads. Traps are on. 0 or -errno.
 int guest_threads_start();

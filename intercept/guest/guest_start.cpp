@@ -130,8 +130,8 @@ extern "C" int intercept_run_program(int descriptor, const char *path, char **ar
     if (descriptor < 0 || path == nullptr || argv == nullptr)
         return -EINVAL;
     StartBlock block{};
-    if (!guest_is_possible() || !find_block(argv, block))
-        return -EOPNOTSUPP;
+    if (!find_block(argv, block))
+        return -EINVAL;
     // First the exempt range, so that nothing of the program comes to lie in it.
     if (int traps = start_traps(); traps != 0)
         return traps;

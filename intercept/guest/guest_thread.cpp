@@ -25,6 +25,8 @@
 #include <sys/rseq.h>
 
 extern "C" {
+// 1: programs may not set FS and GS here, the kernel is asked (Linux before 5.9, some virtual machines).
+__attribute__((visibility("hidden"))) constinit uint64_t intercept_guest_asks_kernel = 0;
 __attribute__((visibility("hidden"))) void intercept_guest_entry();
 __attribute__((visibility("hidden"))) void intercept_dispatch_process_post(intercept_call *call);
 }
@@ -38,12 +40,16 @@ constinit thread_local GuestThread self{};
 constinit bool is_active;
 
 void set_gs(const void *address) {
-    asm volatile("wrgsbase %0" ::"r"(address));
+    if (intercept_guest_asks_kernel != 0)
+        exempt_call(SYS_arch_prctl, ARCH_SET_GS, base::as_long(address));
+    else
+        asm volatile("wrgsbase %0" ::"r"(address));
 }
 
+// Of our side: the x86-64 ABI has the thread pointer at its own address.
 uint64_t get_fs() {
     uint64_t value = 0;
-    asm volatile("rdfsbase %0" : "=r"(value));
+    asm volatile("mov %%fs:0, %0" : "=r"(value));
     return value;
 }
 
@@ -332,11 +338,8 @@ bool guest_is_active() {
     return is_active;
 }
 
-bool guest_is_possible() {
-    return (getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE) != 0;
-}
-
 int guest_threads_start() {
+    intercept_guest_asks_kernel = (getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE) == 0 ? 1 : 0;
     const long stack = exempt_call(SYS_mmap, 0, hook_stack_bytes, PROT_READ | PROT_WRITE,
                                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
     if (base::is_error(stack))

@@ -237,7 +237,7 @@ INTERCEPT_API long intercept_raw_syscall(long nr, long a0, long a1, long a2, lon
  * execve would, with the hooks that are registered; for a launcher, from its main thread, when it has no
  * others. `argv` is the one that main got. The program may be static: its libc is its own, and the hooks'
  * is ours. Its first call already comes to the hooks. Does not return but for an error:
- * -EINVAL (no descriptor, path or argv), -EOPNOTSUPP (no FSGSBASE), -ENOSYS (no Syscall User Dispatch), -ENOEXEC,
+ * -EINVAL (no descriptor or path; argv is not main's), -ENOSYS (no Syscall User Dispatch), -ENOEXEC,
  * -EEXIST (its address is taken), -ENOMEM. After one the process should end. */
 INTERCEPT_API int intercept_run_program(int descriptor, const char *path, char **argv);
 

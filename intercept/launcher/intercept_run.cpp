@@ -51,8 +51,6 @@ void complain(std::string_view what, std::string_view why) {
 
 std::string_view reason(int result) {
     switch (-result) {
-    case EOPNOTSUPP:
-        return "this processor or kernel has no FSGSBASE";
     case ENOSYS:
         return "this kernel has no Syscall User Dispatch (Linux 5.11)";
     case EEXIST:
@@ -127,7 +125,7 @@ int run_in_place(int descriptor, char **argv) {
     int result = run_program != nullptr ? run_program(descriptor, path, argv) : -ENOENT;
     // The hooks are not loaded, as with a cleared environment, or cannot be: it runs as it would have.
     // By the kernel, not by us once more.
-    if (run_program == nullptr || result == -EOPNOTSUPP || result == -ENOSYS) {
+    if (run_program == nullptr || result == -ENOSYS) {
         const Bypass bypass;
         fexecve(descriptor, argv, environ);
     }

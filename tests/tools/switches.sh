@@ -119,7 +119,7 @@ code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line 
 libc = ctypes.CDLL(None, use_errno=True)
 assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, ctypes.create_string_buffer(struct.pack("H6xQ", 6, ctypes.addressof(code)))) == 0
 os.execv(sys.argv[1], [sys.argv[1]])'
-expect 7 "" "" "${run[@]}" python3 -c "$without_dispatch" "$dir/static"
+expect 7 "" "level 2 is not possible here" "${run[@]}" python3 -c "$without_dispatch" "$dir/static"
 expect 1 "" "^none: exit code 127" "$pmemfile" check -m "$dir/a=$dir/pool" -- none
 # Set-id programs do not: told by check, and without it when it could matter.
 if [ "$(id -u)" -eq 0 ]; then
