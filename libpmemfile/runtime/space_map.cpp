@@ -133,28 +133,6 @@ void hold_back(Segment &segment, GroupState &state, uint64_t held_for) {
     segment.quarantined.fetch_or(held_for);
 }
 
-// The present call's, of a living thread.
-void drop_orphan_claim(Thread &thread) {
-    ThreadSlot &slot = thread.slot_state();
-    const uint64_t claim = slot.orphan_claim.load(relaxed);
-    if (claim == 0)
-        return;
-    slot.orphan_claim.store(0, relaxed);
-    thread.pool->segment->orphan_claims()[claim - 1].store(0, std::memory_order_release);
-}
-
-// All that the thread in a slot has, a dead one's too: it may have been killed before it noted what it claimed.
-void drop_orphan_claims(Thread &thread, uint32_t slot_index) {
-    Segment &segment = *thread.pool->segment;
-    const uint64_t slots = thread.pool->superblock().orphan_slots;
-    for (uint64_t index = 0; index < slots; ++index) {
-        std::atomic<uint32_t> &claim = segment.orphan_claims()[index];
-        if (claim.load(relaxed) == slot_index + 1)
-            claim.store(0, std::memory_order_release);
-    }
-    segment.threads()[slot_index].orphan_claim.store(0, relaxed);
-}
-
 void undo_block_claim(Thread &thread, const ClaimList &list, uint32_t slot_index, uint32_t position, uint64_t group) {
     const uint64_t claim = list.claims[position].load();
     BlockNumber first = claim >> 16;
