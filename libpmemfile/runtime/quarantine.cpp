@@ -9,14 +9,23 @@
 #include <bit>
 
 namespace pmemfile {
+namespace {
+
+// Does the count of pins say it all: that there is none, or that they miss something?
+bool count_tells(const Segment &segment, uint64_t &set) {
+    const uint64_t pins = segment.pin_count.load();
+    if ((pins & ~pins_miss_blocks_bit) != 0 && (pins & pins_miss_blocks_bit) == 0)
+        return false;
+    set = (pins & ~pins_miss_blocks_bit) == 0 ? 0 : quarantine_all;
+    return true;
+}
+
+} // namespace
 
 uint64_t quarantine_of(Segment &segment, std::span<Stripe *const> stripes) {
-    const uint64_t pins = segment.pin_count.load();
-    if (pins == 0)
-        return 0;
-    if ((pins & pins_miss_blocks_bit) != 0)
-        return quarantine_all;
     uint64_t set = 0;
+    if (count_tells(segment, set))
+        return set;
     for (const Stripe *stripe : stripes)
         if (stripe->pin_hint.load() != 0)
             set |= quarantine_bit(static_cast<uint64_t>(stripe - segment.stripes()));
@@ -24,12 +33,9 @@ uint64_t quarantine_of(Segment &segment, std::span<Stripe *const> stripes) {
 }
 
 uint64_t quarantine_of(Segment &segment, const OpenTransaction &transaction) {
-    const uint64_t pins = segment.pin_count.load();
-    if (pins == 0)
-        return 0;
-    if ((pins & pins_miss_blocks_bit) != 0)
-        return quarantine_all;
     uint64_t set = 0;
+    if (count_tells(segment, set))
+        return set;
     for (uint32_t word = 0; word < stripe_count / 64; word++)
         for (uint64_t bits = transaction.locked[word].load(); bits != 0; bits &= bits - 1) {
             const uint32_t stripe = word * 64 + static_cast<uint32_t>(std::countr_zero(bits));

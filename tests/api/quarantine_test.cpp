@@ -136,6 +136,19 @@ TEST_F(Quarantine, ASharedBlockGoesWithItsLastOwner) {
     EXPECT_GE(free_blocks() + 2, empty); // a block of inodes, one of names
 }
 
+TEST_F(Quarantine, WithoutAMappingATransactionHoldsNothingBack) {
+    File a = filled("/a", 'o');
+    auto b = pool_.open("/b", O_CREAT | O_RDWR);
+    ASSERT_TRUE(b.ok());
+    ASSERT_EQ(pmemfile_clone_file_range(pool_.get(), a.get(), 0, b->get(), 0, 0), 0);
+    ASSERT_EQ(pmemfile_tx_begin(pool_.get()), 0);
+    overwrite(a, 'n', 0, 1); // shared until now
+    ASSERT_EQ(pmemfile_tx_commit(pool_.get()), 0);
+    const uint64_t before = free_blocks();
+    overwrite(a, 'm', 0, 1);
+    EXPECT_EQ(free_blocks(), before);
+}
+
 TEST_F(Quarantine, AKilledMapperHoldsNothing) {
     File file = filled("/file", 'o'), stays = filled("/stays", 's');
     const Mapping staying = mapped(stays, MAP_SHARED);
