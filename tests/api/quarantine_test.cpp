@@ -1,7 +1,6 @@
 // What is freed while a file is mapped (hazard 6): used again at once, unless that mapping may show it; then not before it
 // is gone. Filling the pool shows both: how much room there is, and what a mapping shows when it is all somebody else's.
-#include "libpmemfile/include/pmemfile.hpp"
-#include "tests/tools/closed_pool.h"
+#include "tests/tools/own_pool.h"
 
 #include <csignal>
 #include <gtest/gtest.h>
@@ -18,18 +17,9 @@ constexpr size_t page = 4096;
 constexpr size_t pages = 64;
 constexpr int both = PROT_READ | PROT_WRITE;
 
-class Quarantine : public testing::Test {
+class Quarantine : public tests::OwnPool {
 protected:
-    void SetUp() override {
-        auto made = Pool::create(path_.c_str(), 32u << 20);
-        ASSERT_TRUE(made.ok()) << pmemfile_errormsg();
-        pool_ = std::move(*made);
-    }
-    void TearDown() override {
-        pool_.close();
-        tests::expect_clean(path_);
-        ::unlink(path_.c_str());
-    }
+    Quarantine() : OwnPool("quarantine", 32u << 20) {}
     File filled(const char *name, char letter) {
         auto file = pool_.open(name, O_CREAT | O_RDWR);
         EXPECT_TRUE(file.ok());
@@ -67,8 +57,6 @@ protected:
             EXPECT_NE(letters.find(static_cast<char>(mapping.bytes()[i])), std::string_view::npos)
                 << "page " << i / page << " shows " << static_cast<char>(mapping.bytes()[i]);
     }
-    const std::string path_ = "/dev/shm/pmemfile-quarantine." + std::to_string(getpid());
-    Pool pool_;
 };
 
 TEST_F(Quarantine, OtherFilesBlocksAreUsedAgain) {

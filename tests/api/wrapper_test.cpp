@@ -1,6 +1,5 @@
 // wrapper: pmemfile.hpp as a program uses it.
-#include "libpmemfile/include/pmemfile.hpp"
-#include "tests/tools/closed_pool.h"
+#include "tests/tools/own_pool.h"
 
 #include <algorithm>
 #include <gtest/gtest.h>
@@ -15,20 +14,9 @@ std::span<const std::byte> bytes_of(std::string_view text) {
     return std::as_bytes(std::span(text.data(), text.size()));
 }
 
-class Wrapper : public testing::Test {
+class Wrapper : public tests::OwnPool {
 protected:
-    void SetUp() override {
-        auto made = Pool::create(path_.c_str(), 16u << 20);
-        ASSERT_TRUE(made.ok()) << pmemfile_errormsg();
-        pool_ = std::move(*made);
-    }
-    void TearDown() override {
-        pool_.close();
-        tests::expect_clean(path_);
-        ::unlink(path_.c_str());
-    }
-    const std::string path_ = "/dev/shm/pmemfile-wrapper." + std::to_string(getpid());
-    Pool pool_;
+    Wrapper() : OwnPool("wrapper", 16u << 20) {}
 };
 
 TEST_F(Wrapper, AFileIsWrittenAndRead) {
