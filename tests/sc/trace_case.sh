@@ -200,6 +200,7 @@ contains "-C counts them" '^100.00 +[0-9.]+ +[0-9.]+ +5 +getppid$' out
 total() { "$sc" trace -o out strace -c -o counted "$@" 2>/dev/null >&2; awk '$NF == "total" {print $4}' counted; }
 total "$storm" calls 10 >/dev/null # the plan is made
 equal "1000 calls cost 1000 calls" 1000 "$(($(total "$storm" calls 1010) - $(total "$storm" calls 10)))"
+total dd if=/dev/zero of=/dev/null bs=64 count=10 >/dev/null
 few=$(total dd if=/dev/zero of=/dev/null bs=64 count=10)
 many=$(total dd if=/dev/zero of=/dev/null bs=64 count=1010)
 equal "with buffers: 2000 calls cost 2000 calls" 2000 $((many - few))
