@@ -121,10 +121,11 @@ int run_command(const RunRequest &request) {
         setenv("INTERCEPT_LAUNCHER", launcher.c_str(), 0);
         setenv("INTERCEPT_LEVELS", "0,1,3", 0);
     }
-    // Only a process that sees the pools can start a program in them, or a static one: ourselves, once more.
+    // Only a process that sees the pools can start a program in them, a static one, or a script that such a one interprets:
+    // ourselves, once more.
     bool is_again = pools->empty();
     bool is_hidden =
-        !is_again && (lies_in_mount(request.words[0], *pools) || (has_launcher && is_static_program(request.words[0])));
+        !is_again && (lies_in_mount(request.words[0], *pools) || (has_launcher && may_be_static_program(request.words[0])));
     errno = ENOENT;
     if (!is_hidden)
         execvp(arguments[3], arguments.data() + 3);

@@ -27,10 +27,12 @@ std::string find_command(const std::string &command) {
 
 } // namespace
 
-bool is_static_program(const std::string &command) {
+bool may_be_static_program(const std::string &command) {
     std::ifstream file(find_command(command), std::ios::binary);
     Elf64_Ehdr header = {};
     file.read(reinterpret_cast<char *>(&header), sizeof header);
+    if (header.e_ident[0] == '#' && header.e_ident[1] == '!')
+        return true;
     if (!file || std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64 ||
         header.e_phentsize != sizeof(Elf64_Phdr))
         return false;

@@ -5,8 +5,9 @@
 
 namespace tools {
 
-// Would `command`, a path or a name to be found in PATH, start a program that is linked statically?
-bool is_static_program(const std::string &command);
+// Would `command`, a path or a name to be found in PATH, start a program that is linked statically, or a script, whose
+// interpreter may be one?
+bool may_be_static_program(const std::string &command);
 
 // intercept-run, beside us: in the build tree, or installed. Empty: nowhere.
 std::string find_launcher();

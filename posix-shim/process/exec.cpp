@@ -203,6 +203,15 @@ Status choose_copy(ThreadContext &context, Scratch &scratch, Target *target) {
     return {};
 }
 
+// A script of the host and its interpreter, also there. `head` is for this function's use.
+bool is_ours_to_start(const Program &script, const Program &interpreter, char (&head)[program_head_bytes]) {
+    constexpr long faccessat2 = 439;
+    constexpr long flags = AT_EACCESS | AT_EMPTY_PATH;
+    return intercept_launches() != 0 && program_head(interpreter, head).ok() &&
+           (program_is_static(head) || (head[0] == '#' && head[1] == '!')) &&
+           base::raw_syscall(faccessat2, script.dirfd, base::as_long(script.path), X_OK, flags) == 0;
+}
+
 Status choose_target(Request &request, Scratch &scratch, long dirfd, const char *user_path, long flags,
                      const char *const *argv, Target *target) {
     ThreadContext &context = request.context;
@@ -253,12 +262,13 @@ Status choose_target(Request &request, Scratch &scratch, long dirfd, const char 
         if (argument_text != nullptr)
             argument_text[argument.size()] = 0;
         if (!in_pool) {
-            // The kernel can do it, unless the interpreter is in a pool.
+            // The kernel can do it, unless the interpreter is in a pool, or is (by way of one more script, perhaps) one
+            // that the launcher has to start.
             const Result<Program> next =
                 program_find_interpreter(request, {interpreter_text, interpreter.size()}, scratch.inside);
             if (!next.ok() && root_directory().mount >= 0)
                 return next.error();
-            if (!next.ok() || next->thread == nullptr) { // (an interpreter that goes round us is not looked for)
+            if (!next.ok() || (next->thread == nullptr && !is_ours_to_start(program, *next, bytes))) {
                 target->dirfd = program.dirfd;
                 target->path = program.path;
                 return {};

@@ -184,23 +184,37 @@ Status program_head(const Program &program, char (&head)[program_head_bytes]) {
     return {};
 }
 
-const char *program_goes_round(const Program &program, const char (&head)[program_head_bytes], const Credentials &who) {
-    if (std::memcmp(head, ELFMAG, SELFMAG) != 0 || head[EI_CLASS] != ELFCLASS64)
-        return nullptr;
+namespace {
+
+bool is_elf(const char (&head)[program_head_bytes]) {
+    return std::memcmp(head, ELFMAG, SELFMAG) == 0 && head[EI_CLASS] == ELFCLASS64;
+}
+
+} // namespace
+
+bool program_is_static(const char (&head)[program_head_bytes]) {
+    if (!is_elf(head))
+        return false;
     Elf64_Ehdr header;
     std::memcpy(&header, head, sizeof header);
     // The interpreter's entry stands before all that are loaded.
     for (size_t i = 0; i < header.e_phnum; i++) {
         const uint64_t at = header.e_phoff + i * sizeof(Elf64_Phdr);
         if (header.e_phoff > sizeof head || at + sizeof(Elf64_Phdr) > sizeof head)
-            break;
+            return false;
         Elf64_Phdr entry;
         std::memcpy(&entry, head + at, sizeof entry);
-        if (entry.p_type == PT_INTERP)
-            break;
-        if (entry.p_type == PT_LOAD && intercept_launches() == 0)
-            return "linked statically: it does not see the pools";
+        if (entry.p_type == PT_INTERP || entry.p_type == PT_LOAD)
+            return entry.p_type == PT_LOAD;
     }
+    return false;
+}
+
+const char *program_goes_round(const Program &program, const char (&head)[program_head_bytes], const Credentials &who) {
+    if (!is_elf(head))
+        return nullptr;
+    if (intercept_launches() == 0 && program_is_static(head))
+        return "linked statically: it does not see the pools";
     struct stat status = {};
     if (base::is_error(base::raw_syscall(SYS_newfstatat, program.dirfd, base::as_long(program.path),
                                          base::as_long(&status), program.path[0] == 0 ? AT_EMPTY_PATH : 0)))

@@ -33,6 +33,8 @@ void program_release(const Program &program);
 // First bytes of the program into `head`, zeros behind its end. A program in a pool must be
 // executable for the caller: EACCES. A host file that we cannot read gives only zeros.
 base::Status program_head(const Program &program, char (&head)[program_head_bytes]);
+// Is it one that is linked statically, as far as its head tells?
+bool program_is_static(const char (&head)[program_head_bytes]);
 // Why a program of the host will not see the pools (it is linked statically, or set-id for `who`: the loader ignores
 // LD_PRELOAD then); null when it will, or when that cannot be told.
 const char *program_goes_round(const Program &program, const char (&head)[program_head_bytes],

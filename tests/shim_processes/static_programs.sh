@@ -45,7 +45,7 @@ static void on_alarm(int number) {
 int main(int argc, char **argv) {
     char path[4096], other[4096];
     directory = argv[1];
-    if (argc > 2) { // the child
+    if (argc > 2 && strcmp(argv[2], "child") == 0) {
         in_directory(path, "inherited");
         return write(9, "child", 5) == 5 && access(path, F_OK) == 0 ? 0 : 1;
     }
@@ -102,6 +102,28 @@ for ((round = 0; round < 30; round++)); do
     mkdir "many$round"
     expect "$good" "$program" "$PWD/many$round"
 done
+# As the interpreter of a script on the host, also by way of another one, which is in the pool or not.
+script=${TMPDIR:-/tmp}/static_script.$$
+trap 'rm -f "$program" "$script" "$script.2"' EXIT
+interpret() { # FILE INTERPRETER [ARGUMENT]
+    printf '#!%s\n' "$2${3:+ $3}" >"$1" && chmod +x "$1"
+}
+mkdir d e f g h
+interpret "$script" "$program" "$PWD/d"
+expect "$good" "$script" more words
+interpret "$script" "$program" "$PWD/h"
+expect "$good" env -i bash -c "cd / && exec $script"
+interpret "$script" "$program" "$PWD/e"
+interpret "$script.2" "$script" a-word
+expect "$good" "$script.2"
+interpret "$script" "$program" "$PWD/f"
+interpret inner "$script"
+expect "$good" ./inner
+interpret "$script.2" "$PWD/inner"
+interpret "$script" "$program" "$PWD/g"
+expect "$good" "$script.2"
+chmod -x "$script"
+expect 126 bash -c "$script 2>&- || echo \$?"
 expect 't0-0' cat a/t0-0
 expect child cat b/renamed
 expect 80 bash -c 'ls c | grep -c ^t'

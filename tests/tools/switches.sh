@@ -111,6 +111,9 @@ int main(int argc, char **argv) {
 END
 cc -static -o "$dir/static" "$dir/static.c" || exit 1
 expect 7 hello "" "${run[@]}" dash -c "$dir/static $dir/a/greeting; exit \$?"
+printf '#!%s %s\n' "$dir/static" "$dir/a/greeting" >"$dir/script"
+chmod +x "$dir/script"
+expect 7 hello "" "${run[@]}" "$dir/script"
 expect 0 "" "nothing was refused, nothing went round us" "$pmemfile" check -m "$dir/a=$dir/pool" -- dash -c "$dir/static; true"
 # Where the launcher cannot (Linux has no Syscall User Dispatch, says this filter) it runs without: not the launcher once more.
 without_dispatch='import ctypes, os, struct, sys
