@@ -12,6 +12,7 @@
 #include "libpmemfile/api/pool_object.h"
 #include "libpmemfile/fs/growth.h"
 #include "libpmemfile/fs/mkfs.h"
+#include "libpmemfile/fs/shortage.h"
 
 #include <cstring>
 #include <new>
@@ -230,6 +231,10 @@ Thread *thread_of(PMEMfilepool *pool) {
 int fail(int number) {
     errno = number;
     return -1;
+}
+
+bool is_worth_again(Thread &thread, int error_number) {
+    return error_number == ESTALE || (is_shortage(error_number) && shortage_relieve(thread));
 }
 
 base::Result<At> at_of(PMEMfilepool *pool, PMEMfile *dir, const char *path) {

@@ -95,8 +95,11 @@ base::Result<At> at_of(PMEMfilepool *pool, PMEMfile *dir, const char *path);
 base::Result<InodeHandle> find(PMEMfilepool *pool, Thread &thread, PMEMfile *dir, const char *path, int flags,
                                bool real_ids = false);
 
-// Runs `call(thread)`, a Status or a Result, and turns it into result and errno. A path that led
-// to an inode which went meanwhile (ESTALE) is walked again.
+// Is a call that has failed worth making again? With ESTALE it is: a path led to an inode which went meanwhile. Where
+// something ran out it is while dead processes had some of it.
+bool is_worth_again(Thread &thread, int error_number);
+
+// Runs `call(thread)`, a Status or a Result, and turns it into result and errno.
 template <typename Call> long serve(PMEMfilepool *pool, Call call) {
     Thread *thread = thread_of(pool);
     if (thread == nullptr)
@@ -106,7 +109,7 @@ template <typename Call> long serve(PMEMfilepool *pool, Call call) {
         if (const Transaction *transaction = thread->pool->transaction;
             transaction != nullptr && transaction->refused() == EAGAIN)
             return fail(EAGAIN);
-        if (result.ok() || result.error().number() != ESTALE)
+        if (result.ok() || !is_worth_again(*thread, result.error().number()))
             return give(result);
     }
 }

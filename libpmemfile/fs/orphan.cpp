@@ -65,11 +65,13 @@ base::Status orphan_collect_all(Thread &thread) {
     return done;
 }
 
-void orphan_settle_dead(Thread &thread) {
+bool orphan_settle_dead(Thread &thread) {
+    if (!settle_dead_processes(thread, orphan_collect))
+        return false;
     // Besides the last uses that their deaths ended: the dead may have been about to collect.
     // A failure (the medium's) leaves the rest in the orphan table.
-    if (settle_dead_processes(thread, orphan_collect))
-        static_cast<void>(orphan_collect_all(thread));
+    static_cast<void>(orphan_collect_all(thread));
+    return true;
 }
 
 } // namespace pmemfile

@@ -6,6 +6,7 @@
 //   else ─► the kernel; if it finds nothing, post looks again behind host symlinks
 #include "posix-shim/table/dispatch.h"
 
+#include "libpmemfile/fs/shortage.h"
 #include "posix-shim/calls/opening_fifo.h"
 #include "posix-shim/calls/passed_descriptors.h"
 #include "posix-shim/calls/path_call.h"
@@ -242,11 +243,44 @@ bool is_plain_call(const intercept_call *call, const ThreadContext &context, uns
 // The hook's parts are functions of their own that end in each other: what the usual call does not need saves no
 // registers on its way, and what a handler's call keeps on the stack costs those nothing that a first look answers.
 
+bool is_shortage_answer(long result) {
+    return result < 0 && result > last_answer && pmemfile::is_shortage(static_cast<int>(-result));
+}
+
+// Nothing is left to do behind a handler that said so?
+bool is_all(long result) {
+    return result >= 0 || (result > last_answer && !is_shortage_answer(result));
+}
+
+// A handler that looks whether dead processes had some of what is used up.
+long relieve_shortage(Request &request) {
+    bool was_relieved = false;
+    for (unsigned mount = 0; mount < mount_count; mount++) {
+        pmemfile::Thread *thread = request.context.threads[mount];
+        if (thread != nullptr && !mounts[mount].is_lost.load(std::memory_order_relaxed) &&
+            pmemfile::shortage_relieve(*thread))
+            was_relieved = true;
+    }
+    return was_relieved ? restart_call : 0;
+}
+
+// `result` is a shortage.
+bool is_worth_again(Request &request, const Row &row) {
+    if (request.refusal != nullptr || !row.has_escape)
+        return false;
+    call_enter(request.context);
+    const long answer = shim_call_with_escape(request, relieve_shortage, &request.context.escape);
+    call_leave(request.context);
+    return answer == restart_call;
+}
+
 // Behind the handler, where its result is not all. `has_signals`: as call_end says.
 [[gnu::noinline, gnu::cold]] int serve_unusual(struct intercept_call *call, Request &request, long result,
                                                bool has_signals) {
     const Row &row = *row_of(call->nr);
     bool restart = has_signals && call_deliver(request.context);
+    if (is_shortage_answer(result) && is_worth_again(request, row))
+        result = restart_call;
     while (result == restart_call || (result == -EINTR && restart)) {
         call_enter(request.context);
         request.refusal = nullptr;
@@ -268,7 +302,7 @@ bool is_plain_call(const intercept_call *call, const ThreadContext &context, uns
     call_enter(context);
     const long result = serve_once(request, row);
     const bool has_signals = call_end(context);
-    if (has_signals || result <= last_answer || request.refusal != nullptr || ledger.is_kept()) [[unlikely]]
+    if (has_signals || !is_all(result) || request.refusal != nullptr || ledger.is_kept()) [[unlikely]]
         return serve_unusual(call, request, result, has_signals);
     call->result = result;
     return INTERCEPT_HANDLED;

@@ -46,17 +46,44 @@ protected:
         auto filler = pool_.open("/filler", O_CREAT | O_RDWR);
         ASSERT_TRUE(filler.ok());
         const std::vector<std::byte> bytes(page, std::byte{'F'});
-        for (pmemfile_off_t at = 0; filler->write_at(bytes, at).ok();)
-            at += page;
+        last_filler_pages_ = 0;
+        while (filler->write_at(bytes, static_cast<pmemfile_off_t>(last_filler_pages_ * page)).ok())
+            last_filler_pages_++;
         look();
         filler->close();
         ASSERT_TRUE(pool_.unlink("/filler").ok());
+    }
+    // "/file", which a process has mapped private, gets other blocks; that one is killed then.
+    void overwrite_under_killed_mapper(File &file) {
+        int ready[2];
+        ASSERT_EQ(pipe(ready), 0);
+        const pid_t child = fork();
+        ASSERT_GE(child, 0);
+        if (child == 0) {
+            auto pool = Pool::open(path_.c_str());
+            auto opened = pool.ok() ? pool->open("/file", O_RDWR) : pmemfile::cpp::Result<File>(pool.error());
+            auto mapping = opened.ok() ? opened->map(pages * page, both, MAP_PRIVATE)
+                                       : pmemfile::cpp::Result<Mapping>(opened.error());
+            const char answer = mapping.ok() ? 'y' : 'n';
+            (void)!write(ready[1], &answer, 1);
+            pause();
+            _exit(1);
+        }
+        char answer = 0;
+        EXPECT_EQ(read(ready[0], &answer, 1), 1);
+        EXPECT_EQ(answer, 'y');
+        overwrite(file, 'n', 0, pages);
+        kill(child, SIGKILL);
+        waitpid(child, nullptr, 0);
+        close(ready[0]);
+        close(ready[1]);
     }
     static void expect_only(const Mapping &mapping, std::string_view letters) {
         for (size_t i = 0; i < pages * page; i += page)
             EXPECT_NE(letters.find(static_cast<char>(mapping.bytes()[i])), std::string_view::npos)
                 << "page " << i / page << " shows " << static_cast<char>(mapping.bytes()[i]);
     }
+    size_t last_filler_pages_ = 0;
 };
 
 TEST_F(Quarantine, OtherFilesBlocksAreUsedAgain) {
@@ -137,32 +164,13 @@ TEST_F(Quarantine, WithoutAMappingATransactionHoldsNothingBack) {
     EXPECT_EQ(free_blocks(), before);
 }
 
-TEST_F(Quarantine, AKilledMapperHoldsNothing) {
+TEST_F(Quarantine, WhoComesNextFreesWhatAKilledMapperHeld) {
     File file = filled("/file", 'o'), stays = filled("/stays", 's');
     const Mapping staying = mapped(stays, MAP_SHARED);
     const uint64_t before = free_blocks();
-    int ready[2];
-    ASSERT_EQ(pipe(ready), 0);
-    const pid_t child = fork();
-    ASSERT_GE(child, 0);
-    if (child == 0) {
-        auto pool = Pool::open(path_.c_str());
-        auto opened = pool.ok() ? pool->open("/file", O_RDWR) : pmemfile::cpp::Result<File>(pool.error());
-        auto mapping = opened.ok() ? opened->map(pages * page, both, MAP_PRIVATE)
-                                   : pmemfile::cpp::Result<Mapping>(opened.error());
-        const char answer = mapping.ok() ? 'y' : 'n';
-        (void)!write(ready[1], &answer, 1);
-        pause();
-        _exit(1);
-    }
-    char answer = 0;
-    ASSERT_EQ(read(ready[0], &answer, 1), 1);
-    EXPECT_EQ(answer, 'y');
-    overwrite(file, 'n', 0, pages);
+    overwrite_under_killed_mapper(file);
     EXPECT_LE(free_blocks(), before - pages);
-    kill(child, SIGKILL);
-    waitpid(child, nullptr, 0);
-    const pid_t next = fork(); // who comes next collects the dead
+    const pid_t next = fork();
     ASSERT_GE(next, 0);
     if (next == 0)
         _exit(Pool::open(path_.c_str()).ok() ? 0 : 1);
@@ -171,8 +179,19 @@ TEST_F(Quarantine, AKilledMapperHoldsNothing) {
     EXPECT_EQ(status, 0);
     EXPECT_EQ(free_blocks(), before);
     expect_only(staying, "s");
-    close(ready[0]);
-    close(ready[1]);
+}
+
+TEST_F(Quarantine, WhoRunsShortFreesWhatAKilledMapperHeld) {
+    File file = filled("/file", 'o'), stays = filled("/stays", 's');
+    const Mapping staying = mapped(stays, MAP_SHARED);
+    const uint64_t before = free_blocks();
+    with_full_pool([] {});
+    EXPECT_EQ(free_blocks(), before);
+    const size_t room = last_filler_pages_;
+    overwrite_under_killed_mapper(file);
+    with_full_pool([&] { expect_only(staying, "s"); });
+    EXPECT_EQ(last_filler_pages_, room);
+    EXPECT_EQ(free_blocks(), before);
 }
 
 } // namespace

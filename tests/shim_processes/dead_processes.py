@@ -1,0 +1,148 @@
+# What a killed process alone had is there for the others when they need it, though nobody starts in the pool meanwhile
+# (run_in_pool.sh): space of its files without a name and of what its mappings show, open file descriptions, locks.
+import errno, fcntl, mmap, os, resource, signal
+
+pool = os.environ['POOL_DIRECTORY']
+signal.alarm(120)
+failures = 0
+
+
+def check(what, is_right):
+    global failures
+    if not is_right:
+        failures += 1
+        print('FAIL:', what, flush=True)
+
+
+# A child that has done `work`, and is killed then.
+def killed(work):
+    read_end, write_end = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+            os.write(write_end, b'.')
+            signal.pause()
+        finally:
+            os._exit(1)
+    os.close(write_end)
+    check(work.__name__ + ' could not be done', os.read(read_end, 1) == b'.')
+    os.close(read_end)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+
+
+def fill(file):
+    block = bytes(65536)
+    size = len(block)
+    while True:
+        try:
+            os.write(file, block[:size])
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            if size == 4096:
+                return
+            size = 4096
+
+
+def write(name, size_bytes):
+    file = os.open(pool + '/' + name, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
+    try:
+        done = 0
+        while done < size_bytes:
+            done += os.write(file, bytes(min(65536, size_bytes - done)))
+    finally:
+        os.close(file)
+
+
+def succeeds(what, call):
+    try:
+        call()
+    except OSError as error:
+        check(what + ': ' + str(error), False)
+
+
+def has_an_unlinked_file():
+    file = os.open(pool + '/unlinked', os.O_CREAT | os.O_RDWR)
+    os.unlink(pool + '/unlinked')
+    fill(file)
+
+
+def has_an_unnamed_file():
+    fill(os.open(pool, os.O_TMPFILE | os.O_RDWR))
+
+
+for work in has_an_unlinked_file, has_an_unnamed_file:
+    for call in 'write', 'truncate and write', 'create', 'fallocate':
+        killed(work)
+        if call == 'create':
+            # Names until a block is wanted.
+            for number in range(200):
+                succeeds(call, lambda: os.close(os.open(pool + '/name-%d' % number, os.O_CREAT | os.O_WRONLY)))
+        elif call == 'fallocate':
+            with open(pool + '/fallocated', 'wb') as file:
+                succeeds(call, lambda: os.posix_fallocate(file.fileno(), 0, 1 << 20))
+        else:
+            succeeds(call, lambda: write(call, 8 << 20))
+        for name in os.listdir(pool):
+            os.unlink(pool + '/' + name)
+
+# What a private mapping may show is not used again while it lives.
+size_bytes = 16 << 20
+write('mapped', size_bytes)
+stays = []
+
+
+def maps_a_file():
+    with open(pool + '/mapped', 'rb') as file:
+        stays.append(mmap.mmap(file.fileno(), 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ))
+    with open(pool + '/mapped', 'r+b') as file:
+        for _ in range(size_bytes // 65536):
+            file.write(b'n' * 65536)
+    with open(pool + '/filler', 'wb', buffering=0) as file:
+        fill(file.fileno())
+
+
+killed(maps_a_file)
+succeeds('a file that was mapped', lambda: write('more', size_bytes // 2))
+for name in os.listdir(pool):
+    os.unlink(pool + '/' + name)
+
+
+# 8,192 locks are all there are; each second byte is one.
+def has_all_locks():
+    file = os.open(pool + '/locked', os.O_CREAT | os.O_RDWR)
+    try:
+        for number in range(100000):
+            fcntl.lockf(file, fcntl.LOCK_EX, 1, 2 * number)
+    except OSError as error:
+        if error.errno != errno.ENOLCK:
+            raise
+
+
+def lock():
+    with open(pool + '/mine', 'w') as file:
+        fcntl.lockf(file, fcntl.LOCK_EX)
+
+
+killed(has_all_locks)
+succeeds('a lock', lock)
+
+
+# 65,536 open file descriptions are all there are.
+def has_all_descriptions():
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    try:
+        for _ in range(100000):
+            os.open(pool, os.O_RDONLY)
+    except OSError as error:
+        if error.errno != errno.ENFILE:
+            raise
+
+
+if resource.getrlimit(resource.RLIMIT_NOFILE)[1] > 66000:
+    killed(has_all_descriptions)
+    succeeds('an open', lambda: os.close(os.open(pool, os.O_RDONLY)))
+raise SystemExit(failures != 0)
