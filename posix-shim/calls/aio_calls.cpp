@@ -3,12 +3,15 @@
 // Our part of a request is done at once, as Linux does it for a file whose pages are there. Its completion must
 // come out of the kernel's ring, where programs wait for it (some read the ring without a call). So the kernel
 // gets the request as a write to /dev/null of as many bytes as we moved: that completes with our result, and
-// with the request's own address, data and eventfd. The request's words are put back before we return.
+// with the request's own address, data and eventfd. The request's words are put back before we return. One that fails
+// is a read to nowhere, and its completion gets our error (calls/aio_ring.h).
+#include "posix-shim/calls/aio_ring.h"
 #include "posix-shim/calls/path_call.h"
 #include "posix-shim/calls/served_calls.h"
 #include "posix-shim/calls/user_vectors.h"
 
 #include "libpmemfile/fs/open_calls.h"
+#include "libpmemfile/fs/shortage.h"
 #include "posix-shim/calls/size_limit.h"
 #include "posix-shim/descriptors/descriptor_table.h"
 
@@ -35,7 +38,6 @@ struct Device {
     std::atomic<int> descriptor = -1;
 };
 constinit Device null_device{"/dev/null"}; // a write of n bytes moves n
-constinit Device full_device{"/dev/full"}; // a write is ENOSPC
 constinit Device zero_device{"/dev/zero"}; // a read to nowhere is EFAULT
 // Made, not opened: a file in memory. A write behind RLIMIT_FSIZE is EFBIG, and SIGXFSZ.
 constinit Device limited_device{nullptr};
@@ -83,6 +85,7 @@ struct Outcome {
     Device *device = &null_device; // that completes it
     size_t moved_bytes = 0;
     int64_t offset_bytes = 0;
+    int error_number = 0; // what `zero_device`'s EFAULT stands for
 };
 
 // What Linux lets the completion say, and not io_submit: what the file system answers. `limit_bytes`: of a file's size.
@@ -91,13 +94,14 @@ Result<Outcome> outcome_of(const Result<size_t> &moved, uint64_t limit_bytes = I
         return Outcome{&null_device, *moved};
     switch (moved.error().number()) {
     case EFBIG:
-        if (limit_bytes == INT64_MAX)
-            return moved.error();
-        return Outcome{&limited_device, 1, static_cast<int64_t>(limit_bytes)};
-    case ENOSPC:
-        return Outcome{&full_device, 1};
+        if (limit_bytes != INT64_MAX)
+            return Outcome{&limited_device, 1, static_cast<int64_t>(limit_bytes)};
+        [[fallthrough]];
+    case EAGAIN:
     case EFAULT:
-        return Outcome{&zero_device, 1};
+    case EIO:
+    case ENOSPC:
+        return Outcome{&zero_device, 1, 0, moved.error().number()};
     default:
         return moved.error();
     }
@@ -130,9 +134,12 @@ Result<Outcome> act(ThreadContext &context, const OpenArgument &open, const stru
         return outcome_of(told_moved(context, open, Event::access,
                                      fs_pread(*open.thread, open.id, buffers, request.aio_offset, options)));
     const uint64_t limit = file_size_limit();
-    return outcome_of(told_moved(context, open, Event::modify,
-                                 fs_pwrite(*open.thread, open.id, buffers, request.aio_offset, limit, options)),
-                      limit);
+    const auto write = [&] { return fs_pwrite(*open.thread, open.id, buffers, request.aio_offset, limit, options); };
+    Result<size_t> moved = write();
+    // Dispatch does this for other calls, which say themselves what went wrong.
+    if (!moved.ok() && is_shortage(moved.error().number()) && shortage_relieve(*open.thread))
+        moved = write();
+    return outcome_of(told_moved(context, open, Event::modify, moved), limit);
 }
 
 // Submits the one request at `user`. 1, or -errno.
@@ -167,6 +174,8 @@ long submit(Request &call, struct iocb *user) {
     if (!copy_out(user, &changed, sizeof changed).ok())
         return -EFAULT;
     const long result = base::raw_syscall(SYS_io_submit, call.args[0], 1, list);
+    if (result == 1 && is_bad_memory && done->error_number != EFAULT)
+        aio_ring_fail(call.args[0], user, done->error_number);
     // The completion may have been taken already, and the memory be in use for the next request: only what still is as
     // we left it is put back.
     struct iocb now;

@@ -1,6 +1,6 @@
 # What a killed process alone had is there for the others when they need it, though nobody starts in the pool meanwhile
 # (run_in_pool.sh): space of its files without a name and of what its mappings show, open file descriptions, locks.
-import errno, fcntl, mmap, os, resource, signal
+import ctypes, errno, fcntl, mmap, os, resource, signal, struct
 
 pool = os.environ['POOL_DIRECTORY']
 signal.alarm(120)
@@ -63,6 +63,25 @@ def succeeds(what, call):
         check(what + ': ' + str(error), False)
 
 
+# As one request of io_submit's.
+def submit(name, size_bytes):
+    libc = ctypes.CDLL(None, use_errno=True)
+    queue = ctypes.c_ulong()
+    check('io_setup', libc.syscall(206, 1, ctypes.byref(queue)) == 0)
+    buffer = ctypes.create_string_buffer(size_bytes)
+    file = os.open(pool + '/' + name, os.O_CREAT | os.O_WRONLY)
+    request = ctypes.create_string_buffer(
+        struct.pack('QIiHhIQQqQII', 0, 0, 0, 1, 0, file, ctypes.addressof(buffer), size_bytes, 0, 0, 0, 0))
+    check('io_submit', libc.syscall(209, queue, 1, ctypes.byref(ctypes.c_void_p(ctypes.addressof(request)))) == 1)
+    event = ctypes.create_string_buffer(32)
+    check('io_getevents', libc.syscall(208, queue, 1, 1, event, None) == 1)
+    moved = struct.unpack_from('q', event, 16)[0]
+    os.close(file)
+    libc.syscall(207, queue)
+    if moved < 0:
+        raise OSError(-moved, os.strerror(-moved))
+
+
 def has_an_unlinked_file():
     file = os.open(pool + '/unlinked', os.O_CREAT | os.O_RDWR)
     os.unlink(pool + '/unlinked')
@@ -74,7 +93,7 @@ def has_an_unnamed_file():
 
 
 for work in has_an_unlinked_file, has_an_unnamed_file:
-    for call in 'write', 'truncate and write', 'create', 'fallocate':
+    for call in 'write', 'create', 'fallocate', 'io_submit':
         killed(work)
         if call == 'create':
             # Names until a block is wanted.
@@ -83,10 +102,24 @@ for work in has_an_unlinked_file, has_an_unnamed_file:
         elif call == 'fallocate':
             with open(pool + '/fallocated', 'wb') as file:
                 succeeds(call, lambda: os.posix_fallocate(file.fileno(), 0, 1 << 20))
+        elif call == 'io_submit':
+            succeeds(call, lambda: submit(call, 32768))
         else:
             succeeds(call, lambda: write(call, 8 << 20))
         for name in os.listdir(pool):
             os.unlink(pool + '/' + name)
+
+# What a living one has, he keeps.
+with open(pool + '/filler', 'wb', buffering=0) as filler:
+    fill(filler.fileno())
+    for call in write, submit:
+        try:
+            call('refused', 32768)
+            check(call.__name__ + ' in a full pool succeeds', False)
+        except OSError as error:
+            check(call.__name__ + ' in a full pool: ' + str(error), error.errno == errno.ENOSPC)
+for name in os.listdir(pool):
+    os.unlink(pool + '/' + name)
 
 # What a private mapping may show is not used again while it lives.
 size_bytes = 16 << 20
