@@ -18,15 +18,10 @@ using namespace pmemfile;
 
 namespace {
 
-bool path_is_empty(const Request &request, int index) {
-    char first = 1;
-    return copy_in(&first, reinterpret_cast<void *>(request.args[index]), 1).ok() && first == 0;
-}
-
 // A *at call whose flags may say AT_EMPTY_PATH and AT_SYMLINK_NOFOLLOW.
 template <typename Change> long change_at(Request &request, int flags, const Event *event, Change change) {
     constexpr int known = AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW;
-    if ((flags & AT_EMPTY_PATH) != 0 && static_cast<int>(request.args[0]) != AT_FDCWD && path_is_empty(request, 1))
+    if ((flags & AT_EMPTY_PATH) != 0 && static_cast<int>(request.args[0]) != AT_FDCWD && is_empty_string(request.args[1]))
         return change_descriptor(request, true, event, change);
     PathArgument argument{0, 1, (flags & AT_SYMLINK_NOFOLLOW) == 0};
     return change_inode(request, argument, event, [&](Thread &thread, InodeHandle inode) -> Status {

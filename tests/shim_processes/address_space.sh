@@ -1,17 +1,9 @@
 #!/bin/bash
 # address_space.sh, run by run_in_pool.sh: RLIMIT_AS counts what the program takes, not the pools (128 MiB here).
 set -u
+. "$(dirname "$0")/expect_text.sh"
 tool=$(realpath "$PMEMFILE")
 cd "$POOL_DIRECTORY" || exit 1
-failures=0
-expect() { # TEXT COMMAND...
-    local text=$1 output
-    shift
-    output=$("$@" 2>&1)
-    [ "$output" = "$text" ] && return
-    echo "FAIL: $*: $output"
-    failures=$((failures + 1))
-}
 echo content >file
 expect content prlimit --as=100000000 cat file
 expect content prlimit --as=100000000 bash -c 'exec cat file'
@@ -43,5 +35,4 @@ pool=$(mktemp -u /dev/shm/address_space.XXXXXX)
 trap 'rm -f "$pool"; rmdir "$directory"' EXIT
 "$tool" mkfs -s 1G "$pool" >/dev/null || failures=$((failures + 1))
 expect 200000 env -u PMEMFILE_POOLS -u LD_PRELOAD bash -c "ulimit -Sv 200000; exec '$tool' run -m '$directory=$pool' -- bash -c 'ulimit -v'"
-[ $failures -eq 0 ] && echo "all right"
-exit $((failures != 0))
+end_of_test

@@ -2,16 +2,8 @@
 # static_programs.sh, run by run_in_pool.sh: programs that are linked statically see the pool too: from the host, from the pool
 # itself, by fork and exec, with threads, and where somebody in between clears the environment.
 set -u
+. "$(dirname "$0")/expect_text.sh"
 cd "$POOL_DIRECTORY" || exit 1
-failures=0
-expect() { # TEXT COMMAND...
-    local text=$1 output
-    shift
-    output=$("$@" 2>&1)
-    [ "$output" = "$text" ] && return
-    echo "FAIL: $*: $output"
-    failures=$((failures + 1))
-}
 cat >files.c <<'END_OF_C'
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -127,5 +119,4 @@ expect 126 bash -c "$script 2>&- || echo \$?"
 expect 't0-0' cat a/t0-0
 expect child cat b/renamed
 expect 80 bash -c 'ls c | grep -c ^t'
-[ $failures -eq 0 ] && echo "all right"
-exit $((failures != 0))
+end_of_test
