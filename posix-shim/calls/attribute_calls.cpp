@@ -21,7 +21,8 @@ namespace {
 // A *at call whose flags may say AT_EMPTY_PATH and AT_SYMLINK_NOFOLLOW.
 template <typename Change> long change_at(Request &request, int flags, const Event *event, Change change) {
     constexpr int known = AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW;
-    if ((flags & AT_EMPTY_PATH) != 0 && static_cast<int>(request.args[0]) != AT_FDCWD && is_empty_string(request.args[1]))
+    if ((flags & AT_EMPTY_PATH) != 0 && static_cast<int>(request.args[0]) != AT_FDCWD &&
+        is_empty_string(request.args[1]))
         return change_descriptor(request, true, event, change);
     PathArgument argument{0, 1, (flags & AT_SYMLINK_NOFOLLOW) == 0};
     return change_inode(request, argument, event, [&](Thread &thread, InodeHandle inode) -> Status {
@@ -152,10 +153,12 @@ long serve_futimesat(Request &request) {
                         set_times(request.args[2], TimeForm::timeval));
 }
 long serve_utimensat(Request &request) {
-    // A null path is futimens.
+    // A null path is futimens, which has no flags.
     if (request.args[1] == 0) {
         if (static_cast<int>(request.args[0]) == AT_FDCWD)
             return pass_to_kernel; // EFAULT
+        if (static_cast<int>(request.args[3]) != 0)
+            return -EINVAL;
         return change_descriptor(request, false, times_event(request.args[2], TimeForm::timespec),
                                  set_times(request.args[2], TimeForm::timespec));
     }

@@ -239,6 +239,8 @@ long link_descriptor(Request &request, const PathArgument &to_argument) {
     Result<OpenArgument> open = inode_argument(request, 0);
     if (!open.ok())
         return kernel_result(Status(open.error()));
+    if (open->thread == nullptr && base::is_error(base::raw_syscall(SYS_fcntl, request.args[0], F_GETFD)))
+        return -EBADF;
     Result<Route> to = settled_route(request, 1, to_argument);
     if (!to.ok())
         return kernel_result(Status(to.error()));
@@ -302,9 +304,9 @@ long serve_link(Request &request) {
 }
 long serve_linkat(Request &request) {
     int flags = static_cast<int>(request.args[4]);
-    char first = 1;
-    if ((flags & AT_EMPTY_PATH) != 0 && copy_in(&first, reinterpret_cast<void *>(request.args[1]), 1).ok() &&
-        first == 0)
+    if ((flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) != 0)
+        return pass_to_kernel; // EINVAL, whatever the paths are
+    if ((flags & AT_EMPTY_PATH) != 0 && is_empty_string(request.args[1]))
         return link_descriptor(request, making(2, 3));
     return serve_two_paths(request, {0, 1, (flags & AT_SYMLINK_FOLLOW) != 0}, making(2, 3), link_in_pool);
 }

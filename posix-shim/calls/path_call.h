@@ -179,9 +179,13 @@ long change_descriptor(Request &request, bool allow_path, const Event *event, Ch
 }
 constexpr Event event_attributes = Event::attributes;
 
-// The path of a call with AT_EMPTY_PATH: empty, or null, as Linux 6.11 allows it? Then the call means its descriptor.
+// Is the path of a call with AT_EMPTY_PATH empty? Then the call means its descriptor.
 inline bool is_empty_string(long user) {
-    return user == 0 || base_user_byte(reinterpret_cast<const void *>(user)) == 0;
+    return base_user_byte(reinterpret_cast<const void *>(user)) == 0;
+}
+// Or null, which calls that only look take for the same (stat and statx, since Linux 6.11)?
+inline bool is_no_path(long user) {
+    return user == 0 || is_empty_string(user);
 }
 
 // Copies a structure to or from the application. EFAULT.

@@ -266,7 +266,7 @@ long serve_newfstatat(Request &request) {
     int flags = static_cast<int>(request.args[3]);
     if (has_bad_flags(flags))
         return pass_to_kernel;
-    if ((flags & AT_EMPTY_PATH) != 0 && is_empty_string(request.args[1]))
+    if ((flags & AT_EMPTY_PATH) != 0 && is_no_path(request.args[1]))
         return serve_empty(request, [&](Thread &thread, unsigned mount, InodeHandle inode) {
             return give_stat(thread, mount, inode, request.args[2]);
         });
@@ -277,7 +277,7 @@ long serve_statx(Request &request) {
     int flags = static_cast<int>(request.args[2]);
     if (has_bad_flags(flags) || (static_cast<uint32_t>(request.args[3]) & statx_reserved) != 0)
         return pass_to_kernel;
-    if ((flags & AT_EMPTY_PATH) != 0 && is_empty_string(request.args[1]))
+    if ((flags & AT_EMPTY_PATH) != 0 && is_no_path(request.args[1]))
         return serve_empty(request, [&](Thread &thread, unsigned mount, InodeHandle inode) {
             return give_statx(thread, mount, inode, request.args[3], request.args[4]);
         });

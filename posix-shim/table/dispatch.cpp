@@ -48,7 +48,7 @@ long refuse_descriptor(Request &request, const Row &row, int index) {
 long refuse_path(Request &request, const Row &row, const PathArgument &argument) {
     // "" with AT_EMPTY_PATH acts on the descriptor itself.
     if (argument.dirfd_index >= 0 && static_cast<int>(request.args[argument.dirfd_index]) != AT_FDCWD &&
-        is_empty_string(request.args[argument.path_index]))
+        is_no_path(request.args[argument.path_index]))
         return refuse_descriptor(request, row, argument.dirfd_index);
     if (request.args[argument.path_index] == 0)
         return pass_to_kernel; // the kernel knows whether null is allowed here
@@ -366,7 +366,7 @@ __attribute__((noinline)) void serve_again(struct intercept_call *call, const Ro
 
 // Perhaps libc's fstat, of a descriptor of the host's.
 [[gnu::noinline]] int serve_fstat_of_host(struct intercept_call *call, const Row &row, ThreadContext &context) {
-    if (call->args[1] == 0 || !is_empty_string(call->args[1]))
+    if (!is_empty_string(call->args[1]))
         return serve_call(call, row, context);
     empty_path_meet(call->args[1]);
     return INTERCEPT_PASS;

@@ -159,6 +159,22 @@ if os.geteuid() == 0:
         os._exit(0)
     os.wait()
 
+print('== null and empty paths of a descriptor')
+target = os.open('file', os.O_RDWR)
+room = ctypes.create_string_buffer(256)
+empty = ctypes.create_string_buffer(b'')
+for flags in 0, 0x1000, 0x100, 0x1100:
+    for path in None, empty:
+        for name, number, words in (('fchownat', 260, (-1, -1, flags)), ('fchmodat2', 452, (0o644, flags)), ('utimensat', 280, (None, flags)),
+                                    ('newfstatat', 262, (room, flags)), ('statx', 332, (flags, 0x7ff, room)),
+                                    ('faccessat2', 439, (4, flags)), ('readlinkat', 267, (room, 256)),
+                                    ('linkat', 265, (target, b'new-%d' % flags, flags)), ('execveat', 322, (None, None, flags)),
+                                    ('openat', 257, (flags & 0,)), ('unlinkat', 263, (0,)), ('mkdirat', 258, (0o755,)),
+                                    ('futimesat', 261, (None,)), ('symlinkat', 266, ())):
+            for file in target, 999:
+                order = (b'text', file, path) if name == 'symlinkat' else (file, path) + words
+                tried('%s %#x %s %s' % (name, flags, 'null' if path is None else 'empty', file == target), lambda: answer(libc.syscall(number, *order)))
+
 print('== fork with threads that are inside calls')
 stop = threading.Event()
 
