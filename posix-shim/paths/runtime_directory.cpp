@@ -32,6 +32,15 @@ size_t runtime_directory_path(const pmemfile::Pool &pool, std::string_view mark,
     return append_text(to, append_text(to, 0, pool.segment_path), mark);
 }
 
+// Whoever may open the pool may do to it what he likes, so a directory of his is as good as the owner's. Of those in
+// the file's group the group tells it: nobody gives a directory to a group that he is not in.
+static bool is_trusted(const struct stat &directory, const struct stat &pool_file) {
+    return S_ISDIR(directory.st_mode) &&
+           (directory.st_uid == pool_file.st_uid || directory.st_uid == 0 || (pool_file.st_mode & 0006) == 0006 ||
+            ((pool_file.st_mode & 0060) == 0060 && directory.st_gid == pool_file.st_gid) ||
+            directory.st_uid == static_cast<uid_t>(base::raw_syscall(SYS_geteuid)));
+}
+
 // For those who may open the pool: its permission to read becomes the one to enter.
 Status runtime_directory_make(const pmemfile::Pool &pool, const char *path) {
     struct stat file = {};
@@ -39,8 +48,9 @@ Status runtime_directory_make(const pmemfile::Pool &pool, const char *path) {
     const mode_t mode = (file.st_mode & 0666) | (file.st_mode & 0444) >> 2;
     const long made = base::raw_syscall(SYS_mkdir, base::as_long(path), 0700);
     if (!base::is_error(made)) {
-        if (base::raw_syscall(SYS_geteuid) == 0) // made by root for somebody's pool: it is that person's
-            base::raw_syscall(SYS_chown, base::as_long(path), file.st_uid, file.st_gid);
+        // Made by root for somebody's pool: it is that person's. Its group is the file's wherever we are in that.
+        const uid_t owner = base::raw_syscall(SYS_geteuid) == 0 ? file.st_uid : static_cast<uid_t>(-1);
+        base::raw_syscall(SYS_chown, base::as_long(path), owner, file.st_gid);
         base::raw_syscall(SYS_chmod, base::as_long(path), mode);
         return {};
     }
@@ -48,10 +58,7 @@ Status runtime_directory_make(const pmemfile::Pool &pool, const char *path) {
         return error(static_cast<int>(-made));
     struct stat status = {};
     base::raw_syscall(SYS_lstat, base::as_long(path), base::as_long(&status));
-    const bool is_trusted =
-        S_ISDIR(status.st_mode) && (status.st_uid == file.st_uid || status.st_uid == 0 ||
-                                    status.st_uid == static_cast<uid_t>(base::raw_syscall(SYS_geteuid)));
-    return is_trusted ? Status() : Status(error(EACCES));
+    return is_trusted(status, file) ? Status() : Status(error(EACCES));
 }
 
 void runtime_directory_remove(const char *path) {

@@ -19,7 +19,7 @@ size_t append_hex(char *to, size_t length, uint64_t value);
 
 // The path of the pool's directory with that mark (".s") into `to`; its length.
 size_t runtime_directory_path(const pmemfile::Pool &pool, std::string_view mark, char *to);
-// Makes it if need be. EACCES: somebody else's directory stands there; errors of mkdir.
+// Makes it if need be. EACCES: there stands a directory of somebody who may not open the pool; errors of mkdir.
 base::Status runtime_directory_make(const pmemfile::Pool &pool, const char *path);
 // Removes what is in it, and in its directories, and it itself.
 void runtime_directory_remove(const char *path);
