@@ -113,11 +113,15 @@ base::Status make_runtime_directory(const char *path, const struct stat &pool_st
 }
 
 // Byte 0 by a process that is attached: on its liveness descriptor, so that it works too
-// for one that has given up the user id which may open the file.
+// for one that has given up the user id which may open the file. Shared, where the descriptor is only for reading
+// (runtime/liveness.cpp): nobody attaches or leaves meanwhile but others of that kind, and those remove nothing.
 void lock_attached(int liveness_descriptor, short type) {
     struct flock lock = {};
     lock.l_type = type;
     lock.l_len = 1;
+    if (base::raw_syscall(SYS_fcntl, liveness_descriptor, F_OFD_SETLKW, base::as_long(&lock)) != -EBADF)
+        return;
+    lock.l_type = F_RDLCK;
     base::raw_syscall(SYS_fcntl, liveness_descriptor, F_OFD_SETLKW, base::as_long(&lock));
 }
 

@@ -5,11 +5,15 @@
 //
 // The byte is locked before the slot is marked as used, so that nobody ever
 // sees a used slot without its lock and takes it for dead.
+//
+// A process whose own seccomp filter lets it open nothing for writing (man's, which goes on to fork) locks its byte
+// shared: nobody who has the right to write gets it beside that, and of two who share it one takes the slot.
 #include "libpmemfile/runtime/liveness.h"
 
 #include "base/own_root.h"
 #include "base/raw_syscall.h"
 
+#include <cerrno>
 #include <fcntl.h>
 
 namespace pmemfile {
@@ -26,13 +30,26 @@ struct flock byte_lock(short type, int64_t byte) {
     return lock;
 }
 
-// An open file description of our own on the runtime file, at a high number.
-long open_runtime_file(const Pool &pool, int known) {
+// What a filter says of a call that it forbids.
+bool is_forbidden(long result) {
+    return result == -ENOSYS || result == -EPERM;
+}
+
+long open_by_path_or_descriptor(const char *path, int known, long flags) {
+    const long opened = base::open_own(path, flags);
+    return opened == -EACCES ? base::reopen_own(known, flags) : opened;
+}
+
+// An open file description of our own on the runtime file, at a high number. `lock`: what can be had on it.
+long open_runtime_file(const Pool &pool, int known, short *lock) {
     char path[runtime_file_path_bytes];
     runtime_file_path(pool, path);
-    long low = base::open_own(path, O_RDWR | O_CLOEXEC);
-    if (low == -EACCES)
-        low = base::reopen_own(known, O_RDWR | O_CLOEXEC);
+    *lock = F_WRLCK;
+    long low = open_by_path_or_descriptor(path, known, O_RDWR | O_CLOEXEC);
+    if (is_forbidden(low)) {
+        *lock = F_RDLCK;
+        low = open_by_path_or_descriptor(path, known, O_RDONLY | O_CLOEXEC);
+    }
     if (base::is_error(low))
         return low;
     const long high = base::raw_syscall(SYS_fcntl, low, F_DUPFD_CLOEXEC, first_high_descriptor);
@@ -55,7 +72,8 @@ void runtime_file_path(const Pool &pool, char (&to)[runtime_file_path_bytes]) {
 }
 
 base::Status process_register(Pool &pool, int known) {
-    const long descriptor = open_runtime_file(pool, known);
+    short lock_type = F_WRLCK;
+    const long descriptor = open_runtime_file(pool, known, &lock_type);
     if (base::is_error(descriptor))
         return base::error(static_cast<int>(-descriptor));
     Segment &segment = *pool.segment;
@@ -63,17 +81,17 @@ base::Status process_register(Pool &pool, int known) {
         ProcessSlot &process = segment.processes()[slot];
         if (process.incarnation.load() != 0)
             continue;
-        struct flock lock = byte_lock(F_WRLCK, liveness_first_byte + slot);
+        struct flock lock = byte_lock(lock_type, liveness_first_byte + slot);
         if (base::is_error(base::raw_syscall(SYS_fcntl, descriptor, F_OFD_SETLK, base::as_long(&lock))))
             continue;
-        if (process.incarnation.load() != 0) { // taken and already left by a killed process
+        const uint64_t incarnation = segment.next_incarnation.fetch_add(1) + 1;
+        uint64_t free = 0; // else: taken and already left by a killed process, or taken by one that shares the lock
+        if (!process.incarnation.compare_exchange_strong(free, incarnation)) {
             lock = byte_lock(F_UNLCK, liveness_first_byte + slot);
             base::raw_syscall(SYS_fcntl, descriptor, F_OFD_SETLK, base::as_long(&lock));
             continue;
         }
-        const uint64_t incarnation = segment.next_incarnation.fetch_add(1) + 1;
         process.pid.store(static_cast<uint32_t>(base::raw_syscall(SYS_getpid)));
-        process.incarnation.store(incarnation);
         uint32_t high_water = segment.process_high_water.load();
         while (high_water < slot + 1 && !segment.process_high_water.compare_exchange_weak(high_water, slot + 1)) {
         }
@@ -84,6 +102,15 @@ base::Status process_register(Pool &pool, int known) {
     }
     base::raw_syscall(SYS_close, descriptor);
     return base::error(EAGAIN);
+}
+
+bool start_is_forbidden(const Pool &pool) {
+    char path[runtime_file_path_bytes];
+    runtime_file_path(pool, path);
+    const long opened = open_by_path_or_descriptor(path, pool.liveness_descriptor, O_RDWR | O_CLOEXEC);
+    if (!base::is_error(opened))
+        base::raw_syscall(SYS_close, opened);
+    return is_forbidden(opened);
 }
 
 void process_release(Pool &pool) {

@@ -18,6 +18,9 @@ constexpr int64_t liveness_first_byte = 4096; // lock byte of process slot 0; by
 // `pool.liveness_descriptor` (close-on-exec). `known`: a descriptor of the runtime file, for a process that may not
 // go to it by its path any more. EAGAIN when no slot is free.
 base::Status process_register(Pool &pool, int known);
+// Does a seccomp filter of the process forbid what a program that attaches must do, to open the runtime file for
+// writing?
+bool start_is_forbidden(const Pool &pool);
 // Gives the slot back; what it held must have been collected before (journal/settle.h).
 void process_release(Pool &pool);
 // The path of the runtime file, in the pool's `segment_path`.

@@ -36,8 +36,10 @@ void credentials_end_vfork(ThreadContext &context) {
 void credentials_load(pmemfile::Credentials &who) {
     base::raw_syscall(SYS_getresuid, base::as_long(&who.uid), base::as_long(&who.euid), base::as_long(&who.suid));
     base::raw_syscall(SYS_getresgid, base::as_long(&who.gid), base::as_long(&who.egid), base::as_long(&who.sgid));
-    who.fsuid = static_cast<uid_t>(base::raw_syscall(SYS_setfsuid, -1)); // -1 changes nothing and tells
-    who.fsgid = static_cast<gid_t>(base::raw_syscall(SYS_setfsgid, -1));
+    const long fsuid = base::raw_syscall(SYS_setfsuid, -1); // -1 changes nothing and tells
+    const long fsgid = base::raw_syscall(SYS_setfsgid, -1);
+    who.fsuid = base::is_error(fsuid) ? who.euid : static_cast<uid_t>(fsuid); // a seccomp filter may forbid it
+    who.fsgid = base::is_error(fsgid) ? who.egid : static_cast<gid_t>(fsgid);
     const long groups = base::raw_syscall(SYS_getgroups, pmemfile::max_groups_of_user, base::as_long(who.groups));
     who.group_count = base::is_error(groups) ? 0 : static_cast<unsigned>(groups);
     __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
@@ -49,7 +51,7 @@ void credentials_load(pmemfile::Credentials &who) {
 void credentials_load_umask(pmemfile::Credentials &who) {
     const long mask = base::raw_syscall(SYS_umask, 0);
     base::raw_syscall(SYS_umask, mask);
-    who.umask = static_cast<mode_t>(mask);
+    who.umask = base::is_error(mask) ? 022 : static_cast<mode_t>(mask); // a filter that forbids it keeps it secret
 }
 
 long serve_credentials(Request &request) {

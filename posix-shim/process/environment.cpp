@@ -52,10 +52,9 @@ void join(char *to, std::string_view first, std::string_view second, std::string
     *to = 0;
 }
 
-// For a program below another root of the host, which finds neither us nor the pools: the switches stay, we go out of
-// LD_PRELOAD.
+// For a program that cannot begin with us: the switches stay, we go out of LD_PRELOAD.
 Status make_foreign_environment(Scratch &scratch, bool has_own, std::string_view preloaded, const char *library_path) {
-    ledger_log("round", scratch.command_name, "its root is another one: it does not see the pools");
+    ledger_log("round", scratch.command_name, scratch.goes_round);
     const char **to = scratch.pointers();
     std::string_view before = preloaded;
     std::string_view behind;
@@ -135,7 +134,7 @@ Status make_environment(ThreadContext &context, Scratch &scratch, const Target &
         BASE_TRY_ASSIGN(others_length, copy_user_string(scratch.app_preload, path_max_bytes, preload));
     }
     const bool has_own = keep_one_of_us(scratch.app_preload, others_length);
-    if (host_root_is_changed()) {
+    if (scratch.goes_round != nullptr) {
         scratch.is_handed_over = false;
         return make_foreign_environment(scratch, has_own, {scratch.app_preload, others_length}, library_path);
     }
@@ -155,8 +154,12 @@ Status make_environment(ThreadContext &context, Scratch &scratch, const Target &
     }
     PathChanges &changes = scratch.changes;
     const std::string_view preload_value = scratch.preload + preload_variable.size();
-    BASE_TRY(copy_needed_libraries(context, target.program, scratch.inside, {library_value, preload_value}, changes));
-    if (changes.has_library_path) {
+    const LoaderCommand &loader = scratch.loader;
+    const bool has_list = loader.is_there && loader.library_path_at != 0; // the loader takes that one then
+    BASE_TRY(copy_needed_libraries(context, loader.is_there ? loader.program : target.program,
+                                   loader.is_there ? loader.inside : scratch.inside,
+                                   {has_list ? loader.library_path : library_value, preload_value}, changes));
+    if (changes.has_library_path && !has_list) {
         join(scratch.library_path, library_path_variable, changes.library_path);
         to[scratch.pointer_count++] = scratch.library_path;
     } else if (library_path != nullptr) {
@@ -167,7 +170,10 @@ Status make_environment(ThreadContext &context, Scratch &scratch, const Target &
         join(scratch.copied_preload, preload_variable, changes.preload);
         to[scratch.pointer_count++] = scratch.preloaded;
     }
-    if (scratch.is_handed_over && (target.copy >= 0 || target.is_shadow || scratch.front_count > 1)) {
+    if (scratch.is_handed_over && loader.is_copied) {
+        join(scratch.executed_name, executed_variable, loader.name);
+        to[scratch.pointer_count++] = scratch.executed_name;
+    } else if (scratch.is_handed_over && (target.copy >= 0 || target.is_shadow || scratch.front_count > 1)) {
         join(scratch.executed_name, executed_variable, scratch.command_name);
         to[scratch.pointer_count++] = scratch.executed_name;
     }

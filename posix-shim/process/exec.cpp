@@ -4,6 +4,7 @@
 //                    ├ pool, "#!" ─► argv = interpreter argument path ... ─► again
 //                    └ pool, ELF ──► copy (shadow.h) ─► execve(it)
 //                                     └ cannot be ─► memory file ─► execveat(it, AT_EMPTY_PATH)
+//   the program that a loader is told to run, in a pool ─► its copy (loader_command.h)
 //   libraries in pools that the loader will want ─► copies (needed_libraries.h)
 //   envp ─► LD_PRELOAD and PMEMFILE_POOLS put back, PMEMFILE_HANDOVER added
 //   places ─► their descriptors lose close-on-exec until it has failed
@@ -16,6 +17,7 @@
 #include "intercept/include/pmemfile-intercept.h"
 #include "libpmemfile/fs/attach.h"
 #include "libpmemfile/fs/attribute_calls.h"
+#include "libpmemfile/runtime/liveness.h"
 #include "posix-shim/calls/path_call.h"
 #include "posix-shim/calls/served_calls.h"
 #include "posix-shim/descriptors/descriptor_room.h"
@@ -50,7 +52,8 @@ namespace {
 Result<Scratch *> make_scratch(const Arguments &arguments) {
     BASE_TRY_ASSIGN(const size_t words, count(arguments.argv));
     BASE_TRY_ASSIGN(const size_t variables, count(arguments.envp));
-    const size_t size_bytes = sizeof(Scratch) + (words + variables + front_limit + switch_count + 10) * sizeof(char *);
+    constexpr size_t added = front_limit + switch_count + 12; // pointers of ours, at most
+    const size_t size_bytes = sizeof(Scratch) + (words + variables + added) * sizeof(char *);
     const long memory = base::raw_syscall(SYS_mmap, 0, static_cast<long>(size_bytes), PROT_READ | PROT_WRITE,
                                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (base::is_error(memory))
@@ -303,12 +306,31 @@ Result<const char **> make_arguments(Scratch &scratch, const char *const *argv) 
     for (size_t i = 0; i < scratch.front_count; i++)
         *to++ = scratch.front[i];
     BASE_TRY_ASSIGN(const size_t words, count(argv));
+    const LoaderCommand &loader = scratch.loader;
     for (size_t i = 1; i < words; i++) {
-        BASE_TRY_ASSIGN(*to, pointer_at(argv, i));
-        to++;
+        BASE_TRY_ASSIGN(const char *word, pointer_at(argv, i));
+        if (loader.is_copied && i == loader.program_at) {
+            if (!loader.has_name) {
+                *to++ = "--argv0";
+                *to++ = word;
+            }
+            word = loader.copy;
+        } else if (loader.is_there && i == loader.library_path_at && scratch.changes.has_library_path) {
+            word = scratch.changes.library_path;
+        }
+        *to++ = word;
     }
     *to = nullptr;
     return begin;
+}
+
+// Why what is executed cannot begin with us; null: it can.
+const char *goes_round() {
+    if (host_root_is_changed()) // it finds neither us nor the pools there
+        return "its root is another one: it does not see the pools";
+    if (mount_count > 0 && root_directory().mount < 0 && start_is_forbidden(mounts[0].pool))
+        return "a seccomp filter forbids what its start needs: it does not see the pools";
+    return nullptr;
 }
 
 // Places for the new image; the number of mounts that have one, all or none.
@@ -397,9 +419,13 @@ long exec(Request &request, long dirfd, const char *path, const Arguments &argum
         status = choose_target(request, **scratch, dirfd, path, flags, words.ok() ? arguments.argv : nullptr, &target);
     if (status.ok())
         status = words;
+    if (status.ok() && words.ok() && (*scratch)->front_count == 1 &&
+        is_loader_name(last_name((*scratch)->inside[0] != 0 ? (*scratch)->inside : (*scratch)->command_name)))
+        loader_command_read(context, arguments.argv, (*scratch)->loader);
+    (*scratch)->goes_round = goes_round();
     if (status.ok())
         status = make_environment(context, **scratch, target, arguments.envp);
-    if (status.ok() && !context.is_vfork_child)
+    if (status.ok() && !context.is_vfork_child && (*scratch)->goes_round == nullptr)
         if (const long own = shared_token_replace_all(true); base::is_error(own))
             status = error(static_cast<int>(-own));
     if (status.ok())

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "posix-shim/process/loader_command.h"
 #include "posix-shim/process/needed_libraries.h"
 #include "posix-shim/process/program.h"
 #include "posix-shim/process/settings.h"
@@ -26,6 +27,7 @@ struct Scratch {
     char head[script_depth_limit + 1][program_head_bytes + 1];
     char inside[path_max_bytes]; // the program's path in its pool
     char copy_path[path_max_bytes];
+    LoaderCommand loader;
     PathChanges changes;
     char library_path[library_path_variable.size() + library_path_bytes];
     char copied_preload[preload_variable.size() + library_path_bytes];
@@ -42,6 +44,7 @@ struct Scratch {
     size_t size_bytes;
     size_t pointer_count;
     bool is_handed_over;
+    const char *goes_round; // why what is executed will not see the pools; null: it will
 
     const char **pointers() {
         return reinterpret_cast<const char **>(this + 1);

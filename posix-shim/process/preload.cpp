@@ -105,8 +105,8 @@ void fill_host_side(Mount &mount, std::string_view directory, bool is_handover) 
     if (directory.size() >= sizeof mount.host_path)
         fail(directory, "the path of the mount point is too long");
     std::memcpy(mount.host_path, directory.data(), directory.size());
-    const long descriptor =
-        base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(mount.host_path), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    // (Not O_DIRECTORY: to a seccomp filter that forbids O_TMPFILE, which has that bit, it can be the same.)
+    const long descriptor = base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(mount.host_path), O_PATH | O_CLOEXEC);
     if (descriptor == -EACCES && is_handover) { // its user is another one by now; nor do links of the host lead there
         mount.host_path_length = static_cast<unsigned>(directory.size());
         return;
@@ -115,6 +115,8 @@ void fill_host_side(Mount &mount, std::string_view directory, bool is_handover) 
         fail(directory, reason(descriptor));
     struct stat status = {};
     base::raw_syscall(SYS_fstat, descriptor, base::as_long(&status));
+    if (!S_ISDIR(status.st_mode))
+        fail(directory, reason(-ENOTDIR));
     const base::Result<size_t> length = host_directory_path(descriptor, mount.host_path, sizeof mount.host_path);
     base::raw_syscall(SYS_close, descriptor);
     if (!length.ok() || *length < 2)

@@ -169,6 +169,20 @@ bin/moved moved
 rm bin/moved
 bin/moved 2>&1
 echo "code $?"
+echo "== the loader as a command"
+loader=$(readlink -f /lib64/ld-linux-x86-64.so.2)
+"$loader" bin/relative x
+"$loader" --argv0 named "$PWD/bin/absolute"
+"$loader" --library-path "/nowhere:$PWD/lib:$PWD/lib/deep" bin/plain | grep -v '^exe\|^stat\|^link\|^read\|^comm'
+"$loader" --library-path "lib:lib/deep" --preload libm.so.6 /bin/echo of the host
+LD_LIBRARY_PATH=$PWD/lib "$loader" bin/plain | grep one
+"$loader" --verify bin/relative
+echo "code $?"
+"$loader" bin/none 2>&1
+"$loader" --list bin/relative | sed 's/ => .*//; s/ (0x.*//' | grep -v preload | sort
+ldd bin/relative | grep -c 'libone.*lib/libone\|libtwo.*deep/libtwo'
+cp "$loader" lib/ld-own.so.2
+lib/ld-own.so.2 "$PWD/bin/relative" y z | grep -v '^exe\|^stat\|^read'
 echo "== scripts"
 printf '#!%s/bin/script-interpreter arg\nbody\n' "$PWD" >bin/script
 cat >bin/script-interpreter.c <<'END'
