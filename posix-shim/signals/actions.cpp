@@ -62,7 +62,8 @@ KernelAction for_kernel(int number, const KernelAction &wanted) {
     KernelAction action = wanted;
     action.handler = universal_handler;
     action.flags = (wanted.flags | SA_SIGINFO) & ~(flag_reset | SA_NODEFER);
-    action.mask = ~uint64_t{0};
+    // (A program's return from a handler can be a trap: blocked, its signal would end the process.)
+    action.mask = ~intercept_reserved_signals();
     if (!wanted.is_function())
         action.flags |= SA_RESTART | (number == SIGSEGV ? SA_ONSTACK : 0); // a stack may have overflowed
     if ((action.flags & flag_restorer) == 0) {

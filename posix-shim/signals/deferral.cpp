@@ -59,7 +59,7 @@ void defer(DeferredSignals &deferred, int number, const siginfo_t *info, ucontex
     }
     if ((application_action(number).flags & SA_RESTART) == 0)
         deferred.all_restart = false;
-    mask = ~fault_signals;
+    mask = ~(fault_signals | intercept_reserved_signals());
 }
 
 void deliver(int number, siginfo_t *info, ucontext_t *context) {

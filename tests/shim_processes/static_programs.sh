@@ -80,7 +80,33 @@ int main(int argc, char **argv) {
     return 0;
 }
 END_OF_C
+cat >alarms.c <<'END_OF_C'
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <unistd.h>
+static volatile int alarms;
+static void on_alarm(int number) { alarms += number == SIGALRM; }
+int main(void) {
+    struct sigaction action = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
+    struct itimerval often = {{0, 500}, {0, 500}};
+    static char block[16384];
+    struct stat status;
+    long wrong = 0;
+    sigfillset(&action.sa_mask);
+    sigaction(SIGALRM, &action, NULL);
+    int file = open("alarms", O_CREAT | O_RDWR, 0600);
+    setitimer(ITIMER_REAL, &often, NULL);
+    while (alarms < 500)
+        wrong += pwrite(file, block, sizeof block, 0) != sizeof block || stat("alarms", &status) != 0;
+    printf("interrupted, %ld wrong\n", wrong);
+    return 0;
+}
+END_OF_C
 gcc -static -o "${TMPDIR:-/tmp}/static_files.$$" files.c -pthread -w || exit 1
+gcc -static -o alarmed alarms.c || exit 1
 trap 'rm -f "${TMPDIR:-/tmp}/static_files.$$"' EXIT
 program=${TMPDIR:-/tmp}/static_files.$$
 good='80 20 through a mapping 0 -1 5'
@@ -89,6 +115,8 @@ expect "$good" "$program" "$PWD/a"
 cp "$program" inside
 expect "$good" ./inside "$PWD/b"
 expect "$good" env -i "$program" "$PWD/c"
+# Signals that come in the middle of a call.
+expect 'interrupted, 0 wrong' ./alarmed
 # What a new thread looks at, its parent may have changed already: many starts.
 for ((round = 0; round < 30; round++)); do
     mkdir "many$round"
