@@ -12,6 +12,9 @@ namespace tools {
 
 namespace {
 
+constexpr uint64_t notes_bytes_max = 65536;
+const std::string go_note("\4\0\0\0Go\0", 8); // its type and name
+
 std::string find_command(const std::string &command) {
     if (command.find('/') != std::string::npos)
         return command;
@@ -37,13 +40,23 @@ bool may_be_static_program(const std::string &command) {
         header.e_phentsize != sizeof(Elf64_Phdr))
         return false;
     file.seekg(static_cast<std::streamoff>(header.e_phoff));
+    bool is_static = true;
     for (unsigned i = 0; i < header.e_phnum; i++) {
         Elf64_Phdr segment = {};
+        file.seekg(static_cast<std::streamoff>(header.e_phoff + i * sizeof segment));
         file.read(reinterpret_cast<char *>(&segment), sizeof segment);
-        if (!file || segment.p_type == PT_INTERP)
+        if (!file)
             return false;
+        is_static = is_static && segment.p_type != PT_INTERP;
+        if (segment.p_type == PT_NOTE && segment.p_filesz <= notes_bytes_max) {
+            std::string notes(segment.p_filesz, 0);
+            file.seekg(static_cast<std::streamoff>(segment.p_offset));
+            if (file.read(notes.data(), static_cast<std::streamsize>(notes.size())) &&
+                notes.find(go_note) != std::string::npos)
+                return true;
+        }
     }
-    return true;
+    return is_static;
 }
 
 std::string find_launcher() {

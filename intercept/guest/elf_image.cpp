@@ -160,6 +160,33 @@ bool elf_is_static_program(int descriptor) {
     return false;
 }
 
+bool elf_is_go_program(int descriptor) {
+    constexpr uint32_t go_build_id = 4;
+    constexpr unsigned notes_max = 64;
+    Headers headers;
+    if (read_headers(descriptor, headers) != 0)
+        return false;
+    for (unsigned i = 0; i < headers.file.e_phnum; i++) {
+        const Elf64_Phdr &header = headers.program[i];
+        const uint64_t align = header.p_align == 8 ? 8 : 4;
+        uint64_t at = 0;
+        for (unsigned note = 0; header.p_type == PT_NOTE && at < header.p_filesz && note < notes_max; note++) {
+            struct {
+                Elf64_Nhdr header;
+                char name[4];
+            } read;
+            if (read_at(descriptor, &read, sizeof read, header.p_offset + at) != 0)
+                break;
+            if (read.header.n_type == go_build_id && read.header.n_namesz == sizeof read.name &&
+                memcmp(read.name, "Go", sizeof read.name - 1) == 0)
+                return true;
+            at += sizeof read.header + ((uint64_t{read.header.n_namesz} + 3) & ~uint64_t{3});
+            at = (at + read.header.n_descsz + align - 1) & ~(align - 1);
+        }
+    }
+    return false;
+}
+
 int elf_map(int descriptor, uint64_t hint, ElfImage &out) {
     Headers headers;
     out = {};

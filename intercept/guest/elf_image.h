@@ -23,6 +23,9 @@ int elf_read_interpreter(int descriptor, char (&interpreter)[256]);
 
 // Is it a program without an interpreter? (The loader itself, which is one, is not a program.)
 bool elf_is_static_program(int descriptor);
+// Made by Go's linker, which says so in a note. Linked dynamically (as with cgo, so whatever looks up hosts or users),
+// it makes its calls nevertheless itself, from text that has no frames, so that none of them can be proved and patched.
+bool elf_is_go_program(int descriptor);
 
 // Maps it. A position-independent one goes near `hint` (0: where the kernel likes). 0, or -ENOEXEC,
 // -EEXIST: its fixed address is taken, -errno of mmap. What was mapped before a failure stays.

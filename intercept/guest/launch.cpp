@@ -1,4 +1,4 @@
-// launch: execve of a static program becomes execveat of the launcher.
+// launch: execve of a static program, or of Go's, becomes execveat of the launcher.
 //
 // Nothing but two descriptors tells the launcher what to run: its own, by which it is executed, and the
 // program's, which is the next number. So neither arguments nor environment need be copied, and a vfork
@@ -33,7 +33,7 @@ void close_descriptor(long descriptor) {
 }
 
 // The program, if the launcher can do for it what the kernel would; else an error, and it is the kernel's.
-long open_static_program(int dirfd, const char *path, long flags) {
+long open_program(int dirfd, const char *path, long flags) {
     if ((flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) != 0)
         return -EINVAL;
     // Permissions first, since it is a call that fails for a bad pointer too.
@@ -65,7 +65,7 @@ long open_static_program(int dirfd, const char *path, long flags) {
     bool plain = call(SYS_fstat, opened, base::as_long(&status)) == 0 && S_ISREG(status.st_mode) &&
                  (status.st_mode & (S_ISUID | S_ISGID)) == 0 &&
                  call(SYS_fgetxattr, opened, base::as_long("security.capability"), 0, 0) < 0;
-    if (plain && elf_is_static_program(static_cast<int>(opened)))
+    if (plain && (elf_is_static_program(static_cast<int>(opened)) || elf_is_go_program(static_cast<int>(opened))))
         return opened;
     call(SYS_close, opened);
     return -ENOEXEC;
@@ -94,7 +94,7 @@ bool pair_descriptors(long launcher_opened, long program_opened, long (&pair)[2]
 void launch(int dirfd, const char *path, const char *const *argv, const char *const *envp, long flags) {
     if (launcher[0] == 0)
         return;
-    long program = open_static_program(dirfd, path, flags);
+    long program = open_program(dirfd, path, flags);
     if (base::is_error(program))
         return;
     long opened = call(SYS_openat, AT_FDCWD, base::as_long(launcher), O_RDONLY | O_CLOEXEC);

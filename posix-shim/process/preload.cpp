@@ -9,6 +9,7 @@
 // It all works or the program does not start: on the wrong files it could do harm.
 #include "base/log.h"
 #include "base/raw_syscall.h"
+#include "intercept/guest/launch.h"
 #include "libpmemfile/fs/attach.h"
 #include "libpmemfile/fs/open_calls.h"
 #include "libpmemfile/fs/walk.h"
@@ -387,6 +388,10 @@ void start_libc(int argument_count, char **arguments, char **environment) {
 __attribute__((constructor)) void start(int argument_count, char **arguments, char **environment) {
     const char *pools = environment_value(environment, pools_variable);
     if (pools == nullptr || *pools == 0)
+        return;
+    // A dynamic program that the launcher started: its loader has loaded us once more, and the launcher's copy serves
+    // it.
+    if (base::raw_syscall(SYS_prctl, intercept::guest_question) == intercept::guest_answer)
         return;
     start_libc(argument_count, arguments, environment);
     char **end = environment; // before anything is taken out of it

@@ -19,9 +19,10 @@
 
 // The kernel returns from a handler through it. x86-64 demands one; libc gives its own.
 asm(".text\n"
+    "    nop\n"
     ".type shim_signal_return, @function\n"
     "shim_signal_return:\n"
-    "    mov $15, %eax\n"
+    "    movq $15, %rax\n"
     "    syscall\n"
     ".size shim_signal_return, .-shim_signal_return\n");
 extern "C" void shim_signal_return();
@@ -66,10 +67,9 @@ KernelAction for_kernel(int number, const KernelAction &wanted) {
     action.mask = ~intercept_reserved_signals();
     if (!wanted.is_function())
         action.flags |= SA_RESTART | (number == SIGSEGV ? SA_ONSTACK : 0); // a stack may have overflowed
-    if ((action.flags & flag_restorer) == 0) {
-        action.flags |= flag_restorer;
-        action.restorer = shim_signal_return;
-    }
+    // Not the application's: under level 3 its return would be trapped, and SIGSYS is blocked.
+    action.flags |= flag_restorer;
+    action.restorer = shim_signal_return;
     return action;
 }
 

@@ -144,6 +144,38 @@ interpret "$script" "$program" "$PWD/g"
 expect "$good" "$script.2"
 chmod -x "$script"
 expect 126 bash -c "$script 2>&- || echo \$?"
+# A Go program that is linked dynamically makes its calls itself, from text without frames; so does this, with Go's note.
+cat >go.c <<'END_OF_C'
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+__asm__(".section .note.go.buildid,\"a\",@note\n.long 4, 4, 4\n.asciz \"Go\\0\"\n.long 0\n.previous");
+__attribute__((noinline)) static long call(long number, long a, long b, long c, long d) {
+    register long fourth __asm__("r10") = d;
+    __asm__ volatile("syscall" : "+a"(number) : "D"(a), "S"(b), "d"(c), "r"(fourth) : "rcx", "r11", "memory");
+    return number;
+}
+int main(int argc, char **argv) {
+    long file = call(SYS_openat, AT_FDCWD, (long)argv[1], O_CREAT | O_RDWR, 0600);
+    call(SYS_ftruncate, file, 4096, 0, 0);
+    char *map = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, (int)file, 0);
+    call(SYS_ftruncate, file, 8192, 0, 0);
+    strcpy(map + 4096, "grown");
+    char text[8] = "";
+    call(SYS_pread64, file, (long)text, 6, 4096);
+    puts(text);
+    return 0;
+}
+END_OF_C
+gcc -O1 -fno-asynchronous-unwind-tables -o "$program.go" go.c -w || exit 1
+expect grown "$program.go" "$PWD/go1"
+cp "$program.go" inside_go
+expect grown ./inside_go go2
+expect grown env -i "$program.go" "$PWD/go3"
+expect "go1 go2 go3" echo go[1-3]
+rm -f "$program.go"
 expect 't0-0' cat a/t0-0
 expect child cat b/renamed
 expect 80 bash -c 'ls c | grep -c ^t'
