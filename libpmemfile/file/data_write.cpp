@@ -338,7 +338,7 @@ base::Result<size_t> data_write(Thread &thread, InodeNumber inode, uint64_t *off
     const Inode *home = call.pool().inode(inode);
     if (home == nullptr)
         return base::error(EUCLEAN);
-    if (append)
+    if (append && total != 0) // nothing moves no offset
         *offset_bytes = home->size_bytes;
     if (whole)
         BASE_TRY(check_whole(thread, inode, *offset_bytes, total, buffers.count));

@@ -49,6 +49,8 @@ uint32_t own_pid(const Thread &thread) {
 base::Status fs_lock_record(Thread &thread, OpenFileId id, int command, struct flock &lock, bool (*interrupted)()) {
     BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, id));
     InodeNumber inode = file->inode.load();
+    if (command == F_GETLK && lock.l_type != F_RDLCK && lock.l_type != F_WRLCK)
+        return base::error(EINVAL); // before the range is looked at
     BASE_TRY_ASSIGN(LockRange range, range_of(thread, *file, lock));
     bool of_description = command == F_OFD_GETLK || command == F_OFD_SETLK || command == F_OFD_SETLKW;
     if (of_description && lock.l_pid != 0)
@@ -58,7 +60,7 @@ base::Status fs_lock_record(Thread &thread, OpenFileId id, int command, struct f
     owner.description = of_description ? id : 0;
     owner.pid = own_pid(thread);
     if (command == F_GETLK || command == F_OFD_GETLK) {
-        if (lock.l_type != F_RDLCK && lock.l_type != F_WRLCK)
+        if (lock.l_type != F_RDLCK && lock.l_type != F_WRLCK && lock.l_type != F_UNLCK)
             return base::error(EINVAL);
         return advisory_lock_get(thread, inode, owner, &lock, range);
     }

@@ -44,16 +44,6 @@ bool is_unnamed(int flags) {
     return (flags & O_TMPFILE & ~O_DIRECTORY) != 0;
 }
 
-base::Status check_flags(int flags) {
-    if ((flags & O_PATH) != 0)
-        return {};
-    if (is_unnamed(flags) && ((flags & (O_TMPFILE | O_CREAT)) != O_TMPFILE || (flags & O_ACCMODE) == O_RDONLY))
-        return base::error(EINVAL);
-    if ((flags & (O_CREAT | O_DIRECTORY)) == (O_CREAT | O_DIRECTORY))
-        return base::error(EINVAL);
-    return {};
-}
-
 // May this inode be opened so? (open(2))
 base::Status check_open(const Thread &thread, const Inode &inode, int flags) {
     const bool is_directory = S_ISDIR(inode.mode);
@@ -234,8 +224,18 @@ base::Result<int64_t> seek_directory(OpenFile &file, int64_t offset, int whence)
 
 } // namespace
 
+base::Status fs_check_open_flags(int flags) {
+    if ((flags & O_PATH) != 0)
+        return {};
+    if (is_unnamed(flags) && ((flags & (O_TMPFILE | O_CREAT)) != O_TMPFILE || (flags & O_ACCMODE) == O_RDONLY))
+        return base::error(EINVAL);
+    if ((flags & (O_CREAT | O_DIRECTORY)) == (O_CREAT | O_DIRECTORY))
+        return base::error(EINVAL);
+    return {};
+}
+
 base::Result<OpenFileId> fs_open_inode(Thread &thread, InodeHandle handle, int flags) {
-    BASE_TRY(check_flags(flags));
+    BASE_TRY(fs_check_open_flags(flags));
     OpenFileId id = 0;
     {
         RobustGuard lock(thread, stripe_state(thread, handle.number).lock);
@@ -258,7 +258,7 @@ base::Result<OpenFileId> fs_open_inode(Thread &thread, InodeHandle handle, int f
 }
 
 base::Result<OpenFileId> fs_open_unnamed(Thread &thread, InodeHandle directory, int flags, mode_t mode) {
-    BASE_TRY(check_flags(flags));
+    BASE_TRY(fs_check_open_flags(flags));
     Call call(thread);
     BASE_TRY(call.lock({directory.number}));
     BASE_TRY_ASSIGN(const Inode *home, handle_inode(call.pool(), directory));
@@ -275,7 +275,7 @@ base::Result<OpenFileId> fs_open_unnamed(Thread &thread, InodeHandle directory, 
 }
 
 base::Result<OpenFileId> fs_open(Thread &thread, const At &at, int flags, mode_t mode) {
-    BASE_TRY(check_flags(flags));
+    BASE_TRY(fs_check_open_flags(flags));
     if ((flags & O_PATH) != 0)
         flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW;
     if (is_unnamed(flags))

@@ -9,6 +9,8 @@
 
 namespace pmemfile {
 
+// What is wrong with the flags of an open alone, whatever its path is: EINVAL.
+base::Status fs_check_open_flags(int flags);
 // open(2) with all flags of it (O_CREAT, O_EXCL, O_TRUNC, O_APPEND, O_DIRECTORY, O_NOFOLLOW,
 // O_PATH, O_TMPFILE, …). Creating and opening is one record. A fifo or socket or device
 // node: ENXIO unless O_PATH (the shim looks first). Errors as open(2).

@@ -254,8 +254,7 @@ Walk::Outcome Walk::step(base::Result<WalkResult> *result) {
     if (!step.status.ok())
         return fail(step.status.error());
     if (name.size() > name_max_bytes)
-        return fail(base::error(ENAMETOOLONG));
-
+        return fail(base::error(step.link_count == 0 ? ENOENT : ENAMETOOLONG)); // a removed directory has no names
     InodeNumber next = is_dots ? here_.number : step.child.inode;
     if (name == "..") {
         if (here_.number == start_ && (flags_ & walk_beneath) != 0)

@@ -78,7 +78,11 @@ bool overlap(const LockRange &a, const LockRange &b) {
 // other (fcntl(2), "Open file description locks").
 bool conflicts(const Request &request, const AdvisoryLock &entry) {
     uint64_t owner = entry.owner.load(std::memory_order_acquire);
-    if (owner == 0 || owner == request.owner || is_waiting(entry) || entry.inode.load() != request.inode)
+    if (owner == 0 || is_waiting(entry) || entry.inode.load() != request.inode)
+        return false;
+    if (request.type == F_UNLCK) // F_OFD_GETLK: who asks so means locks of his own (Linux 6.5)
+        return owner == request.owner && overlap(range_of(entry), request.range);
+    if (owner == request.owner)
         return false;
     bool flock_a = family_of(owner) == LockFamily::flock, flock_b = family_of(request.owner) == LockFamily::flock;
     if (flock_a != flock_b || !overlap(range_of(entry), request.range))
@@ -355,8 +359,6 @@ base::Status advisory_lock_set(Thread &thread, InodeNumber inode, const LockOwne
 
 base::Status advisory_lock_get(Thread &thread, InodeNumber inode, const LockOwner &owner, struct flock *lock,
                                LockRange range) {
-    if (lock->l_type != F_RDLCK && lock->l_type != F_WRLCK)
-        return base::error(EINVAL);
     Request request{owner_word(thread, owner), inode, lock->l_type, range};
     const RobustGuard table(thread, thread.pool->segment->advisory_lock);
     const AdvisoryLock *found = find_conflict(thread, request);

@@ -31,7 +31,8 @@ struct LockRange {
 // EAGAIN (conflict, no wait), ENOLCK (table full), EDEADLK (posix, wait, a cycle), EINTR.
 base::Status advisory_lock_set(Thread &thread, InodeNumber inode, const LockOwner &owner, short type, LockRange range,
                                bool wait, bool (*interrupted)());
-// F_GETLK: the first lock that conflicts; type F_UNLCK if none.
+// F_GETLK: the first lock that conflicts; type F_UNLCK if none. Asked for F_UNLCK: the first of the owner's own. The
+// type is one of the three.
 base::Status advisory_lock_get(Thread &thread, InodeNumber inode, const LockOwner &owner, struct flock *lock,
                                LockRange range);
 // A lock as /proc/PID/fdinfo tells it.

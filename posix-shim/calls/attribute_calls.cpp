@@ -20,16 +20,12 @@ namespace {
 
 // A *at call whose flags may say AT_EMPTY_PATH and AT_SYMLINK_NOFOLLOW.
 template <typename Change> long change_at(Request &request, int flags, const Event *event, Change change) {
-    constexpr int known = AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW;
-    if ((flags & AT_EMPTY_PATH) != 0 && static_cast<int>(request.args[0]) != AT_FDCWD &&
-        is_empty_string(request.args[1]))
-        return change_descriptor(request, true, event, change);
+    if ((flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) != 0)
+        return pass_to_kernel; // EINVAL, before it looks at the path
+    if ((flags & AT_EMPTY_PATH) != 0 && is_empty_string(request.args[1]))
+        return change_descriptor(request, Named::by_empty_path, event, change);
     PathArgument argument{0, 1, (flags & AT_SYMLINK_NOFOLLOW) == 0};
-    return change_inode(request, argument, event, [&](Thread &thread, InodeHandle inode) -> Status {
-        if ((flags & ~known) != 0)
-            return error(EINVAL);
-        return change(thread, inode);
-    });
+    return change_inode(request, argument, event, change);
 }
 
 auto chmod_to(long mode) {
@@ -100,13 +96,33 @@ auto set_times(long user, TimeForm form) {
     };
 }
 
+// In the older forms all that is wrong with the times comes before the path, or the descriptor. A null path is
+// futimens.
+long set_older_times(Request &request, const PathArgument &path, long user, TimeForm form) {
+    const Event *event = times_event(user, form);
+    const bool has_path = path.dirfd_index < 0 || request.args[path.path_index] != 0;
+    return arguments_first(has_path ? change_inode(request, path, event, set_times(user, form))
+                                    : change_descriptor(request, Named::by_descriptor, event, set_times(user, form)),
+                           [&] {
+                               struct timespec times[2];
+                               return read_times(times, user, form);
+                           });
+}
+
+// Two times as timespec: are both to stay, or cannot be read?
+bool sets_no_time(long user) {
+    struct timespec times[2];
+    return user != 0 && (!copy_in(times, reinterpret_cast<const void *>(user), sizeof times).ok() ||
+                         (times[0].tv_nsec == UTIME_OMIT && times[1].tv_nsec == UTIME_OMIT));
+}
+
 } // namespace
 
 long serve_chmod(Request &request) {
     return change_inode(request, {-1, 0}, &event_attributes, chmod_to(request.args[1]));
 }
 long serve_fchmod(Request &request) {
-    return change_descriptor(request, false, &event_attributes, chmod_to(request.args[1]));
+    return change_descriptor(request, Named::by_descriptor, &event_attributes, chmod_to(request.args[1]));
 }
 long serve_fchmodat(Request &request) {
     return change_inode(request, {0, 1}, &event_attributes, chmod_to(request.args[2]));
@@ -130,7 +146,8 @@ long serve_lchown(Request &request) {
     return change_inode(request, {-1, 0, false}, &event_attributes, chown_to(request.args[1], request.args[2]));
 }
 long serve_fchown(Request &request) {
-    return change_descriptor(request, false, &event_attributes, chown_to(request.args[1], request.args[2]));
+    return change_descriptor(request, Named::by_descriptor, &event_attributes,
+                             chown_to(request.args[1], request.args[2]));
 }
 long serve_fchownat(Request &request) {
     return change_at(request, static_cast<int>(request.args[4]), &event_attributes,
@@ -138,28 +155,24 @@ long serve_fchownat(Request &request) {
 }
 
 long serve_utime(Request &request) {
-    return change_inode(request, {-1, 0}, times_event(request.args[1], TimeForm::utimbuf),
-                        set_times(request.args[1], TimeForm::utimbuf));
+    return set_older_times(request, {-1, 0}, request.args[1], TimeForm::utimbuf);
 }
 long serve_utimes(Request &request) {
-    return change_inode(request, {-1, 0}, times_event(request.args[1], TimeForm::timeval),
-                        set_times(request.args[1], TimeForm::timeval));
+    return set_older_times(request, {-1, 0}, request.args[1], TimeForm::timeval);
 }
 long serve_futimesat(Request &request) {
-    if (request.args[1] == 0)
-        return change_descriptor(request, false, times_event(request.args[2], TimeForm::timeval),
-                                 set_times(request.args[2], TimeForm::timeval));
-    return change_inode(request, {0, 1}, times_event(request.args[2], TimeForm::timeval),
-                        set_times(request.args[2], TimeForm::timeval));
+    return set_older_times(request, {0, 1}, request.args[2], TimeForm::timeval);
 }
 long serve_utimensat(Request &request) {
+    if (sets_no_time(request.args[2]))
+        return pass_to_kernel; // 0 or EFAULT, before it looks at the path
     // A null path is futimens, which has no flags.
     if (request.args[1] == 0) {
         if (static_cast<int>(request.args[0]) == AT_FDCWD)
             return pass_to_kernel; // EFAULT
         if (static_cast<int>(request.args[3]) != 0)
             return -EINVAL;
-        return change_descriptor(request, false, times_event(request.args[2], TimeForm::timespec),
+        return change_descriptor(request, Named::by_descriptor, times_event(request.args[2], TimeForm::timespec),
                                  set_times(request.args[2], TimeForm::timespec));
     }
     return change_at(request, static_cast<int>(request.args[3]), times_event(request.args[2], TimeForm::timespec),
@@ -168,9 +181,9 @@ long serve_utimensat(Request &request) {
 
 long serve_truncate(Request &request) {
     int64_t size_bytes = request.args[1];
+    if (size_bytes < 0)
+        return pass_to_kernel; // EINVAL, before it looks at the path
     return serve_path(request, {-1, 0}, [&](Thread &thread, const Route &route) -> Result<long> {
-        if (size_bytes < 0)
-            return error(EINVAL);
         BASE_TRY_ASSIGN(InodeHandle inode, inode_of_route(thread, route, true));
         if (size_bytes > 0 && static_cast<uint64_t>(size_bytes) > file_size_limit()) {
             BASE_TRY_ASSIGN(const Attributes attributes, fs_attributes(thread, inode));

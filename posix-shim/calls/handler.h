@@ -51,4 +51,13 @@ template <typename T> long kernel_result(const base::Result<T> &result) {
     return result.ok() ? static_cast<long>(*result) : -static_cast<long>(result.error().number());
 }
 
+// Linux looks at a call's other arguments before it looks at its path or descriptor: what `check()` says of them comes
+// before an error of ours. It is asked afterwards, which costs a call that succeeds nothing.
+template <typename Check> long arguments_first(long answer, Check check) {
+    if (answer >= 0 || answer <= last_answer)
+        return answer;
+    const base::Status checked = check();
+    return checked.ok() ? answer : kernel_result(checked);
+}
+
 } // namespace shim

@@ -45,12 +45,16 @@ long mkdir_form(Request &request, PathArgument argument, long mode) {
     });
 }
 
+bool can_mknod(mode_t type) {
+    return type == 0 || S_ISREG(type) || S_ISCHR(type) || S_ISBLK(type) || S_ISFIFO(type) || S_ISSOCK(type);
+}
+
 long mknod_form(Request &request, PathArgument argument, long mode_register, long device) {
     const mode_t mode = static_cast<mode_t>(mode_register) & (S_IFMT | 07777); // Linux keeps 16 bits
-    return change_name(request, argument, [mode, device](Thread &thread, const At &at) -> Status {
-        mode_t type = mode & S_IFMT;
-        if (type == S_IFDIR)
-            return error(EPERM);
+    const mode_t type = mode & S_IFMT;
+    if (!can_mknod(type))
+        return pass_to_kernel; // EPERM or EINVAL, before it looks at the path
+    return change_name(request, argument, [mode, type, device](Thread &thread, const At &at) -> Status {
         const bool is_device = type == S_IFCHR || type == S_IFBLK;
         if (is_device && !(type == S_IFCHR && device == 0) && // a whiteout, which anybody may make
             (thread.credentials->capabilities >> CAP_MKNOD & 1) == 0)
@@ -115,11 +119,6 @@ bool is_kernel(const Route &route) {
     return route.where == Where::kernel || route.where == Where::kernel_rewritten;
 }
 
-bool is_empty(const Request &request, const PathArgument &argument) {
-    char first = 1;
-    return copy_in(&first, reinterpret_cast<void *>(request.args[argument.path_index]), 1).ok() && first == 0;
-}
-
 // What Linux says of one side of a rename or link, before it sees that the two are on different file systems.
 Status error_on_host(Request &request, unsigned slot, const PathArgument &argument, const Route &route, bool is_source,
                      bool renames) {
@@ -168,12 +167,16 @@ Status error_of_side(Request &request, unsigned slot, const PathArgument &argume
 // Both on the host: to the kernel, with what was rewritten. One on each side: EXDEV.
 long serve_two_paths(Request &request, const PathArgument &from_argument, const PathArgument &to_argument,
                      Result<long> (*serve)(Request &, Thread &, const Route &, const Route &)) {
+    if (is_empty_string(request.args[from_argument.path_index]))
+        return -ENOENT; // before the descriptor that it would begin at
     Result<Route> from = settled_route(request, 0, from_argument);
     if (!from.ok())
         return kernel_result(Status(from.error()));
+    const bool renames = request.number != SYS_link && request.number != SYS_linkat;
     Result<Route> to = settled_route(request, 1, to_argument);
-    if (!to.ok())
-        return kernel_result(Status(to.error()));
+    if (!to.ok()) // what is wrong with the other one comes before
+        return arguments_first(kernel_result(Status(to.error())),
+                               [&] { return error_of_side(request, 0, from_argument, *from, renames); });
     if (is_kernel(*from) && is_kernel(*to)) {
         bool rewritten = false;
         if (from->where == Where::kernel_rewritten) {
@@ -186,14 +189,13 @@ long serve_two_paths(Request &request, const PathArgument &from_argument, const 
         }
         return rewritten ? pass_to_kernel : pass_with_post;
     }
-    const bool renames = request.number != SYS_link && request.number != SYS_linkat;
     if (renames && (from->is_mount_point || to->is_mount_point))
         return -EBUSY;
     if (to->is_mount_point)
         return -EEXIST;
     // The kernel would say so for an empty path, which is nobody's.
-    if ((is_kernel(*from) && is_empty(request, from_argument)) || (is_kernel(*to) && is_empty(request, to_argument)))
-        return -ENOENT;
+    if (is_kernel(*to) && is_empty_string(request.args[to_argument.path_index]))
+        return arguments_first(-ENOENT, [&] { return error_of_side(request, 0, from_argument, *from, renames); });
     if (is_kernel(*from) || is_kernel(*to) || from->mount != to->mount || to->where == Where::descriptor) {
         for (const unsigned slot : {0u, 1u})
             if (const Status status = error_of_side(request, slot, slot == 0 ? from_argument : to_argument,
@@ -224,9 +226,7 @@ Result<long> rename_in_pool(Request &request, Thread &thread, const Route &from,
 }
 
 Result<long> link_in_pool(Request &request, Thread &thread, const Route &from, const Route &to) {
-    int flags = request.number == SYS_linkat ? static_cast<int>(request.args[4]) : 0;
-    if ((flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) != 0)
-        return error(EINVAL);
+    const int flags = request.number == SYS_linkat ? static_cast<int>(request.args[4]) : 0;
     BASE_TRY_ASSIGN(InodeHandle inode, inode_of_route(thread, from, (flags & AT_SYMLINK_FOLLOW) != 0));
     const NoticedName name = notice_new(thread, to.at(0));
     BASE_TRY(fs_link(thread, inode, to.at(0)));
@@ -234,20 +234,21 @@ Result<long> link_in_pool(Request &request, Thread &thread, const Route &from, c
     return 0L;
 }
 
-// linkat(fd, "", ..., AT_EMPTY_PATH): what the descriptor stands for gets a name.
+// linkat(fd, "", ..., AT_EMPTY_PATH): what the descriptor stands for (or the working directory: EPERM) gets a name.
 long link_descriptor(Request &request, const PathArgument &to_argument) {
-    Result<OpenArgument> open = inode_argument(request, 0);
+    Result<OpenArgument> open = empty_argument(request);
     if (!open.ok())
         return kernel_result(Status(open.error()));
-    if (open->thread == nullptr && base::is_error(base::raw_syscall(SYS_fcntl, request.args[0], F_GETFD)))
+    if (open->thread == nullptr && static_cast<int>(request.args[0]) != AT_FDCWD &&
+        base::is_error(base::raw_syscall(SYS_fcntl, request.args[0], F_GETFD)))
         return -EBADF;
     Result<Route> to = settled_route(request, 1, to_argument);
     if (!to.ok())
         return kernel_result(Status(to.error()));
-    if (open->thread == nullptr)
-        return is_kernel(*to) ? pass_to_kernel : -EXDEV;
-    if (is_kernel(*to) || to->mount != open->mount || to->where == Where::descriptor)
-        return -EXDEV;
+    if (open->thread == nullptr && is_kernel(*to))
+        return pass_to_kernel;
+    if (open->thread == nullptr || is_kernel(*to) || to->mount != open->mount || to->where == Where::descriptor)
+        return arguments_first(-EXDEV, [&] { return error_of_side(request, 1, to_argument, *to, false); });
     Result<InodeNumber> inode = inode_of_open(*open, true);
     if (!inode.ok())
         return kernel_result(Status(inode.error()));
@@ -297,6 +298,10 @@ long serve_renameat(Request &request) {
     return serve_two_paths(request, {0, 1, false}, making(2, 3), rename_in_pool);
 }
 long serve_renameat2(Request &request) {
+    const auto flags = static_cast<unsigned>(request.args[4]);
+    if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT)) != 0 ||
+        ((flags & RENAME_EXCHANGE) != 0 && (flags & (RENAME_NOREPLACE | RENAME_WHITEOUT)) != 0))
+        return pass_to_kernel; // EINVAL, whatever the paths are
     return serve_two_paths(request, {0, 1, false}, making(2, 3), rename_in_pool);
 }
 long serve_link(Request &request) {

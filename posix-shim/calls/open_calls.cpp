@@ -103,6 +103,8 @@ long serve_open_form(Request &request, PathArgument argument, int flags, mode_t 
     const long result = serve_path(request, argument, [&](Thread &thread, const Route &route) {
         return open_in_pool(request, argument, thread, route, flags, mode, walk);
     });
+    if (result < 0 && result > last_answer)
+        return arguments_first(result, [&] { return fs_check_open_flags(flags); });
     if (result != pass_with_post || request.again != Request::Again::no || request.context.opening_fifo.id != 0)
         return result;
     // The host's: its path is in the context still.
@@ -198,7 +200,7 @@ long serve_openat2(Request &request) {
     // A restricted walk must not be widened by our own following on the host.
     if ((how.resolve & ~uint64_t{RESOLVE_NO_MAGICLINKS}) == 0 && creates)
         argument.care = Care::exact_follow;
-    return serve_path(request, argument, [&](Thread &thread, const Route &route) -> Result<long> {
+    const auto open = [&](Thread &thread, const Route &route) -> Result<long> {
         if (unknown_set)
             return error(E2BIG);
         BASE_TRY(check_how(how));
@@ -212,6 +214,10 @@ long serve_openat2(Request &request) {
         const Result<long> opened = open_in_pool(request, argument, thread, route, static_cast<int>(how.flags),
                                                  static_cast<mode_t>(how.mode), walk);
         return stays && !opened.ok() && opened.error().number() == path_escapes ? Result<long>(error(EXDEV)) : opened;
+    };
+    return arguments_first(serve_path(request, argument, open), [&]() -> base::Status {
+        BASE_TRY(check_how(how));
+        return fs_check_open_flags(static_cast<int>(how.flags));
     });
 }
 

@@ -117,6 +117,20 @@ inline base::Result<OpenArgument> open_argument(Request &request, int index) {
     }
     return word == descriptor_own ? base::Result<OpenArgument>(base::error(EBADF)) : OpenArgument();
 }
+// What a call with AT_EMPTY_PATH and no path acts on: the descriptor in argument 0, or the working directory (by the
+// description that holds it).
+inline base::Result<OpenArgument> empty_argument(Request &request) {
+    if (static_cast<int>(request.args[0]) != AT_FDCWD) [[likely]]
+        return inode_argument(request, 0);
+    OpenArgument open;
+    const WorkingDirectory cwd = working_directory();
+    if (cwd.mount < 0)
+        return open;
+    open.mount = static_cast<unsigned>(cwd.mount);
+    open.id = cwd.holder;
+    BASE_TRY_ASSIGN(open.thread, context_thread(request.context, open.mount));
+    return open;
+}
 // The same with its inode, for calls that do not need more (fchmod ...). O_PATH: EBADF unless `allow_path`.
 inline base::Result<pmemfile::InodeNumber> inode_of_open(const OpenArgument &open, bool allow_path) {
     BASE_TRY_ASSIGN(pmemfile::OpenFile * file, pmemfile::open_file_get(*open.thread, open.id));
@@ -125,14 +139,21 @@ inline base::Result<pmemfile::InodeNumber> inode_of_open(const OpenArgument &ope
     return pmemfile::InodeNumber{file->inode.load()};
 }
 
-// Serves a call on the inode of the descriptor in argument 0: serve(thread, inode) gives a Status or a Result<long>.
-template <typename Serve> long serve_descriptor(Request &request, bool allow_path, Serve serve) {
-    base::Result<OpenArgument> open = inode_argument(request, 0);
+// How a call names what it acts on, if not by a path: by argument 0, which must be open for more than O_PATH, or (an
+// at-call with AT_EMPTY_PATH) by that or the working directory, as empty_argument says.
+enum class Named : uint8_t { by_descriptor, by_empty_path };
+inline base::Result<OpenArgument> named_argument(Request &request, Named named) {
+    return named == Named::by_empty_path ? empty_argument(request) : inode_argument(request, 0);
+}
+
+// Serves a call on the inode of an open file: serve(thread, inode) gives a Status or a Result<long>.
+template <typename Serve> long serve_descriptor(Request &request, Named named, Serve serve) {
+    base::Result<OpenArgument> open = named_argument(request, named);
     if (!open.ok())
         return kernel_result(base::Status(open.error()));
     if (open->thread == nullptr)
         return pass_to_kernel;
-    base::Result<pmemfile::InodeNumber> inode = inode_of_open(*open, allow_path);
+    base::Result<pmemfile::InodeNumber> inode = inode_of_open(*open, named == Named::by_empty_path);
     if (!inode.ok())
         return kernel_result(base::Status(inode.error()));
     return kernel_result(serve(*open->thread, *inode));
@@ -167,13 +188,12 @@ long change_inode(Request &request, const PathArgument &argument, const Event *e
         return done;
     });
 }
-// The same of the descriptor in argument 0.
-template <typename Change>
-long change_descriptor(Request &request, bool allow_path, const Event *event, Change change) {
-    const long done = serve_descriptor(request, allow_path, change);
+// The same of an open file.
+template <typename Change> long change_descriptor(Request &request, Named named, const Event *event, Change change) {
+    const long done = serve_descriptor(request, named, change);
     if (event == nullptr || done == pass_to_kernel || base::is_error(done))
         return done;
-    if (const base::Result<OpenArgument> open = inode_argument(request, 0); open.ok() && open->thread != nullptr)
+    if (const base::Result<OpenArgument> open = named_argument(request, named); open.ok() && open->thread != nullptr)
         tell_open_file(request.context, *open->thread, open->mount, open->id, *event);
     return done;
 }

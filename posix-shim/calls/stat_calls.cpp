@@ -103,41 +103,32 @@ Result<long> give_statx(Thread &thread, unsigned mount, InodeHandle inode, long 
 
 // Serves a *at call on what its descriptor stands for. `serve(thread, mount, inode)`.
 template <typename Serve> long serve_empty(Request &request, Serve serve) {
-    Thread *thread = nullptr;
-    unsigned mount = 0;
-    InodeHandle inode;
-    if (static_cast<int>(request.args[0]) == AT_FDCWD) {
-        const WorkingDirectory cwd = working_directory();
-        if (cwd.mount < 0)
-            return pass_to_kernel;
-        mount = static_cast<unsigned>(cwd.mount);
-        const Result<Thread *> here = context_thread(request.context, mount);
-        if (!here.ok())
-            return kernel_result(base::Status(here.error()));
-        thread = *here;
-        inode = cwd.inode;
-    } else {
-        const Result<OpenArgument> open = inode_argument(request, 0);
-        if (!open.ok())
-            return kernel_result(base::Status(open.error()));
-        if (open->thread == nullptr)
-            return pass_to_kernel;
-        const Result<InodeNumber> opened = inode_of_open(*open, true);
-        if (!opened.ok())
-            return kernel_result(base::Status(opened.error()));
-        thread = open->thread;
-        mount = open->mount;
-        inode = *opened;
-    }
-    return kernel_result(serve(*thread, mount, inode));
+    const Result<OpenArgument> open = empty_argument(request);
+    if (!open.ok())
+        return kernel_result(base::Status(open.error()));
+    if (open->thread == nullptr)
+        return pass_to_kernel;
+    const Result<InodeNumber> inode = inode_of_open(*open, true);
+    if (!inode.ok())
+        return kernel_result(base::Status(inode.error()));
+    return kernel_result(serve(*open->thread, open->mount, InodeHandle(*inode)));
 }
 
 // What a call with such flags answers is the kernel's to say, wherever the path leads.
+bool has_bad_way(int flags) {
+    return (flags & AT_STATX_SYNC_TYPE) == AT_STATX_SYNC_TYPE;
+}
 bool has_bad_flags(int flags) {
     constexpr int known = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE;
-    return (flags & ~known) != 0 || (flags & AT_STATX_SYNC_TYPE) == AT_STATX_SYNC_TYPE;
+    return (flags & ~known) != 0 || has_bad_way(flags);
 }
 constexpr uint32_t statx_reserved = 0x80000000;
+
+// A descriptor without a path: unknown flags are no error then (Linux 6.11), so the kernel would look at our token.
+bool means_descriptor(const Request &request, int flags) {
+    return (flags & AT_EMPTY_PATH) != 0 && (static_cast<int>(request.args[0]) >= 0 || !has_bad_flags(flags)) &&
+           is_no_path(request.args[1]);
+}
 
 // lstat of a link below /proc/self is the kernel's. Only how the file is opened, which the link's permissions tell, its
 // token does not know: it has none.
@@ -171,11 +162,11 @@ long serve_stat_form(Request &request, PathArgument argument, int buffer_index) 
 }
 
 long serve_access_form(Request &request, PathArgument argument, int mode, int flags) {
+    if ((mode & ~7) != 0)
+        return pass_to_kernel; // as has_bad_flags
     argument.follow_last = (flags & AT_SYMLINK_NOFOLLOW) == 0;
     bool real_ids = (flags & AT_EACCESS) == 0;
     return serve_path(request, argument, [&](Thread &thread, const Route &route) -> Result<long> {
-        if ((mode & ~7) != 0)
-            return error(EINVAL);
         BASE_TRY_ASSIGN(InodeHandle inode,
                         inode_of_route(thread, route, argument.follow_last, real_ids ? unsigned{walk_real_ids} : 0u));
         BASE_TRY(fs_access(thread, inode, mode, real_ids));
@@ -215,9 +206,9 @@ long serve_readlink_form(Request &request, PathArgument argument, int buffer_ind
     argument.follow_last = false;
     int size = static_cast<int>(request.args[buffer_index + 1]);
     auto *user = reinterpret_cast<void *>(request.args[buffer_index]);
+    if (size <= 0)
+        return pass_to_kernel; // EINVAL, before it looks at the path
     return serve_path(request, argument, [&](Thread &thread, const Route &route) -> Result<long> {
-        if (size <= 0)
-            return error(EINVAL);
         char *text = request.context.symlink;
         size_t length = 0;
         if (is_magic_link(route)) {
@@ -264,23 +255,25 @@ long serve_fstat(Request &request) {
 
 long serve_newfstatat(Request &request) {
     int flags = static_cast<int>(request.args[3]);
-    if (has_bad_flags(flags))
-        return pass_to_kernel;
-    if ((flags & AT_EMPTY_PATH) != 0 && is_no_path(request.args[1]))
+    if (means_descriptor(request, flags))
         return serve_empty(request, [&](Thread &thread, unsigned mount, InodeHandle inode) {
             return give_stat(thread, mount, inode, request.args[2]);
         });
+    if (has_bad_flags(flags))
+        return pass_to_kernel;
     return serve_stat_form(request, {0, 1, (flags & AT_SYMLINK_NOFOLLOW) == 0}, 2);
 }
 
 long serve_statx(Request &request) {
     int flags = static_cast<int>(request.args[2]);
-    if (has_bad_flags(flags) || (static_cast<uint32_t>(request.args[3]) & statx_reserved) != 0)
+    if (has_bad_way(flags) || (static_cast<uint32_t>(request.args[3]) & statx_reserved) != 0)
         return pass_to_kernel;
-    if ((flags & AT_EMPTY_PATH) != 0 && is_no_path(request.args[1]))
+    if (means_descriptor(request, flags))
         return serve_empty(request, [&](Thread &thread, unsigned mount, InodeHandle inode) {
             return give_statx(thread, mount, inode, request.args[3], request.args[4]);
         });
+    if (has_bad_flags(flags))
+        return pass_to_kernel;
     PathArgument argument{0, 1, (flags & AT_SYMLINK_NOFOLLOW) == 0};
     return serve_path(request, argument, [&](Thread &thread, const Route &route) -> Result<long> {
         if (is_magic_link(route) && !argument.follow_last)
@@ -317,7 +310,8 @@ long serve_readlink(Request &request) {
 }
 
 long serve_readlinkat(Request &request) {
-    const bool is_empty = is_empty_string(request.args[1]);
+    const int size = static_cast<int>(request.args[3]);
+    const bool is_empty = size > 0 && is_empty_string(request.args[1]);
     if (is_empty && is_proc_link(request)) {
         request.args[0] = AT_FDCWD;
         request.args[1] = base::as_long(request.context.host_path[1]);
@@ -325,9 +319,6 @@ long serve_readlinkat(Request &request) {
     }
     if (is_empty) // an O_PATH | O_NOFOLLOW descriptor of a symlink
         return serve_empty(request, [&](Thread &thread, unsigned, InodeHandle inode) -> Result<long> {
-            int size = static_cast<int>(request.args[3]);
-            if (size <= 0)
-                return error(EINVAL);
             char *text = request.context.symlink;
             Result<size_t> found = fs_readlink(thread, inode, text, sizeof(request.context.symlink));
             if (!found.ok())

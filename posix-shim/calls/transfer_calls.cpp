@@ -262,7 +262,11 @@ long serve_sendfile(Request &request) {
         return -EBADF;
     if (!out.is_pipe() && (out.appends || !is_seekable(in)))
         return -EINVAL;
-    const long moved = send_file(request, out, in, positional, &offset_bytes);
+    // Both ends of one description begin where it is, and each goes on by itself: what is read is written over itself.
+    const bool is_same = in.is_ours() && out.is_ours() && in.open.mount == out.open.mount && in.open.id == out.open.id;
+    if (is_same && !positional)
+        offset_bytes = own_offset(in);
+    const long moved = send_file(request, out, in, positional || is_same, &offset_bytes);
     tell_moved(request.context, in.open, out.open, moved);
     if (positional)
         if (const Status copied = copy_out(user_offset, &offset_bytes, sizeof(offset_bytes)); !copied.ok())

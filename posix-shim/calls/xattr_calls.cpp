@@ -37,12 +37,15 @@ struct Arguments {
 };
 
 // What is wrong with the arguments alone.
+Status check_name(Request &request, const Arguments &arguments) {
+    BASE_TRY_ASSIGN(const std::string_view name, read_name(request, arguments.name));
+    return name.empty() ? Status(error(ERANGE)) : Status();
+}
+
 Status check_set(Request &request, const Arguments &arguments) {
     if ((arguments.flags & ~(XATTR_CREATE | XATTR_REPLACE)) != 0)
         return error(EINVAL);
-    BASE_TRY_ASSIGN(const std::string_view name, read_name(request, arguments.name));
-    if (name.empty())
-        return error(ERANGE);
+    BASE_TRY(check_name(request, arguments));
     const auto size_bytes = static_cast<size_t>(arguments.size_bytes);
     if (size_bytes > XATTR_SIZE_MAX)
         return error(E2BIG);
@@ -97,11 +100,8 @@ template <typename Serve> long by_at(Request &request, const Event *event, Serve
     const long flags = static_cast<unsigned>(request.args[2]);
     if ((flags & ~known) != 0)
         return pass_to_kernel; // EINVAL, whoever it concerns
-    char first = 1;
-    const bool is_empty = request.args[1] == 0 ||
-                          (copy_in(&first, reinterpret_cast<const void *>(request.args[1]), 1).ok() && first == 0);
-    if (is_empty && (flags & AT_EMPTY_PATH) != 0 && static_cast<int>(request.args[0]) != AT_FDCWD)
-        return change_descriptor(request, true, event, serve);
+    if ((flags & AT_EMPTY_PATH) != 0 && is_no_path(request.args[1]))
+        return change_descriptor(request, Named::by_empty_path, event, serve);
     return change_inode(request, {0, 1, (flags & AT_SYMLINK_NOFOLLOW) == 0}, event, serve);
 }
 
@@ -112,18 +112,26 @@ struct XattrArguments {
     uint32_t flags;
 };
 
+Result<Arguments> at_arguments(const Request &request) {
+    XattrArguments user;
+    const auto size_bytes = static_cast<size_t>(request.args[5]);
+    if (size_bytes < sizeof(user))
+        return error(EINVAL);
+    if (size_bytes > block_size_bytes)
+        return error(E2BIG);
+    BASE_TRY(copy_in(&user, reinterpret_cast<const void *>(request.args[4]), sizeof(user)));
+    return Arguments{request.args[3], static_cast<long>(user.value), user.size_bytes, static_cast<int>(user.flags)};
+}
+
 // Reads them when the call is ours, then does `make(arguments)(thread, inode)`.
 template <typename Make> long by_at_with_value(Request &request, const Event *event, Make make) {
-    return by_at(request, event, [&](Thread &thread, InodeHandle inode) -> Result<long> {
-        XattrArguments user;
-        const auto size_bytes = static_cast<size_t>(request.args[5]);
-        if (size_bytes < sizeof(user))
-            return error(EINVAL);
-        if (size_bytes > block_size_bytes)
-            return error(E2BIG);
-        BASE_TRY(copy_in(&user, reinterpret_cast<const void *>(request.args[4]), sizeof(user)));
-        return make(Arguments{request.args[3], static_cast<long>(user.value), user.size_bytes,
-                              static_cast<int>(user.flags)})(thread, inode);
+    const long done = by_at(request, event, [&](Thread &thread, InodeHandle inode) -> Result<long> {
+        BASE_TRY_ASSIGN(const Arguments arguments, at_arguments(request));
+        return make(arguments)(thread, inode);
+    });
+    return arguments_first(done, [&]() -> Status {
+        BASE_TRY_ASSIGN(const Arguments arguments, at_arguments(request));
+        return event != nullptr ? check_set(request, arguments) : check_name(request, arguments);
     });
 }
 
@@ -144,21 +152,37 @@ Arguments remove_arguments(const Request &request) {
 constexpr PathArgument followed{-1, 0};
 constexpr PathArgument itself{-1, 0, false};
 
+long set_at_path(Request &request, const PathArgument &path) {
+    const Arguments arguments = set_arguments(request);
+    return arguments_first(change_inode(request, path, &event_attributes, set_by(request, arguments)),
+                           [&] { return check_set(request, arguments); });
+}
+
+long get_at_path(Request &request, const PathArgument &path) {
+    const Arguments arguments = get_arguments(request);
+    return arguments_first(change_inode(request, path, nullptr, get_by(request, arguments)),
+                           [&] { return check_name(request, arguments); });
+}
+
+long remove_at_path(Request &request, const PathArgument &path) {
+    const Arguments arguments = remove_arguments(request);
+    return arguments_first(change_inode(request, path, &event_attributes, remove_by(request, arguments)),
+                           [&] { return check_name(request, arguments); });
+}
+
 } // namespace
 
 long serve_setxattr(Request &request) {
-    return change_inode(request, followed, &event_attributes, set_by(request, set_arguments(request)));
+    return set_at_path(request, followed);
 }
 long serve_lsetxattr(Request &request) {
-    return change_inode(request, itself, &event_attributes, set_by(request, set_arguments(request)));
+    return set_at_path(request, itself);
 }
 long serve_fsetxattr(Request &request) {
     const Arguments arguments = set_arguments(request);
-    const long done = change_descriptor(request, false, &event_attributes, set_by(request, arguments));
-    if (done != -EBADF)
-        return done;
-    const Status checked = check_set(request, arguments); // Linux looks at the descriptor last
-    return checked.ok() ? done : kernel_result(checked);
+    return arguments_first(
+        change_descriptor(request, Named::by_descriptor, &event_attributes, set_by(request, arguments)),
+        [&] { return check_set(request, arguments); });
 }
 long serve_setxattrat(Request &request) {
     return by_at_with_value(request, &event_attributes,
@@ -166,13 +190,13 @@ long serve_setxattrat(Request &request) {
 }
 
 long serve_getxattr(Request &request) {
-    return change_inode(request, followed, nullptr, get_by(request, get_arguments(request)));
+    return get_at_path(request, followed);
 }
 long serve_lgetxattr(Request &request) {
-    return change_inode(request, itself, nullptr, get_by(request, get_arguments(request)));
+    return get_at_path(request, itself);
 }
 long serve_fgetxattr(Request &request) {
-    return serve_descriptor(request, false, get_by(request, get_arguments(request)));
+    return serve_descriptor(request, Named::by_descriptor, get_by(request, get_arguments(request)));
 }
 long serve_getxattrat(Request &request) {
     return by_at_with_value(request, nullptr, [&](const Arguments &arguments) {
@@ -191,20 +215,21 @@ long serve_llistxattr(Request &request) {
     return change_inode(request, itself, nullptr, list_by(list_arguments(request)));
 }
 long serve_flistxattr(Request &request) {
-    return serve_descriptor(request, false, list_by(list_arguments(request)));
+    return serve_descriptor(request, Named::by_descriptor, list_by(list_arguments(request)));
 }
 long serve_listxattrat(Request &request) {
     return by_at(request, nullptr, list_by({0, request.args[3], request.args[4], 0}));
 }
 
 long serve_removexattr(Request &request) {
-    return change_inode(request, followed, &event_attributes, remove_by(request, remove_arguments(request)));
+    return remove_at_path(request, followed);
 }
 long serve_lremovexattr(Request &request) {
-    return change_inode(request, itself, &event_attributes, remove_by(request, remove_arguments(request)));
+    return remove_at_path(request, itself);
 }
 long serve_fremovexattr(Request &request) {
-    return change_descriptor(request, false, &event_attributes, remove_by(request, remove_arguments(request)));
+    return change_descriptor(request, Named::by_descriptor, &event_attributes,
+                             remove_by(request, remove_arguments(request)));
 }
 long serve_removexattrat(Request &request) {
     return by_at(request, &event_attributes, remove_by(request, {request.args[3], 0, 0, 0}));

@@ -46,10 +46,12 @@ long refuse_descriptor(Request &request, const Row &row, int index) {
 }
 
 long refuse_path(Request &request, const Row &row, const PathArgument &argument) {
-    // "" with AT_EMPTY_PATH acts on the descriptor itself.
-    if (argument.dirfd_index >= 0 && static_cast<int>(request.args[argument.dirfd_index]) != AT_FDCWD &&
-        is_no_path(request.args[argument.path_index]))
-        return refuse_descriptor(request, row, argument.dirfd_index);
+    // "" with AT_EMPTY_PATH acts on the descriptor itself, or on the working directory.
+    if (argument.dirfd_index >= 0 && is_no_path(request.args[argument.path_index])) {
+        if (static_cast<int>(request.args[argument.dirfd_index]) != AT_FDCWD)
+            return refuse_descriptor(request, row, argument.dirfd_index);
+        return working_directory().mount >= 0 ? refused(request, row.refusal, why(row)) : pass_to_kernel;
+    }
     if (request.args[argument.path_index] == 0)
         return pass_to_kernel; // the kernel knows whether null is allowed here
     return serve_path(request, argument, [&](pmemfile::Thread &thread, const Route &route) -> Result<long> {

@@ -120,6 +120,13 @@ TEST_F(Data, PositionalLeavesTheOffset) {
     EXPECT_EQ(t.seek(file, 0, SEEK_CUR), 0);
     t.close(file);
 }
+TEST_F(Data, AppendOfNothingMovesNoOffset) {
+    make("/a", "abc");
+    int file = opened("/a", O_WRONLY | O_APPEND);
+    EXPECT_EQ(t.write(file, "", 0), 0);
+    EXPECT_EQ(t.seek(file, 0, SEEK_CUR), 0);
+    t.close(file);
+}
 TEST_F(Data, PwriteOfAppendFileAppends) {
     make("/a", "abc");
     int file = opened("/a", O_WRONLY | O_APPEND);

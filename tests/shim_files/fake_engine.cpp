@@ -119,6 +119,9 @@ OpenFileId make_open(InodeNumber inode, int flags) {
 bool shortage_relieve(Thread &) {
     return false;
 }
+Status fs_check_open_flags(int) {
+    return {};
+}
 
 Result<WalkResult> walk(Thread &, InodeNumber start, std::string_view path, unsigned) {
     std::string before = fake::last_call;
