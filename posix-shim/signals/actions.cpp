@@ -67,7 +67,7 @@ KernelAction for_kernel(int number, const KernelAction &wanted) {
     action.mask = ~intercept_reserved_signals();
     if (!wanted.is_function())
         action.flags |= SA_RESTART | (number == SIGSEGV ? SA_ONSTACK : 0); // a stack may have overflowed
-    // Not the application's: under level 3 its return would be trapped, and SIGSYS is blocked.
+    // Not the application's: under level 3 its return would be one more trap.
     action.flags |= flag_restorer;
     action.restorer = shim_signal_return;
     return action;
