@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""house_rules.py PROJECT_ROOT: the house's rules, checked: include floors, file sizes, forbidden names. (One process: it was
+"""house_rules.py PROJECT_ROOT: the house's rules, checked: include floors, file sizes, forbidden names, what stands at the top. (One process: it was
 some ten for each file, which takes minutes where a fork is dear.)"""
 import os
 import re
@@ -21,6 +21,7 @@ MAY_INCLUDE = {
 ALLOWED_INCLUDES = set()  # (file, included), each with its reason
 ALLOWED_SIZES = set()  # files, each with its reason
 LINES_MAX = 500
+TOP_FILES = set(".clang-format .clang-tidy .git .gitignore CHANGELOG.md CONTRIBUTING.md LICENSE README.md meson.build meson_options.txt".split())
 
 INCLUDE = re.compile(r'^#include "([a-z-]*/[^"]*)"')
 EMPTY_NAME = re.compile(r"(^|[_/.-])(utils?|common|helpers?|managers?)([_.-]|$)", re.IGNORECASE)
@@ -89,6 +90,9 @@ def main():
         complain(f"only {len(sources)} source files found: is {sys.argv[1]} the project?")
     for file in sources:
         check(file)
+    for name in os.listdir("."):
+        if os.path.isfile(name) and name not in TOP_FILES:
+            complain(f"{name}: what has this file to do at the top?")
     print(f"{problems} problems in {len(sources)} files")
     sys.exit(1 if problems else 0)
 
