@@ -118,8 +118,10 @@ base::Result<HostWalkResult> host_walk(ThreadContext &context, unsigned slot, st
     if (resolved_length >= path_bytes || path.size() >= path_bytes)
         return base::error(ENAMETOOLONG);
     std::memmove(resolved, base.data(), resolved_length);
-    size_t rest = path_bytes - path.size();
-    std::memmove(buffer + rest, path.data(), path.size());
+    size_t rest = path_bytes;
+    for (size_t i = path.size(); i-- > 0;) // slashes that say nothing leave more room for links
+        if (path[i] != '/' || rest == path_bytes || buffer[rest] != '/')
+            buffer[--rest] = path[i];
     unsigned symlinks = 0;
     if (path_bytes > rest && buffer[rest] == '/')
         resolved_length = 0;
@@ -166,7 +168,7 @@ base::Result<HostWalkResult> host_walk(ThreadContext &context, unsigned slot, st
         if (static_cast<size_t>(length) >= rest)
             return base::error(ENAMETOOLONG);
         if (++symlinks > max_symlinks)
-            return base::error(ELOOP);
+            return HostWalkResult{}; // ELOOP says the kernel, if it follows all of them
         rest -= static_cast<size_t>(length);
         std::memmove(buffer + rest, buffer, static_cast<size_t>(length));
         if (buffer[rest] == '/' && root_directory().mount >= 0)

@@ -17,7 +17,7 @@ struct HostWalkResult {
 };
 
 // `base`: canonical absolute directory; `path` may be absolute. Needs ThreadContext::symlink and
-// host_path[slot] as scratch; neither argument may lie in them. ELOOP, ENAMETOOLONG.
+// host_path[slot] as scratch; neither argument may lie in them. ENAMETOOLONG.
 base::Result<HostWalkResult> host_walk(ThreadContext &context, unsigned slot, std::string_view base,
                                        std::string_view path, bool follow_last);
 
