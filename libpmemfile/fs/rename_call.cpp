@@ -99,13 +99,9 @@ base::Status Rename::check_tree() const {
         }
         if (to_.inode != 0 && S_ISDIR(home(to_.inode).mode)) {
             // A directory that holds the source is not empty; exchanged with it, it would be below itself.
-            if (to_.inode == from_.parent)
+            BASE_TRY_ASSIGN(bool holds_source, is_at_or_above(call_.thread(), to_.inode, from_.parent));
+            if (holds_source)
                 return base::error(exchange_ ? EINVAL : ENOTEMPTY);
-            if (exchange_) {
-                BASE_TRY_ASSIGN(bool below_itself, is_at_or_above(call_.thread(), to_.inode, from_.parent));
-                if (below_itself)
-                    return base::error(EINVAL);
-            }
         }
     }
     return {};
