@@ -51,7 +51,7 @@ base::Status zero_blocks_directly(Call &call, const Inode &inode, uint64_t from,
 base::Status zero_by_records(Call &call, InodeNumber number, uint64_t from, uint64_t to) {
     uint64_t zeroed_bytes = 0;
     BASE_TRY_ASSIGN(Inode inode, load_inode(call, number));
-    inode.mtime_ns = inode.ctime_ns = coarse_now_ns();
+    touch(call.thread(), inode);
     for (uint64_t at = from; at < to;) {
         const uint64_t index = at / block_size_bytes;
         const MappedRun run = map_lookup(call.pool(), inode, index, blocks_of(to) - index);
@@ -77,7 +77,7 @@ base::Status make_hole(Call &call, InodeNumber number, uint64_t from, uint64_t t
     BASE_TRY(data_unshare_cut_block(call, number, from));
     BASE_TRY(data_unshare_cut_block(call, number, to));
     BASE_TRY_ASSIGN(Inode inode, load_inode(call, number));
-    inode.mtime_ns = inode.ctime_ns = coarse_now_ns();
+    touch(call.thread(), inode);
     if (inode.flags & inode_inline) {
         if (from < inline_max_bytes)
             std::memset(inode.content.bytes + from, 0, std::min<uint64_t>(to, inline_max_bytes) - from);
@@ -113,7 +113,7 @@ base::Status zero_range(Call &call, InodeNumber number, const HoleFill &filled, 
     BASE_TRY_ASSIGN(Inode inode, load_inode(call, number));
     const bool directly = is_mapped(call.thread(), number) && (inode.flags & inode_may_share) == 0;
     if (directly) {
-        inode.mtime_ns = inode.ctime_ns = coarse_now_ns();
+        touch(call.thread(), inode);
         store_changes(call, number, inode);
         BASE_TRY(call.commit());
     }
@@ -174,6 +174,7 @@ base::Status data_allocate(Thread &thread, InodeNumber number, int mode, uint64_
     inode.ctime_ns = coarse_now_ns();
     if (kind == FALLOC_FL_ZERO_RANGE)
         inode.mtime_ns = inode.ctime_ns;
+    drop_set_id(thread, inode);
     if (!keeps_size && end > inode.size_bytes)
         return data_grow(call, number, inode, end);
     store_changes(call, number, inode);

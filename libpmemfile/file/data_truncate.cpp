@@ -159,7 +159,7 @@ base::Status data_truncate(Thread &thread, InodeNumber number, uint64_t size_byt
     BASE_TRY(data_prepare_change(call, number));
     BASE_TRY(data_unshare_cut_block(call, number, size_bytes));
     BASE_TRY_ASSIGN(Inode inode, load_inode(call, number));
-    inode.mtime_ns = inode.ctime_ns = coarse_now_ns();
+    touch(call.thread(), inode);
     return size_bytes <= inode.size_bytes ? shrink(call, number, inode, size_bytes)
                                           : data_grow(call, number, inode, size_bytes);
 }

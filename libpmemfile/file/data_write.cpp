@@ -313,14 +313,18 @@ base::Status check_whole(Thread &thread, InodeNumber inode, uint64_t offset, uin
 
 } // namespace
 
-void touch(const Thread &thread, Inode &inode) {
-    inode.mtime_ns = inode.ctime_ns = coarse_now_ns();
+void drop_set_id(const Thread &thread, Inode &inode) {
     bool may_keep = thread.credentials != nullptr && (thread.credentials->capabilities & capability_fsetid) != 0;
     if (may_keep || !S_ISREG(inode.mode))
         return;
     inode.mode &= ~uint32_t{S_ISUID};
     if (inode.mode & S_IXGRP)
         inode.mode &= ~uint32_t{S_ISGID};
+}
+
+void touch(const Thread &thread, Inode &inode) {
+    inode.mtime_ns = inode.ctime_ns = coarse_now_ns();
+    drop_set_id(thread, inode);
 }
 
 base::Result<size_t> data_write_step(Call &call, InodeNumber inode, UserCursor &cursor, uint64_t offset_bytes,

@@ -15,7 +15,9 @@ void store_changes(Call &call, InodeNumber number, const Inode &changed);
 // Adds the stores of an inode that is new in this record.
 void store_new_inode(Call &call, InodeNumber number, const Inode &inode);
 
-// The file's bytes change: new times, and no set-id bits, as write(2) says.
+// Its set-id bits go, as write(2) says, but for one who may keep them (CAP_FSETID). Not a directory's.
+void drop_set_id(const Thread &thread, Inode &inode);
+// The file's bytes change: new times, and no set-id bits.
 void touch(const Thread &thread, Inode &inode);
 
 // Moves inline content into a fresh block 0, by changes in the record and in

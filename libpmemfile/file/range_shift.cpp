@@ -216,7 +216,7 @@ base::Status data_shift_range(Call &call, InodeNumber number, bool is_collapse, 
 
     inode.block_count += builder.node_count();
     inode.size_bytes = is_collapse ? inode.size_bytes - length_bytes : inode.size_bytes + length_bytes;
-    inode.mtime_ns = inode.ctime_ns = coarse_now_ns();
+    touch(call.thread(), inode);
     inode.flags |= inode_truncating;
     if (inode.orphan_slot == 0) {
         BASE_TRY_ASSIGN(inode.orphan_slot, orphan_slot_take(call, number));

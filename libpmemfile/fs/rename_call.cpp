@@ -121,15 +121,14 @@ base::Status Rename::check_permissions() const {
             return base::error(ENOTDIR);
         if (!S_ISDIR(source.mode) && S_ISDIR(target.mode))
             return base::error(EISDIR);
-        if (S_ISDIR(target.mode) && target.entry_count != 0)
-            return base::error(ENOTEMPTY);
     }
     // A directory's `..` is changed by a move to another parent.
     if (!same_parent() && S_ISDIR(source.mode))
         BASE_TRY(permission_check(thread, source, may_write));
     if (!same_parent() && exchange_ && S_ISDIR(home(to_.inode).mode))
         BASE_TRY(permission_check(thread, home(to_.inode), may_write));
-    return {};
+    const bool replaces_directory = to_.inode != 0 && !exchange_ && S_ISDIR(home(to_.inode).mode);
+    return replaces_directory && home(to_.inode).entry_count != 0 ? base::error(ENOTEMPTY) : base::Status{};
 }
 
 void Rename::store_moved(InodeNumber number, const WalkResult &place) {

@@ -6,7 +6,7 @@ pmemfile=$(realpath "$1")
 script=$(realpath "$2")
 base=$(mktemp -d /dev/shm/pmemfile-script.XXXXXX) || exit 1
 trap 'rm -rf "$base"' EXIT
-mkdir "$base/mount"
+mkdir "$base/mount" && chmod 755 "$base"
 # What goes to the kernel with the working directory of a process that has one in a pool happens here.
 cd "$base" || exit 1
 unset LD_LIBRARY_PATH

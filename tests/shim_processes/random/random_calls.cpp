@@ -1,6 +1,6 @@
 // random_calls DIRECTORY: some thousand calls with arguments drawn from what programs give, in a directory of its own;
 // each call's result is a line (compare_script.sh compares them with Linux's). RANDOM_CALLS_SEED, RANDOM_CALLS_COUNT:
-// another series, and how long it is.
+// another series, and how long it is; RANDOM_CALLS_USER: by a user of that number.
 //
 // Left out is what docs/limits.md says to be different: leases, inode flags, the sizes of directories, access times,
 // ...
@@ -12,7 +12,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
+#include <grp.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 using namespace random_calls;
@@ -38,6 +40,26 @@ void populate() {
     close(hole);
 }
 
+// For RANDOM_CALLS_USER, whose group has the same number and who is in group 7 too, a directory of its own.
+std::string give_up_root(const std::string &top) {
+    const char *user = getenv("RANDOM_CALLS_USER");
+    if (user == nullptr || geteuid() != 0) // (who is not root is a user already)
+        return top;
+    // Who gives up the right to the pool should not be the last one to leave it (docs/limits.md).
+    if (const pid_t child = fork(); child != 0) {
+        int status = 1;
+        waitpid(child, &status, 0);
+        _exit(status == 0 ? 0 : 1);
+    }
+    const auto id = static_cast<uid_t>(atoi(user));
+    const gid_t groups[] = {7};
+    const std::string own = top + "/own";
+    if (mkdir(own.c_str(), 0755) != 0 || chown(own.c_str(), id, id) != 0 || setgroups(1, groups) != 0 ||
+        setresgid(id, id, id) != 0 || setresuid(id, id, id) != 0)
+        _exit(1);
+    return own;
+}
+
 } // namespace
 
 int main(int argc, char **argv) {
@@ -52,11 +74,14 @@ int main(int argc, char **argv) {
             for (unsigned i = 0; i < kind.weight; i++)
                 kinds.push_back(kind);
     umask(022);
+    const std::string top = give_up_root(argv[1]);
     for (long i = 0; i < calls; i++) {
-        // Now and then all begins anew: else everything is a link that leads nowhere.
-        if (i % 400 == 0) {
-            base = argv[1] + std::string("/") + std::to_string(i / 400) + "/w";
-            mkdir((argv[1] + std::string("/") + std::to_string(i / 400)).c_str(), 0755);
+        // Now and then all begins anew: else everything is a link that leads nowhere. And when nobody gets in there any
+        // more.
+        if (i % 400 == 0 || chdir(base.c_str()) != 0) {
+            const std::string around = top + "/" + std::to_string(i);
+            base = around + "/w";
+            mkdir(around.c_str(), 0755);
             mkdir(base.c_str(), 0755);
             if (chdir(base.c_str()) != 0)
                 return 1;
@@ -70,8 +95,6 @@ int main(int argc, char **argv) {
         const long result = kind.make();
         std::printf("%ld %s%s: %ld %s\n", i, kind.name, line.c_str(), result,
                     result == -1 ? strerrorname_np(errno) : "");
-        if (chdir(base.c_str()) != 0 && draw(4) == 0)
-            return 1;
     }
     return 0;
 }
