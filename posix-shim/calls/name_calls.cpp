@@ -242,6 +242,8 @@ long link_descriptor(Request &request, const PathArgument &to_argument) {
     if (open->thread == nullptr && static_cast<int>(request.args[0]) != AT_FDCWD &&
         base::is_error(base::raw_syscall(SYS_fcntl, request.args[0], F_GETFD)))
         return -EBADF;
+    if (is_empty_string(request.args[to_argument.path_index]))
+        return -ENOENT; // before the descriptor that it would begin at
     Result<Route> to = settled_route(request, 1, to_argument);
     if (!to.ok())
         return kernel_result(Status(to.error()));

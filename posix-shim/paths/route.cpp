@@ -306,8 +306,8 @@ base::Result<Route> route_from_host_root(ThreadContext &context, unsigned slot, 
         // The kernel says ENOENT; but with that flag it would act on its own working directory, or on a token.
         if (static_cast<int>(dirfd) == AT_FDCWD)
             return working_directory().mount >= 0 ? base::Result<Route>(base::error(ENOENT)) : kernel;
-        BASE_TRY_ASSIGN(const DescriptorWord word, descriptor_lookup(context, dirfd));
-        return is_ours(word) ? base::Result<Route>(base::error(ENOENT)) : kernel;
+        const base::Result<DescriptorWord> word = descriptor_lookup(context, dirfd);
+        return word.ok() && is_ours(*word) ? base::Result<Route>(base::error(ENOENT)) : kernel;
     }
     bool relative = path[0] != '/';
     char *scratch = context.host_path[slot];
