@@ -15,7 +15,7 @@ complain() {
 # Change nothing on the media by themselves: they read, or what they change dies with the last process, or they make
 # durable what programs have stored.
 unchanging="fs_attributes fs_stat fs_access fs_statfs fs_getdents64 fs_getxattr fs_listxattr fs_pread fs_read fs_readlink fs_seek
-    fs_open_path fs_inode_path fs_open_inode fs_set_flags fs_lock_record fs_flock fs_land fs_map_run fs_map_sync"
+    fs_open_path fs_inode_path fs_open_inode fs_check_open_flags fs_set_flags fs_lock_record fs_flock fs_land fs_map_run fs_map_sync"
 
 # Call | words of its row's first column | how the explorer runs it (a pattern).
 changing="
