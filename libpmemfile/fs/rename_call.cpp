@@ -246,8 +246,10 @@ base::Status check_places(Thread &thread, const WalkResult &from, const WalkResu
         return base::error(ENOENT);
     if (exchange && to.type != DT_DIR && to.wants_directory)
         return base::error(ENOTDIR);
-    if (from.type != DT_DIR && (from.wants_directory || (!exchange && to.wants_directory)))
-        return base::error(ENOTDIR);
+    if (from.type != DT_DIR && (from.wants_directory || (!exchange && to.wants_directory))) {
+        const Inode *directory = thread.pool->inode(to.parent); // in one that is removed nothing is looked for
+        return base::error(directory == nullptr || directory->link_count == 0 ? ENOENT : ENOTDIR);
+    }
     if (thread.pool->read_only)
         return base::error(EROFS);
     return {};

@@ -101,16 +101,18 @@ long symlink_form(Request &request, PathArgument argument, long user_target) {
 }
 
 // A route that has been followed out of its pool as often as needed. The engine names no path in
-// path_escapes, so each path of a two-path call is walked once by itself first.
-Result<Route> settled_route(Request &request, unsigned slot, const PathArgument &argument) {
+// path_escapes, so each path of a two-path call is walked once by itself first. `is_name`: it is made, or renamed (a
+// symlink with a slash behind it is not followed then).
+Result<Route> settled_route(Request &request, unsigned slot, const PathArgument &argument, bool is_name = true) {
     BASE_TRY_ASSIGN(Route route, route_argument(request, slot, argument));
     for (unsigned times = 1; route.where == Where::pool; times++) {
         BASE_TRY_ASSIGN(Thread * thread, context_thread(request.context, route.mount));
-        unsigned flags = walk_may_escape | walk_create | (argument.follow_last ? unsigned{walk_follow_last} : 0u);
+        unsigned flags = walk_may_escape | (is_name ? unsigned{walk_create} : 0u) |
+                         (argument.follow_last ? unsigned{walk_follow_last} : 0u);
         Result<WalkResult> found = walk(*thread, route.start, route.path, flags);
         if (found.ok() || found.error().number() != path_escapes)
             break; // other errors: the call itself says them
-        BASE_TRY_ASSIGN(route, route_escaped(request.context, slot, route, times));
+        BASE_TRY_ASSIGN(route, route_escaped(request.context, slot, route, argument.follow_last, times));
     }
     return route;
 }
@@ -146,7 +148,17 @@ Status error_on_host(Request &request, unsigned slot, const PathArgument &argume
     text[parent.size() + 1] = 0;
     if (const long found = look(text, 0); base::is_error(found))
         return error(static_cast<int>(-found));
-    return !renames && !base::is_error(look(path, AT_SYMLINK_NOFOLLOW)) ? Status(error(EEXIST)) : Status();
+    if (renames)
+        return {};
+    // A new name with a slash behind it is looked for without: it is there, or must be a directory's.
+    std::string_view name(path);
+    while (name.size() > 1 && name.ends_with('/'))
+        name.remove_suffix(1);
+    std::memcpy(text, name.data(), name.size());
+    text[name.size()] = 0;
+    if (!base::is_error(look(text, AT_SYMLINK_NOFOLLOW)))
+        return error(EEXIST);
+    return name.size() < std::strlen(path) ? Status(error(ENOENT)) : Status();
 }
 
 Status error_in_pool(Request &request, const PathArgument &argument, const Route &route, bool is_source, bool renames) {
@@ -156,7 +168,11 @@ Status error_in_pool(Request &request, const PathArgument &argument, const Route
     const unsigned flags = walk_may_escape | (is_source && !renames ? 0u : unsigned{walk_create}) |
                            (argument.follow_last ? unsigned{walk_follow_last} : 0u);
     BASE_TRY_ASSIGN(const WalkResult found, walk(*thread, route.start, route.path, flags));
-    return !renames && !is_source && found.inode != 0 ? Status(error(EEXIST)) : Status();
+    if (renames || is_source)
+        return {};
+    if (found.inode != 0)
+        return error(EEXIST);
+    return found.wants_directory ? Status(error(ENOENT)) : Status();
 }
 
 Status error_of_side(Request &request, unsigned slot, const PathArgument &argument, const Route &route, bool renames) {
@@ -169,11 +185,21 @@ long serve_two_paths(Request &request, const PathArgument &from_argument, const 
                      Result<long> (*serve)(Request &, Thread &, const Route &, const Route &)) {
     if (is_empty_string(request.args[from_argument.path_index]))
         return -ENOENT; // before the descriptor that it would begin at
-    Result<Route> from = settled_route(request, 0, from_argument);
+    const bool renames = request.number != SYS_link && request.number != SYS_linkat;
+    Result<Route> from = settled_route(request, 0, from_argument, renames);
     if (!from.ok())
         return kernel_result(Status(from.error()));
-    const bool renames = request.number != SYS_link && request.number != SYS_linkat;
     Result<Route> to = settled_route(request, 1, to_argument);
+    if (is_kernel(*from) && !(to.ok() && to->where == Where::kernel)) { // else the kernel's answer is looked at
+        // A symlink of the host may lead into a pool. (The second path is routed again: the first one's exact walk uses
+        // its room.)
+        PathArgument exact = from_argument;
+        exact.care = from_argument.follow_last ? Care::exact_follow : Care::exact_no_follow;
+        from = settled_route(request, 0, exact, renames);
+        if (!from.ok())
+            return kernel_result(Status(from.error()));
+        to = settled_route(request, 1, to_argument);
+    }
     if (!to.ok()) // what is wrong with the other one comes before
         return arguments_first(kernel_result(Status(to.error())),
                                [&] { return error_of_side(request, 0, from_argument, *from, renames); });

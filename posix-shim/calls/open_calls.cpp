@@ -97,7 +97,8 @@ Result<long> open_in_pool(Request &request, const PathArgument &argument, Thread
 
 long serve_open_form(Request &request, PathArgument argument, int flags, mode_t mode, unsigned walk) {
     opening_fifo_forget(request.context); // a handler may have jumped out of that open
-    argument.follow_last = (flags & O_NOFOLLOW) == 0 && (flags & (O_CREAT | O_EXCL)) != (O_CREAT | O_EXCL);
+    const bool is_new = (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL) && (flags & O_PATH) == 0;
+    argument.follow_last = (flags & O_NOFOLLOW) == 0 && !is_new;
     if ((flags & (O_CREAT | unnamed_flag)) != 0 && (flags & O_PATH) == 0)
         argument.care = argument.follow_last ? Care::exact_follow : Care::exact_no_follow;
     const long result = serve_path(request, argument, [&](Thread &thread, const Route &route) {

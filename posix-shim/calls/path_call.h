@@ -68,7 +68,7 @@ template <typename Serve> long serve_path(Request &request, const PathArgument &
             result = serve(**thread, *route); // what the path led to went between walk and act: look again
         if (result.ok() || result.error().number() != pmemfile::path_escapes)
             return result.ok() ? *result : -static_cast<long>(result.error().number());
-        route = route_escaped(request.context, 0, *route, times);
+        route = route_escaped(request.context, 0, *route, argument.follow_last, times);
     }
 }
 

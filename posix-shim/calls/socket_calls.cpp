@@ -55,7 +55,7 @@ Result<size_t> find_socket(ThreadContext &context, std::string_view path) {
         BASE_TRY_ASSIGN(Thread * thread, context_thread(context, route->mount));
         const Result<InodeHandle> inode = inode_of_route(*thread, *route, true);
         if (!inode.ok() && inode.error().number() == path_escapes) {
-            route = route_escaped(context, 0, *route, times);
+            route = route_escaped(context, 0, *route, true, times);
             continue;
         }
         BASE_TRY(inode);
@@ -167,7 +167,7 @@ long serve_bind(Request &request) {
         const Result<long> bound = bind_in_pool(request, **thread, *route, path);
         if (bound.ok() || bound.error().number() != path_escapes)
             return kernel_result(bound);
-        route = route_escaped(context, 0, *route, times);
+        route = route_escaped(context, 0, *route, false, times);
     }
 }
 

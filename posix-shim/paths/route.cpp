@@ -423,7 +423,8 @@ base::Result<Route> route_in_directory(ThreadContext &context, unsigned slot, lo
     return route_from_host_root(context, slot, dirfd, path.empty() && is_absolute ? "." : path, Care::quick);
 }
 
-base::Result<Route> route_escaped(ThreadContext &context, unsigned slot, const Route &route, unsigned times) {
+base::Result<Route> route_escaped(ThreadContext &context, unsigned slot, const Route &route, bool follow_last,
+                                  unsigned times) {
     if (times > 40)
         return base::error(ELOOP);
     BASE_TRY_ASSIGN(pmemfile::Thread * thread, context_thread(context, route.mount));
@@ -456,10 +457,10 @@ base::Result<Route> route_escaped(ThreadContext &context, unsigned slot, const R
     std::memcpy(text + length, escape.data(), escape.size());
     length += escape.size();
     text[length] = 0;
-    const bool has_root = root_directory().mount >= 0;
-    BASE_TRY_ASSIGN(Route next, is_absolute ? route_string(context, slot, AT_FDCWD, {text, length}, Care::quick)
-                                            : route_from_host_root(context, slot, AT_FDCWD, {text, length},
-                                                                   has_root ? Care::exact_follow : Care::quick));
+    const bool has_root = root_directory().mount >= 0; // the kernel must not follow a symlink to "/..."
+    const Care care = follow_last || (has_root && !is_absolute) ? Care::exact_follow : Care::exact_no_follow;
+    BASE_TRY_ASSIGN(Route next, is_absolute ? route_string(context, slot, AT_FDCWD, {text, length}, care)
+                                            : route_from_host_root(context, slot, AT_FDCWD, {text, length}, care));
     if (next.where == Where::kernel) {
         std::memcpy(context.host_path[slot], text, length + 1);
         next.where = Where::kernel_rewritten;

@@ -57,8 +57,10 @@ base::Result<Route> route_path(ThreadContext &context, unsigned slot, long dirfd
 base::Result<Route> route_in_directory(ThreadContext &context, unsigned slot, long dirfd, const char *user_path);
 // The same for a string that is already in ThreadContext::path[slot].
 base::Result<Route> route_string(ThreadContext &context, unsigned slot, long dirfd, std::string_view path, Care care);
-// A walk of `route` answered path_escapes: where the rest leads. ELOOP after 40 times.
-base::Result<Route> route_escaped(ThreadContext &context, unsigned slot, const Route &route, unsigned times);
+// A walk of `route` answered path_escapes: where the rest leads, exactly, for symlinks of the host may lead back. ELOOP
+// after 40 times.
+base::Result<Route> route_escaped(ThreadContext &context, unsigned slot, const Route &route, bool follow_last,
+                                  unsigned times);
 // After the kernel answered: the exact answer, Where::kernel if it is none of ours. With `probe`
 // one call first asks the kernel whether there is a symlink on the way at all.
 base::Result<Route> route_after_miss(ThreadContext &context, unsigned slot, long dirfd, const char *user_path,

@@ -92,7 +92,7 @@ Result<Program> follow(ThreadContext &context, Result<Route> route, bool follow_
             return held(*thread, route->mount, *inode);
         if (inode.error().number() != path_escapes)
             return inode.error();
-        route = route_escaped(context, 0, *route, times);
+        route = route_escaped(context, 0, *route, follow_last, times);
     }
 }
 

@@ -5,7 +5,9 @@ set -u
 pmemfile=$(realpath "$1")
 script=$(realpath "$2")
 base=$(mktemp -d /dev/shm/pmemfile-script.XXXXXX) || exit 1
-trap 'rm -rf "$base"' EXIT
+export OTHER_DIRECTORY # on another filesystem, empty
+OTHER_DIRECTORY=$(mktemp -d) || exit 1
+trap 'rm -rf "$base" "$OTHER_DIRECTORY"' EXIT
 mkdir "$base/mount" && chmod 755 "$base"
 # What goes to the kernel with the working directory of a process that has one in a pool happens here.
 cd "$base" || exit 1
@@ -13,7 +15,7 @@ unset LD_LIBRARY_PATH
 case $script in *.py) shell=python3 ;; *.sh) shell=bash ;; *) shell=env ;; esac
 "$shell" "$script" "$base/mount" >"$base/oracle" 2>&1
 [ "$(wc -l <"$base/oracle")" -ge "$3" ] || { echo "FAILED: the script does too little"; cat "$base/oracle"; exit 1; }
-rm -rf "$base/mount" && mkdir "$base/mount"
+rm -rf "$base/mount" "$OTHER_DIRECTORY" && mkdir "$base/mount" "$OTHER_DIRECTORY"
 "$pmemfile" mkfs -s 128M "$base/pool" >/dev/null || exit 1
 before=$(stat -c '%a %u %g' "$base")
 "$pmemfile" run -m "$base/mount=$base/pool" -- "$shell" "$script" "$base/mount" >"$base/pooled" 2>&1

@@ -16,6 +16,7 @@ std::mt19937_64 engine;
 
 char buffer[buffer_bytes];
 std::string base;
+std::string other;
 std::string line;
 
 void seed(uint64_t number) {
@@ -40,6 +41,19 @@ const char *path(bool may_be_long) {
         "sd/..",   "dang", "dang/", "loop",    "no",  "no/x", "f/",   "f/x",    "f/..",   "",      ".",     "d/.",
         "d/..",    ".//f", "n0",    "n1",      "n2",  "n3",   "d/n0", "d/n1",   "d/e/n0", "sd/n2", "n0/n1", "n1/n0",
         "n2/../f", "s/..", "s/",    "d/e/../", "n3/", "hole", "hole", "f",      "g"};
+    static const char *const other_names[] = {"f",      "d",      "d/f",     "d/n0",      "n0",   "n1",
+                                              "back",   "back/f", "back/n0", "no",        "f/",   "",
+                                              "d/../f", "d/..",   "loop",    "back/d/..", "dang", "s"};
+    static const char *const names_by_link[] = {"so",      "so/f",  "so/n0", "so/d", "so/back/f",
+                                                "so/back", "so/..", "so/",   "sof",  "so/s"};
+    if (!other.empty() && draw(3) == 0) {
+        const bool is_link = draw(2) == 0;
+        const char *name =
+            is_link ? names_by_link[draw(std::size(names_by_link))] : other_names[draw(std::size(other_names))];
+        tell(is_link ? name : "other/" + std::string(name));
+        to = is_link ? name : other + "/" + name;
+        return to.c_str();
+    }
     const uint64_t kind = draw(30);
     switch (!may_be_long && (kind == 2 || kind == 3) ? 29 : kind) {
     case 0:

@@ -16,6 +16,7 @@ constexpr size_t buffer_bytes = 1 << 20;
 
 extern char buffer[buffer_bytes];
 extern std::string base; // the directory that all happens in
+extern std::string other; // one on another filesystem; empty: none
 extern std::string line; // what is told of the call
 
 void seed(uint64_t number);

@@ -1,6 +1,7 @@
 // random_calls DIRECTORY: some thousand calls with arguments drawn from what programs give, in a directory of its own;
 // each call's result is a line (compare_script.sh compares them with Linux's). RANDOM_CALLS_SEED, RANDOM_CALLS_COUNT:
-// another series, and how long it is; RANDOM_CALLS_USER: by a user of that number.
+// another series, and how long it is; RANDOM_CALLS_USER: by a user of that number;
+// RANDOM_CALLS_ACROSS: with symlinks and names that lead to another filesystem and back.
 //
 // Left out is what docs/limits.md says to be different: leases, inode flags, the sizes of directories, access times,
 // ...
@@ -38,6 +39,18 @@ void populate() {
     if (pwrite(hole, "hole", 4, 200000) != 4)
         _exit(1);
     close(hole);
+    if (other.empty())
+        return;
+    if (symlink(other.c_str(), "so") + symlink((other + "/f").c_str(), "sof") != 0 || chdir(other.c_str()) != 0)
+        _exit(1);
+    file("f", 6000);
+    mkdir("d", 0755);
+    file("d/f", 20);
+    if (symlink(base.c_str(), "back") + symlink("loop", "loop") + symlink("no", "dang") +
+                symlink((base + "/f").c_str(), "s") !=
+            0 ||
+        chdir(base.c_str()) != 0)
+        _exit(1);
 }
 
 // For RANDOM_CALLS_USER, whose group has the same number and who is in group 7 too, a directory of its own.
@@ -66,7 +79,8 @@ int main(int argc, char **argv) {
     if (argc != 2)
         return 2;
     const char *number = getenv("RANDOM_CALLS_SEED"), *count = getenv("RANDOM_CALLS_COUNT");
-    random_calls::seed(number != nullptr ? strtoull(number, nullptr, 0) : 1);
+    const uint64_t series = number != nullptr ? strtoull(number, nullptr, 0) : 1;
+    const bool across = getenv("RANDOM_CALLS_ACROSS") != nullptr;
     const long calls = count != nullptr ? atol(count) : 20000;
     std::vector<Kind> kinds;
     for (const auto &some : {opening_kinds(), data_kinds(), attribute_kinds(), name_kinds()})
@@ -83,12 +97,19 @@ int main(int argc, char **argv) {
             base = around + "/w";
             mkdir(around.c_str(), 0755);
             mkdir(base.c_str(), 0755);
+            if (const char *directory = getenv("OTHER_DIRECTORY"); directory != nullptr && across) {
+                other = directory + std::string("/") + std::to_string(i);
+                mkdir(other.c_str(), 0755);
+                other += "/w";
+                mkdir(other.c_str(), 0755);
+            }
             if (chdir(base.c_str()) != 0)
                 return 1;
             for (int open_slot = first_slot; open_slot < first_slot + slot_count; open_slot++)
                 close(open_slot);
             populate();
         }
+        random_calls::seed(series << 32 | static_cast<uint64_t>(i)); // one difference makes no others
         const Kind &kind = kinds[draw(kinds.size())];
         line.clear();
         errno = 0;
