@@ -2,8 +2,8 @@
 
 #include <dlfcn.h>
 #include <elf.h>
+#include <gnu/libc-version.h>
 #include <link.h>
-#include <sys/stat.h>
 
 namespace shim {
 
@@ -23,11 +23,12 @@ bool is_read_only(const dl_find_object &object, uintptr_t address) {
 
 } // namespace
 
-// Of objects that may be unloaded another one could come to the same address.
+// Of objects that may be unloaded another one could come to the same address. (Libraries stand in front of many of
+// libc's functions, fakeroot's and sanitizers' of fstat; this one is its own.)
 void empty_path_meet(long path) {
     dl_find_object libc, object;
     if (libc_empty_path.load(std::memory_order_relaxed) == 0 &&
-        _dl_find_object(reinterpret_cast<void *>(&::fstat), &libc) == 0 &&
+        _dl_find_object(reinterpret_cast<void *>(&gnu_get_libc_version), &libc) == 0 &&
         _dl_find_object(reinterpret_cast<void *>(path), &object) == 0 && libc.dlfo_link_map == object.dlfo_link_map &&
         is_read_only(object, static_cast<uintptr_t>(path)))
         libc_empty_path.store(path, std::memory_order_relaxed);
