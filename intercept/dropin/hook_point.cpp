@@ -11,6 +11,7 @@
 #include "intercept/dropin/call_log.h"
 #include "intercept/include/libsyscall_intercept_hook_point.h"
 #include "intercept/include/pmemfile-intercept.h"
+#include "intercept/objects/loader_list.h"
 
 #include <cstdarg>
 #include <cstdlib>
@@ -163,7 +164,7 @@ int look_for_need(dl_phdr_info *info, size_t, void *argument) {
 
 int all_but_hook_libraries(const intercept_object_info *object, void *) {
     Search search{reinterpret_cast<uint64_t>(object->base), false};
-    dl_iterate_phdr(look_for_need, &search);
+    visit_loader_list(look_for_need, &search);
     return search.found ? 0 : 1;
 }
 

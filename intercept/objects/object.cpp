@@ -2,6 +2,7 @@
 #include "intercept/objects/object.h"
 
 #include "base/raw_syscall.h"
+#include "intercept/objects/loader_list.h"
 
 #include <cerrno>
 #include <cstring>
@@ -254,7 +255,7 @@ bool has_text_relocations(const Object &object) {
 
 bool list_objects(base::PageArray<Object> &out) {
     Listing listing{&out, getauxval(AT_SYSINFO_EHDR), false};
-    dl_iterate_phdr(visit, &listing);
+    visit_loader_list(visit, &listing);
 #ifdef __GLIBC__
     if (!listing.failed)
         listing.failed = !list_other_namespaces(listing);

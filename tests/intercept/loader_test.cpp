@@ -399,6 +399,13 @@ TEST(Loader, AuditNamespaceIsCovered) {
     EXPECT_NE(output.find("audit 4242\n"), std::string::npos) << output;
 }
 
+// What a preloaded library has put in front of libc's list of objects is not called: it may not be ready yet.
+TEST(Loader, LibraryInFrontOfTheLoadersListIsPassedBy) {
+    std::string output = output_of("LD_PRELOAD=" LISTED_OTHERWISE ":" PASS_ALL " PASS_ALL_GETPPID=4242 " AUDITED_PROGRAM
+                                   " " LATER_OBJECT " 2>&1");
+    EXPECT_EQ(output, "later 4242\n");
+}
+
 } // namespace
 
 int main(int argc, char **argv) {

@@ -1,9 +1,9 @@
 #!/bin/bash
 # The drop-in interface from outside: a hook library compiled with nothing but
 # the header and -lsyscall_intercept, as C and as C++, and each variable of the
-# environment. Usage: dropin_test.sh HEADER LIBRARY_DIRECTORY EXAMPLE_HOOK.c
+# environment. Usage: dropin_test.sh HEADER LIBRARY_DIRECTORY EXAMPLE_HOOK.c LISTED_OTHERWISE.c
 set -u
-header=$1 libraries=$2 example=$3
+header=$1 libraries=$2 example=$3 listed_otherwise=$4
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export PMEMFILE_CACHE_DIR=$work/cache
@@ -116,6 +116,10 @@ cc -O1 -o "$work/inline" "$work/inline.c" || exit 1
 check "libc alone" "0 1" "$(timeout 60 env LD_PRELOAD="$hook" "$work/inline")"
 check "all objects" "1 1" "$(INTERCEPT_ALL_OBJS=1 timeout 60 env LD_PRELOAD="$hook" "$work/inline")"
 check "all objects, 0" "0 1" "$(INTERCEPT_ALL_OBJS=0 timeout 60 env LD_PRELOAD="$hook" "$work/inline")"
+# A library stands in front of libc's list of objects, and cannot answer yet.
+cc -D_GNU_SOURCE -fPIC -shared -o "$work/front.so" "$listed_otherwise" || exit 1
+check "all objects, listed otherwise" "1 1" \
+    "$(INTERCEPT_ALL_OBJS=1 timeout 60 env LD_PRELOAD="$work/front.so $hook" "$work/inline")"
 
 [ "$failed" -eq 0 ] && echo "all as documented"
 exit "$failed"
