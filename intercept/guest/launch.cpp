@@ -151,3 +151,11 @@ extern "C" long intercept_execute(int dirfd, const char *path, const char *const
 extern "C" int intercept_launches(void) {
     return launcher[0] != 0 ? 1 : 0;
 }
+
+extern "C" int intercept_launches_program(int dirfd, const char *path, int flags) {
+    if (launcher[0] == 0)
+        return 0;
+    const long program = open_program(dirfd, path, flags);
+    close_descriptor(program);
+    return base::is_error(program) ? 0 : 1;
+}

@@ -243,11 +243,15 @@ INTERCEPT_API int intercept_run_program(int descriptor, const char *path, char *
 
 /* execveat(2) for hooks that execute programs themselves: under level 3 a static program is started by
  * intercept-run (INTERCEPT_LAUNCHER in the environment of intercept_start, else where it was installed), so that the
- * hook libraries in envp's LD_PRELOAD see its calls. Not set-id programs. Comes back with -errno only. */
+ * hook libraries in envp's LD_PRELOAD see its calls; so is one of Go's, static or not. Not set-id programs. Comes back
+ * with -errno only. */
 INTERCEPT_API long intercept_execute(int dirfd, const char *path, const char *const *argv, const char *const *envp,
                                      int flags);
 /* Does intercept_execute do more than execveat? */
 INTERCEPT_API int intercept_launches(void);
+/* Is that program one which intercept_execute starts by intercept-run? (A script is not: the kernel starts its
+ * interpreter, without the hooks if that is one; a hook that executes scripts looks at their interpreters itself.) */
+INTERCEPT_API int intercept_launches_program(int dirfd, const char *path, int flags);
 
 /* Signals that belong to the interceptor (a bit mask as in the kernel's sigset_t; SIGSYS under level 2,
  * else 0): hooks must neither block nor handle them. */

@@ -211,7 +211,8 @@ bool is_ours_to_start(const Program &script, const Program &interpreter, char (&
     constexpr long faccessat2 = 439;
     constexpr long flags = AT_EACCESS | AT_EMPTY_PATH;
     return intercept_launches() != 0 && program_head(interpreter, head).ok() &&
-           (program_is_static(head) || (head[0] == '#' && head[1] == '!')) &&
+           ((head[0] == '#' && head[1] == '!') ||
+            intercept_launches_program(static_cast<int>(interpreter.dirfd), interpreter.path, 0) != 0) &&
            base::raw_syscall(faccessat2, script.dirfd, base::as_long(script.path), X_OK, flags) == 0;
 }
 

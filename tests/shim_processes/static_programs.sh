@@ -174,7 +174,13 @@ expect grown "$program.go" "$PWD/go1"
 cp "$program.go" inside_go
 expect grown ./inside_go go2
 expect grown env -i "$program.go" "$PWD/go3"
-expect "go1 go2 go3" echo go[1-3]
+# As the interpreter of a script on the host, also by way of another one.
+interpret "$script" "$program.go" "$PWD/go4"
+expect grown "$script"
+interpret "$script.2" "$script"
+interpret "$script" "$program.go" "$PWD/go5"
+expect grown "$script.2"
+expect "go1 go2 go3 go4 go5" echo go[1-5]
 rm -f "$program.go"
 expect 't0-0' cat a/t0-0
 expect child cat b/renamed
