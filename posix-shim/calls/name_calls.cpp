@@ -19,7 +19,11 @@ using namespace pmemfile;
 namespace {
 
 constexpr PathArgument making(int dirfd_index, int path_index) {
-    return {dirfd_index, path_index, false, Care::exact_no_follow};
+    return {dirfd_index, path_index, false, Care::exact_name, false, true};
+}
+// Of a name that is there.
+constexpr PathArgument taking(int dirfd_index, int path_index) {
+    return {dirfd_index, path_index, false, Care::quick, false, true};
 }
 
 // One path whose last component is the name itself.
@@ -67,7 +71,7 @@ long mknod_form(Request &request, PathArgument argument, long mode_register, lon
 }
 
 long unlink_form(Request &request, int dirfd_index, int path_index, bool directory) {
-    const PathArgument argument = {dirfd_index, path_index, false};
+    const PathArgument argument = taking(dirfd_index, path_index);
     return serve_path(request, argument, [&](Thread &thread, const Route &route) -> Result<long> {
         if (route.where == Where::descriptor)
             return error(EPERM);
@@ -112,7 +116,7 @@ Result<Route> settled_route(Request &request, unsigned slot, const PathArgument 
         Result<WalkResult> found = walk(*thread, route.start, route.path, flags);
         if (found.ok() || found.error().number() != path_escapes)
             break; // other errors: the call itself says them
-        BASE_TRY_ASSIGN(route, route_escaped(request.context, slot, route, argument.follow_last, times));
+        BASE_TRY_ASSIGN(route, route_escaped(request.context, slot, route, argument.last(), times));
     }
     return route;
 }
@@ -194,7 +198,7 @@ long serve_two_paths(Request &request, const PathArgument &from_argument, const 
         // A symlink of the host may lead into a pool. (The second path is routed again: the first one's exact walk uses
         // its room.)
         PathArgument exact = from_argument;
-        exact.care = from_argument.follow_last ? Care::exact_follow : Care::exact_no_follow;
+        exact.care = exact_care(from_argument.last());
         from = settled_route(request, 0, exact, renames);
         if (!from.ok())
             return kernel_result(Status(from.error()));
@@ -320,17 +324,17 @@ long serve_symlinkat(Request &request) {
     return symlink_form(request, making(1, 2), request.args[0]);
 }
 long serve_rename(Request &request) {
-    return serve_two_paths(request, {-1, 0, false}, making(-1, 1), rename_in_pool);
+    return serve_two_paths(request, taking(-1, 0), making(-1, 1), rename_in_pool);
 }
 long serve_renameat(Request &request) {
-    return serve_two_paths(request, {0, 1, false}, making(2, 3), rename_in_pool);
+    return serve_two_paths(request, taking(0, 1), making(2, 3), rename_in_pool);
 }
 long serve_renameat2(Request &request) {
     const auto flags = static_cast<unsigned>(request.args[4]);
     if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT)) != 0 ||
         ((flags & RENAME_EXCHANGE) != 0 && (flags & (RENAME_NOREPLACE | RENAME_WHITEOUT)) != 0))
         return pass_to_kernel; // EINVAL, whatever the paths are
-    return serve_two_paths(request, {0, 1, false}, making(2, 3), rename_in_pool);
+    return serve_two_paths(request, taking(0, 1), making(2, 3), rename_in_pool);
 }
 long serve_link(Request &request) {
     return serve_two_paths(request, {-1, 0, false}, making(-1, 1), link_in_pool);

@@ -99,8 +99,10 @@ long serve_open_form(Request &request, PathArgument argument, int flags, mode_t 
     opening_fifo_forget(request.context); // a handler may have jumped out of that open
     const bool is_new = (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL) && (flags & O_PATH) == 0;
     argument.follow_last = (flags & O_NOFOLLOW) == 0 && !is_new;
-    if ((flags & (O_CREAT | unnamed_flag)) != 0 && (flags & O_PATH) == 0)
-        argument.care = argument.follow_last ? Care::exact_follow : Care::exact_no_follow;
+    if ((flags & (O_CREAT | unnamed_flag)) != 0 && (flags & O_PATH) == 0) {
+        argument.is_name = (flags & O_CREAT) != 0;
+        argument.care = exact_care(argument.last());
+    }
     const long result = serve_path(request, argument, [&](Thread &thread, const Route &route) {
         return open_in_pool(request, argument, thread, route, flags, mode, walk);
     });

@@ -21,6 +21,12 @@ struct PathArgument {
     bool follow_last = true;
     Care care = Care::quick;
     bool in_root = false; // RESOLVE_IN_ROOT
+    bool is_name =
+        false; // with `follow_last` false: a slash behind the last component does not have it followed either
+
+    Last last() const {
+        return follow_last ? Last::follow : is_name ? Last::name : Last::link;
+    }
 };
 
 inline long dirfd_of(const Request &request, const PathArgument &argument) {
@@ -37,13 +43,13 @@ inline void rewrite(Request &request, const PathArgument &argument, const Route 
 inline base::Result<Route> route_argument(Request &request, unsigned slot, const PathArgument &argument) {
     auto *user = reinterpret_cast<const char *>(request.args[argument.path_index]);
     if (request.again != Request::Again::no)
-        return route_after_miss(request.context, slot, dirfd_of(request, argument), user, argument.follow_last,
+        return route_after_miss(request.context, slot, dirfd_of(request, argument), user, argument.last(),
                                 request.again == Request::Again::after_miss);
     if (argument.in_root)
         return route_in_directory(request.context, slot, dirfd_of(request, argument), user);
     Care care = argument.care;
     if (care == Care::quick && !argument.follow_last && root_was_changed.load(std::memory_order_relaxed)) [[unlikely]]
-        care = Care::exact_no_follow;
+        care = exact_care(argument.last());
     return route_path(request.context, slot, dirfd_of(request, argument), user, care);
 }
 
@@ -68,7 +74,7 @@ template <typename Serve> long serve_path(Request &request, const PathArgument &
             result = serve(**thread, *route); // what the path led to went between walk and act: look again
         if (result.ok() || result.error().number() != pmemfile::path_escapes)
             return result.ok() ? *result : -static_cast<long>(result.error().number());
-        route = route_escaped(request.context, 0, *route, argument.follow_last, times);
+        route = route_escaped(request.context, 0, *route, argument.last(), times);
     }
 }
 

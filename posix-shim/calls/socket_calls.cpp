@@ -55,7 +55,7 @@ Result<size_t> find_socket(ThreadContext &context, std::string_view path) {
         BASE_TRY_ASSIGN(Thread * thread, context_thread(context, route->mount));
         const Result<InodeHandle> inode = inode_of_route(*thread, *route, true);
         if (!inode.ok() && inode.error().number() == path_escapes) {
-            route = route_escaped(context, 0, *route, true, times);
+            route = route_escaped(context, 0, *route, Last::follow, times);
             continue;
         }
         BASE_TRY(inode);
@@ -153,7 +153,7 @@ long serve_bind(Request &request) {
     ThreadContext &context = request.context;
     std::memcpy(context.path[0], path.data(), path.size());
     context.path[0][path.size()] = 0;
-    Result<Route> route = route_string(context, 0, AT_FDCWD, {context.path[0], path.size()}, Care::exact_no_follow);
+    Result<Route> route = route_string(context, 0, AT_FDCWD, {context.path[0], path.size()}, Care::exact_name);
     for (unsigned times = 1;; times++) {
         if (!route.ok())
             return kernel_result(Status(route.error()));
@@ -167,7 +167,7 @@ long serve_bind(Request &request) {
         const Result<long> bound = bind_in_pool(request, **thread, *route, path);
         if (bound.ok() || bound.error().number() != path_escapes)
             return kernel_result(bound);
-        route = route_escaped(context, 0, *route, false, times);
+        route = route_escaped(context, 0, *route, Last::name, times);
     }
 }
 

@@ -110,7 +110,7 @@ base::Result<std::string_view> host_cwd(ThreadContext &context) {
 }
 
 base::Result<HostWalkResult> host_walk(ThreadContext &context, unsigned slot, std::string_view base,
-                                       std::string_view path, bool follow_last) {
+                                       std::string_view path, Last last) {
     char *resolved = context.host_path[slot];
     // The rest grows to the front when symlinks are put before it: kept at the end of the buffer.
     char *buffer = context.symlink;
@@ -137,7 +137,10 @@ base::Result<HostWalkResult> host_walk(ThreadContext &context, unsigned slot, st
         while (end < path_bytes && buffer[end] != '/')
             end++;
         std::string_view name(buffer + rest, end - rest);
-        bool is_last = end == path_bytes;
+        const char *behind = buffer + end; // slashes may follow the last one
+        const bool is_last = last == Last::link ? end == path_bytes
+                                                : std::all_of(behind, static_cast<const char *>(buffer) + path_bytes,
+                                                              [](char character) { return character == '/'; });
         rest = end;
         if (name == ".")
             continue;
@@ -153,7 +156,7 @@ base::Result<HostWalkResult> host_walk(ThreadContext &context, unsigned slot, st
         std::memcpy(resolved + resolved_length, name.data(), name.size());
         resolved_length += name.size();
         resolved[resolved_length] = 0;
-        if (is_last && !follow_last)
+        if (is_last && last != Last::follow)
             continue;
         // A mount point is a directory: no need to ask.
         if (mount_at({resolved, resolved_length}) >= 0)

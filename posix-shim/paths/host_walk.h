@@ -5,9 +5,17 @@
 #include "base/result.h"
 #include "posix-shim/process/context.h"
 
+#include <cstdint>
 #include <string_view>
 
 namespace shim {
+
+// What a call does with a symlink that is its path's last component.
+enum class Last : uint8_t {
+    follow, // it means what the link leads to
+    link,   // the link itself; what it leads to, if a slash stands behind
+    name,   // the link itself in any case: the name is made, removed or moved
+};
 
 // Where a host path leads.
 struct HostWalkResult {
@@ -19,7 +27,7 @@ struct HostWalkResult {
 // `base`: canonical absolute directory; `path` may be absolute. Needs ThreadContext::symlink and
 // host_path[slot] as scratch; neither argument may lie in them. ENAMETOOLONG.
 base::Result<HostWalkResult> host_walk(ThreadContext &context, unsigned slot, std::string_view base,
-                                       std::string_view path, bool follow_last);
+                                       std::string_view path, Last last);
 
 // Canonical path of a host directory descriptor (AT_FDCWD: the kernel's cwd); length, or an error. NUL-terminated.
 base::Result<size_t> host_directory_path(long dirfd, char *buffer, size_t size_bytes);

@@ -379,7 +379,8 @@ base::Result<Route> route_from_host_root(ThreadContext &context, unsigned slot, 
         std::memcpy(context.buffer, base.data(), base.size());
         walk_base = {reinterpret_cast<char *>(context.buffer), base.size()};
     }
-    BASE_TRY_ASSIGN(HostWalkResult walked, host_walk(context, slot, walk_base, path, care != Care::exact_no_follow));
+    const Last last = care == Care::exact_no_follow ? Last::link : care == Care::exact_name ? Last::name : Last::follow;
+    BASE_TRY_ASSIGN(HostWalkResult walked, host_walk(context, slot, walk_base, path, last));
     return route_walked(context, slot, walked);
 }
 
@@ -423,7 +424,7 @@ base::Result<Route> route_in_directory(ThreadContext &context, unsigned slot, lo
     return route_from_host_root(context, slot, dirfd, path.empty() && is_absolute ? "." : path, Care::quick);
 }
 
-base::Result<Route> route_escaped(ThreadContext &context, unsigned slot, const Route &route, bool follow_last,
+base::Result<Route> route_escaped(ThreadContext &context, unsigned slot, const Route &route, Last last,
                                   unsigned times) {
     if (times > 40)
         return base::error(ELOOP);
@@ -458,7 +459,7 @@ base::Result<Route> route_escaped(ThreadContext &context, unsigned slot, const R
     length += escape.size();
     text[length] = 0;
     const bool has_root = root_directory().mount >= 0; // the kernel must not follow a symlink to "/..."
-    const Care care = follow_last || (has_root && !is_absolute) ? Care::exact_follow : Care::exact_no_follow;
+    const Care care = has_root && !is_absolute ? Care::exact_follow : exact_care(last);
     BASE_TRY_ASSIGN(Route next, is_absolute ? route_string(context, slot, AT_FDCWD, {text, length}, care)
                                             : route_from_host_root(context, slot, AT_FDCWD, {text, length}, care));
     if (next.where == Where::kernel) {
@@ -470,12 +471,12 @@ base::Result<Route> route_escaped(ThreadContext &context, unsigned slot, const R
 }
 
 base::Result<Route> route_after_miss(ThreadContext &context, unsigned slot, long dirfd, const char *user_path,
-                                     bool follow_last, bool probe) {
+                                     Last last, bool probe) {
     Route kernel;
     base::Result<size_t> length = copy_user_string(context.path[slot], path_bytes, user_path);
     if (!length.ok() || *length == 0)
         return kernel;
-    if (probe && !symlink_on_the_way(dirfd, context.path[slot], follow_last))
+    if (probe && !symlink_on_the_way(dirfd, context.path[slot], last == Last::follow))
         return kernel;
     std::string_view path(context.path[slot], *length);
     std::string_view base = "/";
@@ -486,7 +487,7 @@ base::Result<Route> route_after_miss(ThreadContext &context, unsigned slot, long
             return kernel;
         base = {base_buffer, *base_length};
     }
-    BASE_TRY_ASSIGN(HostWalkResult walked, host_walk(context, slot, base, path, follow_last));
+    BASE_TRY_ASSIGN(HostWalkResult walked, host_walk(context, slot, base, path, last));
     return route_walked(context, slot, walked);
 }
 

@@ -9,6 +9,7 @@
 #include "base/result.h"
 #include "libpmemfile/fs/namespace_calls.h"
 #include "libpmemfile/runtime/open_file.h"
+#include "posix-shim/paths/host_walk.h"
 #include "posix-shim/process/context.h"
 
 #include <string_view>
@@ -41,10 +42,14 @@ struct Route {
 // How exactly to look before the kernel is asked. A call that makes a name must
 // be exact: a host symlink to a mount point would let it land below the mount.
 enum class Care : uint8_t {
-    quick,          // a wrong "kernel" is noticed by its ENOENT
-    exact_follow,   // host symlinks and descriptors are followed first, the last component too
-    exact_no_follow // the last component is the name itself
+    quick,           // a wrong "kernel" is noticed by its ENOENT
+    exact_follow,    // host symlinks and descriptors are followed first, the last component too
+    exact_no_follow, // not the last one, unless a slash stands behind it
+    exact_name       // nor then: it is the name itself
 };
+constexpr Care exact_care(Last last) {
+    return last == Last::follow ? Care::exact_follow : last == Last::link ? Care::exact_no_follow : Care::exact_name;
+}
 
 // After chroot into a pool absolute paths are all ours and begin at that directory; symlinks of the host with an
 // absolute target too.
@@ -59,12 +64,11 @@ base::Result<Route> route_in_directory(ThreadContext &context, unsigned slot, lo
 base::Result<Route> route_string(ThreadContext &context, unsigned slot, long dirfd, std::string_view path, Care care);
 // A walk of `route` answered path_escapes: where the rest leads, exactly, for symlinks of the host may lead back. ELOOP
 // after 40 times.
-base::Result<Route> route_escaped(ThreadContext &context, unsigned slot, const Route &route, bool follow_last,
-                                  unsigned times);
+base::Result<Route> route_escaped(ThreadContext &context, unsigned slot, const Route &route, Last last, unsigned times);
 // After the kernel answered: the exact answer, Where::kernel if it is none of ours. With `probe`
 // one call first asks the kernel whether there is a symlink on the way at all.
 base::Result<Route> route_after_miss(ThreadContext &context, unsigned slot, long dirfd, const char *user_path,
-                                     bool follow_last, bool probe);
+                                     Last last, bool probe);
 
 // The mount whose path `path` (absolute, free of ".", ".." and "//") lies in, and the rest without leading
 // slash; -1.

@@ -92,7 +92,7 @@ Result<Program> follow(ThreadContext &context, Result<Route> route, bool follow_
             return held(*thread, route->mount, *inode);
         if (inode.error().number() != path_escapes)
             return inode.error();
-        route = route_escaped(context, 0, *route, follow_last, times);
+        route = route_escaped(context, 0, *route, follow_last ? Last::follow : Last::link, times);
     }
 }
 
@@ -132,8 +132,10 @@ Result<Program> program_find(Request &request, long dirfd, const char *user_path
     if (missing != -ENOENT && missing != -ENOTDIR && missing != -ELOOP)
         return found;
     if (found.path == user_path) {
-        BASE_TRY_ASSIGN(found, follow(context, route_after_miss(context, 0, dirfd, user_path, follow_last, true),
-                                      follow_last, on_host, inside));
+        BASE_TRY_ASSIGN(
+            found, follow(context,
+                          route_after_miss(context, 0, dirfd, user_path, follow_last ? Last::follow : Last::link, true),
+                          follow_last, on_host, inside));
         if (found.thread != nullptr || found.path != user_path)
             return found;
     }
