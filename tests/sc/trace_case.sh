@@ -33,6 +33,13 @@ equal "shared memory and storage: the child's calls" 2000 "$(lines 'getsid\(0\)'
 contains "shared memory and storage: the exec" 'execve\("/bin/true", \["true"\], .*\) = 0' out
 equal "shared memory and storage: nothing to complain of" "" "$(cat err)"
 
+# gcc's AddressSanitizer wants its runtime to be the first library.
+printf '#include <unistd.h>\nint main() { return getsid(0) < 0; }\n' >sanitized.c
+gcc -fsanitize=address -o sanitized sanitized.c
+"$sc" trace -e getsid -o out ./sanitized 2>err
+equal "AddressSanitizer: exit code" 0 $?
+equal "AddressSanitizer: its call" 1 "$(lines 'getsid\(0\)' out)"
+
 printf 'one\ntwo\n' >file
 # Other pid namespaces: numbers inside are others than ours.
 # (Propagation stays: in a chroot `/` is no mount point, and only /proc has to be private, which unshare sees to.)
