@@ -95,10 +95,14 @@ Result<long> open_in_pool(Request &request, const PathArgument &argument, Thread
     return open_descriptor(request.context, thread, route.mount, *id, flags);
 }
 
+bool follows_last(int flags) {
+    const bool is_new = (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL) && (flags & O_PATH) == 0;
+    return (flags & O_NOFOLLOW) == 0 && !is_new;
+}
+
 long serve_open_form(Request &request, PathArgument argument, int flags, mode_t mode, unsigned walk) {
     opening_fifo_forget(request.context); // a handler may have jumped out of that open
-    const bool is_new = (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL) && (flags & O_PATH) == 0;
-    argument.follow_last = (flags & O_NOFOLLOW) == 0 && !is_new;
+    argument.follow_last = follows_last(flags);
     if ((flags & (O_CREAT | unnamed_flag)) != 0 && (flags & O_PATH) == 0) {
         argument.is_name = (flags & O_CREAT) != 0;
         argument.care = exact_care(argument.last());
@@ -194,7 +198,8 @@ long serve_openat2(Request &request) {
         walk |= walk_in_root;
     PathArgument argument{0, 1};
     argument.in_root = (walk & walk_in_root) != 0;
-    argument.follow_last = (how.flags & O_NOFOLLOW) == 0;
+    argument.follow_last = follows_last(static_cast<int>(how.flags));
+    argument.is_name = (how.flags & O_CREAT) != 0;
     const bool stays = (how.resolve & RESOLVE_NO_XDEV) != 0;
     const bool begins_inside = begins_in_pool(request, argument.in_root);
     // The kernel has answered, and what we would look for lies behind symlinks of the host.
@@ -202,7 +207,7 @@ long serve_openat2(Request &request) {
         return pass_with_post;
     // A restricted walk must not be widened by our own following on the host.
     if ((how.resolve & ~uint64_t{RESOLVE_NO_MAGICLINKS}) == 0 && creates)
-        argument.care = Care::exact_follow;
+        argument.care = exact_care(argument.last());
     const auto open = [&](Thread &thread, const Route &route) -> Result<long> {
         if (unknown_set)
             return error(E2BIG);

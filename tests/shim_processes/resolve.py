@@ -105,3 +105,24 @@ for flags in os.O_PATH | os.O_NOFOLLOW, os.O_NOFOLLOW, os.O_PATH, os.O_CREAT | o
         os.close(file)
     except OSError as error:
         show(hex(flags), name_of(error.errno))
+
+print('== by symlinks of another file system')
+elsewhere = os.environ['OTHER_DIRECTORY'] + '/'
+for target, name in ('d', 'to-d'), ('nothing', 'to-nothing'), ('f', 'to-f'):
+    os.symlink(os.getcwd() + '/' + target, elsewhere + name)
+CREATE = os.O_CREAT | os.O_RDWR
+for name in 'to-d', 'to-nothing', 'to-f':
+    for path in name, name + '/':
+        for flags in (CREATE | os.O_EXCL, CREATE | os.O_NOFOLLOW, CREATE, os.O_TMPFILE | os.O_RDWR,
+                      os.O_TMPFILE | os.O_RDWR | os.O_NOFOLLOW, os.O_NOFOLLOW, os.O_NOFOLLOW | os.O_PATH):
+            mode = 0o600 if flags & os.O_CREAT or flags & os.O_TMPFILE == os.O_TMPFILE else 0
+            for way in 0, NO_MAGICLINKS:
+                show(path, hex(flags), way, open2(elsewhere + path, way, flags, mode), os.path.exists('nothing'))
+            try:
+                descriptor = os.open(elsewhere + path, flags, mode)
+                os.close(descriptor)
+                show(path, hex(flags), 'opened', os.path.exists('nothing'))
+            except OSError as error:
+                show(path, hex(flags), name_of(error.errno), os.path.exists('nothing'))
+            if os.path.exists('nothing'):
+                os.unlink('nothing')

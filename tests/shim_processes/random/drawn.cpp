@@ -41,9 +41,9 @@ const char *path(bool may_be_long) {
         "sd/..",   "dang", "dang/", "loop",    "no",  "no/x", "f/",   "f/x",    "f/..",   "",      ".",     "d/.",
         "d/..",    ".//f", "n0",    "n1",      "n2",  "n3",   "d/n0", "d/n1",   "d/e/n0", "sd/n2", "n0/n1", "n1/n0",
         "n2/../f", "s/..", "s/",    "d/e/../", "n3/", "hole", "hole", "f",      "g"};
-    static const char *const other_names[] = {"f",      "d",         "d/f",  "d/n0", "n0",    "n1",     "back",
-                                              "back/f", "back/n0",   "no",   "f/",   "",      "d/../f", "d/..",
-                                              "loop",   "back/d/..", "dang", "s",    "back/", "loop/"};
+    static const char *const other_names[] = {"f",       "d",  "d/f",   "d/n0",  "n0",     "n1",   "back", "back/f",
+                                              "back/n0", "no", "f/",    "",      "d/../f", "d/..", "loop", "back/d/..",
+                                              "dang",    "s",  "back/", "loop/", "new",    "new/"};
     static const char *const names_by_link[] = {"so",      "so/f",  "so/n0", "so/d", "so/back/f",
                                                 "so/back", "so/..", "so/",   "sof",  "so/s"};
     if (!other.empty() && draw(3) == 0) {

@@ -47,7 +47,7 @@ void populate() {
     mkdir("d", 0755);
     file("d/f", 20);
     if (symlink(base.c_str(), "back") + symlink("loop", "loop") + symlink("no", "dang") +
-                symlink((base + "/f").c_str(), "s") !=
+                symlink((base + "/f").c_str(), "s") + symlink((base + "/n1").c_str(), "new") !=
             0 ||
         chdir(base.c_str()) != 0)
         _exit(1);
