@@ -202,3 +202,30 @@ for what, file in (('file', opened('b', False)), ('directory', os.open('.', os.O
     print(what, 'FIOASYNC', [ioctl(file, 0x5452, ctypes.byref(ctypes.c_int(on))) for on in (0, 1)], ioctl(file, 0x5452, ctypes.c_void_p(1)))
     print(what, 'F_SET_RW_HINT', [number(libc.fcntl(file, 1036, ctypes.byref(ctypes.c_uint64(hint)))) for hint in (0, 1, 5, 6)],
           number(libc.fcntl(file, 1036, ctypes.c_void_p(1))), number(libc.fcntl(file, 1035, ctypes.c_void_p(1))))
+
+print('== below a descriptor of a directory outside')
+os.makedirs('made/below')
+with open('made/file', 'w') as file:
+    file.write('below')
+mount = os.getcwd()
+outside = {'around': os.path.dirname(mount), 'further': os.path.dirname(os.path.dirname(mount)), 'elsewhere': os.environ['OTHER_DIRECTORY']}
+for name, directory in outside.items():
+    at = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    to = os.path.relpath(mount, os.path.realpath(directory))
+    for path in '/made/file', '/made/no', '/made/below', '/./made/../made/file', '/made/file/', '/made/below/..', '', '/':
+        def tried(call):
+            try:
+                return call(to + path)
+            except OSError as error:
+                return errno.errorcode[error.errno]
+        print(name, path, tried(lambda path: os.stat(path, dir_fd=at).st_ino != 0),
+              tried(lambda path: sorted(os.listdir(os.open(path, os.O_RDONLY | os.O_DIRECTORY, dir_fd=at)))),
+              tried(lambda path: os.path.isdir(path) or os.read(os.open(path, os.O_RDONLY, dir_fd=at), 9)),
+              tried(lambda path: os.access(path, os.W_OK, dir_fd=at)),
+              tried(lambda path: os.chmod(path, 0o755, dir_fd=at)), tried(lambda path: os.utime(path, (1, 2), dir_fd=at)),
+              tried(lambda path: os.readlink(path, dir_fd=at)))
+    for kind, call in (('rename', lambda: os.rename(to + '/made/file', to + '/made/new', src_dir_fd=at, dst_dir_fd=at)),
+                       ('link', lambda: os.link(to + '/made/new', to + '/made/file', src_dir_fd=at, dst_dir_fd=at)),
+                       ('unlink', lambda: os.unlink(to + '/made/new', dir_fd=at)), ('again', lambda: os.unlink(to + '/made/new', dir_fd=at)),
+                       ('rmdir', lambda: os.rmdir(to + '/made/below', dir_fd=at)), ('mkdir', lambda: os.mkdir(to + '/made/below', dir_fd=at))):
+        print(name, kind, tried(lambda path: call()))
