@@ -5,6 +5,7 @@
 #include "posix-shim/calls/served_calls.h"
 #include "posix-shim/mapping/caller.h"
 #include "posix-shim/paths/rendezvous.h"
+#include "posix-shim/paths/user_string.h"
 
 #include "libpmemfile/fs/attribute_calls.h"
 #include "libpmemfile/fs/open_calls.h"
@@ -158,6 +159,29 @@ bool begins_in_pool(Request &request, bool in_root) {
     return word.ok() && is_ours(*word);
 }
 
+// What the kernel has against the part of the path that lies on the host: EXDEV or ELOOP. (Below the mount point it
+// finds nothing.)
+base::Status host_refuses(Request &request, const PathArgument &argument, uint64_t resolve) {
+    struct open_how how = {};
+    how.resolve = resolve & (RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH);
+    if (how.resolve == 0)
+        return {};
+    how.flags = O_PATH | O_CLOEXEC | (argument.follow_last ? 0u : static_cast<unsigned>(O_NOFOLLOW));
+    const long found =
+        base::raw_syscall(SYS_openat2, request.args[0], request.args[1], base::as_long(&how), sizeof how);
+    if (!base::is_error(found))
+        base::raw_syscall(SYS_close, found);
+    return found == -EXDEV || found == -ELOOP ? base::Status(error(static_cast<int>(-found))) : base::Status();
+}
+
+// A name that is to be made, and has a slash behind it, is EISDIR, whatever a symlink of that name leads to.
+bool ends_in_slash(Request &request) {
+    char *path = request.context.path[0];
+    const Result<size_t> length =
+        copy_user_string(path, pmemfile::path_max_bytes, reinterpret_cast<const char *>(request.args[1]));
+    return length.ok() && std::string_view(path, *length).ends_with('/');
+}
+
 } // namespace
 
 long serve_open(Request &request) {
@@ -188,7 +212,6 @@ long serve_openat2(Request &request) {
     }
     if (base::Status copied = copy_in(&how, reinterpret_cast<void *>(request.args[2]), sizeof(how)); !copied.ok())
         return kernel_result(copied);
-    bool creates = (how.flags & (O_CREAT | unnamed_flag)) != 0;
     unsigned walk = 0;
     if ((how.resolve & RESOLVE_NO_SYMLINKS) != 0)
         walk |= walk_no_symlinks;
@@ -198,15 +221,11 @@ long serve_openat2(Request &request) {
         walk |= walk_in_root;
     PathArgument argument{0, 1};
     argument.in_root = (walk & walk_in_root) != 0;
-    argument.follow_last = follows_last(static_cast<int>(how.flags));
     argument.is_name = (how.flags & O_CREAT) != 0;
+    argument.follow_last = follows_last(static_cast<int>(how.flags)) && !(argument.is_name && ends_in_slash(request));
     const bool stays = (how.resolve & RESOLVE_NO_XDEV) != 0;
     const bool begins_inside = begins_in_pool(request, argument.in_root);
-    // The kernel has answered, and what we would look for lies behind symlinks of the host.
-    if (request.again != Request::Again::no && (how.resolve & (RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV)) != 0)
-        return pass_with_post;
-    // A restricted walk must not be widened by our own following on the host.
-    if ((how.resolve & ~uint64_t{RESOLVE_NO_MAGICLINKS}) == 0 && creates)
+    if ((how.flags & (O_CREAT | unnamed_flag)) != 0)
         argument.care = exact_care(argument.last());
     const auto open = [&](Thread &thread, const Route &route) -> Result<long> {
         if (unknown_set)
@@ -214,6 +233,10 @@ long serve_openat2(Request &request) {
         BASE_TRY(check_how(how));
         if ((how.resolve & RESOLVE_BENEATH) != 0 && is_absolute(request))
             return error(EXDEV);
+        // A restricted walk must not be widened by our own on the host. (Where the kernel was asked first, it has met
+        // nothing there.)
+        if (!begins_inside && request.again == Request::Again::no)
+            BASE_TRY(host_refuses(request, argument, how.resolve));
         const bool is_link = is_magic_link(route) && !argument.follow_last;
         if (route.is_through_link && !is_link && (how.resolve & (RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS)) != 0)
             return error(ELOOP);

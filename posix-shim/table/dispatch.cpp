@@ -175,6 +175,8 @@ bool found_mount_point(const intercept_call *call) {
     case SYS_open:
     case SYS_openat:
         return (open_flags(call) & (O_DIRECTORY | O_PATH)) != 0 && opened_mount_point(call);
+    case SYS_openat2:
+        return opened_mount_point(call);
     default:
         return false;
     }
@@ -442,8 +444,9 @@ void dispatch_post(struct intercept_call *call) {
         if (was_that)
             return;
     }
-    bool missed =
-        call->result == -ENOENT || call->result == -ENOTDIR || call->result == -ELOOP || call->result == -EXDEV;
+    // (Of openat2 the last two are about how the path was to be walked.)
+    bool missed = call->result == -ENOENT || call->result == -ENOTDIR ||
+                  (call->nr != SYS_openat2 && (call->result == -ELOOP || call->result == -EXDEV));
     bool at_mount = !missed && !base::is_error(call->result) && found_mount_point(call);
     if (missed || at_mount)
         serve_again(call, *row, missed);

@@ -64,6 +64,19 @@ TEST(OpenAt2, WhatCrossesIntoAMount) {
     ASSERT_EQ(symlink(in_pool("crossed").c_str(), symlink_path.c_str()), 0);
     EXPECT_EQ(open2(AT_FDCWD, symlink_path, 0), 0);
     EXPECT_EQ(open2(AT_FDCWD, symlink_path, RESOLVE_NO_SYMLINKS), -ELOOP);
+    EXPECT_EQ(open2(AT_FDCWD, symlink_path, RESOLVE_NO_XDEV), -EXDEV);
+    unlink(symlink_path.c_str());
+    // And one to its root: nothing is made, or opened, in the host's directory there.
+    ASSERT_EQ(symlink(below.c_str(), symlink_path.c_str()), 0);
+    for (const int directory : {AT_FDCWD, outside}) {
+        const std::string path = directory == outside ? "crossing" : symlink_path;
+        for (const char *name : {"", "/", "/crossed", "/nothing"})
+            EXPECT_EQ(open2(directory, path + name, RESOLVE_NO_XDEV), -EXDEV) << name;
+        EXPECT_EQ(open2(directory, path + "/nothing", RESOLVE_NO_XDEV, O_CREAT | O_RDWR), -EXDEV);
+        EXPECT_EQ(open2(directory, path + "/nothing", 0), -ENOENT);
+    }
+    EXPECT_EQ(open2(outside, below + "/crossed", RESOLVE_NO_XDEV), -EXDEV);
+    EXPECT_EQ(open2(outside, below + "/crossed", RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS), 0);
     unlink(symlink_path.c_str());
     for (const int descriptor : {inside, outside, file})
         close(descriptor);

@@ -126,3 +126,35 @@ for name in 'to-d', 'to-nothing', 'to-f':
                 show(path, hex(flags), name_of(error.errno), os.path.exists('nothing'))
             if os.path.exists('nothing'):
                 os.unlink('nothing')
+
+print('== from another file system')
+os.chdir(elsewhere)
+begin = os.open('.', os.O_RDONLY)
+os.mkdir('in')
+back = os.path.relpath(sys.argv[1], os.path.realpath(elsewhere))
+os.symlink(back + '/top', 'in/up')
+os.symlink(sys.argv[1] + '/top', 'in/absolute')
+for way, name in ((0, 'any'), (NO_SYMLINKS, 'no symlinks'), (BENEATH, 'beneath'), (NO_XDEV, 'no crossing'), (NO_MAGICLINKS, 'no magic links')):
+    for path in ('in/up/f', 'in/absolute/f', 'in/../to-f', 'in/up', 'in/up/', 'in/absolute/', 'in/up/nothing', 'in/absolute/nothing', 'in/up/nothing/',
+                 'in/../to-nothing', 'in/up/d/..', 'in/absolute/d/../../top/f', 'in/../in/absolute/whole', back + '/top/f', 'in/../' + back + '/top/f',
+                 back + '/top/nothing', 'in/nothing', 'nothing/'):
+        for flags in 0, CREATE, os.O_NOFOLLOW:
+            mode = 0o600 if flags & os.O_CREAT else 0
+            show(name, path.replace(back, 'BACK'), hex(flags), *(open2(path, way, flags, mode, directory) for directory in (-100, begin)))
+            for made in sys.argv[1] + '/top/nothing', elsewhere + 'in/nothing', sys.argv[1] + '/top/d/nothing':
+                if os.path.exists(made):
+                    os.unlink(made)
+                    show('made', made.replace(elsewhere, 'ELSEWHERE/'))
+around = os.path.dirname(sys.argv[1])
+os.chdir(around)
+begin = os.open('.', os.O_RDONLY)
+os.symlink(os.path.basename(sys.argv[1]), 'link-%d' % os.getpid())
+for way, name in ((0, 'any'), (NO_SYMLINKS, 'no symlinks'), (BENEATH, 'beneath')):
+    for flags in 0, CREATE, CREATE | os.O_EXCL:
+        for path in '/top/f', '/top/nothing', '/top/nothing/', '/nothing', '':
+            show(name, path, hex(flags), *(open2('link-%d' % os.getpid() + path, way, flags, 0o600 if flags else 0, directory) for directory in (-100, begin)))
+            for made in sys.argv[1] + '/top/nothing', sys.argv[1] + '/nothing':
+                if os.path.exists(made):
+                    os.unlink(made)
+                    show('made', made.replace(around, 'AROUND'))
+os.unlink('link-%d' % os.getpid())

@@ -1,7 +1,7 @@
 // random_calls DIRECTORY: some thousand calls with arguments drawn from what programs give, in a directory of its own;
 // each call's result is a line (compare_script.sh compares them with Linux's). RANDOM_CALLS_SEED, RANDOM_CALLS_COUNT:
 // another series, and how long it is; RANDOM_CALLS_USER: by a user of that number;
-// RANDOM_CALLS_ACROSS: with symlinks and names that lead to another filesystem and back.
+// RANDOM_CALLS_ACROSS: with symlinks and names that lead to another filesystem and back; "host": begun there.
 //
 // Left out is what docs/limits.md says to be different: leases, inode flags, the sizes of directories, access times,
 // ...
@@ -88,7 +88,13 @@ int main(int argc, char **argv) {
             for (unsigned i = 0; i < kind.weight; i++)
                 kinds.push_back(kind);
     umask(022);
-    const std::string top = give_up_root(argv[1]);
+    const char *elsewhere = getenv("OTHER_DIRECTORY");
+    std::string top = argv[1];
+    if (across && elsewhere != nullptr && getenv("RANDOM_CALLS_ACROSS") == std::string_view("host")) {
+        top = elsewhere;
+        elsewhere = argv[1];
+    }
+    top = give_up_root(top);
     for (long i = 0; i < calls; i++) {
         // Now and then all begins anew: else everything is a link that leads nowhere. And when nobody gets in there any
         // more.
@@ -97,8 +103,8 @@ int main(int argc, char **argv) {
             base = around + "/w";
             mkdir(around.c_str(), 0755);
             mkdir(base.c_str(), 0755);
-            if (const char *directory = getenv("OTHER_DIRECTORY"); directory != nullptr && across) {
-                other = directory + std::string("/") + std::to_string(i);
+            if (elsewhere != nullptr && across) {
+                other = elsewhere + std::string("/") + std::to_string(i);
                 mkdir(other.c_str(), 0755);
                 other += "/w";
                 mkdir(other.c_str(), 0755);
