@@ -33,6 +33,16 @@ std::atomic<uint32_t> cwd_lock;
 char cwd_cached[path_bytes];
 size_t cwd_cached_length;
 
+// `path` has room for a slash, and is no symlink.
+bool is_host_directory(char *path, size_t length) {
+    if (length + 2 > path_bytes)
+        return true;
+    path[length] = '/';
+    path[length + 1] = 0;
+    char byte;
+    return base::raw_syscall(SYS_readlinkat, AT_FDCWD, base::as_long(path), base::as_long(&byte), 1) == -EINVAL;
+}
+
 int mount_at(std::string_view path) {
     for (unsigned i = 0; i < mount_count; i++)
         if (mounts[i].path() == path)
@@ -123,6 +133,7 @@ base::Result<HostWalkResult> host_walk(ThreadContext &context, unsigned slot, st
         if (path[i] != '/' || rest == path_bytes || buffer[rest] != '/')
             buffer[--rest] = path[i];
     unsigned symlinks = 0;
+    bool is_directory = true; // what `resolved` names
     if (path_bytes > rest && buffer[rest] == '/')
         resolved_length = 0;
     for (;;) {
@@ -145,6 +156,9 @@ base::Result<HostWalkResult> host_walk(ThreadContext &context, unsigned slot, st
         if (name == ".")
             continue;
         if (name == "..") {
+            if (!is_directory && !is_host_directory(resolved, resolved_length))
+                return HostWalkResult{}; // ENOTDIR
+            is_directory = true;
             while (resolved_length > 0 && resolved[--resolved_length] != '/')
                 ;
             continue;
@@ -164,8 +178,10 @@ base::Result<HostWalkResult> host_walk(ThreadContext &context, unsigned slot, st
         // The link's text goes right before the rest, which has at least `rest` bytes before it.
         long length = base::raw_syscall(SYS_readlinkat, AT_FDCWD, base::as_long(resolved), base::as_long(buffer),
                                         static_cast<long>(rest));
-        if (length == -EINVAL)
+        if (length == -EINVAL) {
+            is_directory = false; // as far as we know
             continue;
+        }
         if (base::is_error(length))
             return HostWalkResult{}; // missing or not a directory: the kernel's answer stands
         if (static_cast<size_t>(length) >= rest)

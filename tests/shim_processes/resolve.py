@@ -131,11 +131,12 @@ print('== from another file system')
 os.chdir(elsewhere)
 begin = os.open('.', os.O_RDONLY)
 os.mkdir('in')
+open('plain', 'w').close()
 back = os.path.relpath(sys.argv[1], os.path.realpath(elsewhere))
 os.symlink(back + '/top', 'in/up')
 os.symlink(sys.argv[1] + '/top', 'in/absolute')
 for way, name in ((0, 'any'), (NO_SYMLINKS, 'no symlinks'), (BENEATH, 'beneath'), (NO_XDEV, 'no crossing'), (NO_MAGICLINKS, 'no magic links')):
-    for path in ('in/up/f', 'in/absolute/f', 'in/../to-f', 'in/up', 'in/up/', 'in/absolute/', 'in/up/nothing', 'in/absolute/nothing', 'in/up/nothing/',
+    for path in ('in/up/f', 'in/absolute/f', 'in/../to-f', 'plain/../to-f', 'in/up', 'in/up/', 'in/absolute/', 'in/up/nothing', 'in/absolute/nothing', 'in/up/nothing/',
                  'in/../to-nothing', 'in/up/d/..', 'in/absolute/d/../../top/f', 'in/../in/absolute/whole', back + '/top/f', 'in/../' + back + '/top/f',
                  back + '/top/nothing', 'in/nothing', 'nothing/'):
         for flags in 0, CREATE, os.O_NOFOLLOW:
