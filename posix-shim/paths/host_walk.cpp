@@ -83,6 +83,19 @@ bool is_near_mount(std::string_view directory) {
     return false;
 }
 
+bool names_mount_point(std::string_view path) {
+    for (unsigned i = 0; i < mount_count; i++) {
+        std::string_view name = mounts[i].path();
+        name.remove_prefix(name.rfind('/') + 1);
+        for (size_t at = path.find(name); at != path.npos; at = path.find(name, at + 1)) {
+            const size_t end = at + name.size();
+            if ((at == 0 || path[at - 1] == '/') && (end == path.size() || path[end] == '/'))
+                return true;
+        }
+    }
+    return false;
+}
+
 void host_cwd_changed() {
     cwd_version.fetch_add(1);
 }

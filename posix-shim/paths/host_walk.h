@@ -38,5 +38,7 @@ void host_cwd_changed();
 bool host_cwd_is_far();
 // Is one of the two, the directory and a mount point, perhaps below the other?
 bool is_near_mount(std::string_view directory);
+// Has `path` a component that is the last one of a mount point's path?
+bool names_mount_point(std::string_view path);
 
 } // namespace shim

@@ -479,9 +479,9 @@ base::Result<Route> route_after_miss(ThreadContext &context, unsigned slot, long
     std::string_view path(context.path[slot], *length);
     std::string_view base = "/";
     char *base_buffer = reinterpret_cast<char *>(context.buffer);
-    const auto is_by_link = [&] { return symlink_on_the_way(dirfd, context.path[slot], last == Last::follow); };
-    const bool is_below_descriptor = path[0] != '/' && static_cast<int>(dirfd) != AT_FDCWD;
-    if (probe && !is_below_descriptor && !is_by_link())
+    // Below a descriptor of the host nobody has looked for a mount yet; elsewhere only a symlink leads to one now.
+    const bool is_new = path[0] != '/' && static_cast<int>(dirfd) != AT_FDCWD && names_mount_point(path);
+    if (probe && !is_new && !symlink_on_the_way(dirfd, context.path[slot], last == Last::follow))
         return kernel;
     if (path[0] != '/') {
         base::Result<size_t> base_length = host_directory_path(dirfd, base_buffer, path_bytes);
@@ -489,10 +489,6 @@ base::Result<Route> route_after_miss(ThreadContext &context, unsigned slot, long
             return kernel;
         base = {base_buffer, *base_length};
     }
-    // Below a descriptor of the host nobody has looked for a mount yet.
-    const bool is_far = !is_near_mount(base) && path.find("..") == path.npos;
-    if (probe && is_below_descriptor && is_far && !is_by_link())
-        return kernel;
     BASE_TRY_ASSIGN(HostWalkResult walked, host_walk(context, slot, base, path, last));
     return route_walked(context, slot, walked);
 }
