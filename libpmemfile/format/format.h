@@ -239,7 +239,7 @@ enum class ChangeKind : uint8_t {
     fill_pointers = 3,    // `length` 64-bit words at `target`: value, value + stride, ...; value and stride follow
     take_blocks = 4,      // set `length` bits of the block bitmap from block `target` on
     free_blocks = 5,      // clear them; earlier changes to these blocks are void
-    take_inode_block = 6, // block `target` becomes an inode block (both bitmaps)
+    take_inode_block = 6, // block `target` becomes an inode block (both bitmaps) without inodes
     free_inode_block = 7, // and is given back; earlier changes to it are void
     take_inode = 8,       // set the mask bit of inode `target`
     free_inode = 9,       // clear it

@@ -64,6 +64,7 @@ template <typename Each> void for_allocation_words(const Pool &pool, const Chang
     case ChangeKind::free_blocks:
         return run(bitmaps.blocks, bit, change.length, false);
     case ChangeKind::take_inode_block:
+        run(bitmaps.inode_masks, bit * inodes_per_block, inodes_per_block, false); // until now it meant nothing
         run(bitmaps.blocks, bit, 1, true);
         return run(bitmaps.inode_blocks, bit, 1, true);
     case ChangeKind::free_inode_block:
