@@ -51,7 +51,7 @@ template <typename Each> void for_held_stripes(Segment &segment, uint32_t slot, 
 
 // Calls each(index) for the open transactions (at most one) of the dead thread.
 template <typename Each> void for_transactions(Segment &segment, uint32_t slot, Each &&each) {
-    for (uint32_t index = 0; index < max_transactions; index++)
+    for (uint32_t index = 0, count = segment.transaction_limit(); index < count; index++)
         if (segment.transactions()[index].owner.load() == slot + 1)
             each(index);
 }

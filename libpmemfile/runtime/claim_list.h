@@ -52,26 +52,30 @@ inline bool log_claim(Thread &thread, uint64_t claim) {
     return true;
 }
 
-// The claim of an orphan slot: the present call's, of a living thread.
-inline void drop_orphan_claim(Thread &thread) {
-    ThreadSlot &slot = thread.slot_state();
-    const uint64_t claim = slot.orphan_claim.load(std::memory_order_relaxed);
-    if (claim == 0)
+// The claim of an orphan slot that a thread has noted: its present call's. It was noted before it was made, so that of a
+// thread that was killed it may be somebody else's.
+inline void drop_orphan_claim(Thread &thread, ThreadSlot &slot, uint32_t slot_index) {
+    const uint64_t noted = slot.orphan_claim.load(std::memory_order_relaxed);
+    if (noted == 0)
         return;
-    slot.orphan_claim.store(0, std::memory_order_relaxed);
-    thread.pool->segment->orphan_claims()[claim - 1].store(0, std::memory_order_release);
+    std::atomic<uint32_t> &claim = thread.pool->segment->orphan_claims()[noted - 1];
+    if (claim.load(std::memory_order_relaxed) == slot_index + 1)
+        claim.store(0, std::memory_order_release);
+    slot.orphan_claim.store(0, std::memory_order_release);
 }
 
-// All that the thread in a slot has, a dead one's too: it may have been killed before it noted what it claimed.
-inline void drop_orphan_claims(Thread &thread, uint32_t slot_index) {
-    Segment &segment = *thread.pool->segment;
+// All that the thread in a slot has.
+inline void drop_orphan_claims(Thread &thread, ThreadSlot &slot, uint32_t slot_index) {
+    drop_orphan_claim(thread, slot, slot_index);
+    if (slot.keeps_orphan_slots.load(std::memory_order_relaxed) == 0)
+        return;
     const uint64_t slots = thread.pool->superblock().orphan_slots;
     for (uint64_t index = 0; index < slots; ++index) {
-        std::atomic<uint32_t> &claim = segment.orphan_claims()[index];
+        std::atomic<uint32_t> &claim = thread.pool->segment->orphan_claims()[index];
         if (claim.load(std::memory_order_relaxed) == slot_index + 1)
             claim.store(0, std::memory_order_release);
     }
-    segment.threads()[slot_index].orphan_claim.store(0, std::memory_order_relaxed);
+    slot.keeps_orphan_slots.store(0, std::memory_order_release);
 }
 
 } // namespace pmemfile

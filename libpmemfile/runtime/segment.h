@@ -27,8 +27,9 @@ namespace pmemfile {
 constexpr uint64_t segment_magic = 0x31474553454d4d50;
 // What all who share a segment agree on: its layout, and since 6 that homes are written back by who raises the
 // watermark and by nobody before. A library of before would raise it without most of them. Since 7 blocks are held back
-// for the files that are mapped alone (quarantine.h).
-constexpr uint32_t segment_version = 7;
+// for the files that are mapped alone (quarantine.h). Since 8 who claims an orphan slot notes it before, and the open
+// transactions have a high-water mark.
+constexpr uint32_t segment_version = 8;
 constexpr unsigned max_processes = 512;
 constexpr unsigned max_threads = 2048;
 constexpr unsigned max_rings = 64;
@@ -69,8 +70,9 @@ struct alignas(64) ThreadSlot {
     std::atomic<uint32_t> record_ring;
     std::atomic<uint32_t> claim_count;
     std::atomic<Lsn> applied_lsn;       // its last record that is wholly stored at home
-    std::atomic<uint64_t> orphan_claim; // orphan slot index + 1 that its present call has claimed
+    std::atomic<uint64_t> orphan_claim; // orphan slot index + 1 that its present call has claimed, or is about to
     std::atomic<uint32_t> transaction;  // index + 1 of the OpenTransaction that it has
+    std::atomic<uint32_t> keeps_orphan_slots; // 1: calls of that transaction have claimed some
     // Offsets in the segment of the RobustLocks it holds or is about to take.
     std::atomic<uint64_t> held[max_held_locks];
     // Claims not yet committed: first block << 16 | count, or the bit below and a number.
@@ -200,6 +202,7 @@ struct Segment {
     std::atomic<uint64_t> next_nonce;
     std::atomic<uint32_t> thread_high_water; // slots at and above were never used
     std::atomic<uint32_t> process_high_water;
+    std::atomic<uint32_t> transaction_high_water;
     std::atomic<uint32_t> open_file_high_water;
     std::atomic<uint32_t> pin_high_water;
     std::atomic<uint32_t> advisory_high_water;
@@ -255,6 +258,11 @@ struct Segment {
     }
     OpenTransaction *transactions() {
         return table<OpenTransaction>(transactions_offset);
+    }
+    // Entries at and above were never used (each is some pages).
+    uint32_t transaction_limit() const {
+        const uint32_t mark = transaction_high_water.load();
+        return mark < max_transactions ? mark : max_transactions;
     }
     // Volatile bitmaps of a group, as 64-bit words.
     std::atomic<uint64_t> *block_bitmap(uint64_t group) {

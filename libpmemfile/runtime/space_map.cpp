@@ -57,7 +57,7 @@ template <typename Visit> void for_claims(Segment &segment, Visit visit) {
     uint32_t threads = std::min<uint32_t>(segment.thread_high_water.load(), max_threads);
     for (uint32_t i = 0; i < threads; ++i)
         visit_list(slot_list(segment.threads()[i]));
-    for (uint32_t i = 0; i < max_transactions; ++i)
+    for (uint32_t i = 0, count = segment.transaction_limit(); i < count; ++i)
         visit_list(transaction_list(segment, i));
 }
 
@@ -387,14 +387,15 @@ bool space_map_has_claims(const Thread &thread) {
 }
 
 void space_map_undo_claims(Thread &thread, uint32_t slot_index) {
-    const ClaimList list = list_of(*thread.pool->segment, thread.pool->segment->threads()[slot_index]);
+    ThreadSlot &slot = thread.pool->segment->threads()[slot_index];
+    const ClaimList list = list_of(*thread.pool->segment, slot);
     const uint32_t kept = slot_index == thread.slot ? thread.kept_claims : 0;
     for (uint32_t count = list.length(); count > kept; --count)
         undo_claim(thread, list, slot_index, count - 1);
     if (slot_index == thread.slot)
-        drop_orphan_claim(thread);
+        drop_orphan_claim(thread, slot, slot_index);
     else
-        drop_orphan_claims(thread, slot_index);
+        drop_orphan_claims(thread, slot, slot_index);
 }
 
 void space_map_mend_held_groups(Thread &thread, uint32_t slot_index) {
@@ -416,7 +417,7 @@ void space_map_mend_held_groups(Thread &thread, uint32_t slot_index) {
         if (robust_holder(state.lock) != slot_index + 1)
             continue;
         undo_last(slot_list(slot), group);
-        for (uint32_t index = 0; index < max_transactions; index++)
+        for (uint32_t index = 0, count = segment.transaction_limit(); index < count; index++)
             if (segment.transactions()[index].owner.load() == slot_index + 1)
                 undo_last(transaction_list(segment, index), group);
         if (state.loaded.load() != 0) // it may have been between bits that it cleared and the count
@@ -427,23 +428,22 @@ void space_map_mend_held_groups(Thread &thread, uint32_t slot_index) {
 
 void space_map_hold_claims(Thread &thread) {
     ThreadSlot &slot = thread.slot_state();
-    thread.keeps_orphan_slots |= slot.orphan_claim.load(relaxed) != 0;
-    slot.orphan_claim.store(0, relaxed);
+    if (slot.orphan_claim.load(relaxed) != 0) {
+        slot.keeps_orphan_slots.store(1, std::memory_order_release);
+        slot.orphan_claim.store(0, std::memory_order_release);
+    }
     thread.kept_claims = list_of(thread).count.load(relaxed);
 }
 
 void space_map_end_hold(Thread &thread) {
     thread.kept_claims = 0;
-    if (thread.keeps_orphan_slots)
-        drop_orphan_claims(thread, thread.slot);
-    thread.keeps_orphan_slots = false;
+    drop_orphan_claims(thread, thread.slot_state(), thread.slot);
 }
 
 void space_map_keep_claims(Thread &thread) {
     const ClaimList list = list_of(thread);
     space_map_end_hold(thread);
     list.count.store(0, std::memory_order_release);
-    drop_orphan_claim(thread);
 }
 
 void space_map_reconcile(Thread &thread, bool all_groups) {

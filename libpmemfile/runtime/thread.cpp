@@ -22,6 +22,7 @@ base::Status thread_register(Thread &thread, Pool &pool) {
         state.record_lsn.store(0);
         state.claim_count.store(0);
         state.orphan_claim.store(0);
+        state.keeps_orphan_slots.store(0);
         state.transaction.store(0);
         state.settler.store(0);
         state.process_incarnation.store(pool.incarnation);

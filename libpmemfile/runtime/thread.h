@@ -47,7 +47,6 @@ struct Thread {
     uint32_t preferred_ring = 0;     // tried first
     uint32_t preferred_group = 0;    // allocation group it keeps to
     uint32_t kept_claims = 0;        // claims that belong to earlier calls of its transaction
-    bool keeps_orphan_slots = false; // there are orphan slots among them
     unsigned symlinks_followed = 0;  // ELOOP counter of the present path walk
     unsigned record_index = 0;       // in `records`, of the one under construction
 

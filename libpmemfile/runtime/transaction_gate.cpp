@@ -57,6 +57,10 @@ base::Status transaction_register(Thread &thread) {
     Segment &segment = *thread.pool->segment;
     for (uint32_t i = 0; i < max_transactions; i++) {
         OpenTransaction &transaction = segment.transactions()[i];
+        // First the mark: who settles us looks below it.
+        uint32_t mark = segment.transaction_high_water.load();
+        while (mark < i + 1 && !segment.transaction_high_water.compare_exchange_weak(mark, i + 1)) {
+        }
         uint32_t is_free = 0;
         if (!transaction.owner.compare_exchange_strong(is_free, thread.slot + 1))
             continue;
@@ -78,7 +82,7 @@ void transaction_release(Thread &thread) {
 
 void transaction_settle_all_dead(Thread &thread) {
     Segment &segment = *thread.pool->segment;
-    for (uint32_t i = 0; i < max_transactions; i++) {
+    for (uint32_t i = 0, count = segment.transaction_limit(); i < count; i++) {
         const uint32_t owner = segment.transactions()[i].owner.load();
         if (owner != 0 && owner != thread.slot + 1 && !thread_alive(*thread.pool, owner - 1))
             settle_thread_hook(thread, owner - 1);

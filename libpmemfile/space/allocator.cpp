@@ -100,13 +100,20 @@ base::Result<uint32_t> orphan_slot_take(Call &call, InodeNumber inode) {
         const auto *slot = pool.at<std::atomic<InodeNumber>>(orphan_slot_offset(pool, index));
         std::atomic<uint32_t> &claim = segment.orphan_claims()[index];
         uint32_t nobody = 0;
-        if (slot->load() != 0 || claim.load() != 0 || !claim.compare_exchange_strong(nobody, call.thread().slot + 1))
+        if (slot->load() != 0 || claim.load() != 0)
             continue;
-        if (slot->load() != 0) { // committed between our two looks
-            claim.store(0);
+        // Noted first, so that who settles us need not look at all of them.
+        std::atomic<uint64_t> &noted = call.thread().slot_state().orphan_claim;
+        noted.store(index + 1, std::memory_order_release);
+        if (!claim.compare_exchange_strong(nobody, call.thread().slot + 1)) {
+            noted.store(0, std::memory_order_release);
             continue;
         }
-        call.thread().slot_state().orphan_claim.store(index + 1, std::memory_order_relaxed);
+        if (slot->load() != 0) { // committed between our two looks
+            claim.store(0);
+            noted.store(0, std::memory_order_release);
+            continue;
+        }
         if (!is_seeded(SeededFault::orphan_not_noted))
             call.store64(orphan_slot_offset(call.pool(), index), inode);
         return static_cast<uint32_t>(index + 1);
@@ -122,7 +129,7 @@ void orphan_slot_release(Call &call, uint32_t slot_plus_one) {
     // No inode's lock guards a slot. The claim keeps others from it until our record is applied for good:
     // were we killed half way, who settles us would store the 0 again, over the next inode in it.
     const uint32_t index = slot_plus_one - 1;
-    call.thread().slot_state().orphan_claim.store(slot_plus_one, std::memory_order_relaxed);
+    call.thread().slot_state().orphan_claim.store(slot_plus_one, std::memory_order_release);
     call.pool().segment->orphan_claims()[index].store(call.thread().slot + 1);
     call.store64(orphan_slot_offset(call.pool(), index), 0);
 }
