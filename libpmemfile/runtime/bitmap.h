@@ -84,4 +84,13 @@ inline uint32_t count_free(const std::atomic<uint64_t> *words, uint32_t blocks) 
     return blocks - used;
 }
 
+// Where the next search is to begin when one from `hint` has found, and set, `count` bits from `first` on: at the lowest
+// clear bit, or nearly so. Where files come and go, their blocks are soon taken again, while they are warm and mapped.
+// (Behind a hole that was too small for a run it would go ever further up, to pages that the process has never touched.)
+inline uint32_t next_hint(const std::atomic<uint64_t> *words, uint32_t hint, uint32_t first, uint32_t count) {
+    constexpr uint32_t near = 256; // holes further down are left to who frees something there, or begins at 0
+    const uint32_t hole = first <= hint ? first : find_bit(words, hint, first, false);
+    return hole == first || first - hole > near ? first + count : hole;
+}
+
 } // namespace pmemfile

@@ -258,7 +258,8 @@ base::Result<BlockRun> space_map_claim_blocks(Thread &thread, uint64_t group, ui
         return base::error(ENOBUFS);
     for_words(run.first, claimed.count, [&](uint32_t word, uint64_t mask) { set_bits(words[word], mask); });
     add(state->free_blocks, -claimed.count);
-    state->search_hint.store(run.first + claimed.count, relaxed);
+    if (claimed.count < huge_run_blocks)
+        state->search_hint.store(next_hint(words, hint, run.first, claimed.count), relaxed);
     return claimed;
 }
 
@@ -331,7 +332,8 @@ void space_map_release_blocks(Thread &thread, BlockNumber first, uint32_t count,
         freed += clear_bits(words[word], mask & ~held);
     });
     add(state->free_blocks, freed);
-    state->search_hint.store(bit, relaxed); // what was freed last is still warm and mapped
+    if (bit < state->search_hint.load(relaxed))
+        state->search_hint.store(bit, relaxed);
 }
 
 void space_map_release_inode(Thread &thread, InodeNumber inode) {
