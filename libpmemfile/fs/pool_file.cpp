@@ -62,7 +62,8 @@ base::Result<Persist> map_pool_file(int descriptor, uint64_t size_bytes, Medium 
     if (wants_sync)
         mapped = base::raw_syscall(SYS_mmap, static_cast<long>(aligned), static_cast<long>(size_bytes),
                                    PROT_READ | PROT_WRITE, MAP_SHARED_VALIDATE | MAP_SYNC | MAP_FIXED, descriptor, 0);
-    if (base::is_error(mapped) && wants_sync && environment_forces() != 2)
+    const bool is_dax = !base::is_error(mapped);
+    if (!is_dax && wants_sync && environment_forces() != 2)
         medium = Medium::ordinary_file;
     if (base::is_error(mapped))
         mapped = base::raw_syscall(SYS_mmap, static_cast<long>(aligned), static_cast<long>(size_bytes),
@@ -77,7 +78,10 @@ base::Result<Persist> map_pool_file(int descriptor, uint64_t size_bytes, Medium 
         base::raw_syscall(SYS_munmap, reserved, static_cast<long>(aligned - begin));
     if (end > mapped_end)
         base::raw_syscall(SYS_munmap, static_cast<long>(mapped_end), static_cast<long>(end - mapped_end));
-    return Persist(reinterpret_cast<std::byte *>(mapped), size_bytes, medium);
+    Persist persist(reinterpret_cast<std::byte *>(mapped), size_bytes, medium);
+    if (!is_dax && medium != Medium::ordinary_file)
+        persist.set_reads_map_around();
+    return persist;
 }
 
 void unmap_pool_file(Persist &persist) {

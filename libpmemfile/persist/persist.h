@@ -68,6 +68,20 @@ public:
     bool has_write_back() const {
         return medium_ == Medium::persistent_memory || medium_ == Medium::ordinary_file || observer_ != nullptr;
     }
+    // On tmpfs the first read of a page maps those beside it, too, for writing as well; the first write maps one page
+    // alone. Set by who maps the file (fs/pool_file.h), before anybody else has it.
+    void set_reads_map_around() {
+        reads_map_around_ = true;
+    }
+    // Maps what is about to be written for the first time in this process, where that is cheaper than each page's fault
+    // (1.7 us; 0.3 us so). Changes nothing. `target` and `size_bytes`: whole blocks.
+    void map_around(PoolOffset target, size_t size_bytes) const {
+        constexpr uint64_t around_bytes = 64 << 10; // Linux's fault_around_bytes
+        if (!reads_map_around_)
+            return;
+        for (PoolOffset at = target; at < target + size_bytes; at = (at / around_bytes + 1) * around_bytes)
+            static_cast<void>(*reinterpret_cast<const volatile std::byte *>(base_ + at));
+    }
     PoolOffset offset_of(const void *address) const {
         return static_cast<uint64_t>(static_cast<const std::byte *>(address) - base_);
     }
@@ -116,6 +130,7 @@ private:
     std::byte *base_ = nullptr;
     uint64_t size_bytes_ = 0;
     Medium medium_ = Medium::volatile_memory;
+    bool reads_map_around_ = false;
     PersistObserver *observer_ = nullptr;
 };
 

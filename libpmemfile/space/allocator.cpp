@@ -46,6 +46,7 @@ base::Result<BlockNumber> allocate_block(Call &call) {
 base::Result<BlockRun> allocate_run(Call &call, uint32_t want, uint32_t least) {
     BASE_TRY_ASSIGN(BlockRun run, claim_anywhere(call.thread(), want, least));
     call.take_blocks(run);
+    call.pool().persist.map_around(run.first * block_size_bytes, run.count * block_size_bytes);
     return run;
 }
 

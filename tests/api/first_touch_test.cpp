@@ -9,6 +9,7 @@
 namespace {
 
 using pmemfile::cpp::File;
+using pmemfile::cpp::Pool;
 
 constexpr size_t page = 4096;
 constexpr int rounds = 2000;
@@ -49,6 +50,28 @@ TEST_F(FirstTouch, WhatComesAndGoesTakesTheSameBlocks) {
         come_and_go(*database);
     EXPECT_LT(faults() - before, rounds / 4) << "one fault a round and more, where the search only goes up";
     database->close();
+}
+
+// The file's pages must have been written once: the kernel maps no others beside the one that is read.
+TEST_F(FirstTouch, WhatAnotherProcessHasUsedIsMappedManyPagesAtATime) {
+    constexpr size_t part = 16 * page, parts = 512;
+    const std::vector<std::byte> bytes(part, std::byte{'x'});
+    long count = 0;
+    for (int life = 0; life < 2; life++) {
+        auto file = pool_.open("/file", O_CREAT | O_RDWR);
+        ASSERT_TRUE(file.ok());
+        const long before = faults();
+        for (size_t i = 0; i < parts; i++)
+            ASSERT_TRUE(file->write_at(bytes, static_cast<pmemfile_off_t>(i * part)).ok());
+        count = faults() - before;
+        file->close();
+        ASSERT_TRUE(pool_.unlink("/file").ok());
+        pool_.close();
+        auto opened = Pool::open(path_.c_str()); // mapped anew, as a process that comes later has it
+        ASSERT_TRUE(opened.ok());
+        pool_ = std::move(*opened);
+    }
+    EXPECT_LT(count, static_cast<long>(parts * part / page / 4)) << "a page each: 8,192";
 }
 
 } // namespace
