@@ -78,14 +78,20 @@ std::span<uint64_t> flushed_lines(Thread &thread) {
 
 // Step 1: what records up to w changed is on its way to the media. Nobody has written it back before: a line that
 // many calls change, a directory's inode or a word of a bitmap, is so written once a raise and not once a call.
-void flush_homes(Thread &thread, Exempt *exempt) BASE_REQUIRES(thread.pool->segment->raise_lock) {
+// False, and nothing to do, when w would not be above the watermark, which may have passed a call by name that is still
+// under way. It never goes back: rings begin behind what is dead, so that of what lived again a part would be missing.
+// (Where it stays, and no call is passed, the names are dropped.)
+bool flush_homes(Thread &thread, Exempt *exempt) BASE_REQUIRES(thread.pool->segment->raise_lock) {
     Pool &pool = *thread.pool;
     Segment &segment = *pool.segment;
     const Lsn w = lowest_bound(segment, exempt);
+    const Lsn durable = segment.durable_watermark.load();
+    if (w < durable || (exempt != nullptr && w == durable))
+        return false;
     thread.pool->segment->raise_candidate.store(w);
     const bool has_work = pool.persist.has_write_back() || has_inode_checksums(pool.superblock());
     if (!has_work || is_seeded(SeededFault::watermark_without_homes))
-        return;
+        return true;
     const std::span<uint64_t> recent = flushed_lines(thread);
     for (uint64_t ring = 0; ring < pool.superblock().ring_count; ring++) {
         RingState &state = segment.rings()[ring];
@@ -97,6 +103,7 @@ void flush_homes(Thread &thread, Exempt *exempt) BASE_REQUIRES(thread.pool->segm
         record_flush_chain(pool, ring, state.start_position.load(), head,
                            is_seeded(SeededFault::homes_of_last_records_left) ? w - 1 : w, recent);
     }
+    return true;
 }
 
 // Between steps 1 and 2, with fences around it. Entries of another watermark mean nothing.
@@ -189,9 +196,8 @@ bool raise_now(Thread &thread, bool passes_calls) BASE_REQUIRES(thread.pool->seg
     Exempt exempt;
     segment.raise_owner.store(0); // a raise that rode elsewhere begins anew
     thread.pool->segment->raise_phase.store(none);
-    flush_homes(thread, passes_calls ? &exempt : nullptr);
-    if (passes_calls && thread.pool->segment->raise_candidate.load() <= segment.durable_watermark.load())
-        return true; // some call has not drawn yet: nothing is gained
+    if (!flush_homes(thread, passes_calls ? &exempt : nullptr))
+        return true;
     if (!persist.sync_all())
         return false;
     if (passes_calls) {
@@ -270,8 +276,7 @@ void watermark_before_fence(Thread &thread, uint64_t ring) {
             segment.raise_owner.store(0);
             break;
         }
-    } else if (begin) {
-        flush_homes(thread, nullptr);
+    } else if (begin && flush_homes(thread, nullptr)) {
         thread.pool->segment->raise_phase.store(flushed);
         if (is_seeded(SeededFault::watermark_with_homes)) {
             store_watermark(thread);
