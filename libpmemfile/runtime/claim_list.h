@@ -58,9 +58,8 @@ inline void drop_orphan_claim(Thread &thread, ThreadSlot &slot, uint32_t slot_in
     const uint64_t noted = slot.orphan_claim.load(std::memory_order_relaxed);
     if (noted == 0)
         return;
-    std::atomic<uint32_t> &claim = thread.pool->segment->orphan_claims()[noted - 1];
-    if (claim.load(std::memory_order_relaxed) == slot_index + 1)
-        claim.store(0, std::memory_order_release);
+    uint32_t owner = slot_index + 1;
+    thread.pool->segment->orphan_claims()[noted - 1].compare_exchange_strong(owner, 0);
     slot.orphan_claim.store(0, std::memory_order_release);
 }
 

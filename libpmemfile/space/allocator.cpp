@@ -101,17 +101,17 @@ base::Result<uint32_t> orphan_slot_take(Call &call, InodeNumber inode) {
         const auto *slot = pool.at<std::atomic<InodeNumber>>(orphan_slot_offset(pool, index));
         std::atomic<uint32_t> &claim = segment.orphan_claims()[index];
         uint32_t nobody = 0;
+        uint32_t mine = call.thread().slot + 1;
         if (slot->load() != 0 || claim.load() != 0)
             continue;
         // Noted first, so that who settles us need not look at all of them.
         std::atomic<uint64_t> &noted = call.thread().slot_state().orphan_claim;
         noted.store(index + 1, std::memory_order_release);
-        if (!claim.compare_exchange_strong(nobody, call.thread().slot + 1)) {
-            noted.store(0, std::memory_order_release);
-            continue;
-        }
-        if (slot->load() != 0) { // committed between our two looks
-            claim.store(0);
+        const bool is_claimed = claim.compare_exchange_strong(nobody, mine);
+        // Between our two looks somebody may have committed an inode in it. Who gives that one back claims the slot
+        // over us: then it is his also when he has cleared it.
+        if (!is_claimed || slot->load() != 0 || claim.load() != mine) {
+            claim.compare_exchange_strong(mine, 0);
             noted.store(0, std::memory_order_release);
             continue;
         }
