@@ -184,6 +184,14 @@ bool waits_really(Segment &segment, const AdvisoryLock &entry) {
     return slot < max_threads && segment.threads()[slot].process_incarnation.load() == entry.owner.load();
 }
 
+// Takes away the wait that this thread has entered. It may be gone with its description, which another thread has
+// closed, and the entry be somebody's lock by now.
+void end_wait(Segment &segment, AdvisoryLock &entry, const Request &request, uint32_t slot) {
+    if (entry.owner.load() == request.owner && is_waiting(entry) && entry.pid.load() == slot)
+        entry.owner.store(0, std::memory_order_release);
+    lower_high_water(segment);
+}
+
 // Would waiting for `request` close a circle of POSIX waits? Breadth-first from
 // the owners in our way, along "waits for".
 bool closes_cycle(Thread &thread, const Request &request) {
@@ -330,9 +338,8 @@ base::Status advisory_lock_set(Thread &thread, InodeNumber inode, const LockOwne
         {
             const RobustGuard lock(thread, thread.pool->segment->advisory_lock);
             if (wait_entry != max_advisory_locks) { // ours, made on an earlier round
-                segment.advisory_locks()[wait_entry].owner.store(0, std::memory_order_release);
+                end_wait(segment, segment.advisory_locks()[wait_entry], request, thread.slot);
                 wait_entry = max_advisory_locks;
-                lower_high_water(segment);
             }
             if (type == F_UNLCK || !find_conflict(thread, request))
                 return replace_ranges(thread, request, owner.pid);

@@ -245,6 +245,26 @@ TEST_F(AdvisoryLockTest, InterruptedWaitLeavesNothing) {
     EXPECT_EQ(segment_->advisory_high_water.load(), 0u);
 }
 
+// Its entry goes with the description and is another's lock when it looks again.
+TEST_F(AdvisoryLockTest, WaiterWhoseDescriptionIsClosedTakesNobodysLock) {
+    const LockOwner holder = description(1, 77, LockFamily::flock, 0);
+    const LockOwner closed = description(2, 78, LockFamily::flock, 1);
+    EXPECT_EQ(set(0, F_WRLCK, 0, INT64_MAX, false, 7, holder), 0);
+    int result = -1;
+    std::thread waiter([&] { result = set(1, F_WRLCK, 0, INT64_MAX, true, 7, closed); });
+    await_sleeper(1);
+    advisory_lock_drop_description(process_[0]->thread, closed.description);
+    while (set(2, F_WRLCK, 0, 9, false, 8) != 0 || segment_->advisory_locks()[1].inode.load() != 8) {
+        EXPECT_EQ(set(2, F_UNLCK, 0, 9, false, 8), 0); // the waiter was quicker, and waits there again
+        advisory_lock_drop_description(process_[0]->thread, closed.description);
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(50)); // it looks every 10 ms
+    EXPECT_EQ(set(3, F_WRLCK, 0, 9, false, 8), EAGAIN);
+    EXPECT_EQ(set(0, F_UNLCK, 0, INT64_MAX, false, 7, holder), 0);
+    waiter.join();
+    EXPECT_EQ(result, 0);
+}
+
 TEST_F(AdvisoryLockTest, CycleOfThreeIsADeadlock) {
     for (unsigned i = 0; i < 3; i++)
         EXPECT_EQ(set(i, F_WRLCK, i, i), 0);
