@@ -71,8 +71,9 @@ inline void drop_orphan_claims(Thread &thread, ThreadSlot &slot, uint32_t slot_i
     const uint64_t slots = thread.pool->superblock().orphan_slots;
     for (uint64_t index = 0; index < slots; ++index) {
         std::atomic<uint32_t> &claim = thread.pool->segment->orphan_claims()[index];
-        if (claim.load(std::memory_order_relaxed) == slot_index + 1)
-            claim.store(0, std::memory_order_release);
+        uint32_t owner = slot_index + 1; // one that is being given back is claimed over us
+        if (claim.load(std::memory_order_relaxed) == owner)
+            claim.compare_exchange_strong(owner, 0);
     }
     slot.keeps_orphan_slots.store(0, std::memory_order_release);
 }
