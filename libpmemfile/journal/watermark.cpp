@@ -88,6 +88,8 @@ bool flush_homes(Thread &thread, Exempt *exempt) BASE_REQUIRES(thread.pool->segm
     const Lsn durable = segment.durable_watermark.load();
     if (w < durable || (exempt != nullptr && w == durable))
         return false;
+    // A raise that rode elsewhere ends here, before it could go on with our w: we may be killed in the middle of this.
+    segment.raise_owner.store(0);
     thread.pool->segment->raise_candidate.store(w);
     const bool has_work = pool.persist.has_write_back() || has_inode_checksums(pool.superblock());
     if (!has_work || is_seeded(SeededFault::watermark_without_homes))
@@ -191,11 +193,8 @@ void publish_starts(Thread &thread) {
 
 // All steps at once. With `passes_calls` calls under way are passed by name.
 bool raise_now(Thread &thread, bool passes_calls) BASE_REQUIRES(thread.pool->segment->raise_lock) {
-    Segment &segment = *thread.pool->segment;
     Persist &persist = thread.pool->persist;
     Exempt exempt;
-    segment.raise_owner.store(0); // a raise that rode elsewhere begins anew
-    thread.pool->segment->raise_phase.store(none);
     if (!flush_homes(thread, passes_calls ? &exempt : nullptr))
         return true;
     if (!persist.sync_all())

@@ -96,6 +96,43 @@ TEST_F(SettleTest, blocks_of_a_half_applied_record_are_not_handed_out) {
     fs_close(thread(), *b);
 } // the tear-down checks that no block of the other file is marked free
 
+// One process carries a raise, another takes it over and dies in its first step, in which it has noted a higher
+// watermark: the first one does not go on with that, for nobody has written back what it would make dead.
+TEST_F(SettleTest, a_raise_that_was_taken_over_and_left_begins_anew) {
+    class DieAtFlush final : public PersistObserver {
+    public:
+        void on_store(PoolOffset, const void *, size_t, bool) override {}
+        void on_flush(PoolOffset, size_t) override {
+            _exit(7);
+        }
+        void on_fence() override {}
+    };
+    ASSERT_TRUE(fs_mkdir(thread(), at("ours"), 0755).ok() && fs_mkdir(thread(), at("theirs"), 0755).ok());
+    const auto change_mode = [this](Thread &thread, const char *name, unsigned mode) {
+        const auto place = walk(thread, root_, name, 0);
+        return place.ok() && fs_chmod(thread, place->handle(), 0700 + mode % 2).ok();
+    };
+    const Segment &segment = *pool_.segment;
+    unsigned calls = 0;
+    while (segment.raise_owner.load() != thread().slot + 1)
+        ASSERT_TRUE(change_mode(thread(), "ours", ++calls));
+    const Lsn carried = segment.last_lsn.load();
+    const Lsn before = pool_.superblock().watermark;
+    ASSERT_LT(before, carried);
+    const pid_t child = start_child([&](Thread &thread) -> int {
+        DieAtFlush observer;
+        thread.pool->persist.set_observer(&observer);
+        for (unsigned i = 0; change_mode(thread, "theirs", i);)
+            ++i;
+        _exit(2);
+    });
+    ASSERT_EQ(wait_for_child(child), 7);
+    ASSERT_EQ(segment.raise_lock.word.load() != 0, true) << "it died elsewhere";
+    settle_dead_processes(thread(), orphan_collect);
+    ASSERT_TRUE(change_mode(thread(), "ours", ++calls));
+    EXPECT_LE(pool_.superblock().watermark, carried);
+}
+
 // Whoever raises the watermark reads the records of all rings, and writes back the lines they name: whatever a damaged
 // one says, it is no line outside of the pool. (It ended processes with SIGSEGV.)
 TEST_F(SettleTest, a_damaged_record_leads_nowhere) {
