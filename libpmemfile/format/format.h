@@ -207,8 +207,9 @@ struct OrphanSlot {
 // One line a ring: where the chain of records that may be live begins.
 struct RingHeader {
     uint64_t start_position;
-    // Only with feature_exempt_records: while the watermark is `exempt_watermark`, the ring's record `exempt_lsn`
-    // counts although it is not above it: its call was held up (hazard 14).
+    // Only with feature_exempt_records: while the watermark is no higher than `exempt_watermark`, the ring's record
+    // `exempt_lsn` counts although it may not be above it: its call was held up (hazard 14). (What changes the same as
+    // that record was drawn when its call had ended, so it is above `exempt_watermark`, and is stored after it.)
     Lsn exempt_lsn;
     Lsn exempt_watermark;
     uint8_t reserved[40];
@@ -217,7 +218,7 @@ static_assert(sizeof(RingHeader) == cache_line_bytes);
 
 // Does recovery apply the ring's record with this LSN?
 inline bool is_live(const Superblock &superblock, const RingHeader &ring, Lsn lsn) {
-    return lsn > superblock.watermark || (lsn == ring.exempt_lsn && ring.exempt_watermark == superblock.watermark);
+    return lsn > superblock.watermark || (lsn == ring.exempt_lsn && superblock.watermark <= ring.exempt_watermark);
 }
 
 constexpr uint32_t max_record_bytes = 16 * 1024; // ring_size_bytes is at least 4 times this

@@ -80,7 +80,7 @@ std::span<uint64_t> flushed_lines(Thread &thread) {
 // many calls change, a directory's inode or a word of a bitmap, is so written once a raise and not once a call.
 // False, and nothing to do, when w would not be above the watermark, which may have passed a call by name that is still
 // under way. It never goes back: rings begin behind what is dead, so that of what lived again a part would be missing.
-// (Where it stays, and no call is passed, the names are dropped.)
+// (Where it stays, and no call is passed, there are names to drop.)
 bool flush_homes(Thread &thread, Exempt *exempt) BASE_REQUIRES(thread.pool->segment->raise_lock) {
     Pool &pool = *thread.pool;
     Segment &segment = *pool.segment;
@@ -108,7 +108,8 @@ bool flush_homes(Thread &thread, Exempt *exempt) BASE_REQUIRES(thread.pool->segm
     return true;
 }
 
-// Between steps 1 and 2, with fences around it. Entries of another watermark mean nothing.
+// Between steps 1 and 2, with fences around it. What an earlier raise has named is named anew, for a higher watermark:
+// until that one is durable the name holds for the present one as well. Entries of lower watermarks mean nothing.
 void store_exempt(Thread &thread, const Exempt &exempt) BASE_REQUIRES(thread.pool->segment->raise_lock) {
     Pool &pool = *thread.pool;
     const Lsn w = thread.pool->segment->raise_candidate.load();
@@ -122,12 +123,13 @@ void store_exempt(Thread &thread, const Exempt &exempt) BASE_REQUIRES(thread.poo
     }
 }
 
-// The watermark stays where it is, but what it had passed by name is home by now.
-void drop_exempt(Thread &thread, Lsn w) {
+// Names that w does not need: of calls that a raise passed which stayed where it is now, or which never came to its
+// watermark. What they changed is home by now.
+void drop_exempt(Thread &thread, Lsn w, const Exempt *exempt) {
     Pool &pool = *thread.pool;
     for (uint64_t ring = 0; ring < pool.superblock().ring_count; ring++) {
         const RingHeader &header = ring_header(pool, ring);
-        if (header.exempt_lsn == 0 || header.exempt_watermark != w)
+        if (header.exempt_lsn == 0 || header.exempt_watermark < w || (exempt != nullptr && exempt->lsn[ring] != 0))
             continue;
         const PoolOffset target = pool.persist.offset_of(&header.exempt_lsn);
         pool.persist.store64(target, 0);
@@ -136,12 +138,11 @@ void drop_exempt(Thread &thread, Lsn w) {
 }
 
 // Step 2.
-void store_watermark(Thread &thread) BASE_REQUIRES(thread.pool->segment->raise_lock) {
+void store_watermark(Thread &thread, const Exempt *exempt) BASE_REQUIRES(thread.pool->segment->raise_lock) {
     Pool &pool = *thread.pool;
     const PoolOffset target = pool.superblock_offset + offsetof(Superblock, watermark);
     const Lsn w = thread.pool->segment->raise_candidate.load();
-    if (w == pool.segment->durable_watermark.load())
-        drop_exempt(thread, w);
+    drop_exempt(thread, w, exempt);
     pool.persist.store64(target, w);
     if (!is_seeded(SeededFault::watermark_not_flushed))
         pool.persist.flush(target, sizeof(Lsn));
@@ -204,7 +205,7 @@ bool raise_now(Thread &thread, bool passes_calls) BASE_REQUIRES(thread.pool->seg
         if (!is_seeded(SeededFault::exempt_records_too_late) && !persist.fence())
             return false;
     }
-    store_watermark(thread);
+    store_watermark(thread, &exempt);
     if (!persist.fence())
         return false;
     store_starts(thread, &exempt);
@@ -260,7 +261,7 @@ void watermark_before_fence(Thread &thread, uint64_t ring) {
         // A fence of ours lies between the last step and this one.
         switch (thread.pool->segment->raise_phase.load()) {
         case flushed:
-            store_watermark(thread);
+            store_watermark(thread, nullptr);
             thread.pool->segment->raise_phase.store(stored);
             if (!is_seeded(SeededFault::ring_starts_with_watermark))
                 break;
@@ -278,7 +279,7 @@ void watermark_before_fence(Thread &thread, uint64_t ring) {
     } else if (begin && flush_homes(thread, nullptr)) {
         thread.pool->segment->raise_phase.store(flushed);
         if (is_seeded(SeededFault::watermark_with_homes)) {
-            store_watermark(thread);
+            store_watermark(thread, nullptr);
             thread.pool->segment->raise_phase.store(stored);
         }
         segment.raise_owner.store(mine);

@@ -367,9 +367,9 @@ void held_up(Explorer &explorer, unsigned rounds) {
                  {truncate_to("B/large", 3000), 2},
                  {make_directory("A/directory/held"), 4}};
     for (unsigned round = 0; round < rounds; ++round) {
-        // More than the other thread's ring holds: the watermark must pass the call that stands still.
+        // More than the other thread's ring holds twice: the watermark must pass the call that stands still, and again.
         const Work many = [round](pmemfile::Thread &thread) -> base::Status {
-            for (unsigned i = 0; i < 40; ++i)
+            for (unsigned i = 0; i < 75; ++i)
                 BASE_TRY(write_at("t2/small", i % 4 * 2000, 1900, letter(i + round)).work(thread));
             return {};
         };

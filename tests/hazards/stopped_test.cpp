@@ -93,6 +93,61 @@ TEST_F(StoppedTest, others_fill_all_rings_come_and_leave) {
     EXPECT_EQ(create("theirs/d/file"), 0);
 }
 
+// Would recovery apply its record, if all ended just here? Asked before each store and fence of ours.
+class WatchRecord final : public PersistObserver {
+public:
+    WatchRecord(const Pool &pool, uint64_t ring, Lsn lsn) : pool_(pool), ring_(ring), lsn_(lsn) {}
+    void on_store(PoolOffset, const void *, size_t, bool) override {
+        look();
+    }
+    void on_flush(PoolOffset, size_t) override {
+        look();
+    }
+    void on_fence() override {
+        look();
+    }
+    bool has_counted() const {
+        return has_counted_;
+    }
+
+private:
+    void look() {
+        const auto *headers = pool_.at<RingHeader>(pool_.superblock().ring_table_block * block_size_bytes);
+        has_counted_ = has_counted_ && is_live(pool_.superblock(), headers[ring_], lsn_);
+    }
+    const Pool &pool_;
+    uint64_t ring_;
+    Lsn lsn_;
+    bool has_counted_ = true;
+};
+
+// Also while one raise after the other passes it: its name for the next watermark stands before that watermark does.
+TEST_F(StoppedTest, its_record_counts_all_the_time) {
+    ASSERT_TRUE(fs_mkdir(thread(), at("ours"), 0755).ok());
+    ASSERT_TRUE(fs_mkdir(thread(), at("theirs"), 0755).ok());
+    const pid_t child = start_stopped("theirs/d");
+    alarm(60);
+    Segment &segment = *pool_.segment;
+    const ThreadSlot *stopped = segment.threads();
+    while (stopped->record_lsn.load() == 0)
+        ++stopped;
+    WatchRecord watch(pool_, stopped->record_ring.load(), stopped->record_lsn.load());
+    pool_.persist.set_observer(&watch);
+    unsigned passed = 0;
+    for (Lsn last = segment.durable_watermark.load(); passed < 4 && watch.has_counted() && !HasFailure();) {
+        ASSERT_EQ(create("ours/a"), 0);
+        ASSERT_TRUE(fs_unlink(thread(), at("ours/a")).ok());
+        const Lsn now = segment.durable_watermark.load();
+        passed += now > last && now >= stopped->record_lsn.load() ? 1 : 0;
+        last = now;
+    }
+    pool_.persist.set_observer(nullptr);
+    EXPECT_TRUE(watch.has_counted()) << "not after " << passed << " raises";
+    kill(child, SIGCONT);
+    ASSERT_EQ(wait_for_child(child), 0);
+    alarm(0);
+}
+
 // Killed while it is stopped: its record is whole, so its call has happened.
 TEST_F(StoppedTest, who_is_killed_while_stopped_is_settled) {
     ASSERT_TRUE(fs_mkdir(thread(), at("theirs"), 0755).ok());
