@@ -77,10 +77,13 @@ Result<size_t> rendezvous_path(unsigned mount, const pmemfile::Attributes &inode
 }
 
 long rendezvous_make_fifo(const char *path) {
-    const long made = base::raw_syscall(SYS_mknod, base::as_long(path), S_IFIFO | 0600, 0);
-    if (made == -EEXIST)
+    struct stat status;
+    if (!base::is_error(base::raw_syscall(SYS_lstat, base::as_long(path), base::as_long(&status))))
         return 0;
-    return base::is_error(made) ? made : base::raw_syscall(SYS_chmod, base::as_long(path), 0666);
+    return runtime_make_whole(path, 0, [](const char *name) {
+        const long made = base::raw_syscall(SYS_mknod, base::as_long(name), S_IFIFO | 0600, 0);
+        return base::is_error(made) ? made : base::raw_syscall(SYS_chmod, base::as_long(name), 0666);
+    });
 }
 
 long rendezvous_note_bound(const char *path, std::string_view address) {

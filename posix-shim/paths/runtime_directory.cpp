@@ -45,19 +45,25 @@ static bool is_trusted(const struct stat &directory, const struct stat &pool_fil
 Status runtime_directory_make(const pmemfile::Pool &pool, const char *path) {
     struct stat file = {};
     base::raw_syscall(SYS_fstat, pool.pool_descriptor, base::as_long(&file));
-    const mode_t mode = (file.st_mode & 0666) | (file.st_mode & 0444) >> 2;
-    const long made = base::raw_syscall(SYS_mkdir, base::as_long(path), 0700);
-    if (!base::is_error(made)) {
-        // Made by root for somebody's pool: it is that person's. Its group is the file's wherever we are in that.
-        const uid_t owner = base::raw_syscall(SYS_geteuid) == 0 ? file.st_uid : static_cast<uid_t>(-1);
-        base::raw_syscall(SYS_chown, base::as_long(path), owner, file.st_gid);
-        base::raw_syscall(SYS_chmod, base::as_long(path), mode);
-        return {};
-    }
-    if (made != -EEXIST)
-        return error(static_cast<int>(-made));
     struct stat status = {};
-    base::raw_syscall(SYS_lstat, base::as_long(path), base::as_long(&status));
+    long known = base::raw_syscall(SYS_lstat, base::as_long(path), base::as_long(&status));
+    if (known == -ENOENT) {
+        const long made = runtime_make_whole(path, AT_REMOVEDIR, [&file](const char *name) {
+            const long result = base::raw_syscall(SYS_mkdir, base::as_long(name), 0700);
+            if (base::is_error(result))
+                return result;
+            // Made by root for somebody's pool: it is that person's. Its group is the file's wherever we are in that.
+            const uid_t owner = base::raw_syscall(SYS_geteuid) == 0 ? file.st_uid : static_cast<uid_t>(-1);
+            base::raw_syscall(SYS_chown, base::as_long(name), owner, file.st_gid);
+            return base::raw_syscall(SYS_chmod, base::as_long(name),
+                                     (file.st_mode & 0666) | (file.st_mode & 0444) >> 2);
+        });
+        if (base::is_error(made))
+            return error(static_cast<int>(-made));
+        known = base::raw_syscall(SYS_lstat, base::as_long(path), base::as_long(&status));
+    }
+    if (base::is_error(known))
+        return error(static_cast<int>(-known));
     return is_trusted(status, file) ? Status() : Status(error(EACCES));
 }
 

@@ -14,3 +14,13 @@ for mode in 666 660; do
         "$1" fsck -n "$base/pool" > /dev/null || { echo "fsck"; exit 1; }
     done
 done
+
+# Two at the same fifo for the first time: the first one is held up where it gives the host's fifo its permissions.
+"$1" mkfs -f -s 32M "$base/pool" > /dev/null && chmod 666 "$base/pool" || exit 1
+export base
+"$1" run -m "$base/mount=$base/pool" -- bash -c 'cd "$base/mount" && chmod 777 . && mkfifo -m 666 fifo || exit 1
+timeout 20 strace -qq -o /dev/null -e trace=chmod -e inject=chmod:delay_enter=1500000 \
+    setpriv --reuid=65531 --clear-groups bash -c "read -r text < fifo; [ \"\$text\" = text ]" & reader=$!
+sleep 0.7
+timeout 20 setpriv --reuid=65532 --clear-groups bash -c "echo text > fifo" && wait $reader' ||
+    { echo "two users at one fifo at once"; exit 1; }
