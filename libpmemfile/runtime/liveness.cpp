@@ -92,9 +92,7 @@ base::Status process_register(Pool &pool, int known) {
             continue;
         }
         process.pid.store(static_cast<uint32_t>(base::raw_syscall(SYS_getpid)));
-        uint32_t high_water = segment.process_high_water.load();
-        while (high_water < slot + 1 && !segment.process_high_water.compare_exchange_weak(high_water, slot + 1)) {
-        }
+        raise_high_water(segment.process_high_water, slot + 1);
         pool.liveness_descriptor = static_cast<int>(descriptor);
         pool.process_slot = slot;
         pool.incarnation = incarnation;

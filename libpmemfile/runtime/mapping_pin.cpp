@@ -60,9 +60,7 @@ base::Result<uint32_t> add(Thread &thread, InodeNumber inode, bool writable_shar
         uint64_t free = 0;
         if (pin.owner.load(std::memory_order_relaxed) != 0 || !pin.owner.compare_exchange_strong(free, incarnation))
             continue;
-        uint32_t mark = segment.pin_high_water.load();
-        while (mark < i + 1 && !segment.pin_high_water.compare_exchange_weak(mark, i + 1)) {
-        }
+        raise_high_water(segment.pin_high_water, i + 1);
         stripe_state(thread, inode).open_hint.fetch_add(1);
         stripe_state(thread, inode).pin_hint.fetch_add(1);
         pin.process_slot.store(process_slot);

@@ -176,6 +176,13 @@ struct alignas(64) OpenTransaction {
     std::atomic<uint64_t> claims[max_transaction_claims];
 };
 
+// `mark`: how many entries of a table were ever used. Now at least `count`, whoever else raises it.
+inline void raise_high_water(std::atomic<uint32_t> &mark, uint32_t count) {
+    uint32_t now = mark.load();
+    while (now < count && !mark.compare_exchange_weak(now, count)) {
+    }
+}
+
 struct Segment {
     uint64_t magic;
     uint32_t version;

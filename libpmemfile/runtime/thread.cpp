@@ -26,9 +26,7 @@ base::Status thread_register(Thread &thread, Pool &pool) {
         state.transaction.store(0);
         state.settler.store(0);
         state.process_incarnation.store(pool.incarnation);
-        uint32_t high_water = segment.thread_high_water.load();
-        while (high_water < slot + 1 && !segment.thread_high_water.compare_exchange_weak(high_water, slot + 1)) {
-        }
+        raise_high_water(segment.thread_high_water, slot + 1);
         thread.pool = &pool;
         thread.slot = slot;
         thread.state = &state;

@@ -58,9 +58,7 @@ base::Status transaction_register(Thread &thread) {
     for (uint32_t i = 0; i < max_transactions; i++) {
         OpenTransaction &transaction = segment.transactions()[i];
         // First the mark: who settles us looks below it.
-        uint32_t mark = segment.transaction_high_water.load();
-        while (mark < i + 1 && !segment.transaction_high_water.compare_exchange_weak(mark, i + 1)) {
-        }
+        raise_high_water(segment.transaction_high_water, i + 1);
         uint32_t is_free = 0;
         if (!transaction.owner.compare_exchange_strong(is_free, thread.slot + 1))
             continue;

@@ -21,8 +21,8 @@ struct PathArgument {
     bool follow_last = true;
     Care care = Care::quick;
     bool in_root = false; // RESOLVE_IN_ROOT
-    bool is_name =
-        false; // with `follow_last` false: a slash behind the last component does not have it followed either
+    // With `follow_last` false: a slash behind the last component does not have it followed either.
+    bool is_name = false;
 
     Last last() const {
         return follow_last ? Last::follow : is_name ? Last::name : Last::link;
