@@ -57,6 +57,12 @@ private:
     const RecordHeader *record_ = nullptr;
 };
 
+bool is_applied(const Superblock &superblock, const RingHeader &ring, Lsn lsn) {
+    const bool is_dead = is_seeded(SeededFault::exempt_until_next_watermark) && lsn <= superblock.watermark &&
+                         superblock.watermark != ring.exempt_watermark;
+    return (is_live(superblock, ring, lsn) && !is_dead) || is_seeded(SeededFault::recovery_ignores_watermark);
+}
+
 // Visits all whole records that are live (is_live) in LSN order; leaves in
 // `heads` where each ring goes on.
 template <typename Visit> void visit_in_order(const Pool &pool, uint64_t *heads, Visit &&visit) {
@@ -74,8 +80,7 @@ template <typename Visit> void visit_in_order(const Pool &pool, uint64_t *heads,
                 next = ring;
         if (next == ring_count)
             break;
-        if ((is_live(pool.superblock(), headers[next], cursors[next].record()->lsn) ||
-             is_seeded(SeededFault::recovery_ignores_watermark)) &&
+        if (is_applied(pool.superblock(), headers[next], cursors[next].record()->lsn) &&
             cursors[next].record()->change_count != padding_change_count)
             visit(*cursors[next].record());
         cursors[next].advance(pool);

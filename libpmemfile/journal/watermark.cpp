@@ -86,7 +86,7 @@ bool flush_homes(Thread &thread, Exempt *exempt) BASE_REQUIRES(thread.pool->segm
     Segment &segment = *pool.segment;
     const Lsn w = lowest_bound(segment, exempt);
     const Lsn durable = segment.durable_watermark.load();
-    if (w < durable || (exempt != nullptr && w == durable))
+    if ((w < durable && !is_seeded(SeededFault::watermark_goes_back)) || (exempt != nullptr && w == durable))
         return false;
     // A raise that rode elsewhere ends here, before it could go on with our w: we may be killed in the middle of this.
     segment.raise_owner.store(0);

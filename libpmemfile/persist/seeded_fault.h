@@ -42,9 +42,11 @@ enum class SeededFault : uint32_t {
     ring_starts_with_watermark,   // the rings' starts move with the watermark, not after it
     ring_starts_not_flushed,      // the rings' starts are not written back
     ring_space_freed_early,       // a ring's space is used again before its new start is durable
+    watermark_goes_back,          // the watermark goes back below what it has passed by name
     exempt_records_forgotten,     // the watermark passes a record that is not home, and nothing says so
     exempt_records_too_late,      // what says so is not durable before the watermark
     exempt_record_cut_off,        // the start of its ring passes it
+    exempt_until_next_watermark,  // a name counts for the watermark that it was written for alone
     small_write_in_place,         // a small write goes home before its record
     tail_zeroed_in_place,         // the tail of a shrinking file is zeroed before its record
     xattrs_not_fenced,            // xattr_area: those that do not travel in the record

@@ -154,6 +154,12 @@ void Explorer::put(const Choice &choice, Choice &undo) {
     }
 }
 
+Tree Explorer::look(Thread &thread) {
+    Tree tree = read_tree(thread, torn_);
+    std::erase_if(tree, [&](const Node &node) { return !third_path_.empty() && node.path == third_path_; });
+    return tree;
+}
+
 Tree Explorer::recover(const std::string &where, Choice *second) {
     Recorder undo(scratch_->base());
     unsigned fences = 0;
@@ -173,7 +179,7 @@ Tree Explorer::recover(const std::string &where, Choice *second) {
         if (!image.error().empty()) {
             report(where + ": " + image.error());
         } else {
-            tree = read_tree(image.thread(), torn_);
+            tree = look(image.thread());
             const CheckReport report_of_check = check_pool(image.pool().persist, superblock_, false);
             for (const CheckProblem &problem : report_of_check.problems)
                 report(where + ": " + problem.structure + ": " + problem.text);
@@ -211,7 +217,7 @@ void Explorer::try_image(const std::string &where, const Choice &choice) {
     const bool is_both = !subtree_.empty();
     const uint64_t first = hash_tree(tree, subtree_, false, !is_both);
     const uint64_t other = is_both ? hash_tree(tree, subtree_, true, false) : 0;
-    outcomes_.try_emplace({first, other, stage_}, Outcome{where, std::move(tree)});
+    outcomes_.try_emplace({first, other, stage_, returned_}, Outcome{where, std::move(tree)});
 }
 
 void Explorer::explore(const std::string &where) {
@@ -339,32 +345,53 @@ bool Explorer::call_both(const std::string &name, const Part &one, const std::st
         return true;
     outcomes_.clear();
     subtree_ = subtree;
+    third_path_ = other.third_path;
     stage_ = Stage::not_begun;
+    returned_ = 0;
     image_->thread(1);
-    const Tree before = read_tree(thread());
+    const Tree before = look(thread());
+    // The second thread's part before its first call, and after each.
+    std::vector<Tree> parts = {part_of(before, subtree, true)};
     unsigned fence = 0;
-    auto look = [&] {
+    auto look_at_fence = [&] {
         ++fence;
         if (stage_ != Stage::not_begun || !effort_.only_meetings)
             explore(name + " at fence " + std::to_string(fence));
+    };
+    unsigned fences_of_second = 0;
+    bool is_in_third = false;
+    auto at_second_threads_fence = [&] {
+        explore(name + ", at a fence of the " + (is_in_third ? "third" : "second") + " thread");
+        if (is_in_third || other.third == nullptr || ++fences_of_second % 3 != 0)
+            return;
+        is_in_third = true;
+        use_thread(2);
+        (void)other.third(thread());
+        use_thread(1);
+        is_in_third = false;
     };
     auto make_other = [&] {
         recorder_->at_store = nullptr;
         stage_ = Stage::under_way;
         use_thread(1);
-        recorder_->at_fence = [&] { explore(name + ", at a fence of the second thread"); };
-        (void)other.work(thread());
+        for (const Work &call : other.calls) {
+            recorder_->at_fence = at_second_threads_fence;
+            (void)call(thread());
+            recorder_->at_fence = nullptr;
+            parts.push_back(read_tree(thread(), {}, subtree));
+            ++returned_;
+        }
         use_thread(0);
         stage_ = Stage::done;
     };
     const auto meet = [&] {
         make_other();
-        recorder_->at_fence = look;
+        recorder_->at_fence = look_at_fence;
         explore(name + " after the second thread's return");
     };
     unsigned stores = 0;
     const auto at_first_threads_fence = [&] {
-        look();
+        look_at_fence();
         if (fence != at_fence)
             return;
         if (stores_behind == 0)
@@ -375,42 +402,44 @@ bool Explorer::call_both(const std::string &name, const Part &one, const std::st
         };
     };
     recorder_->at_fence = at_first_threads_fence;
-    (void)one.work(thread());
+    (void)one.calls.front()(thread());
     recorder_->at_fence = nullptr;
     recorder_->at_store = nullptr;
     const bool is_inside = stage_ == Stage::done;
     if (!is_inside)
         make_other();
-    recorder_->at_fence = nullptr;
-    const Tree after = read_tree(thread());
+    const Tree after = look(thread());
     const uint64_t first_before = hash_tree(before, subtree_, false, false),
                    first_after = hash_tree(after, subtree_, false, false);
-    const uint64_t other_before = hash_tree(before, subtree_, true, false),
-                   other_after = hash_tree(after, subtree_, true, false);
-    for (const auto &[key, outcome] : outcomes_) {
-        const auto &[first_part, other_part, stage] = key;
-        const auto in_steps = [&, &tree = outcome.tree](const Part &part, bool inside) {
-            return part.between == Between::anything ||
-                   (part.between == Between::steps &&
-                    is_between(part_of(tree, subtree, inside), part_of(before, subtree, inside),
-                               part_of(after, subtree, inside)));
+    std::vector<uint64_t> part_hashes;
+    for (const Tree &part : parts)
+        part_hashes.push_back(hash_tree(part, subtree_, true, false));
+    for (const auto &[kind, outcome] : outcomes_) {
+        const auto in_steps = [&, &tree = outcome.tree](const Part &part, bool inside, const Tree &from, const Tree &to) {
+            return part.between == Between::steps && is_between(part_of(tree, subtree, inside), from, to);
         };
         // Once the first has returned (the second was made after it), only its end is right.
-        const bool first_is_right = first_part == first_after || ((is_inside || stage == Stage::not_begun) &&
-                                                                  (first_part == first_before || in_steps(one, false)));
-        const bool other_is_right = (other_part == other_after && stage != Stage::not_begun) ||
-                                    (other_part == other_before && stage != Stage::done) ||
-                                    (stage == Stage::under_way && in_steps(other, true));
+        const bool first_is_right =
+            kind.first == first_after ||
+            ((is_inside || kind.stage == Stage::not_begun) &&
+             (kind.first == first_before ||
+              in_steps(one, false, part_of(before, subtree, false), part_of(after, subtree, false))));
+        const bool other_is_right =
+            kind.second == part_hashes[kind.returned] ||
+            (kind.stage == Stage::under_way && kind.returned < other.calls.size() &&
+             (kind.second == part_hashes[kind.returned + 1] ||
+              in_steps(other, true, parts[kind.returned], parts[kind.returned + 1])));
         if (!first_is_right || !other_is_right)
             report(outcome.where + ": neither before nor after:\n" + difference(outcome.tree, after));
     }
     outcomes_.clear();
     subtree_.clear();
     explore(name + " after both have returned");
-    for (const auto &[key, outcome] : outcomes_)
+    for (const auto &[kind, outcome] : outcomes_)
         if (outcome.tree != after)
             report(outcome.where + ": what was done is lost:\n" + difference(outcome.tree, after));
     outcomes_.clear();
+    third_path_.clear();
     return is_inside;
 }
 

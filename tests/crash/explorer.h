@@ -9,7 +9,6 @@
 #include <random>
 #include <set>
 #include <string>
-#include <tuple>
 #include <unordered_set>
 #include <vector>
 
@@ -29,17 +28,20 @@ struct Effort {
 // A call; its result is used only to know that a call which fails changes nothing.
 using Work = std::function<base::Status(pmemfile::Thread &)>;
 
-// What a crash may leave of a thread's part while its call is under way, beside what was before and after.
+// What a crash may leave of a thread's part while a call of it is under way, beside what was before and after.
 enum class Between {
     nothing,
-    steps,   // documented as done in steps: is_between
-    anything // several calls: what stands between them is not looked at
+    steps, // documented as done in steps: is_between
 };
 
 // What one of two threads does.
 struct Part {
-    const Work &work;
+    std::vector<Work> calls; // one behind the other; the first thread's is one
     Between between = Between::nothing;
+    // At each third fence of the second thread's calls a third thread makes this one, which changes `third_path` alone.
+    // That file is looked at by the checker only: its calls are under way while the others' are.
+    Work third = nullptr;
+    std::string third_path = {};
 };
 
 class Explorer {
@@ -57,8 +59,9 @@ public:
     // Makes a call without looking at crashes.
     void prepare(const Work &work);
     // The second thread, which works in `subtree` alone, makes `other` at fence number `fence` (from 1) of `one`.
-    // False when `one` has fewer fences: `other` is made after it then. The parts are judged each for itself. With
-    // `stores_behind` not at that fence, but so many stores later: in the middle of what `one` stores home.
+    // False when `one` has fewer fences: `other` is made after it then. The parts are judged each for itself, the second
+    // one after each of its calls. With `stores_behind` not at that fence, but so many stores later: in the middle of
+    // what `one` stores home.
     bool call_both(const std::string &name, const Part &one, const std::string &subtree, const Part &other,
                    unsigned fence, unsigned stores_behind = 0);
 
@@ -72,7 +75,7 @@ public:
     void crash_and_go_on();
     // The thread ends; its successor has its slot, but completes nothing of what it has flushed.
     void replace_thread(unsigned index);
-    // The calls that follow are made by this thread (0 or 1).
+    // The calls that follow are made by this thread (0, 1 or 2).
     void use_thread(unsigned index);
 
     const std::vector<std::string> &findings() const {
@@ -97,6 +100,13 @@ private:
     using Choice = std::map<uint64_t, Line>;
     // How far the second thread's call was, in call_both.
     enum class Stage { not_begun, under_way, done };
+    // Alike are images of which these are: the hash of the first thread's part, of the second's, and how far it was.
+    struct Kind {
+        uint64_t first = 0, second = 0;
+        Stage stage = Stage::not_begun;
+        size_t returned = 0; // calls of the second thread
+        auto operator<=>(const Kind &) const = default;
+    };
     struct Outcome {
         std::string where; // the first image that was so
         Tree tree;
@@ -108,6 +118,8 @@ private:
     // Recovers the image that stands in the scratch memory; undoes what that stored. With `second`:
     // draws a fence of it and a crash there.
     Tree recover(const std::string &where, Choice *second);
+    // All but the third thread's file.
+    Tree look(pmemfile::Thread &thread);
     void sync_scratch();
     void put(const Choice &choice, Choice &undo);
     void report(const std::string &finding);
@@ -125,12 +137,13 @@ private:
     std::unique_ptr<Recorder> recorder_;
     std::unique_ptr<AttachedImage> image_;
     unsigned thread_ = 0;
-    unsigned recorded_thread_[2] = {0, 1};
+    unsigned recorded_thread_[3] = {0, 1, 4}; // 2 and 3: see replace_thread
     std::string subtree_;
     std::string torn_; // in call(), as a path of a tree
     Stage stage_ = Stage::not_begun;
-    // By the hash of the first thread's part, of the second's, and the stage.
-    std::map<std::tuple<uint64_t, uint64_t, Stage>, Outcome> outcomes_;
+    std::string third_path_; // in call_both, as a path of a tree
+    size_t returned_ = 0;
+    std::map<Kind, Outcome> outcomes_;
     std::unordered_set<uint64_t> tried_;
     std::vector<std::string> findings_;
     uint64_t image_count_ = 0, point_count_ = 0;

@@ -90,8 +90,8 @@ void AttachedImage::end_thread(unsigned index) {
 AttachedImage::~AttachedImage() {
     if (!is_attached_)
         return;
-    end_thread(1);
-    end_thread(0);
+    for (unsigned index = 3; index > 0; --index)
+        end_thread(index - 1);
     pool_detach(*pool_);
 }
 

@@ -35,7 +35,7 @@ pmemfile::PoolOffset load_new_pool(PoolMemory &memory);
 // Fills the free blocks with rubbish: the engine must not rely on zeros in what was never written.
 void soil_free_blocks(PoolMemory &memory, pmemfile::PoolOffset superblock_offset);
 
-// A pool in memory that is attached, and one or two threads in it.
+// A pool in memory that is attached, and up to three threads in it.
 class AttachedImage {
 public:
     AttachedImage(std::byte *base, size_t size_bytes, pmemfile::PoolOffset superblock,
@@ -56,7 +56,7 @@ public:
 
 private:
     std::unique_ptr<pmemfile::Pool> pool_;
-    std::unique_ptr<pmemfile::Thread> threads_[2];
+    std::unique_ptr<pmemfile::Thread> threads_[3];
     bool is_attached_ = false;
     std::string error_;
 };

@@ -58,7 +58,7 @@ public:
 
 private:
     static Part part(const Operation &operation) {
-        return {operation.work, operation.in_steps ? Between::steps : Between::nothing};
+        return {{operation.work}, operation.in_steps ? Between::steps : Between::nothing};
     }
 
     Explorer explorer_;

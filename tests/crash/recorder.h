@@ -24,7 +24,7 @@ namespace crash {
 using Line = std::array<std::byte, pmemfile::cache_line_bytes>;
 
 constexpr unsigned words_per_line = 8;
-constexpr unsigned recorded_threads_max = 4;
+constexpr unsigned recorded_threads_max = 5;
 // More stores a line are not told apart: the oldest are joined.
 constexpr size_t stores_per_line_max = 12;
 

@@ -10,6 +10,7 @@
 
 #include <iterator>
 #include <linux/falloc.h>
+#include <utility>
 
 namespace crash {
 namespace {
@@ -17,6 +18,24 @@ namespace {
 // Contents differ by round, so that an older one is noticed.
 char letter(unsigned round) {
     return static_cast<char>('a' + round % 26);
+}
+
+// Writes to t2/small, so that the ring of whoever makes them goes round.
+std::vector<Work> many_writes(unsigned count, unsigned round) {
+    std::vector<Work> writes;
+    for (unsigned i = 0; i < count; ++i)
+        writes.push_back(write_at("t2/small", i % 4 * 2000, 1900, letter(i + round)).work);
+    return writes;
+}
+
+// The same call by a certain ring, as after a meeting with others on one's own.
+Work by_ring(uint32_t ring, const Operation &operation) {
+    return [ring, work = operation.work](pmemfile::Thread &thread) {
+        const uint32_t own = std::exchange(thread.preferred_ring, ring);
+        const base::Status done = work(thread);
+        thread.preferred_ring = own;
+        return done;
+    };
 }
 
 // By its name, which nobody has open.
@@ -335,7 +354,7 @@ void interleaved(Explorer &explorer, std::mt19937 &random, unsigned count) {
         explorer.rewind();
         (void)before.work(explorer.thread());
         // One fence after the other: both threads' states are those of the calls before, then.
-        explorer.call_both(before.name + "; " + one.name + " with " + other.name, {one.work}, "/t2", {other.work},
+        explorer.call_both(before.name + "; " + one.name + " with " + other.name, {{one.work}}, "/t2", {{other.work}},
                            1 + random() % 2);
     }
 }
@@ -344,19 +363,15 @@ void overtaking(Explorer &explorer) {
     for (const Operation &operation : initial_tree())
         explorer.prepare(operation.work);
     for (unsigned round = 0; round < 2; ++round) {
-        const Work many = [round](pmemfile::Thread &thread) -> base::Status {
-            for (unsigned i = 0; i < 30; ++i)
-                BASE_TRY(write_at("t2/small", i % 4 * 2000, 1900, letter(i + round)).work(thread));
-            return {};
-        };
         const Operation one = write_at("A/small", 1000, 64, letter(round));
-        explorer.call_both(one.name + " overtaken", {one.work}, "/t2", {many, Between::anything}, 1);
+        explorer.call_both(one.name + " overtaken", {{one.work}}, "/t2", {many_writes(30, round)}, 1);
     }
 }
 
 void held_up(Explorer &explorer, unsigned rounds) {
     for (const Operation &operation : initial_tree())
         explorer.prepare(operation.work);
+    explorer.prepare(create("third").work);
     // Before its record is durable, or in the middle of what it stores home.
     const struct {
         Operation operation;
@@ -367,14 +382,16 @@ void held_up(Explorer &explorer, unsigned rounds) {
                  {truncate_to("B/large", 3000), 2},
                  {make_directory("A/directory/held"), 4}};
     for (unsigned round = 0; round < rounds; ++round) {
-        // More than the other thread's ring holds twice: the watermark must pass the call that stands still, and again.
-        const Work many = [round](pmemfile::Thread &thread) -> base::Status {
-            for (unsigned i = 0; i < 75; ++i)
-                BASE_TRY(write_at("t2/small", i % 4 * 2000, 1900, letter(i + round)).work(thread));
-            return {};
-        };
+        // More than the second thread's ring holds twice: the watermark must pass the call that stands still, and again.
+        // What the first two write is in two rings, and the third thread's calls go to the one with the older record,
+        // also while a raise goes on: that ring begins before it then, and the other one behind what is newer.
+        constexpr uint32_t third_ring = 2;
+        std::vector<Work> many = many_writes(75, round);
+        many.insert(many.begin(), {by_ring(third_ring, write_at("t2/inline", 8, 16, 'o')),
+                                   write_at("t2/inline", 8, 16, 'n').work});
+        const Part second = {many, Between::nothing, by_ring(third_ring, write_at("third", 0, 64, 't')), "/third"};
         const auto &[one, stores_behind] = first[round % std::size(first)];
-        explorer.call_both(one.name + " held up", {one.work}, "/t2", {many, Between::anything}, 1, stores_behind);
+        explorer.call_both(one.name + " held up", {{one.work}}, "/t2", second, 1, stores_behind);
         // What it changed is changed again, by both: its record must not come back.
         explore_all(explorer, {write_at("A/small", 1000, 64, letter(round))});
         explorer.use_thread(1);
@@ -394,7 +411,7 @@ void reuse(Explorer &explorer) {
         explorer.rewind();
         const Operation other = write_at("t2/small", 0, 9000, 'C');
         for (unsigned fence = 1; fence <= 2; ++fence)
-            explorer.call_both(one.name + " with " + other.name, {one.work}, "/t2", {other.work}, fence);
+            explorer.call_both(one.name + " with " + other.name, {{one.work}}, "/t2", {{other.work}}, fence);
     }
 }
 

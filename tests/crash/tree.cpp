@@ -174,9 +174,9 @@ bool has_block(const Node *node, uint64_t hash) {
 
 } // namespace
 
-Tree read_tree(Thread &thread, const std::string &letters_of) {
+Tree read_tree(Thread &thread, const std::string &letters_of, const std::string &subtree) {
     Tree tree;
-    read_node(thread, "", tree, letters_of);
+    read_node(thread, subtree, tree, letters_of);
     return tree;
 }
 

@@ -29,8 +29,8 @@ struct Node {
 // Sorted by path.
 using Tree = std::vector<Node>;
 
-// `letters_of`: the path of a file whose `letters` are wanted.
-Tree read_tree(pmemfile::Thread &thread, const std::string &letters_of = {});
+// `letters_of`: the path of a file whose `letters` are wanted. `subtree`: a directory's path; only it and what is below.
+Tree read_tree(pmemfile::Thread &thread, const std::string &letters_of = {}, const std::string &subtree = {});
 // Does `tree` differ from `other` in nothing but the file at `path`, which is mapped and written to run by run: every
 // byte is one that it has in `before` or `after` (not even a torn write leaves others), its size between theirs, its
 // times any? Space does not count.
