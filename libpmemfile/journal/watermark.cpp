@@ -78,15 +78,14 @@ std::span<uint64_t> flushed_lines(Thread &thread) {
 
 // Step 1: what records up to w changed is on its way to the media. Nobody has written it back before: a line that
 // many calls change, a directory's inode or a word of a bitmap, is so written once a raise and not once a call.
-// False, and nothing to do, when w would not be above the watermark, which may have passed a call by name that is still
+// False, and nothing to do, when w would be below the watermark, which may have passed a call by name that is still
 // under way. It never goes back: rings begin behind what is dead, so that of what lived again a part would be missing.
-// (Where it stays, and no call is passed, there are names to drop.)
+// (Where it stays, a call that it passed may have ended: its name goes, and its ring's start moves.)
 bool flush_homes(Thread &thread, Exempt *exempt) BASE_REQUIRES(thread.pool->segment->raise_lock) {
     Pool &pool = *thread.pool;
     Segment &segment = *pool.segment;
     const Lsn w = lowest_bound(segment, exempt);
-    const Lsn durable = segment.durable_watermark.load();
-    if ((w < durable && !is_seeded(SeededFault::watermark_goes_back)) || (exempt != nullptr && w == durable))
+    if (w < segment.durable_watermark.load() && !is_seeded(SeededFault::watermark_goes_back))
         return false;
     // A raise that rode elsewhere ends here, before it could go on with our w: we may be killed in the middle of this.
     segment.raise_owner.store(0);

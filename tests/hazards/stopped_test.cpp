@@ -2,6 +2,9 @@
 // often their rings go round; and when it goes on, its call ends as any other.
 #include "tests/engine_names/pool_fixture.h"
 
+#include "libpmemfile/journal/watermark.h"
+
+#include <algorithm>
 #include <csignal>
 #include <fcntl.h>
 
@@ -145,6 +148,45 @@ TEST_F(StoppedTest, its_record_counts_all_the_time) {
     EXPECT_TRUE(watch.has_counted()) << "not after " << passed << " raises";
     kill(child, SIGCONT);
     ASSERT_EQ(wait_for_child(child), 0);
+    alarm(0);
+}
+
+// Two calls are passed at the last LSN that was drawn. One of them ends, with its ring just full: its next call has to get
+// room though the watermark cannot rise until somebody draws another LSN.
+TEST_F(StoppedTest, who_was_passed_goes_on_though_nobody_else_does) {
+    ASSERT_TRUE(fs_mkdir(thread(), at("theirs"), 0755).ok() && fs_mkdir(thread(), at("others"), 0755).ok());
+    const pid_t first = start_stopped("theirs/d");
+    const pid_t second = start_child([&](Thread &thread) {
+        const auto place = walk(thread, root_, "others", 0);
+        if (!place.ok())
+            return 2;
+        alarm(60);
+        const RingState &ring = thread.pool->segment->rings()[thread.preferred_ring];
+        const uint64_t ring_bytes = thread.pool->superblock().ring_size_bytes;
+        const auto used = [&] { return ring.head_position.load() - ring.start_position.load(); };
+        unsigned mode = 0;
+        const auto change_mode = [&] { return fs_chmod(thread, place->handle(), 0700 + ++mode % 2).ok(); };
+        uint64_t record_bytes = ring_bytes;
+        do {
+            const uint64_t before = ring.head_position.load();
+            if (!change_mode())
+                return 3;
+            record_bytes = std::min(record_bytes, ring.head_position.load() - before);
+        } while (used() + 2 * record_bytes <= ring_bytes || used() + record_bytes > ring_bytes);
+        StopAtFence observer;
+        thread.pool->persist.set_observer(&observer);
+        const bool done = change_mode();
+        thread.pool->persist.set_observer(nullptr);
+        return done && used() + record_bytes > ring_bytes && change_mode() ? 0 : 4;
+    });
+    wait_until_stopped(second);
+    alarm(60);
+    ASSERT_TRUE(watermark_raise_all(thread()).ok());
+    ASSERT_EQ(pool_.segment->durable_watermark.load(), pool_.segment->last_lsn.load());
+    kill(second, SIGCONT);
+    EXPECT_EQ(wait_for_child(second), 0);
+    kill(first, SIGCONT);
+    EXPECT_EQ(wait_for_child(first), 0);
     alarm(0);
 }
 
