@@ -315,7 +315,7 @@ int intercept_set_words(int id, const uint64_t *words, size_t count, const long 
         words_owner = {id, hooks[id].generation};
         intercept_words_hook = hooks[id].hook;
     }
-    words_slot = id;
+    __atomic_store_n(&words_slot, id, __ATOMIC_RELEASE);
     for (bool &decided : word_calls)
         decided = false;
     for (size_t i = 0; i < call_count; i++)
@@ -323,6 +323,13 @@ int intercept_set_words(int id, const uint64_t *words, size_t count, const long 
     uint8_t bit = static_cast<uint8_t>(1u << id);
     for (long number = 0; number < static_cast<long>(word_call_numbers); number++)
         store_table(number, bit, (intercept_table[number] & bit) != 0);
+    return 0;
+}
+
+int intercept_set_word_path(int id, const char *path) {
+    if (id < 0 || __atomic_load_n(&words_slot, __ATOMIC_ACQUIRE) != id)
+        return -EINVAL;
+    __atomic_store_n(&intercept_words.path, path, __ATOMIC_RELEASE);
     return 0;
 }
 

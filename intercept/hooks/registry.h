@@ -20,11 +20,13 @@ constexpr unsigned word_call_numbers = 1024; // only these can be decided by wor
 constexpr uint8_t words_bit = 0x80;
 constexpr uint8_t no_slots = 0xff; // no byte of the table, without words_bit, is that
 
-// What the stubs look at: (uint32_t)rdi < limit and words[edi] == INTERCEPT_WORD_PASS.
+// What the stubs look at: (uint32_t)rdi < limit and words[edi] == INTERCEPT_WORD_PASS, and of
+// newfstatat first of all rsi == path.
 // A suspension takes 2^32 from the limit, so that it is negative whatever else happens.
 struct Words {
     int64_t limit;
     const uint64_t *words;
+    const char *path;
 };
 
 struct HookSlot {

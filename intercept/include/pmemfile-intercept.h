@@ -124,6 +124,13 @@ INTERCEPT_API int intercept_set_calls(int id, const long *calls, size_t call_cou
 INTERCEPT_API int intercept_set_words(int id, const uint64_t *words, size_t count, const long *calls,
                                       size_t call_count);
 
+/* Among `calls` of intercept_set_words may be newfstatat, whose path decides first: with the very address `path` it
+ * means its descriptor, and the word tells; with any other it goes the usual way. So is libc's fstat told from its
+ * stat: it hands over an empty string of its own, whose address a hook learns from a call. The address must stay what
+ * it is. Without one (NULL, as at first) words tell of calls without a path.
+ * 0, or -EINVAL (`id` has no words). Any thread, also in a hook. */
+INTERCEPT_API int intercept_set_word_path(int id, const char *path);
+
 /* While suspended more often than resumed (around a vfork, say, whose child has
  * numbers of its own in the same memory) the words are not looked at. Any thread. */
 INTERCEPT_API void intercept_suspend_words(void);

@@ -7,6 +7,7 @@
 #include "posix-shim/calls/handler.h"
 #include "posix-shim/descriptors/descriptor_table.h"
 #include "posix-shim/notify/events.h"
+#include "posix-shim/paths/empty_path.h"
 #include "posix-shim/paths/route.h"
 
 #include <cerrno>
@@ -207,7 +208,8 @@ constexpr Event event_attributes = Event::attributes;
 
 // Is the path of a call with AT_EMPTY_PATH empty? Then the call means its descriptor.
 inline bool is_empty_string(long user) {
-    return base_user_byte(reinterpret_cast<const void *>(user)) == 0;
+    return user == libc_empty_path.load(std::memory_order_relaxed) ||
+           base_user_byte(reinterpret_cast<const void *>(user)) == 0;
 }
 // Or null, which calls that only look take for the same (stat and statx, since Linux 6.11)?
 inline bool is_no_path(long user) {

@@ -17,6 +17,7 @@
 #include "posix-shim/descriptors/descriptor_table.h"
 #include "posix-shim/descriptors/token.h"
 #include "posix-shim/notify/mirror.h"
+#include "posix-shim/paths/empty_path.h"
 #include "posix-shim/paths/host_walk.h"
 #include "posix-shim/paths/route.h"
 #include "posix-shim/paths/shadow_path.h"
@@ -319,6 +320,7 @@ void start_hooks(char **environment) {
                                               descriptor_table_size, decided.data(), decided.size());
         words < 0)
         fail("cannot hook system calls", reason(words));
+    empty_path_begin(added);
     if (const int started = intercept_start(); started < 0)
         fail("cannot patch system calls", reason(started));
     if (ledger.is_logged)

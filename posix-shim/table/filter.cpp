@@ -4,18 +4,15 @@
 //
 //   kind[nr] ── descriptor i ──► word[args[i]] == host ? PASS : SERVE
 //            ── close ─────────► the same, and the word is forgotten
-//            ── fstat by "" ───► the same, where it is libc's "" (paths/empty_path.h)
 //            ── addresses ─────► a mapping of ours near them ? SERVE : PASS
 //            ── socket ────────► an address of a peer, or a message, and perhaps a unix socket ? SERVE : PASS
 //            ── other ─────────► SERVE
 #include "libpmemfile/mapping/bounds.h"
 #include "posix-shim/descriptors/descriptor_table.h"
 #include "posix-shim/descriptors/socket_family.h"
-#include "posix-shim/paths/empty_path.h"
 #include "posix-shim/table/dispatch.h"
 #include "posix-shim/table/row.h"
 
-#include <fcntl.h>
 #include <linux/mman.h>
 #include <sys/syscall.h>
 
@@ -27,10 +24,9 @@ constexpr uint8_t kind_close = 6; // below it: the place of the one descriptor
 constexpr uint8_t kind_other = 7;
 constexpr uint8_t kind_addresses = 8; // address and length come first
 constexpr uint8_t kind_mmap = 9;      // and it may name a descriptor
-constexpr uint8_t kind_fstat = 10;    // by "", which is libc's
-constexpr uint8_t kind_message = 11;  // a socket's, with addresses and descriptors in it
-constexpr uint8_t kind_peer = 12;     // has or wants a socket's address in register 1, or
-constexpr uint8_t kind_sender = 13;   // in register 4
+constexpr uint8_t kind_message = 10;  // a socket's, with addresses and descriptors in it
+constexpr uint8_t kind_peer = 11;     // has or wants a socket's address in register 1, or
+constexpr uint8_t kind_sender = 12;   // in register 4
 
 struct Kinds {
     uint8_t kind[call_number_limit];
@@ -45,8 +41,6 @@ constexpr uint8_t kind_of(long number, const char *arguments) {
         return kind_addresses;
     if (number == SYS_mmap)
         return kind_mmap;
-    if (number == SYS_newfstatat)
-        return kind_fstat;
     if (number == SYS_sendmsg || number == SYS_recvmsg || number == SYS_sendmmsg || number == SYS_recvmmsg)
         return kind_message;
     if (number == SYS_accept || number == SYS_accept4 || number == SYS_bind || number == SYS_connect ||
@@ -82,7 +76,8 @@ constexpr Kinds make_kinds() {
 }
 constexpr Kinds kinds = make_kinds();
 
-// The calls whose first argument alone decides: the stubs look at its word themselves.
+// The calls whose first argument alone decides: the stubs look at its word themselves. libc's fstat is one, told from
+// its stat by the path's address (paths/empty_path.h).
 struct WordCalls {
     long numbers[call_number_limit];
     size_t count;
@@ -91,7 +86,7 @@ struct WordCalls {
 constexpr WordCalls make_word_calls() {
     WordCalls calls = {};
     for (long number = 0; number < call_number_limit; number++)
-        if (kinds.kind[number] == 0)
+        if (kinds.kind[number] == 0 || number == SYS_newfstatat)
             calls.numbers[calls.count++] = number;
     return calls;
 }
@@ -128,11 +123,6 @@ INTERCEPT_KEEPS_REGISTERS __attribute__((noinline)) int look_closer(const struct
         return answer(!names_our_addresses(call) && (static_cast<int>(call->args[4]) < 0 || // an anonymous one
                                                      known_word(static_cast<int>(call->args[4])) == descriptor_host));
     const auto descriptor = static_cast<int>(call->args[0]);
-    if (kind == kind_fstat) {
-        const long empty = libc_empty_path.load(std::memory_order_relaxed);
-        return answer(call->args[1] == empty && empty != 0 && static_cast<int>(call->args[3]) == AT_EMPTY_PATH &&
-                      known_word(descriptor) == descriptor_host);
-    }
     if (kind != kind_message && call->args[kind == kind_peer ? 1 : 4] == 0)
         return INTERCEPT_FILTER_PASS;
     return answer(known_word(descriptor) == descriptor_host &&

@@ -7,7 +7,10 @@
 
 #include <atomic>
 #include <cerrno>
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <string_view>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -21,6 +24,7 @@ int hooked = 0;
 int ended = 0;
 long end_result = 0;
 int hook_id = -1;
+const char *path_seen = nullptr; // of newfstatat
 
 // What the hook does.
 int verdict = INTERCEPT_HANDLED;
@@ -34,6 +38,8 @@ INTERCEPT_FILTER_FUNCTION int filter(const intercept_call *) {
 
 int hook(intercept_call *call) {
     hooked++;
+    if (call->nr == SYS_newfstatat)
+        path_seen = reinterpret_cast<const char *>(call->args[1]);
     call->result = call->nr == SYS_lseek ? error : -7 - static_cast<long>(call->args[0]);
     if (other_number >= 0)
         call->nr = other_number;
@@ -237,6 +243,58 @@ TEST_F(Words, ErrorsAreToldFromResults) {
     }
     EXPECT_EQ(hooked, 8);
     EXPECT_EQ(filtered, 0);
+}
+
+// Of newfstatat the path decides first, by its address: libc's fstat hands over a string of its own.
+TEST_F(Words, OfNewfstatatThePathDecidesFirst) {
+    constexpr long numbers[] = {SYS_getppid, SYS_lseek, SYS_newfstatat};
+    const auto want = [&](unsigned count) {
+        ASSERT_EQ(intercept_set_calls(hook_id, numbers, count), 0);
+        ASSERT_EQ(intercept_set_words(hook_id, reinterpret_cast<uint64_t *>(words), std::size(words), numbers, count), 0);
+    };
+    struct stat status;
+    want(3);
+    words[2] = INTERCEPT_WORD_PASS;
+    words[3] = INTERCEPT_WORD_PASS;
+    // The hook answers with 7 more than the descriptor, as an errno. No path is named yet.
+    const bool fstat_was_asked = fstat(2, &status) == -1 && errno == 9;
+    const char *const empty = path_seen;
+    const int named = intercept_set_word_path(hook_id, empty);
+    hooked = 0;
+    filtered = 0;
+    const bool fstat_passed = fstat(2, &status) == 0 && hooked == 0;
+    const bool other_was_served = fstat(1, &status) == -1 && errno == 8;
+    const bool far_one_was_served = fstat(4, &status) == -1 && errno == 11;
+    const char elsewhere[] = "";
+    const bool stat_was_served = fstatat(2, elsewhere, &status, AT_EMPTY_PATH) == -1 && path_seen == elsewhere;
+    const bool path_was_served = fstatat(2, "/", &status, 0) == -1 && errno == 9;
+    const int asked = hooked;
+    const int asked_filter = filtered;
+    intercept_suspend_words();
+    const bool suspended_was_served = fstat(2, &status) == -1 && errno == 9;
+    intercept_resume_words();
+    verdict = INTERCEPT_PASS_POST;
+    const bool hook_may_pass = fstatat(2, "/", &status, 0) == 0 && S_ISDIR(status.st_mode) && ended == 1;
+    const int unnamed = intercept_set_word_path(hook_id, nullptr);
+    verdict = INTERCEPT_HANDLED;
+    const bool fstat_is_asked_again = fstat(2, &status) == -1 && errno == 9;
+    want(2); // gtest may look at files from here on
+    EXPECT_TRUE(fstat_was_asked);
+    EXPECT_EQ(std::string_view(empty), "");
+    EXPECT_EQ(named, 0);
+    EXPECT_TRUE(fstat_passed);
+    EXPECT_TRUE(other_was_served);
+    EXPECT_TRUE(far_one_was_served);
+    EXPECT_TRUE(stat_was_served);
+    EXPECT_TRUE(path_was_served);
+    EXPECT_EQ(asked, 4);
+    EXPECT_EQ(asked_filter, 2) << "the word tells of libc's path alone";
+    EXPECT_TRUE(suspended_was_served);
+    EXPECT_TRUE(hook_may_pass);
+    EXPECT_EQ(unnamed, 0);
+    EXPECT_TRUE(fstat_is_asked_again);
+    EXPECT_EQ(intercept_set_word_path(hook_id + 1, ""), -EINVAL);
+    EXPECT_EQ(intercept_set_word_path(-1, ""), -EINVAL);
 }
 
 TEST_F(Words, BadArguments) {

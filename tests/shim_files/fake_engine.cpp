@@ -2,6 +2,7 @@
 // pool, everything else is a file. Open files live in a small table.
 #include "tests/shim_files/fake_engine.h"
 
+#include "intercept/include/pmemfile-intercept.h"
 #include "libpmemfile/fs/attribute_calls.h"
 #include "libpmemfile/fs/open_calls.h"
 #include "libpmemfile/fs/open_path.h"
@@ -21,6 +22,8 @@
 namespace fake {
 std::string last_call;
 int closed_count;
+const char *word_path;
+int word_path_hook;
 std::string escape_text;
 std::string content = "hello";
 namespace {
@@ -314,3 +317,9 @@ void mapping_file_cut(const MappingCaller &, uint64_t, InodeNumber) {}
 Persist::Persist(std::byte *base, uint64_t size_bytes, Medium) : base_(base), size_bytes_(size_bytes) {}
 
 } // namespace pmemfile
+
+int intercept_set_word_path(int id, const char *path) {
+    fake::word_path = path;
+    fake::word_path_hook = id;
+    return 0;
+}

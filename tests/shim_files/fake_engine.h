@@ -18,6 +18,8 @@ extern std::string last_call;
 extern int closed_count;        // fs_close calls
 extern std::string escape_text; // what a path that begins with "out" escapes to
 extern std::string content;     // of every open file
+extern const char *word_path;   // what was named by intercept_set_word_path, and by which hook
+extern int word_path_hook;
 
 // One mount at `directory` with a token file at `token_path`.
 void mount(const std::string &directory, const std::string &token_path);

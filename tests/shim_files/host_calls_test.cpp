@@ -1,7 +1,10 @@
 // Calls of the host that the filter lets pass, and what it has to know for that.
 #include "posix-shim/descriptors/descriptor_table.h"
+#include "posix-shim/paths/empty_path.h"
+#include "posix-shim/table/dispatch.h"
 #include "tests/shim_files/shim_fixture.h"
 
+#include <algorithm>
 #include <cstring>
 #include <gnu/libc-version.h>
 #include <sys/socket.h>
@@ -70,32 +73,23 @@ TEST_F(ShimFiles, WhatTheKernelOpensIsKnown) {
     close(unmet);
 }
 
-// What libc's fstat hands over is told by its address; any other "" is read.
-TEST_F(ShimFiles, LibcsEmptyPathPasses) {
+// The "" that libc's fstat hands over is named to the interceptor once it was met; any other is read each time.
+TEST_F(ShimFiles, LibcsEmptyPathIsNamed) {
     struct stat status;
     const char *libcs = gnu_get_libc_version();
     libcs += strlen(libcs);
     static char own[1] = {};
-    const auto filtered = [&](long descriptor, const char *path, int flags) {
-        intercept_call call = {};
-        call.nr = SYS_newfstatat;
-        const long arguments[6] = {descriptor, address(path), address(&status), flags};
-        std::copy(std::begin(arguments), std::end(arguments), call.args);
-        return dispatch_filter(&call);
-    };
+    empty_path_begin(3);
     const int host = dup(1);
     call(SYS_lseek, host);
     ASSERT_EQ(descriptor_words[host].load(), descriptor_host);
     EXPECT_EQ(call(SYS_newfstatat, host, address(own), address(&status), AT_EMPTY_PATH), passed);
-    EXPECT_EQ(filtered(host, own, AT_EMPTY_PATH), INTERCEPT_FILTER_SERVE);
-    EXPECT_EQ(filtered(host, nullptr, AT_EMPTY_PATH), INTERCEPT_FILTER_SERVE);
+    EXPECT_EQ(fake::word_path, nullptr);
     EXPECT_EQ(call(SYS_newfstatat, host, address(libcs), address(&status), AT_EMPTY_PATH), passed);
-    EXPECT_EQ(filtered(host, libcs, AT_EMPTY_PATH), INTERCEPT_FILTER_PASS);
-    EXPECT_EQ(filtered(host, own, AT_EMPTY_PATH), INTERCEPT_FILTER_SERVE);
-    EXPECT_EQ(filtered(host, libcs, 0), INTERCEPT_FILTER_SERVE);
-    EXPECT_EQ(filtered(AT_FDCWD, libcs, AT_EMPTY_PATH), INTERCEPT_FILTER_SERVE);
-    call(SYS_close, host);
-    EXPECT_EQ(filtered(host, libcs, AT_EMPTY_PATH), INTERCEPT_FILTER_SERVE);
+    EXPECT_EQ(fake::word_path, libcs);
+    EXPECT_EQ(fake::word_path_hook, 3);
+    const auto decided = dispatch_word_calls();
+    EXPECT_NE(std::find(decided.begin(), decided.end(), SYS_newfstatat), decided.end());
     close(host);
 }
 

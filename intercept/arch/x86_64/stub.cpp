@@ -5,12 +5,14 @@
 //        jrcxz pass                        no flag is touched (not where the loader maps objects)
 //        [words, where the flags are dead and the number is known; r11 = the number's place in the table:
 //          test cl, cl ; jns serve         no words decide this number
+//          cmp [r11 + path], rsi ; jne serve         newfstatat alone: not by this path
 //          mov eax, edi
 //          cmp [r11 + limit], rax ; jle again      no such word, or suspended
 //          mov r11, [r11 + words] ; cmp qword [r11 + rax * 8], pass ; mov eax, number ; je pass
 //        ]
 //        [instead of all that, where the arguments are dead, too:
 //          mov r11, number's place in the table ; cmp byte [r11], 0 ; je pass ; jns ask
+//          cmp [r11 + path], rsi ; jne ask           newfstatat alone
 //          mov ecx, edi
 //          cmp [r11 + limit], rcx ; jle ours
 //          mov r11, [r11 + words] ; cmp qword [r11 + rcx * 8], pass ; je pass
@@ -201,6 +203,16 @@ void near_table(StubWriter &stub, const SitePlan &plan, const void *variable) {
     stub.bytes(&field, sizeof field);
 }
 
+// Whose path decides first: cmp [r11 + path], rsi ; jne. Where the jump's distance stands, 0 of other calls.
+size_t look_at_path(StubWriter &stub, const SitePlan &plan) {
+    if (plan.number != SYS_newfstatat)
+        return 0;
+    stub.code({0x49, 0x39, 0xb3});
+    near_table(stub, plan, &intercept_words.path);
+    stub.code({0x75});
+    return stub.open(1);
+}
+
 // cmp dword fs:[...], 0: the depth is at the same place for each thread.
 void look_at_bypass(StubWriter &stub) {
     const int64_t distance =
@@ -344,6 +356,7 @@ size_t write_stub(const SitePlan &plan, uint64_t window, uint64_t stub_address, 
         pass_if(if_equal);
         stub.code({0x79}); // jns serve
         const size_t no_words = stub.open(1);
+        const size_t other_path = look_at_path(stub, plan);
         stub.code({0x89, 0xf9, 0x49, 0x39, 0x8b}); // mov ecx, edi ; cmp [r11 + limit], rcx
         near_table(stub, plan, &intercept_words.limit);
         stub.code({0x7e}); // jle ours
@@ -363,6 +376,8 @@ size_t write_stub(const SitePlan &plan, uint64_t window, uint64_t stub_address, 
         stub.code(red_zone_back_short);
         go_on_behind(stub, behind);
         stub.close(no_words, 1);
+        if (other_path != 0)
+            stub.close(other_path, 1);
         stub.code({0x41, 0x0f, 0xb6, 0x0b}); // movzx ecx, byte [r11]
     } else {
         load_mask(stub, plan);
@@ -372,6 +387,7 @@ size_t write_stub(const SitePlan &plan, uint64_t window, uint64_t stub_address, 
     if (words && !bare) {
         stub.code({0x84, 0xc9, 0x79}); // test cl, cl ; jns serve
         const size_t no_words = stub.open(1);
+        const size_t other_path = look_at_path(stub, plan);
         stub.code({0x89, 0xf8, 0x49, 0x39, 0x83}); // mov eax, edi ; cmp [r11 + limit], rax
         near_table(stub, plan, &intercept_words.limit);
         stub.code({0x7e}); // jle again
@@ -382,6 +398,8 @@ size_t write_stub(const SitePlan &plan, uint64_t window, uint64_t stub_address, 
         load_number(stub, plan);
         pass_if(if_equal);
         stub.close(no_words, 1);
+        if (other_path != 0)
+            stub.close(other_path, 1);
     }
     size_t serve = stub.used();
     stub.code(red_zone_skip);
