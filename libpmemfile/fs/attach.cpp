@@ -26,6 +26,7 @@
 #include "libpmemfile/runtime/space_map.h"
 
 #include <algorithm>
+#include <csignal>
 #include <ctime>
 #include <fcntl.h>
 #include <string_view>
@@ -73,6 +74,26 @@ private:
             base::raw_syscall(SYS_close, number_);
     }
     int number_;
+};
+
+// Whoever holds byte 0 holds up all who come and go, so ^Z waits until we have let it go. (A SIGSTOP does not.)
+class StopSignalsWait {
+public:
+    StopSignalsWait() {
+        const uint64_t stops = bit(SIGTSTP) | bit(SIGTTIN) | bit(SIGTTOU);
+        base::raw_syscall(SYS_rt_sigprocmask, SIG_BLOCK, base::as_long(&stops), base::as_long(&before_), sizeof stops);
+    }
+    ~StopSignalsWait() {
+        base::raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, base::as_long(&before_), 0, sizeof before_);
+    }
+    StopSignalsWait(const StopSignalsWait &) = delete;
+    StopSignalsWait &operator=(const StopSignalsWait &) = delete;
+
+private:
+    static constexpr uint64_t bit(int number) {
+        return uint64_t{1} << (number - 1);
+    }
+    uint64_t before_ = 0;
 };
 
 void unlink_runtime_files(const Pool &pool) {
@@ -301,6 +322,7 @@ base::Status pool_attach(Pool &pool, const char *path, const AttachOptions &opti
     pool.is_device = S_ISCHR(pool_status.st_mode);
     name_runtime_files(pool, pool_status);
 
+    const StopSignalsWait no_stop;
     Descriptor runtime;
     bool is_first = false;
     bool is_new = false; // the runtime file, made by us
@@ -386,31 +408,40 @@ bool lock_exclusive(int pool_descriptor) {
 void pool_detach(Pool &pool) {
     if (pool.segment == nullptr)
         return;
+    const StopSignalsWait no_stop;
     const bool is_image = pool.is_private();
-    bool all_is_home = false;
-    if (!is_image)
-        lock_attached(pool.liveness_descriptor, F_WRLCK);
     const long memory =
         base::raw_syscall(SYS_mmap, 0, sizeof(Thread), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (!base::is_error(memory)) {
-        auto &thread = *reinterpret_cast<Thread *>(memory);
-        const Credentials root;
-        thread.credentials = &root;
-        if (thread_register(thread, pool).ok()) {
-            advisory_lock_drop_process(thread, pool.incarnation);
-            mapping_pin_drop_process(thread, pool.incarnation, orphan_collect);
-            open_file_drop_process(thread, pool.process_slot, orphan_collect);
-            orphan_settle_dead(thread);
-            if (!is_image && is_last(pool))
-                open_file_drop_in_flight(thread, orphan_collect);
-            all_is_home = watermark_raise_all(thread).ok(); // a failed medium is told by the next attach
-            thread_release(thread);
-        }
-        base::raw_syscall(SYS_munmap, memory, sizeof(Thread));
+    Thread *thread = base::is_error(memory) ? nullptr : reinterpret_cast<Thread *>(memory);
+    const Credentials root;
+    if (thread != nullptr) {
+        thread->credentials = &root;
+        if (!thread_register(*thread, pool).ok())
+            thread = nullptr;
     }
+    // What may take long comes before byte 0, for which all wait who come and go.
+    if (thread != nullptr) {
+        advisory_lock_drop_process(*thread, pool.incarnation);
+        mapping_pin_drop_process(*thread, pool.incarnation, orphan_collect);
+        open_file_drop_process(*thread, pool.process_slot, orphan_collect);
+        orphan_settle_dead(*thread);
+    }
+    if (!is_image)
+        lock_attached(pool.liveness_descriptor, F_WRLCK);
+    const bool leaves_nobody = is_image || is_last(pool);
+    bool all_is_home = false;
+    if (thread != nullptr) {
+        if (leaves_nobody && !is_image)
+            open_file_drop_in_flight(*thread, orphan_collect);
+        if (leaves_nobody)
+            all_is_home = watermark_raise_all(*thread).ok(); // a failed medium is told by the next attach
+        thread_release(*thread);
+    }
+    if (!base::is_error(memory))
+        base::raw_syscall(SYS_munmap, memory, sizeof(Thread));
     if (!is_image) {
         // Exclusive besides: nobody holds it who has no slot (a tool of libpmemobj).
-        if (is_last(pool) && lock_exclusive(pool.pool_descriptor)) {
+        if (leaves_nobody && lock_exclusive(pool.pool_descriptor)) {
             if (all_is_home)
                 pool_note_location(pool);
             // Not by close: the mapping and a forked child keep the description, and with it the lock.

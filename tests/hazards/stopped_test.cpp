@@ -3,10 +3,13 @@
 #include "tests/engine_names/pool_fixture.h"
 
 #include "libpmemfile/journal/watermark.h"
+#include "libpmemfile/runtime/liveness.h"
 
 #include <algorithm>
 #include <csignal>
 #include <fcntl.h>
+#include <fstream>
+#include <sys/syscall.h>
 
 namespace pmemfile {
 namespace {
@@ -187,6 +190,65 @@ TEST_F(StoppedTest, who_was_passed_goes_on_though_nobody_else_does) {
     EXPECT_EQ(wait_for_child(second), 0);
     kill(first, SIGCONT);
     EXPECT_EQ(wait_for_child(first), 0);
+    alarm(0);
+}
+
+// Byte 0 of the runtime file, for which who comes or goes waits.
+class HeldByte {
+public:
+    explicit HeldByte(const Pool &pool) {
+        char path[runtime_file_path_bytes];
+        runtime_file_path(pool, path);
+        descriptor_ = open(path, O_RDWR | O_CLOEXEC);
+        EXPECT_TRUE(set(F_WRLCK));
+    }
+    ~HeldByte() {
+        close(descriptor_);
+    }
+    bool set(short type) {
+        struct flock lock = {};
+        lock.l_type = type;
+        lock.l_len = 1;
+        return fcntl(descriptor_, F_OFD_SETLK, &lock) == 0;
+    }
+
+private:
+    int descriptor_ = -1;
+};
+
+// ^Z while it holds up all who come and go, or waits for that: it stops afterwards.
+TEST_F(StoppedTest, who_comes_or_goes_is_not_stopped_by_the_terminal_in_between) {
+    int ends[2];
+    ASSERT_EQ(pipe(ends), 0);
+    auto held = std::make_unique<HeldByte>(pool_);
+    const pid_t child = start_child([&](Thread &) {
+        close(ends[1]);
+        char byte = 0;
+        return read(ends[0], &byte, 1) == 0 ? 0 : 2;
+    });
+    close(ends[0]);
+    alarm(60);
+    setpgid(child, child); // in a group without anybody outside, stop signals do nothing
+    const auto stop_while_it_waits = [&] {
+        const std::string waits_in = "/proc/" + std::to_string(child) + "/syscall";
+        for (int number = 0; number != SYS_fcntl; usleep(1000))
+            std::ifstream(waits_in) >> number;
+        kill(child, SIGTSTP);
+        usleep(50'000);
+        int status = 0;
+        EXPECT_EQ(waitpid(child, &status, WUNTRACED | WNOHANG), 0) << "it has stopped while others wait for it";
+        held->set(F_UNLCK);
+        EXPECT_EQ(waitpid(child, &status, WUNTRACED), child);
+        EXPECT_TRUE(WIFSTOPPED(status)) << status;
+        EXPECT_TRUE(held->set(F_WRLCK)) << "it has not let it go";
+    };
+    stop_while_it_waits(); // it comes
+    kill(child, SIGCONT);
+    close(ends[1]);
+    stop_while_it_waits(); // it goes
+    held.reset();
+    kill(child, SIGCONT);
+    EXPECT_EQ(wait_for_child(child), 0);
     alarm(0);
 }
 
