@@ -92,6 +92,7 @@ base::Status process_register(Pool &pool, int known) {
             continue;
         }
         process.pid.store(static_cast<uint32_t>(base::raw_syscall(SYS_getpid)));
+        process.liveness_descriptor.store(static_cast<uint32_t>(descriptor));
         raise_high_water(segment.process_high_water, slot + 1);
         pool.liveness_descriptor = static_cast<int>(descriptor);
         pool.process_slot = slot;

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/raw_syscall.h"
 #include "libpmemfile/runtime/liveness.h"
+#include "libpmemfile/runtime/stopped_holder.h"
 
 #include <ctime>
 #include <immintrin.h>
@@ -22,6 +23,7 @@ namespace {
 
 constexpr unsigned spins_before_sleep = 200;
 constexpr long sleep_slice_ns = 500'000; // a dead holder is met within a millisecond
+constexpr unsigned slices_before_stop_is_asked = 40; // calls are short: who is not stopped is done by then
 
 std::atomic<uint64_t> &enter_held(Thread &thread, RobustLock &lock) {
     const auto offset = static_cast<uint64_t>(reinterpret_cast<std::byte *>(&lock) -
@@ -58,6 +60,8 @@ void sleep_on(RobustLock &lock, uint32_t seen) {
 void lock_slowly(Thread &thread, RobustLock &lock) {
     const uint32_t mine = thread.slot + 1;
     uint32_t claim = mine;
+    StoppedHolder stopped;
+    unsigned slices = 0;
     for (unsigned tries = 0;; tries++) {
         uint32_t word = lock.word.load(std::memory_order_relaxed);
         if (word == 0) {
@@ -78,6 +82,9 @@ void lock_slowly(Thread &thread, RobustLock &lock) {
         }
         if ((word & sleepers_bit) == 0 && !lock.word.compare_exchange_strong(word, word | sleepers_bit))
             continue;
+        stopped.stop_again_unless(holder - 1);
+        if (++slices % slices_before_stop_is_asked == 0)
+            stopped.let_go_on(*thread.pool, holder - 1);
         sleep_on(lock, word | sleepers_bit);
         claim = mine | sleepers_bit; // others may still sleep: our unlock wakes them
     }

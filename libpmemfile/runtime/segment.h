@@ -54,8 +54,9 @@ struct BASE_CAPABILITY("robust lock") RobustLock {
 // on byte (liveness_first_byte + index) of the runtime file for it (liveness.h).
 struct alignas(64) ProcessSlot {
     std::atomic<uint64_t> incarnation; // 0 = free; else a number never used before
-    std::atomic<uint32_t> pid;         // for people and F_GETLK; never for decisions
+    std::atomic<uint32_t> pid;         // for people and F_GETLK, and a hint (stopped_holder.h); never for decisions
     std::atomic<uint32_t> state;       // 0 free, 1 live, 2 being collected
+    std::atomic<uint32_t> liveness_descriptor; // its number there, a hint, too; 0: not known
 };
 
 // A thread that has used the pool. Everything a survivor needs to finish or

@@ -252,6 +252,25 @@ TEST_F(StoppedTest, who_comes_or_goes_is_not_stopped_by_the_terminal_in_between)
     alarm(0);
 }
 
+// Whoever wants its lock has it go on until the lock is free, and stops it again.
+TEST_F(StoppedTest, who_holds_a_wanted_lock_goes_on_for_that_long) {
+    ASSERT_TRUE(fs_mkdir(thread(), at("theirs"), 0755).ok());
+    for (int i = 0; i < 3; ++i) {
+        const std::string name = "theirs/d" + std::to_string(i);
+        const pid_t child = start_stopped(name.c_str());
+        alarm(60);
+        EXPECT_EQ(create("theirs/e" + std::to_string(i)), 0);
+        EXPECT_TRUE(walk(thread(), root_, name, 0).ok()) << "its call came first";
+        int status = 0;
+        ASSERT_EQ(waitpid(child, &status, WUNTRACED), child) << "it is not stopped again";
+        ASSERT_TRUE(WIFSTOPPED(status)) << status;
+        EXPECT_EQ(WSTOPSIG(status), SIGSTOP);
+        kill(child, SIGCONT);
+        EXPECT_EQ(wait_for_child(child), 0);
+        alarm(0);
+    }
+}
+
 // Killed while it is stopped: its record is whole, so its call has happened.
 TEST_F(StoppedTest, who_is_killed_while_stopped_is_settled) {
     ASSERT_TRUE(fs_mkdir(thread(), at("theirs"), 0755).ok());
