@@ -34,7 +34,7 @@ void zero_in_block(Call &call, const Inode &inode, uint64_t index, uint64_t from
         call.zero(block * block_size_bytes + begin % block_size_bytes, end - begin);
 }
 
-// Zeroes all that has blocks in [from, to), at once and durably: for mapped files.
+// Zeroes all that has blocks in [from, to), at once and durably: for files under a shared mapping.
 base::Status zero_blocks_directly(Call &call, const Inode &inode, uint64_t from, uint64_t to) {
     for (uint64_t at = from; at < to;) {
         const uint64_t index = at / block_size_bytes;
@@ -84,12 +84,15 @@ base::Status make_hole(Call &call, InodeNumber number, uint64_t from, uint64_t t
         store_changes(call, number, inode);
         return call.commit();
     }
-    // A mapping of a file that shares blocks is private (data_prepare_change): it need not see the change.
-    if (is_mapped(call.thread(), number) && (inode.flags & inode_may_share) == 0) {
+    if (is_mapped_writable(call.thread(), number)) {
         store_changes(call, number, inode);
         BASE_TRY(call.commit());
         return zero_blocks_directly(call, inode, from, to);
     }
+    // Only private mappings: writes go on in records, and one that is applied again must not undo the zeros. A mapping
+    // of a file that shares blocks need not see the change.
+    if (is_mapped(call.thread(), number) && (inode.flags & inode_may_share) == 0)
+        return zero_by_records(call, number, from, to);
     uint64_t first = blocks_of(from);
     const uint64_t end = to / block_size_bytes;
     if (from % block_size_bytes != 0)
@@ -111,7 +114,7 @@ base::Status make_hole(Call &call, InodeNumber number, uint64_t from, uint64_t t
 // Bytes [from, to) of a file without holes there, but for what `filled` has put in, which is zeros already.
 base::Status zero_range(Call &call, InodeNumber number, const HoleFill &filled, uint64_t from, uint64_t to) {
     BASE_TRY_ASSIGN(Inode inode, load_inode(call, number));
-    const bool directly = is_mapped(call.thread(), number) && (inode.flags & inode_may_share) == 0;
+    const bool directly = is_mapped_writable(call.thread(), number);
     if (directly) {
         touch(call.thread(), inode);
         store_changes(call, number, inode);

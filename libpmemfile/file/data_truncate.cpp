@@ -89,7 +89,7 @@ base::Status data_grow(Call &call, InodeNumber number, Inode inode, uint64_t siz
     else if (PoolOffset tail = tail_of(call.pool(), inode, inode.size_bytes))
         call.zero(tail, block_size_bytes - inode.size_bytes % block_size_bytes);
     if ((inode.flags & inode_inline) && size > inline_max_bytes)
-        BASE_TRY(move_inline_out(call, inode));
+        BASE_TRY(move_inline_out(call, number, inode));
     inode.size_bytes = size;
     store_changes(call, number, inode);
     return call.commit();
@@ -102,7 +102,7 @@ base::Status data_unshare_cut_block(Call &call, InodeNumber number, uint64_t off
     return offset % block_size_bytes == 0 ? base::Status{} : data_unshare(call, number, index, index + 1);
 }
 
-base::Status move_inline_out(Call &call, Inode &inode) {
+base::Status move_inline_out(Call &call, InodeNumber number, Inode &inode) {
     unsigned char bytes[inline_max_bytes];
     std::memcpy(bytes, inode.content.bytes, sizeof(bytes));
     std::memset(&inode.content, 0, sizeof(inode.content));
@@ -111,8 +111,18 @@ base::Status move_inline_out(Call &call, Inode &inode) {
     if (inode.size_bytes == 0)
         return {};
     BASE_TRY_ASSIGN(BlockNumber block, allocate_block(call));
-    call.zero(block * block_size_bytes, block_size_bytes);
-    call.store(block * block_size_bytes, bytes, std::min<uint64_t>(inode.size_bytes, sizeof(bytes)));
+    const size_t size = std::min<uint64_t>(inode.size_bytes, sizeof(bytes));
+    if (is_mapped_writable(call.thread(), number)) {
+        // What is stored through the mapping next must not be undone by a record that is applied again.
+        std::byte *scratch = call.thread().data;
+        std::memset(scratch, 0, block_size_bytes);
+        std::memcpy(scratch, bytes, size);
+        call.pool().persist.store_nt(block * block_size_bytes, scratch, block_size_bytes);
+        BASE_TRY(call.fence_data());
+    } else {
+        call.zero(block * block_size_bytes, block_size_bytes);
+        call.store(block * block_size_bytes, bytes, size);
+    }
     BlockRun run{block, 1};
     return map_set(call, inode, 0, std::span(&run, 1));
 }
@@ -121,7 +131,7 @@ base::Status move_inline_and_commit(Call &call, InodeNumber number) {
     BASE_TRY_ASSIGN(Inode inode, load_inode(call, number));
     if ((inode.flags & inode_inline) == 0)
         return {};
-    BASE_TRY(move_inline_out(call, inode));
+    BASE_TRY(move_inline_out(call, number, inode));
     store_changes(call, number, inode);
     return call.commit();
 }

@@ -288,7 +288,7 @@ base::Result<size_t> next_step(Step &step) {
     if ((inode.flags & inode_inline) && inode.size_bytes != 0 && first != 0) {
         // Content of block 0 has to move out first; the write itself does not touch that block.
         Inode moved = inode;
-        BASE_TRY(move_inline_out(call, moved));
+        BASE_TRY(move_inline_out(call, step.number, moved));
         store_changes(call, step.number, moved);
         BASE_TRY(call.commit());
         return next_step(step);

@@ -21,8 +21,8 @@ void drop_set_id(const Thread &thread, Inode &inode);
 void touch(const Thread &thread, Inode &inode);
 
 // Moves inline content into a fresh block 0, by changes in the record and in
-// the private copy `inode`, which the caller stores. ENOSPC.
-base::Status move_inline_out(Call &call, Inode &inode);
+// the private copy `inode`, which the caller stores. ENOSPC, EIO.
+base::Status move_inline_out(Call &call, InodeNumber number, Inode &inode);
 // The same, in a record of its own; nothing to do if the content is not inline. The call has no changes yet.
 base::Status move_inline_and_commit(Call &call, InodeNumber number);
 

@@ -3,7 +3,11 @@
 #include "tests/tools/closed_pool.h"
 
 #include <csignal>
+#include <cstring>
 #include <gtest/gtest.h>
+#include <linux/falloc.h>
+#include <span>
+#include <string>
 #include <sys/wait.h>
 #include <thread>
 #include <vector>
@@ -18,6 +22,10 @@ constexpr size_t page = 4096;
 constexpr int both = PROT_READ | PROT_WRITE;
 
 volatile sig_atomic_t faults_seen = 0;
+
+std::span<const std::byte> bytes_of(std::string_view text) {
+    return std::as_bytes(std::span(text));
+}
 
 void handle_fault(int, siginfo_t *info, void *) {
     faults_seen = faults_seen + 1;
@@ -41,6 +49,31 @@ protected:
         pool_.close();
         tests::expect_clean(path_);
         ::unlink(path_.c_str());
+    }
+    // `work` in a process that nobody shares the pool with and that is killed then: the next attach recovers.
+    template <typename Work> void in_the_last_process(Work work) {
+        file_.close();
+        pool_.close();
+        const pid_t child = fork();
+        if (child == 0) {
+            auto pool = Pool::open(path_.c_str());
+            if (pool.ok() && work(*pool))
+                raise(SIGKILL);
+            _exit(1);
+        }
+        int status = -1;
+        waitpid(child, &status, 0);
+        EXPECT_TRUE(WIFSIGNALED(status)) << "its work failed";
+        auto again = Pool::open(path_.c_str());
+        ASSERT_TRUE(again.ok()) << pmemfile_errormsg();
+        pool_ = std::move(*again);
+    }
+    std::string content(const char *name) {
+        auto file = pool_.open(name, O_RDONLY);
+        std::string bytes(8 * page, '?');
+        const auto size = file.ok() ? file->read_at(std::as_writable_bytes(std::span(bytes)), 0) : 0;
+        bytes.resize(size.ok() ? *size : 0);
+        return bytes;
     }
     const std::string path_ = "/dev/shm/pmemfile-api-mapping." + std::to_string(getpid());
     Pool pool_;
@@ -127,6 +160,36 @@ TEST_F(ApiMapping, APrivateCopyOfAPoolIsInNoFile) {
     waitpid(child, &status, 0);
     EXPECT_EQ(status, 0);
     ASSERT_EQ(::chmod(path_.c_str(), 0600), 0);
+}
+
+// What the journal has of the file must not come back over them.
+TEST_F(ApiMapping, RecoveryKeepsStoresToAFileThatWasSmall) {
+    in_the_last_process([](Pool &pool) {
+        auto file = pool.open("/small", O_CREAT | O_RDWR);
+        if (!file.ok() || !file->write(bytes_of("before")).ok())
+            return false;
+        auto mapping = file->map(page, both);
+        if (!mapping.ok())
+            return false;
+        std::memcpy(mapping->bytes().data(), "stored", 6);
+        return mapping->sync(mapping->bytes()).ok();
+    });
+    EXPECT_EQ(content("/small"), "stored");
+}
+
+TEST_F(ApiMapping, RecoveryKeepsAHoleMadeUnderAPrivateMapping) {
+    for (const int mode : {FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, FALLOC_FL_ZERO_RANGE}) {
+        in_the_last_process([mode](Pool &pool) {
+            auto file = pool.open("/f", O_RDWR);
+            if (!file.ok() || !file->write_at(std::vector<std::byte>(3 * page, std::byte{'o'}), 0).ok())
+                return false;
+            auto mapping = file->map(3 * page, both, MAP_PRIVATE);
+            return mapping.ok() && file->write_at(bytes_of("small"), page + 100).ok() &&
+                   file->allocate(mode, 100, 2 * page).ok();
+        });
+        std::string expected = std::string(100, 'o') + std::string(2 * page, '\0') + std::string(page - 100, 'o');
+        EXPECT_EQ(content("/f").substr(0, 3 * page), expected) << mode;
+    }
 }
 
 // Another process appends; a reader here touches the new page.

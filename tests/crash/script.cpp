@@ -260,7 +260,7 @@ void transactions(Explorer &explorer) {
 
 void mapped(Explorer &explorer) {
     explore_all(explorer,
-                {create("m"), write_at("m", 0, 20000, 'a'), create("n"), write_at("n", 0, 9000, 'n'),
+                {create("m"), write_at("m", 0, 20000, 'a'), create("n"), write_at("n", 0, 9000, 'n'), create("s"),
                  while_mapped("m", write_at("m", 100, 64, 'b')), while_mapped("m", write_at("m", 4000, 200, 'c')),
                  while_mapped("m", write_at("m", 4096, 8192, 'd')), while_mapped("m", append("m", 300, 'e')),
                  while_mapped("m", append("m", 9000, 'f')), while_mapped("m", write_at("n", 50, 64, 'o')),
@@ -269,7 +269,9 @@ void mapped(Explorer &explorer) {
                  while_mapped("m", truncate_to("m", 5'000)), while_mapped("m", truncate_to("m", 30'000)),
                  while_mapped("m", allocate("m", FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, 3'000, 9'000)),
                  while_mapped("m", allocate("m", FALLOC_FL_ZERO_RANGE, 14'000, 6'000)),
-                 while_mapped("m", write_at("m", 35'000, 100, 'h')), write_at("m", 100, 64, 'i'), unlink_name("m"),
+                 while_mapped("m", write_at("m", 35'000, 100, 'h')), write_at("m", 100, 64, 'i'),
+                 while_mapped("m", allocate("m", FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, 50, 5'000), false),
+                 unlink_name("m"), write_at("s", 0, 100, 's'), while_mapped("s", write_at("s", 50, 20, 't')),
                  // Blocks of a clone part before they are mapped.
                  clone_range("n", 0, "n", 12288, 8192), while_mapped("n", write_at("n", 100, 64, 'p')),
                  write_at("n", 12'400, 64, 'q')});

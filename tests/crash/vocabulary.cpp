@@ -305,18 +305,20 @@ Operation while_open(const std::string &path, const std::vector<Operation> &oper
     return several;
 }
 
-Operation while_mapped(const std::string &path, const Operation &operation) {
-    Operation mapped = {"while " + path + " is mapped: " + operation.name, operation.changes,
+Operation while_mapped(const std::string &path, const Operation &operation, bool shared) {
+    Operation mapped = {"while " + path + " is mapped" + (shared ? ": " : " private: ") + operation.name,
+                        operation.changes,
                         with_inode(path, [=](Thread &thread, InodeHandle handle) -> base::Status {
                             const Inode *inode = thread.pool->inode(handle.number);
                             const uint64_t blocks = (inode->size_bytes + block_size_bytes - 1) / block_size_bytes;
                             BASE_TRY_ASSIGN(const uint32_t pin,
-                                            fs_map_begin(thread, handle.number, 0, blocks, true, true));
+                                            fs_map_begin(thread, handle.number, 0, blocks, shared, shared));
                             const base::Status done = operation.work(thread);
                             fs_map_end(thread, pin);
                             return done;
                         })};
-    mapped.torn = path;
+    if (shared)
+        mapped.torn = path;
     return mapped;
 }
 

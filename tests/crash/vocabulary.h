@@ -58,8 +58,8 @@ Operation set_acl(const std::string &path, bool is_default, unsigned count);
 Operation grow(uint64_t size_bytes);
 // Opens the file, makes the calls and closes it: what is unlinked among them is an orphan in between.
 Operation while_open(const std::string &path, const std::vector<Operation> &operations);
-// One call while the file is mapped shared and writable: its data goes in place.
-Operation while_mapped(const std::string &path, const Operation &operation);
+// One call while the file is mapped shared and writable: its data goes in place. Or mapped private.
+Operation while_mapped(const std::string &path, const Operation &operation, bool shared = true);
 // A write of a buffer that another thread changes all the time: what is read of it, is read once (hazard 7).
 Operation write_flipping(const std::string &path, uint64_t offset, size_t size);
 // The calls in one transaction, named `name`.
