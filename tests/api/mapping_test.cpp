@@ -137,6 +137,16 @@ TEST_F(ApiMapping, NotInATransaction) {
     EXPECT_EQ(pmemfile_tx_abort(pool_.get()), 0);
 }
 
+TEST_F(ApiMapping, AHoleOfATransactionIsThereThoughItIsMappedPrivate) {
+    ASSERT_TRUE(file_.write_at(std::vector<std::byte>(page, std::byte{'o'}), 0).ok());
+    auto mapping = file_.map(page, both, MAP_PRIVATE);
+    ASSERT_TRUE(mapping.ok());
+    ASSERT_EQ(pmemfile_tx_begin(pool_.get()), 0);
+    EXPECT_TRUE(file_.allocate(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, page).ok());
+    ASSERT_EQ(pmemfile_tx_commit(pool_.get()), 0);
+    EXPECT_EQ(content("/f").substr(0, page), std::string(page, '\0'));
+}
+
 TEST_F(ApiMapping, APrivateCopyOfAPoolIsInNoFile) {
     std::byte text[1] = {std::byte{'t'}};
     ASSERT_TRUE(file_.write_at(text, 0).ok());
