@@ -1,5 +1,6 @@
 // The idea: what copy_file_range(2) and FICLONERANGE check, in Linux's order; the bytes are file/data_copy.cpp's.
 #include "libpmemfile/fs/open_calls.h"
+#include "libpmemfile/fs/xattr_calls.h"
 #include "libpmemfile/runtime/open_access.h"
 
 #include <fcntl.h>
@@ -44,6 +45,7 @@ base::Status fs_clone_range(Thread &thread, OpenFileId from, uint64_t from_offse
     BASE_TRY(check_access(*source, *target));
     if (from_offset_bytes > INT64_MAX || to_offset_bytes > INT64_MAX || size_bytes > INT64_MAX)
         return base::error(EINVAL);
+    BASE_TRY(before_content_change(thread, target->inode.load()));
     return data_clone(thread, source->inode.load(), from_offset_bytes, target->inode.load(), to_offset_bytes,
                       size_bytes, size_limit_bytes);
 }
@@ -63,6 +65,8 @@ base::Result<size_t> fs_copy_range(Thread &thread, OpenFileId from, int64_t *fro
         return base::error(EOVERFLOW);
     if (from_offset < 0 || to_offset < 0)
         return base::error(EINVAL);
+    if (size_bytes != 0)
+        BASE_TRY(before_content_change(thread, target->inode.load()));
     BASE_TRY_ASSIGN(size_t done, data_copy(thread, source->inode.load(), static_cast<uint64_t>(from_offset),
                                            target->inode.load(), static_cast<uint64_t>(to_offset),
                                            std::min(size_bytes, transfer_max_bytes), size_limit_bytes));

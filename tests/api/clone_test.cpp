@@ -92,6 +92,16 @@ TEST_F(Clones, UnshareRangeGivesBlocksOfItsOwn) {
     EXPECT_EQ(seen(b, 8), "aaaaaaaa");
 }
 
+TEST_F(Clones, TakesTheTargetsCapabilities) {
+    File a = filled("/a", 1, 'a'), b = open("/b");
+    const std::string capability("\0\0\0\2\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20);
+    for (File *file : {&a, &b})
+        ASSERT_TRUE(file->set_xattr("security.capability", capability).ok());
+    EXPECT_EQ(clone(a, b), 0);
+    EXPECT_EQ(b.xattr("security.capability").error().number(), ENODATA);
+    EXPECT_TRUE(a.xattr("security.capability").ok());
+}
+
 TEST_F(Clones, AFullPoolHasNoRoomForAChange) {
     File a = filled("/a", 8, 'a'), b = open("/b");
     ASSERT_EQ(clone(a, b), 0);

@@ -269,6 +269,14 @@ TEST_F(Xattr, FileCapabilities) {
     ASSERT_EQ(set(a, "security.capability", capability), 0);
     EXPECT_EQ(t.ftruncate(file, 2), 0);
     EXPECT_FALSE(is_there()) << "after ftruncate";
+    make("/other", "other's");
+    const int source = opened("/other", O_RDONLY);
+    ASSERT_EQ(set(a, "security.capability", capability), 0);
+    EXPECT_EQ(t.copy_range(source, nullptr, file, nullptr, 0), 0);
+    EXPECT_TRUE(is_there());
+    EXPECT_EQ(t.copy_range(source, nullptr, file, nullptr, 3), 3);
+    EXPECT_FALSE(is_there()) << "after copy_file_range";
+    t.close(source);
     t.close(file);
     ASSERT_EQ(set(a, "security.capability", capability), 0);
     EXPECT_EQ(t.chown("/a", alice, alice), 0);
