@@ -11,8 +11,18 @@
 namespace pmemfile {
 
 FreshFile::~FreshFile() {
+    end_description();
+}
+
+void FreshFile::end_description() {
     if (id_ != 0)
-        open_file_unreference(call_.thread(), id_);
+        open_file_unreference(call_.thread(), std::exchange(id_, 0));
+}
+
+void FreshFile::give_up() {
+    end_description(); // while the inode's number is still ours
+    call_.discard();
+    number_ = 0;
 }
 
 void FreshFile::prepare() {

@@ -18,6 +18,8 @@ public:
     // Gets both before the call locks anything. What it cannot have is tried again under the lock, where
     // errors come in their order.
     void prepare();
+    // Gives both back, and all that the call has changed. Nobody else has seen them.
+    void give_up();
     // The inode that prepare() has claimed; 0: none.
     InodeNumber number() const {
         return number_;
@@ -27,6 +29,7 @@ public:
     base::Result<OpenFileId> commit(InodeNumber number, const Inode &inode);
 
 private:
+    void end_description();
     base::Status describe(InodeNumber number, uint32_t generation);
 
     Call &call_;

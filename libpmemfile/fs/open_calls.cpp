@@ -77,7 +77,11 @@ uint32_t description_flags(int flags) {
 base::Result<OpenFileId> create_and_open(Call &call, FreshFile &fresh, const WalkResult &place, mode_t mode) {
     Thread &thread = call.thread();
     BASE_TRY(permission_check(thread, *call.pool().inode(place.parent), may_write | may_execute));
-    BASE_TRY_ASSIGN(const DirectoryRoom room, directory_reserve(call, place.parent, place.name));
+    BASE_TRY_ASSIGN(DirectoryRoom room, directory_reserve(call, place.parent, place.name));
+    if (room.wants_empty_call) {
+        fresh.give_up();
+        BASE_TRY_ASSIGN(room, directory_reserve(call, place.parent, place.name));
+    }
     Inode directory = *call.pool().inode(place.parent);
     Inode inode;
     BASE_TRY_ASSIGN(InodeNumber number, new_inode(call, directory, S_IFREG | (mode & 07777), &inode, fresh.number()));

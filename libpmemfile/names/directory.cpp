@@ -221,6 +221,15 @@ base::Result<DirectoryRoom> directory_reserve(Call &call, InodeNumber number, st
         const LeafFit fit = room.plan.fit;
         if (fit == LeafFit::fits || (fit == LeafFit::fragmented && !stays))
             return room;
+        const bool upper = leaf.depth < hash_bits && (room.hash >> (hash_bits - 1 - leaf.depth) & 1) != 0;
+        if (fit == LeafFit::full && leaf.depth == hash_bits)
+            return base::error(ENOSPC);
+        if (fit == LeafFit::full && !stays && half_has_room(leaf, skip, upper, name.size()))
+            return room;
+        if (!call.empty()) {
+            room.wants_empty_call = true;
+            return room;
+        }
         if (fit == LeafFit::fragmented) {
             LeafImage image(call.thread().block[0], number, leaf.depth, leaf.prefix);
             if (!image.add_from(leaf, no_slot))
@@ -229,11 +238,6 @@ base::Result<DirectoryRoom> directory_reserve(Call &call, InodeNumber number, st
             BASE_TRY(call.commit());
             continue;
         }
-        if (leaf.depth == hash_bits)
-            return base::error(ENOSPC);
-        bool upper = (room.hash >> (hash_bits - 1 - leaf.depth) & 1) != 0;
-        if (!stays && half_has_room(leaf, skip, upper, name.size()))
-            return room;
         Inode copy = *home;
         BASE_TRY(split(call, number, copy, place, no_slot, nullptr));
         store_changes(call, number, copy);

@@ -44,11 +44,13 @@ struct DirectoryRoom {
     TriePlace place;
     LeafPlan plan;
     bool has_split = false; // dentries looked up before are void
+    // The leaf must be split before, and the call has changes that are not to be committed with that: nothing was done.
+    bool wants_empty_call = false;
 };
 
 // Makes sure that directory_insert of `name` splits at most once: where all names of a full leaf fall
-// into one half, it splits the leaf before, in records of its own, which nobody can see. The call holds
-// the directory's lock and has no changes yet. What it returns holds until the call commits.
+// into one half, it splits the leaf before, in records of its own, which nobody can see (if the call has no changes
+// yet, see DirectoryRoom). The call holds the directory's lock. What it returns holds until the call commits.
 // `removed`: as directory_insert. `stays`: the insert will leave the entries that are there where they are, so
 // that one of them can be changed in the same record; the leaf is packed or split before as needed. ENOSPC, EUCLEAN.
 base::Result<DirectoryRoom> directory_reserve(Call &call, InodeNumber directory_number, std::string_view name,

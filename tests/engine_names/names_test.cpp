@@ -1,4 +1,7 @@
 // Directories of many names, files without a name, several threads in one directory.
+#include "libpmemfile/names/directory.h"
+
+#include "block_hog.h"
 #include "pool_fixture.h"
 
 #include <dirent.h>
@@ -187,6 +190,26 @@ TEST_F(NamesTest, no_wait_does_not_wait_for_who_holds_the_file) {
     }
     EXPECT_TRUE(fs_pread(thread(), id, buffers, 0, io_no_wait).ok());
     fs_close(thread(), id);
+}
+
+// A leaf of names that all fall on one side is split before the name is made, in records of its own. What the call has
+// claimed by then must not be in them.
+TEST_F(NamesTest, a_create_without_room_leaves_no_inode_behind) {
+    std::vector<std::string> names;
+    for (unsigned i = 0; names.size() < 15; ++i) {
+        std::string name = std::to_string(i);
+        name.append(name_max_bytes - name.size(), 'n');
+        if (name_hash(pool_, name) >> 60 == 0) // four bits alike
+            names.push_back(name);
+    }
+    const std::string last = names.back();
+    names.pop_back();
+    for (const std::string &name : names)
+        create(name);
+    BlockHog hog(pool_);
+    hog.leave_blocks(thread(), 2);
+    EXPECT_EQ(fs_open(thread(), at(last), O_CREAT | O_RDWR, 0644).error().number(), ENOSPC);
+    // The checker, at the end, finds an inode that is taken and is none.
 }
 
 TEST_F(NamesTest, a_file_without_a_name_goes_with_its_process) {
