@@ -25,8 +25,10 @@ struct UserBuffers {
 };
 
 // Copies up to the sum of the buffers' lengths from `offset_bytes` on. Returns
-// bytes read, 0 at or beyond the end. EFAULT, EUCLEAN. Takes no lock.
-base::Result<size_t> data_read(Thread &thread, InodeNumber inode, uint64_t offset_bytes, const UserBuffers &buffers);
+// bytes read, 0 at or beyond the end. EFAULT, EUCLEAN. Takes no lock. `generation`, here and below, not 0: only that
+// use of the inode number is meant, else ESTALE.
+base::Result<size_t> data_read(Thread &thread, InodeNumber inode, uint64_t offset_bytes, const UserBuffers &buffers,
+                               uint32_t generation = 0);
 
 // Writes all buffers at `offset_bytes`, or at the end of file when `append`
 // (then `*offset_bytes` says where it went). Takes and gives back the inode's lock; each step
@@ -36,7 +38,8 @@ base::Result<size_t> data_read(Thread &thread, InodeNumber inode, uint64_t offse
 // one buffer, of a power of two from atomic_write_min_bytes to atomic_write_bytes, at a multiple of its
 // length; EOPNOTSUPP while the file is mapped shared and writable.
 base::Result<size_t> data_write(Thread &thread, InodeNumber inode, uint64_t *offset_bytes, const UserBuffers &buffers,
-                                bool append, uint64_t size_limit_bytes = UINT64_MAX, bool whole = false);
+                                bool append, uint64_t size_limit_bytes = UINT64_MAX, bool whole = false,
+                                uint32_t generation = 0);
 
 // One step of data_write, for a call that holds the inode's lock and has finished its truncation: writes up to
 // `left_bytes` (more than 0) from the cursor at `offset_bytes` and commits. Returns bytes written.
@@ -60,8 +63,7 @@ base::Result<size_t> data_copy(Thread &thread, InodeNumber from, uint64_t from_o
 base::Status data_clone(Thread &thread, InodeNumber from, uint64_t from_offset_bytes, InodeNumber to,
                         uint64_t to_offset_bytes, uint64_t size_bytes, uint64_t size_limit_bytes = UINT64_MAX);
 
-// Sets the size; bytes beyond are gone, new ones read as zeros. Takes the lock. `generation` not 0: only
-// that use of the inode number is meant, else ESTALE.
+// Sets the size; bytes beyond are gone, new ones read as zeros. Takes the lock.
 base::Status data_truncate(Thread &thread, InodeNumber inode, uint64_t size_bytes, uint32_t generation = 0);
 
 // Finishes a truncation that was cut short (inode_truncating); commits. The call holds the
@@ -70,10 +72,12 @@ base::Status data_finish_truncate(Call &call, InodeNumber inode);
 
 // fallocate(2): mode 0 (allocates zeroed blocks, in steps), UNSHARE_RANGE (copies shared ones too), PUNCH_HOLE,
 // ZERO_RANGE, each with KEEP_SIZE; COLLAPSE_RANGE, INSERT_RANGE (data_shift_range); others EOPNOTSUPP. What is freed is
-// one record as long as it fits (some 100 runs of blocks), else steps from the front; zeros of ZERO_RANGE are steps of up
-// to 1 MiB. While the file is mapped its blocks stay and are zeroed in place, so that all mappings see it. ENOSPC: no byte
-// has changed, and the file has the blocks that it had (but a range of shared blocks may have parted some of them).
-base::Status data_allocate(Thread &thread, InodeNumber inode, int mode, uint64_t offset_bytes, uint64_t length_bytes);
+// one record as long as it fits (some 100 runs of blocks), else steps from the front; zeros of ZERO_RANGE are steps of
+// up to 1 MiB. While the file is mapped its blocks stay and are zeroed in place, so that all mappings see it. ENOSPC:
+// no byte has changed, and the file has the blocks that it had (but a range of shared blocks may have parted some of
+// them).
+base::Status data_allocate(Thread &thread, InodeNumber inode, int mode, uint64_t offset_bytes, uint64_t length_bytes,
+                           uint32_t generation = 0);
 
 // Takes [offset, offset + length) out of the file, or puts a hole in there; in one step. All multiples of
 // block_size_bytes, `offset` inside the file. For a call that holds the inode's lock; the content is not inline and

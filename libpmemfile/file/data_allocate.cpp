@@ -131,12 +131,15 @@ base::Status zero_range(Call &call, InodeNumber number, const HoleFill &filled, 
 }
 
 // COLLAPSE_RANGE and INSERT_RANGE, with the errors of ext4.
-base::Status shift_range(Thread &thread, InodeNumber number, int mode, uint64_t offset, uint64_t length) {
+base::Status shift_range(Thread &thread, InodeNumber number, int mode, uint64_t offset, uint64_t length,
+                         uint32_t generation) {
     const bool is_collapse = mode == FALLOC_FL_COLLAPSE_RANGE;
     if (length == 0 || offset % block_size_bytes != 0 || length % block_size_bytes != 0)
         return base::error(EINVAL);
     Call call(thread);
     BASE_TRY(call.lock({number}));
+    if (is_other_use(call.pool().inode(number), generation))
+        return base::error(ESTALE);
     BASE_TRY(data_prepare_change(call, number));
     BASE_TRY_ASSIGN(Inode inode, load_inode(call, number));
     if (!is_collapse && (length > file_max_bytes || inode.size_bytes > file_max_bytes - length))
@@ -149,12 +152,13 @@ base::Status shift_range(Thread &thread, InodeNumber number, int mode, uint64_t 
 
 } // namespace
 
-base::Status data_allocate(Thread &thread, InodeNumber number, int mode, uint64_t offset_bytes, uint64_t length_bytes) {
+base::Status data_allocate(Thread &thread, InodeNumber number, int mode, uint64_t offset_bytes, uint64_t length_bytes,
+                           uint32_t generation) {
     const bool keeps_size = (mode & FALLOC_FL_KEEP_SIZE) != 0;
     const int kind = mode & ~FALLOC_FL_KEEP_SIZE;
     BASE_TRY(allocate_mode_check(mode));
     if ((mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE)) != 0)
-        return shift_range(thread, number, mode, offset_bytes, length_bytes);
+        return shift_range(thread, number, mode, offset_bytes, length_bytes, generation);
     if (length_bytes == 0)
         return base::error(EINVAL);
     if (offset_bytes > file_max_bytes || length_bytes > file_max_bytes - offset_bytes)
@@ -163,6 +167,8 @@ base::Status data_allocate(Thread &thread, InodeNumber number, int mode, uint64_
     const BlockRange range{offset_bytes / block_size_bytes, blocks_of(end)};
     Call call(thread);
     BASE_TRY(call.lock({number}));
+    if (is_other_use(call.pool().inode(number), generation))
+        return base::error(ESTALE);
     BASE_TRY(data_prepare_change(call, number));
     if (kind == FALLOC_FL_PUNCH_HOLE)
         return make_hole(call, number, offset_bytes, end);

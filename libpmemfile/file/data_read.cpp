@@ -2,6 +2,7 @@
 // buffers under the inode's sequence counter; if it moved, all is copied again.
 #include "libpmemfile/file/data.h"
 
+#include "libpmemfile/file/inode_change.h"
 #include "libpmemfile/file/user_cursor.h"
 #include "libpmemfile/runtime/stripe.h"
 
@@ -40,11 +41,13 @@ size_t copy_blocks(const Pool &pool, const ReadSection &section, const Inode &in
 }
 
 // One buffer and one block, as most reads are, and nothing moves: bytes copied. 0 when it is anything else.
-size_t read_in_block(Thread &thread, InodeNumber number, uint64_t offset, const struct iovec &buffer) {
+size_t read_in_block(Thread &thread, InodeNumber number, uint64_t offset, const struct iovec &buffer,
+                     uint32_t generation) {
     const Pool &pool = *thread.pool;
     const Moment moment(thread, number);
     const Inode *home = pool.inode(number);
-    if (!moment.is_calm() || pool.reads != nullptr || home == nullptr || (home->flags & inode_inline) != 0)
+    if (!moment.is_calm() || pool.reads != nullptr || home == nullptr || (home->flags & inode_inline) != 0 ||
+        is_other_use(home, generation))
         return 0;
     const uint64_t file_bytes = home->size_bytes;
     const uint64_t within = offset % block_size_bytes;
@@ -60,9 +63,10 @@ size_t read_in_block(Thread &thread, InodeNumber number, uint64_t offset, const 
 
 } // namespace
 
-base::Result<size_t> data_read(Thread &thread, InodeNumber number, uint64_t offset_bytes, const UserBuffers &buffers) {
+base::Result<size_t> data_read(Thread &thread, InodeNumber number, uint64_t offset_bytes, const UserBuffers &buffers,
+                               uint32_t generation) {
     if (buffers.count == 1) {
-        if (const size_t done = read_in_block(thread, number, offset_bytes, buffers.vectors[0]))
+        if (const size_t done = read_in_block(thread, number, offset_bytes, buffers.vectors[0], generation))
             return done;
     }
     const Pool &pool = *thread.pool;
@@ -71,8 +75,11 @@ base::Result<size_t> data_read(Thread &thread, InodeNumber number, uint64_t offs
         const Inode *home = pool.inode(number);
         const uint64_t file_bytes = home == nullptr ? 0 : home->size_bytes;
         const bool is_inline = home != nullptr && (home->flags & inode_inline) != 0;
+        const bool is_stale = is_other_use(home, generation);
         if (!section.valid())
             continue;
+        if (is_stale)
+            return base::error(ESTALE);
         if (home == nullptr)
             return base::error(EUCLEAN);
         if (offset_bytes >= file_bytes)

@@ -163,8 +163,7 @@ base::Status data_truncate(Thread &thread, InodeNumber number, uint64_t size_byt
         return base::error(EFBIG);
     Call call(thread);
     BASE_TRY(call.lock({number}));
-    const Inode *home = call.pool().inode(number);
-    if (generation != 0 && (home == nullptr || home->generation != generation))
+    if (is_other_use(call.pool().inode(number), generation))
         return base::error(ESTALE);
     BASE_TRY(data_prepare_change(call, number));
     BASE_TRY(data_unshare_cut_block(call, number, size_bytes));

@@ -334,10 +334,12 @@ base::Result<size_t> data_write_step(Call &call, InodeNumber inode, UserCursor &
 }
 
 base::Result<size_t> data_write(Thread &thread, InodeNumber inode, uint64_t *offset_bytes, const UserBuffers &buffers,
-                                bool append, uint64_t size_limit_bytes, bool whole) {
+                                bool append, uint64_t size_limit_bytes, bool whole, uint32_t generation) {
     uint64_t total = total_bytes(buffers);
     Call call(thread);
     BASE_TRY(call.lock({inode}));
+    if (is_other_use(call.pool().inode(inode), generation))
+        return base::error(ESTALE);
     BASE_TRY(data_prepare_change(call, inode));
     const Inode *home = call.pool().inode(inode);
     if (home == nullptr)

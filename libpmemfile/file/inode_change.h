@@ -46,6 +46,12 @@ inline base::Result<Inode> load_inode(const Call &call, InodeNumber number) {
     return *home;
 }
 
+// Is it not the use of the number that is meant (any, if `generation` is 0)? Its lock is held, or it is looked at
+// again.
+inline bool is_other_use(const Inode *home, uint32_t generation) {
+    return generation != 0 && (home == nullptr || home->generation != generation);
+}
+
 // Blocks that a file of that size reaches into.
 constexpr uint64_t blocks_of(uint64_t size_bytes) {
     return size_bytes / block_size_bytes + (size_bytes % block_size_bytes != 0);

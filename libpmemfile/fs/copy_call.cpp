@@ -18,6 +18,27 @@ base::Result<OpenFile *> open_file_of(const Thread &thread, OpenFileId id) {
     return file;
 }
 
+struct Inodes {
+    InodeNumber from = 0;
+    InodeNumber to = 0;
+};
+
+// Surely theirs (runtime/open_file.h). EBADF.
+base::Result<Inodes> sure_inodes(const Thread &thread, const OpenFile &source, OpenFileId from, const OpenFile &target,
+                                 OpenFileId to) {
+    const Inodes inodes{source.inode.load(), target.inode.load()};
+    BASE_TRY(open_file_get(thread, from));
+    BASE_TRY(open_file_get(thread, to));
+    return inodes;
+}
+
+// Not where the description has ended meanwhile: the offset would be another one's.
+void set_offset(Thread &thread, OpenFile &file, OpenFileId id, int64_t offset_bytes) {
+    const RobustGuard lock(thread, file.offset_lock);
+    if (open_file_get(thread, id).ok())
+        file.offset_bytes.store(offset_bytes, std::memory_order_release);
+}
+
 base::Status check_type(const Thread &thread, const OpenFile &file) {
     const Inode *inode = thread.pool->inode(file.inode.load());
     if (inode == nullptr)
@@ -45,9 +66,9 @@ base::Status fs_clone_range(Thread &thread, OpenFileId from, uint64_t from_offse
     BASE_TRY(check_access(*source, *target));
     if (from_offset_bytes > INT64_MAX || to_offset_bytes > INT64_MAX || size_bytes > INT64_MAX)
         return base::error(EINVAL);
-    BASE_TRY(before_content_change(thread, target->inode.load()));
-    return data_clone(thread, source->inode.load(), from_offset_bytes, target->inode.load(), to_offset_bytes,
-                      size_bytes, size_limit_bytes);
+    BASE_TRY_ASSIGN(const Inodes inodes, sure_inodes(thread, *source, from, *target, to));
+    BASE_TRY(before_content_change(thread, inodes.to));
+    return data_clone(thread, inodes.from, from_offset_bytes, inodes.to, to_offset_bytes, size_bytes, size_limit_bytes);
 }
 
 base::Result<size_t> fs_copy_range(Thread &thread, OpenFileId from, int64_t *from_offset_bytes, OpenFileId to,
@@ -65,21 +86,22 @@ base::Result<size_t> fs_copy_range(Thread &thread, OpenFileId from, int64_t *fro
         return base::error(EOVERFLOW);
     if (from_offset < 0 || to_offset < 0)
         return base::error(EINVAL);
+    BASE_TRY_ASSIGN(const Inodes inodes, sure_inodes(thread, *source, from, *target, to));
     if (size_bytes != 0)
-        BASE_TRY(before_content_change(thread, target->inode.load()));
-    BASE_TRY_ASSIGN(size_t done, data_copy(thread, source->inode.load(), static_cast<uint64_t>(from_offset),
-                                           target->inode.load(), static_cast<uint64_t>(to_offset),
-                                           std::min(size_bytes, transfer_max_bytes), size_limit_bytes));
+        BASE_TRY(before_content_change(thread, inodes.to));
+    BASE_TRY_ASSIGN(size_t done, data_copy(thread, inodes.from, static_cast<uint64_t>(from_offset), inodes.to,
+                                           static_cast<uint64_t>(to_offset), std::min(size_bytes, transfer_max_bytes),
+                                           size_limit_bytes));
     // As on Linux nothing keeps others from the shared offsets meanwhile.
     const auto moved = static_cast<int64_t>(done);
     if (from_offset_bytes != nullptr)
         *from_offset_bytes = from_offset + moved;
     else
-        source->offset_bytes.store(from_offset + moved, std::memory_order_release);
+        set_offset(thread, *source, from, from_offset + moved);
     if (to_offset_bytes != nullptr)
         *to_offset_bytes = to_offset + moved;
     else
-        target->offset_bytes.store(to_offset + moved, std::memory_order_release);
+        set_offset(thread, *target, to, to_offset + moved);
     return done;
 }
 

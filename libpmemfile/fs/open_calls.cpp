@@ -151,6 +151,19 @@ base::Result<OpenFile *> data_file(Thread &thread, OpenFileId id, bool for_writi
     return file;
 }
 
+// Its inode, surely: another thread may have closed it since it was looked up, and its place be another one's. EBADF.
+base::Result<InodeHandle> sure_inode(const Thread &thread, const OpenFile &file, OpenFileId id) {
+    const InodeHandle inode{file.inode.load(std::memory_order_acquire),
+                            file.generation.load(std::memory_order_acquire)};
+    BASE_TRY(open_file_get(thread, id));
+    return inode;
+}
+
+// If the inode has ended since: as if the call had come after that close.
+template <typename Answer> Answer of_open(Answer answer) {
+    return !answer.ok() && answer.error().number() == ESTALE ? Answer(base::error(EBADF)) : answer;
+}
+
 bool appends(const OpenFile &file, unsigned options) {
     return (options & io_append) != 0 ||
            ((file.flags.load(std::memory_order_relaxed) & O_APPEND) != 0 && (options & io_no_append) == 0);
@@ -340,8 +353,10 @@ base::Result<size_t> fs_read(Thread &thread, OpenFileId id, const UserBuffers &b
     if (would_wait(thread, *file, options) || offset_would_wait(*file, options))
         return base::error(EAGAIN);
     RobustGuard lock(thread, file->offset_lock);
+    BASE_TRY_ASSIGN(const InodeHandle inode, sure_inode(thread, *file, id));
     const int64_t offset = file->offset_bytes.load(std::memory_order_relaxed);
-    BASE_TRY_ASSIGN(size_t done, data_read(thread, file->inode.load(), static_cast<uint64_t>(offset), buffers));
+    BASE_TRY_ASSIGN(size_t done,
+                    of_open(data_read(thread, inode.number, static_cast<uint64_t>(offset), buffers, inode.generation)));
     file->offset_bytes.store(offset + static_cast<int64_t>(done), std::memory_order_release);
     return done;
 }
@@ -352,9 +367,10 @@ base::Result<size_t> fs_write(Thread &thread, OpenFileId id, const UserBuffers &
     if (would_wait_to_write(thread, *file, options) || offset_would_wait(*file, options))
         return base::error(EAGAIN);
     RobustGuard lock(thread, file->offset_lock);
+    BASE_TRY_ASSIGN(const InodeHandle inode, sure_inode(thread, *file, id));
     auto offset = static_cast<uint64_t>(file->offset_bytes.load(std::memory_order_relaxed));
-    BASE_TRY_ASSIGN(size_t done, data_write(thread, file->inode.load(), &offset, buffers, appends(*file, options),
-                                            size_limit_bytes, (options & io_atomic) != 0));
+    BASE_TRY_ASSIGN(size_t done, of_open(data_write(thread, inode.number, &offset, buffers, appends(*file, options),
+                                                    size_limit_bytes, (options & io_atomic) != 0, inode.generation)));
     file->offset_bytes.store(static_cast<int64_t>(offset + done), std::memory_order_release);
     return done;
 }
@@ -366,7 +382,8 @@ base::Result<size_t> fs_pread(Thread &thread, OpenFileId id, const UserBuffers &
     BASE_TRY_ASSIGN(OpenFile * file, data_file(thread, id, false, offset_bytes, buffers));
     if (would_wait(thread, *file, options))
         return base::error(EAGAIN);
-    return data_read(thread, file->inode.load(), static_cast<uint64_t>(offset_bytes), buffers);
+    BASE_TRY_ASSIGN(const InodeHandle inode, sure_inode(thread, *file, id));
+    return of_open(data_read(thread, inode.number, static_cast<uint64_t>(offset_bytes), buffers, inode.generation));
 }
 
 base::Result<size_t> fs_pwrite(Thread &thread, OpenFileId id, const UserBuffers &buffers, int64_t offset_bytes,
@@ -377,18 +394,21 @@ base::Result<size_t> fs_pwrite(Thread &thread, OpenFileId id, const UserBuffers 
     if (would_wait_to_write(thread, *file, options))
         return base::error(EAGAIN);
     auto offset = static_cast<uint64_t>(offset_bytes);
-    return data_write(thread, file->inode.load(), &offset, buffers, appends(*file, options), size_limit_bytes,
-                      (options & io_atomic) != 0);
+    const bool at_end = appends(*file, options);
+    BASE_TRY_ASSIGN(const InodeHandle inode, sure_inode(thread, *file, id));
+    return of_open(data_write(thread, inode.number, &offset, buffers, at_end, size_limit_bytes,
+                              (options & io_atomic) != 0, inode.generation));
 }
 
 base::Result<int64_t> fs_seek(Thread &thread, OpenFileId id, int64_t offset, int whence) {
     BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, id));
     if ((file->flags.load() & O_PATH) != 0)
         return base::error(EBADF);
+    RobustGuard lock(thread, file->offset_lock);
+    BASE_TRY(sure_inode(thread, *file, id));
     const Inode *inode = inode_of(thread, *file);
     if (inode == nullptr)
         return base::error(EUCLEAN);
-    RobustGuard lock(thread, file->offset_lock);
     if (S_ISDIR(inode->mode))
         return seek_directory(*file, offset, whence);
     int64_t base_bytes = 0;
@@ -429,6 +449,7 @@ base::Result<size_t> fs_getdents64(Thread &thread, OpenFileId id, void *user_buf
     if (inode == nullptr || !S_ISDIR(inode->mode))
         return base::error(ENOTDIR);
     RobustGuard lock(thread, file->offset_lock);
+    BASE_TRY(sure_inode(thread, *file, id));
     DirentBuffer buffer;
     buffer.user = static_cast<std::byte *>(user_buffer);
     buffer.size_bytes = size_bytes <= INT_MAX ? size_bytes : 0; // Linux counts it in an int
@@ -449,7 +470,8 @@ base::Status fs_ftruncate(Thread &thread, OpenFileId id, int64_t size_bytes) {
         return base::error(EBADF);
     if (!may_write_by(flags))
         return base::error(EINVAL);
-    return fs_truncate(thread, file->inode.load(), size_bytes, false);
+    BASE_TRY_ASSIGN(const InodeHandle inode, sure_inode(thread, *file, id));
+    return of_open(fs_truncate(thread, inode, size_bytes, false));
 }
 
 base::Status fs_fallocate(Thread &thread, OpenFileId id, int mode, int64_t offset_bytes, int64_t length_bytes) {
@@ -460,19 +482,18 @@ base::Status fs_fallocate(Thread &thread, OpenFileId id, int mode, int64_t offse
         return base::error(EINVAL);
     BASE_TRY(allocate_mode_check(mode));
     BASE_TRY(data_file(thread, id, true));
-    return data_allocate(thread, file->inode.load(), mode, static_cast<uint64_t>(offset_bytes),
-                         static_cast<uint64_t>(length_bytes));
+    BASE_TRY_ASSIGN(const InodeHandle inode, sure_inode(thread, *file, id));
+    return of_open(data_allocate(thread, inode.number, mode, static_cast<uint64_t>(offset_bytes),
+                                 static_cast<uint64_t>(length_bytes), inode.generation));
 }
 
 base::Status fs_set_flags(Thread &thread, OpenFileId id, int flags) {
+    const RobustGuard lock(thread, thread.pool->segment->open_files_lock); // it does not end meanwhile
     BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, id));
-    uint32_t former = file->flags.load();
+    const uint32_t former = file->flags.load();
     if ((former & O_PATH) != 0)
         return base::error(EBADF);
-    uint32_t changed = 0;
-    do
-        changed = (former & ~uint32_t{changeable_flags}) | (static_cast<uint32_t>(flags) & changeable_flags);
-    while (!file->flags.compare_exchange_weak(former, changed));
+    file->flags.store((former & ~uint32_t{changeable_flags}) | (static_cast<uint32_t>(flags) & changeable_flags));
     return {};
 }
 

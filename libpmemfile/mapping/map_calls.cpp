@@ -115,7 +115,9 @@ long map_ours(const FileToMap &what, const MapArguments &map) {
     auto open_flags = static_cast<int>((*file)->flags.load());
     if ((open_flags & O_PATH) != 0)
         return -EBADF;
-    InodeNumber inode = (*file)->inode.load();
+    const InodeNumber inode = (*file)->inode.load(), parent = (*file)->parent.load();
+    if (Result<OpenFile *> still = open_file_get(thread, what.id); !still.ok()) // another thread may have closed it
+        return -still.error().number();
     Result<Attributes> attributes = fs_attributes(thread, inode);
     if (!attributes.ok())
         return -attributes.error().number();
@@ -130,7 +132,7 @@ long map_ours(const FileToMap &what, const MapArguments &map) {
         MappingLock lock;
         Result<uint32_t> held = pinned_file_hold(lock, what.pool_key, inode, *pin, is_shared(map), &spare);
         if (held.ok()) {
-            pinned_file(lock, *held).parent = (*file)->parent.load();
+            pinned_file(lock, *held).parent = parent;
             bool may_write = !is_shared(map) || (open_flags & O_ACCMODE) == O_RDWR;
             result = map_pinned(lock, thread, map, *held, may_write);
             pinned_file_drop(lock, *held);

@@ -3,6 +3,10 @@
 // half way leaves a free slot, or a whole description that refers to a dead
 // process and is dropped with it. Changes of `references` and `nonce`
 // are made under one lock; readers need none.
+//
+// Another thread may close what a call works with, and the slot be the next description's: as no nonce comes twice, who
+// finds his own one after he has read the other fields has read his own. Who then holds the offset's lock keeps the
+// slot.
 #include "libpmemfile/runtime/open_file.h"
 
 #include "libpmemfile/runtime/bitmap.h"
@@ -87,10 +91,18 @@ base::Result<OpenFileId> open_file_create(Thread &thread, InodeNumber inode, uin
     Segment &segment = *thread.pool->segment;
     const RobustGuard lock(thread, segment.open_files_lock);
     uint32_t index = segment.open_file_hint.load();
-    while (index < max_open_files && segment.open_files()[index].nonce.load() != 0)
-        ++index;
+    uint32_t first_free = max_open_files;
+    for (; index < max_open_files; ++index) {
+        const OpenFile &place = segment.open_files()[index];
+        if (place.nonce.load() != 0)
+            continue;
+        first_free = std::min(first_free, index);
+        // A call on what was here has not ended, and will note its new offset.
+        if (place.offset_lock.word.load() == 0)
+            break;
+    }
     if (index >= max_open_files) {
-        segment.open_file_hint.store(max_open_files, std::memory_order_release);
+        segment.open_file_hint.store(first_free, std::memory_order_release);
         return base::error(ENFILE);
     }
     OpenFile &file = segment.open_files()[index];
@@ -109,7 +121,7 @@ base::Result<OpenFileId> open_file_create(Thread &thread, InodeNumber inode, uin
         segment.open_file_high_water.store(index + 1, std::memory_order_release);
     uint64_t nonce = draw_nonce(segment);
     file.nonce.store(nonce, std::memory_order_release);
-    segment.open_file_hint.store(index + 1, std::memory_order_release);
+    segment.open_file_hint.store(first_free == index ? index + 1 : first_free, std::memory_order_release);
     return open_file_id(index, nonce);
 }
 

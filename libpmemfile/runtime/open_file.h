@@ -21,7 +21,8 @@ constexpr OpenFileId open_file_id(uint64_t index, uint64_t nonce) {
 // The stripe of `inode` must be held (Call) so that unlink sees it. ENFILE when the table is full.
 base::Result<OpenFileId> open_file_create(Thread &thread, InodeNumber inode, uint32_t generation, uint32_t flags);
 
-// The description behind an id; EBADF when it has ended or never was.
+// The description behind an id; EBADF when it has ended or never was. Another thread may end it at any time: what is
+// read of it is that of `id` only if it is still found afterwards.
 base::Result<OpenFile *> open_file_get(const Thread &thread, OpenFileId id);
 
 // This process refers to the description from now on (idempotent). EBADF.

@@ -59,56 +59,66 @@ inline long transfer(Request &request, const OpenArgument &open, Direction direc
                 move(open, direction, buffers, positional, offset_bytes, options));
 }
 
+// Does the number stand for something else than `open` by now? Another thread has given it another file (dup2), or has
+// closed it.
+bool is_replaced(Request &request, const OpenArgument &open) {
+    const Result<OpenArgument> now = open_argument(request, 0);
+    return now.ok() && (now->thread == nullptr || now->id != open.id || now->mount != open.mount);
+}
+
+// Serves a call on the open file of the number in argument 0. Where its description ends on the way, for the number is
+// given another file, the call is made once more: on Linux it goes to the one or the other, and is never EBADF.
+template <typename Serve> inline long on_open_file(Request &request, Serve serve) {
+    for (bool is_first = true;; is_first = false) {
+        const Result<OpenArgument> open = open_argument(request, 0);
+        if (!open.ok()) [[unlikely]] {
+            if (is_first && open.error() == error(EBADF))
+                continue; // it may have ended while we looked at the token
+            return kernel_result(base::Status(open.error()));
+        }
+        if (open->thread == nullptr)
+            return pass_to_kernel;
+        const long result = serve(*open);
+        if (result != -EBADF || !is_replaced(request, *open)) [[likely]]
+            return result;
+    }
+}
+
 template <Direction direction, bool positional> long serve_flat(Request &request) {
-    Result<OpenArgument> open = open_argument(request, 0);
-    if (!open.ok())
-        return kernel_result(base::Status(open.error()));
-    if (open->thread == nullptr)
-        return pass_to_kernel;
-    const auto size_bytes = static_cast<size_t>(request.args[2]);
-    if (!may_be_memory(static_cast<uint64_t>(request.args[1]), size_bytes)) [[unlikely]]
-        return positional && request.args[3] < 0 ? -EINVAL : may_move(*open, direction) ? -EFAULT : -EBADF;
-    struct iovec vector = {reinterpret_cast<void *>(request.args[1]), std::min(size_bytes, max_transfer_bytes)};
-    return transfer(request, *open, direction, {&vector, 1}, positional, request.args[3]);
+    return on_open_file(request, [&](const OpenArgument &open) -> long {
+        const auto size_bytes = static_cast<size_t>(request.args[2]);
+        if (!may_be_memory(static_cast<uint64_t>(request.args[1]), size_bytes)) [[unlikely]]
+            return positional && request.args[3] < 0 ? -EINVAL : may_move(open, direction) ? -EFAULT : -EBADF;
+        struct iovec vector = {reinterpret_cast<void *>(request.args[1]), std::min(size_bytes, max_transfer_bytes)};
+        return transfer(request, open, direction, {&vector, 1}, positional, request.args[3]);
+    });
 }
 
 // Offset -1 means "at the file position" for the v2 calls.
 long serve_vector(Request &request, Direction direction, bool positional, bool with_flags) {
-    Result<OpenArgument> open = open_argument(request, 0);
-    if (!open.ok())
-        return kernel_result(base::Status(open.error()));
-    if (open->thread == nullptr)
-        return pass_to_kernel;
-    // The order of errors is Linux's.
-    const int64_t offset_bytes = request.args[3];
-    if (with_flags && offset_bytes == -1)
-        positional = false;
-    if (positional && offset_bytes < 0)
-        return -EINVAL;
-    if (!may_move(*open, direction))
-        return -EBADF;
-    const Result<UserBuffers> buffers = take_vectors(request.context, request.args[1], request.args[2]);
-    if (!buffers.ok())
-        return kernel_result(base::Status(buffers.error()));
-    if (total_bytes(*buffers) == 0)
-        return 0;
-    if (!with_flags)
-        return transfer(request, *open, direction, *buffers, positional, offset_bytes);
-    const auto flags = static_cast<int>(request.args[5]);
-    const Result<unsigned> options = io_options_of(flags, direction == Direction::write);
-    if (!options.ok())
-        return kernel_result(base::Status(options.error()));
-    const long done = transfer(request, *open, direction, *buffers, positional, offset_bytes, *options);
-    return done == -EISDIR && (flags & ~rwf_high_priority) != 0 ? -EOPNOTSUPP : done;
-}
-
-template <typename Serve> long on_open_file(Request &request, Serve serve) {
-    Result<OpenArgument> open = open_argument(request, 0);
-    if (!open.ok())
-        return kernel_result(base::Status(open.error()));
-    if (open->thread == nullptr)
-        return pass_to_kernel;
-    return serve(*open);
+    return on_open_file(request, [&](const OpenArgument &open) -> long {
+        // The order of errors is Linux's.
+        const int64_t offset_bytes = request.args[3];
+        if (with_flags && offset_bytes == -1)
+            positional = false;
+        if (positional && offset_bytes < 0)
+            return -EINVAL;
+        if (!may_move(open, direction))
+            return -EBADF;
+        const Result<UserBuffers> buffers = take_vectors(request.context, request.args[1], request.args[2]);
+        if (!buffers.ok())
+            return kernel_result(base::Status(buffers.error()));
+        if (total_bytes(*buffers) == 0)
+            return 0;
+        if (!with_flags)
+            return transfer(request, open, direction, *buffers, positional, offset_bytes);
+        const auto flags = static_cast<int>(request.args[5]);
+        const Result<unsigned> options = io_options_of(flags, direction == Direction::write);
+        if (!options.ok())
+            return kernel_result(base::Status(options.error()));
+        const long done = transfer(request, open, direction, *buffers, positional, offset_bytes, *options);
+        return done == -EISDIR && (flags & ~rwf_high_priority) != 0 ? -EOPNOTSUPP : done;
+    });
 }
 
 // Would the file, open for writing, become longer than RLIMIT_FSIZE lets it?

@@ -112,13 +112,25 @@ DescriptorWord settled_word(int descriptor) {
     }
 }
 
+// The same once no other thread closes the number or gives it another file (dup2): where it has a token that others
+// share, nobody can tell meanwhile. Not for ever, for a child that was forked meanwhile finds it so.
+DescriptorWord word_after_close(int descriptor) {
+    constexpr unsigned max_yields = 10000;
+    DescriptorWord word = settled_word(descriptor);
+    for (unsigned i = 0; word == descriptor_closing && i < max_yields; i++) {
+        base::raw_syscall(SYS_sched_yield);
+        word = settled_word(descriptor);
+    }
+    return word;
+}
+
 } // namespace
 
 base::Result<DescriptorWord> descriptor_decode(ThreadContext &context, int descriptor) {
     if (descriptor < 0)
         return descriptor_host;
     bool cached = in_table(descriptor) && !context.is_vfork_child;
-    DescriptorWord word = cached ? settled_word(descriptor) : descriptor_unknown;
+    DescriptorWord word = cached ? word_after_close(descriptor) : descriptor_unknown;
     if (word == descriptor_host || word == descriptor_own || is_ours(word) || is_fifo(word))
         return word;
     TokenIdentity identity = token_decode(descriptor);

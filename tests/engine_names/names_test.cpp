@@ -1,11 +1,13 @@
 // Directories of many names, files without a name, several threads in one directory.
-#include "libpmemfile/names/directory.h"
-
 #include "block_hog.h"
+#include "libpmemfile/file/data.h"
+#include "libpmemfile/names/directory.h"
+#include "libpmemfile/runtime/stripe.h"
 #include "pool_fixture.h"
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <functional>
 #include <set>
 #include <sys/stat.h>
 #include <thread>
@@ -40,6 +42,9 @@ protected:
         }
         fs_close(thread(), id);
         return names;
+    }
+    template <typename T> static base::Status failure(const base::Result<T> &result) {
+        return result.ok() ? base::Status() : base::Status(result.error());
     }
     uint64_t free_blocks() {
         struct statfs statfs;
@@ -210,6 +215,77 @@ TEST_F(NamesTest, a_create_without_room_leaves_no_inode_behind) {
     hog.leave_blocks(thread(), 2);
     EXPECT_EQ(fs_open(thread(), at(last), O_CREAT | O_RDWR, 0644).error().number(), ENOSPC);
     // The checker, at the end, finds an inode that is taken and is none.
+}
+
+// A thread waits for the shared offset, another one closes the description for good (or puts another file under its
+// number, dup2), and its place in the table is the next one's.
+TEST_F(NamesTest, a_call_that_waited_does_not_go_to_another_file) {
+    char text[] = "meant for the first";
+    const struct iovec vector = {text, sizeof(text)};
+    const UserBuffers buffers{&vector, 1};
+    const std::function<base::Status(Thread &, OpenFileId)> calls[] = {
+        [&](Thread &own, OpenFileId id) { return failure(fs_write(own, id, buffers, UINT64_MAX)); },
+        [&](Thread &own, OpenFileId id) { return failure(fs_read(own, id, buffers)); },
+        [&](Thread &own, OpenFileId id) { return failure(fs_seek(own, id, 7, SEEK_SET)); }};
+    for (const auto &waits : calls) {
+        const OpenFileId first = open("first", O_CREAT | O_RDWR);
+        RobustLock &offset_lock = (*open_file_get(thread(), first))->offset_lock;
+        robust_lock(thread(), offset_lock);
+        base::Status waited;
+        std::thread waiter([&] {
+            PoolThread own(pool_, nullptr);
+            waited = waits(*own, first);
+        });
+        while ((offset_lock.word.load() & sleepers_bit) == 0)
+            std::this_thread::yield();
+        fs_close(thread(), first);
+        const OpenFileId other = open("other", O_CREAT | O_RDWR);
+        robust_unlock(thread(), offset_lock);
+        waiter.join();
+        EXPECT_EQ(waited.ok() ? 0 : waited.error().number(), EBADF);
+        EXPECT_EQ(fs_attributes(thread(), (*open_file_get(thread(), other))->inode.load())->size_bytes, 0u);
+        EXPECT_EQ(*fs_seek(thread(), other, 0, SEEK_CUR), 0);
+        fs_close(thread(), other);
+    }
+}
+
+// The same where it waits for the file, which ends meanwhile, and its inode's number is the next file's.
+TEST_F(NamesTest, a_call_that_waited_does_not_go_to_the_next_use_of_an_inode) {
+    char text[] = "meant for the first";
+    const struct iovec vector = {text, sizeof(text)};
+    const UserBuffers buffers{&vector, 1};
+    const std::function<base::Status(Thread &, OpenFileId)> calls[] = {
+        [&](Thread &own, OpenFileId id) { return failure(fs_pwrite(own, id, buffers, 0, UINT64_MAX)); },
+        [&](Thread &own, OpenFileId id) { return fs_ftruncate(own, id, 5000); },
+        [&](Thread &own, OpenFileId id) { return fs_fallocate(own, id, 0, 0, 5000); }};
+    for (const auto &waits : calls) {
+        const OpenFileId first = open("first", O_CREAT | O_RDWR);
+        const InodeNumber number = (*open_file_get(thread(), first))->inode.load();
+        ASSERT_TRUE(fs_unlink(thread(), at("first")).ok());
+        base::Status waited;
+        OpenFileId next = 0;
+        {
+            Call call(thread());
+            ASSERT_TRUE(call.lock({number}).ok());
+            std::thread waiter([&] {
+                PoolThread own(pool_, nullptr);
+                waited = waits(*own, first);
+            });
+            while ((stripe_state(thread(), number).lock.word.load() & sleepers_bit) == 0)
+                std::this_thread::yield();
+            open_file_unreference(thread(), first);
+            ASSERT_TRUE(data_free_inode(call, number).ok());
+            next = open("next", O_CREAT | O_EXCL | O_RDWR);
+            ASSERT_EQ((*open_file_get(thread(), next))->inode.load(), number);
+            call.unlock();
+            waiter.join();
+        }
+        EXPECT_EQ(waited.ok() ? 0 : waited.error().number(), EBADF);
+        EXPECT_EQ(fs_attributes(thread(), number)->size_bytes, 0u);
+        EXPECT_EQ(fs_attributes(thread(), number)->block_count, 0u);
+        fs_close(thread(), next);
+        ASSERT_TRUE(fs_unlink(thread(), at("next")).ok());
+    }
 }
 
 TEST_F(NamesTest, a_file_without_a_name_goes_with_its_process) {

@@ -2,12 +2,15 @@
 // descriptors that the kernel knows (is_kernel_like).
 #include "tests/posix/case.h"
 
+#include <atomic>
 #include <csignal>
 #include <functional>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
+#include <vector>
 
 namespace posix {
 namespace {
@@ -83,6 +86,43 @@ TEST_F(Processes, OneSharedOffsetTwoWriters) {
     EXPECT_EQ(finish(child), 0);
     EXPECT_EQ(attributes("/a").st_size, 8000);
     t.close(file);
+}
+// As a log is begun anew: each write goes to the one file or the other, and to no third one.
+TEST_F(Processes, WritersGoOnWhileTheirNumberIsGivenAnotherFile) {
+    for (const char *path : {"/a", "/b", "/bystander"})
+        make(path);
+    const int number = opened("/a", O_WRONLY | O_APPEND);
+    std::atomic<bool> is_over{false};
+    std::atomic<long> written{0}, failed{0};
+    std::vector<std::thread> writers;
+    for (int i = 0; i < 3; i++)
+        writers.emplace_back([&] {
+            const std::string line(3000, 'x');
+            while (!is_over) {
+                const long done = t.write(number, line.data(), line.size());
+                (done == static_cast<long>(line.size()) ? written : failed)++;
+            }
+        });
+    while (written == 0 && failed == 0)
+        std::this_thread::yield();
+    for (int round = 0; round < 3000; round++) {
+        const int next = opened(round % 2 == 0 ? "/b" : "/a", O_WRONLY | O_APPEND);
+        ASSERT_EQ(::dup2(next, number), number);
+        const int bystander = opened("/bystander", O_RDWR);
+        t.close(next);
+        ASSERT_EQ(t.seek(bystander, 0, SEEK_END), 0) << "round " << round;
+        t.close(bystander);
+        if (round % 100 == 0) { // so that it fits
+            EXPECT_EQ(t.truncate("/a", 0), 0);
+            EXPECT_EQ(t.truncate("/b", 0), 0);
+        }
+    }
+    is_over = true;
+    for (std::thread &writer : writers)
+        writer.join();
+    t.close(number);
+    EXPECT_EQ(failed, 0) << "of " << written + failed;
+    EXPECT_EQ(content("/bystander"), "");
 }
 TEST_F(Processes, ExclusiveCreateHasOneWinner) {
     for (int round = 0; round < 50; round++) {
