@@ -22,9 +22,12 @@ using base::Status;
 
 namespace {
 
-// Offset in the pool file that no pool reaches (a libpmemobj zone ends at 16 GiB) and every
-// filesystem allows.
-constexpr uint64_t beyond_any_pool = uint64_t{1} << 42;
+// An offset behind the end of the pool file: far behind that of most, should somebody make it longer, and what every
+// filesystem allows (ext4's files have 16 TiB).
+uint64_t beyond_the_pool(const Pool &pool) {
+    constexpr uint64_t far = uint64_t{1} << 42;
+    return std::max(far, round_up_to_page(pool.persist.size_bytes()));
+}
 
 enum class Piece : uint8_t { blocks, zeros, absent };
 
@@ -63,7 +66,7 @@ long map_piece(const Pool &pool, const Mapping &at, const Run &run, int flags) {
     case Piece::absent:
         // Shared whatever the application asked for: no memory is promised for it. Not populated.
         return base::raw_syscall(SYS_mmap, address, length, at.protection, MAP_SHARED | MAP_FIXED | MAP_NORESERVE,
-                                 pool.pool_descriptor, static_cast<long>(beyond_any_pool));
+                                 pool.pool_descriptor, static_cast<long>(beyond_the_pool(pool)));
     }
     return -EINVAL;
 }

@@ -4,8 +4,10 @@
 #include "tests/tools/closed_pool.h"
 
 #include <atomic>
+#include <csignal>
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <string>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <thread>
@@ -140,6 +142,27 @@ TEST_F(Growth, ADamagedNumberIsRefused) {
     ASSERT_EQ(pwrite(file, &word, sizeof(word), at), static_cast<ssize_t>(sizeof(word)));
     ::close(file);
     pool_ = open();
+}
+
+// What is behind the end of a file that is mapped must be behind the end of the pool's file too, however large that is.
+TEST(LargePool, BehindTheEndOfAMappedFileIsNothing) {
+    const std::string path = "/dev/shm/pmemfile-large." + std::to_string(getpid());
+    pmemfile::MkfsOptions options;
+    options.size_bytes = 64 * mib;
+    options.max_size_bytes = uint64_t{5} << 40;
+    pmemfile::ContainerMessage message;
+    ASSERT_TRUE(pmemfile::mkfs(path.c_str(), options, &message).ok()) << message.text;
+    {
+        auto pool = Pool::open(path.c_str());
+        ASSERT_TRUE(pool.ok()) << pmemfile_errormsg();
+        auto file = pool->open("/f", O_CREAT | O_RDWR);
+        ASSERT_TRUE(file.ok() && file->truncate(4096).ok());
+        auto mapping = file->map(2 * 4096, PROT_READ | PROT_WRITE);
+        ASSERT_TRUE(mapping.ok());
+        mapping->bytes()[4095] = std::byte{'i'};
+        EXPECT_EXIT(mapping->bytes()[4096] = std::byte{'o'}, testing::KilledBySignal(SIGBUS), "");
+    }
+    ::unlink(path.c_str());
 }
 
 } // namespace
