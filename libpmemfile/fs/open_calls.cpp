@@ -125,8 +125,12 @@ base::Result<OpenFileId> open_unnamed_at(Thread &thread, const At &at, int flags
     return base::error(EUCLEAN);
 }
 
-const Inode *inode_of(const Thread &thread, const OpenFile &file) {
-    return thread.pool->inode(file.inode.load(std::memory_order_relaxed));
+// EUCLEAN; EBADF where it is none for the description has ended.
+base::Result<const Inode *> inode_of(const Thread &thread, const OpenFile &file, OpenFileId id) {
+    const Inode *inode = thread.pool->inode(file.inode.load(std::memory_order_relaxed));
+    if (inode == nullptr)
+        BASE_TRY(open_file_get(thread, id));
+    return inode == nullptr ? base::Result<const Inode *>(base::error(EUCLEAN)) : inode;
 }
 
 // The description for reading or writing data: access mode and file type are right, and the end of what is to be moved
@@ -141,9 +145,7 @@ base::Result<OpenFile *> data_file(Thread &thread, OpenFileId id, bool for_writi
         offset_bytes = file->offset_bytes.load(std::memory_order_relaxed);
     if (total_bytes(buffers) > static_cast<uint64_t>(INT64_MAX - offset_bytes))
         return base::error(EINVAL);
-    const Inode *inode = inode_of(thread, *file);
-    if (inode == nullptr)
-        return base::error(EUCLEAN);
+    BASE_TRY_ASSIGN(const Inode *inode, inode_of(thread, *file, id));
     if (S_ISDIR(inode->mode))
         return base::error(EISDIR);
     if (for_writing)
@@ -406,9 +408,7 @@ base::Result<int64_t> fs_seek(Thread &thread, OpenFileId id, int64_t offset, int
         return base::error(EBADF);
     RobustGuard lock(thread, file->offset_lock);
     BASE_TRY(sure_inode(thread, *file, id));
-    const Inode *inode = inode_of(thread, *file);
-    if (inode == nullptr)
-        return base::error(EUCLEAN);
+    BASE_TRY_ASSIGN(const Inode *inode, inode_of(thread, *file, id));
     if (S_ISDIR(inode->mode))
         return seek_directory(*file, offset, whence);
     int64_t base_bytes = 0;
@@ -445,8 +445,8 @@ base::Result<size_t> fs_getdents64(Thread &thread, OpenFileId id, void *user_buf
     BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, id));
     if ((file->flags.load() & O_PATH) != 0)
         return base::error(EBADF);
-    const Inode *inode = inode_of(thread, *file);
-    if (inode == nullptr || !S_ISDIR(inode->mode))
+    BASE_TRY_ASSIGN(const Inode *inode, inode_of(thread, *file, id));
+    if (!S_ISDIR(inode->mode))
         return base::error(ENOTDIR);
     RobustGuard lock(thread, file->offset_lock);
     BASE_TRY(sure_inode(thread, *file, id));
