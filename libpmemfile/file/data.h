@@ -52,7 +52,8 @@ base::Result<size_t> data_write_step(Call &call, InodeNumber inode, UserCursor &
 // Locks both. Returns bytes copied (short when space ran out part way). EINVAL when the ranges overlap,
 // and the errors of data_write.
 base::Result<size_t> data_copy(Thread &thread, InodeNumber from, uint64_t from_offset_bytes, InodeNumber to,
-                               uint64_t to_offset_bytes, uint64_t size_bytes, uint64_t size_limit_bytes = UINT64_MAX);
+                               uint64_t to_offset_bytes, uint64_t size_bytes, uint64_t size_limit_bytes = UINT64_MAX,
+                               uint32_t from_generation = 0, uint32_t to_generation = 0);
 
 // What FICLONE and FICLONERANGE (ioctl_ficlonerange(2)) do: the range reads as the source's, and shares its blocks.
 // `size_bytes` 0: up to the source's end. Locks both. At or behind the target's end (so, into an empty file) all or
@@ -61,7 +62,8 @@ base::Result<size_t> data_copy(Thread &thread, InodeNumber from, uint64_t from_o
 // (not whole blocks, beyond the source's end, overlap), EOPNOTSUPP (a pool without share counts), EFBIG, ENOSPC,
 // EUCLEAN.
 base::Status data_clone(Thread &thread, InodeNumber from, uint64_t from_offset_bytes, InodeNumber to,
-                        uint64_t to_offset_bytes, uint64_t size_bytes, uint64_t size_limit_bytes = UINT64_MAX);
+                        uint64_t to_offset_bytes, uint64_t size_bytes, uint64_t size_limit_bytes = UINT64_MAX,
+                        uint32_t from_generation = 0, uint32_t to_generation = 0);
 
 // Sets the size; bytes beyond are gone, new ones read as zeros. Takes the lock.
 base::Status data_truncate(Thread &thread, InodeNumber inode, uint64_t size_bytes, uint32_t generation = 0);

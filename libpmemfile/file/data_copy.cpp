@@ -166,9 +166,12 @@ base::Status clone_at_end(Call &call, const CloneRange &range) {
 } // namespace
 
 base::Status data_clone(Thread &thread, InodeNumber from, uint64_t from_offset_bytes, InodeNumber to,
-                        uint64_t to_offset_bytes, uint64_t size_bytes, uint64_t size_limit_bytes) {
+                        uint64_t to_offset_bytes, uint64_t size_bytes, uint64_t size_limit_bytes,
+                        uint32_t from_generation, uint32_t to_generation) {
     Call call(thread);
     BASE_TRY(call.lock({from, to}));
+    if (is_other_use(call.pool().inode(from), from_generation) || is_other_use(call.pool().inode(to), to_generation))
+        return base::error(ESTALE);
     if (!has_share_counts(call.pool()))
         return base::error(EOPNOTSUPP);
     const Inode *source = call.pool().inode(from);
@@ -196,9 +199,12 @@ base::Status data_clone(Thread &thread, InodeNumber from, uint64_t from_offset_b
 }
 
 base::Result<size_t> data_copy(Thread &thread, InodeNumber from, uint64_t from_offset_bytes, InodeNumber to,
-                               uint64_t to_offset_bytes, uint64_t size_bytes, uint64_t size_limit_bytes) {
+                               uint64_t to_offset_bytes, uint64_t size_bytes, uint64_t size_limit_bytes,
+                               uint32_t from_generation, uint32_t to_generation) {
     Call call(thread);
     BASE_TRY(call.lock({from, to}));
+    if (is_other_use(call.pool().inode(from), from_generation) || is_other_use(call.pool().inode(to), to_generation))
+        return base::error(ESTALE);
     BASE_TRY(data_prepare_change(call, from));
     BASE_TRY(data_prepare_change(call, to));
     const Inode *source = call.pool().inode(from);

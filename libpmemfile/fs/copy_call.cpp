@@ -1,5 +1,6 @@
 // The idea: what copy_file_range(2) and FICLONERANGE check, in Linux's order; the bytes are file/data_copy.cpp's.
 #include "libpmemfile/fs/open_calls.h"
+#include "libpmemfile/fs/open_inode.h"
 #include "libpmemfile/fs/xattr_calls.h"
 #include "libpmemfile/runtime/open_access.h"
 
@@ -16,20 +17,6 @@ base::Result<OpenFile *> open_file_of(const Thread &thread, OpenFileId id) {
     if ((file->flags.load() & O_PATH) != 0)
         return base::error(EBADF);
     return file;
-}
-
-struct Inodes {
-    InodeNumber from = 0;
-    InodeNumber to = 0;
-};
-
-// Surely theirs (runtime/open_file.h). EBADF.
-base::Result<Inodes> sure_inodes(const Thread &thread, const OpenFile &source, OpenFileId from, const OpenFile &target,
-                                 OpenFileId to) {
-    const Inodes inodes{source.inode.load(), target.inode.load()};
-    BASE_TRY(open_file_get(thread, from));
-    BASE_TRY(open_file_get(thread, to));
-    return inodes;
 }
 
 // Not where the description has ended meanwhile: the offset would be another one's.
@@ -66,9 +53,11 @@ base::Status fs_clone_range(Thread &thread, OpenFileId from, uint64_t from_offse
     BASE_TRY(check_access(*source, *target));
     if (from_offset_bytes > INT64_MAX || to_offset_bytes > INT64_MAX || size_bytes > INT64_MAX)
         return base::error(EINVAL);
-    BASE_TRY_ASSIGN(const Inodes inodes, sure_inodes(thread, *source, from, *target, to));
-    BASE_TRY(before_content_change(thread, inodes.to));
-    return data_clone(thread, inodes.from, from_offset_bytes, inodes.to, to_offset_bytes, size_bytes, size_limit_bytes);
+    BASE_TRY_ASSIGN(const InodeHandle source_inode, open_inode(thread, *source, from));
+    BASE_TRY_ASSIGN(const InodeHandle target_inode, open_inode(thread, *target, to));
+    BASE_TRY(before_content_change(thread, target_inode.number));
+    return of_open(data_clone(thread, source_inode.number, from_offset_bytes, target_inode.number, to_offset_bytes,
+                              size_bytes, size_limit_bytes, source_inode.generation, target_inode.generation));
 }
 
 base::Result<size_t> fs_copy_range(Thread &thread, OpenFileId from, int64_t *from_offset_bytes, OpenFileId to,
@@ -86,12 +75,14 @@ base::Result<size_t> fs_copy_range(Thread &thread, OpenFileId from, int64_t *fro
         return base::error(EOVERFLOW);
     if (from_offset < 0 || to_offset < 0)
         return base::error(EINVAL);
-    BASE_TRY_ASSIGN(const Inodes inodes, sure_inodes(thread, *source, from, *target, to));
+    BASE_TRY_ASSIGN(const InodeHandle source_inode, open_inode(thread, *source, from));
+    BASE_TRY_ASSIGN(const InodeHandle target_inode, open_inode(thread, *target, to));
     if (size_bytes != 0)
-        BASE_TRY(before_content_change(thread, inodes.to));
-    BASE_TRY_ASSIGN(size_t done, data_copy(thread, inodes.from, static_cast<uint64_t>(from_offset), inodes.to,
-                                           static_cast<uint64_t>(to_offset), std::min(size_bytes, transfer_max_bytes),
-                                           size_limit_bytes));
+        BASE_TRY(before_content_change(thread, target_inode.number));
+    BASE_TRY_ASSIGN(size_t done, of_open(data_copy(thread, source_inode.number, static_cast<uint64_t>(from_offset),
+                                                   target_inode.number, static_cast<uint64_t>(to_offset),
+                                                   std::min(size_bytes, transfer_max_bytes), size_limit_bytes,
+                                                   source_inode.generation, target_inode.generation)));
     // As on Linux nothing keeps others from the shared offsets meanwhile.
     const auto moved = static_cast<int64_t>(done);
     if (from_offset_bytes != nullptr)

@@ -4,6 +4,7 @@
 #include "libpmemfile/fs/mapping_calls.h"
 
 #include "libpmemfile/file/data_gather.h"
+#include "libpmemfile/file/inode_change.h"
 #include "libpmemfile/fs/orphan.h"
 #include "libpmemfile/journal/watermark.h"
 #include "libpmemfile/runtime/mapping_pin.h"
@@ -32,7 +33,7 @@ void gather_pieces(Thread &thread, InodeNumber number, uint64_t first_block, uin
 } // namespace
 
 base::Result<uint32_t> fs_map_begin(Thread &thread, InodeNumber inode, uint64_t first_block, uint64_t block_count,
-                                    bool shared, bool writable) {
+                                    bool shared, bool writable, uint32_t generation) {
     bool writable_shared = shared && writable;
     uint32_t pin = 0;
     const bool may_change = !thread.pool->read_only;
@@ -42,6 +43,8 @@ base::Result<uint32_t> fs_map_begin(Thread &thread, InodeNumber inode, uint64_t 
         Call call(thread);
         call.lock_volatile({inode});
         const Inode *home = call.pool().inode(inode);
+        if (is_other_use(home, generation))
+            return base::error(ESTALE);
         if (home == nullptr)
             return base::error(EUCLEAN);
         if (!may_change && (home->flags & inode_inline) != 0)

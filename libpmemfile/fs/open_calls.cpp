@@ -12,6 +12,7 @@
 #include "libpmemfile/file/user_cursor.h"
 #include "libpmemfile/fs/attribute_calls.h"
 #include "libpmemfile/fs/fresh_file.h"
+#include "libpmemfile/fs/open_inode.h"
 #include "libpmemfile/fs/orphan.h"
 #include "libpmemfile/fs/permission.h"
 #include "libpmemfile/fs/place.h"
@@ -151,19 +152,6 @@ base::Result<OpenFile *> data_file(Thread &thread, OpenFileId id, bool for_writi
     if (for_writing)
         BASE_TRY(before_content_change(thread, file->inode.load(std::memory_order_relaxed)));
     return file;
-}
-
-// Its inode, surely: another thread may have closed it since it was looked up, and its place be another one's. EBADF.
-base::Result<InodeHandle> sure_inode(const Thread &thread, const OpenFile &file, OpenFileId id) {
-    const InodeHandle inode{file.inode.load(std::memory_order_acquire),
-                            file.generation.load(std::memory_order_acquire)};
-    BASE_TRY(open_file_get(thread, id));
-    return inode;
-}
-
-// If the inode has ended since: as if the call had come after that close.
-template <typename Answer> Answer of_open(Answer answer) {
-    return !answer.ok() && answer.error().number() == ESTALE ? Answer(base::error(EBADF)) : answer;
 }
 
 bool appends(const OpenFile &file, unsigned options) {
@@ -355,7 +343,7 @@ base::Result<size_t> fs_read(Thread &thread, OpenFileId id, const UserBuffers &b
     if (would_wait(thread, *file, options) || offset_would_wait(*file, options))
         return base::error(EAGAIN);
     RobustGuard lock(thread, file->offset_lock);
-    BASE_TRY_ASSIGN(const InodeHandle inode, sure_inode(thread, *file, id));
+    BASE_TRY_ASSIGN(const InodeHandle inode, open_inode(thread, *file, id));
     const int64_t offset = file->offset_bytes.load(std::memory_order_relaxed);
     BASE_TRY_ASSIGN(size_t done,
                     of_open(data_read(thread, inode.number, static_cast<uint64_t>(offset), buffers, inode.generation)));
@@ -369,7 +357,7 @@ base::Result<size_t> fs_write(Thread &thread, OpenFileId id, const UserBuffers &
     if (would_wait_to_write(thread, *file, options) || offset_would_wait(*file, options))
         return base::error(EAGAIN);
     RobustGuard lock(thread, file->offset_lock);
-    BASE_TRY_ASSIGN(const InodeHandle inode, sure_inode(thread, *file, id));
+    BASE_TRY_ASSIGN(const InodeHandle inode, open_inode(thread, *file, id));
     auto offset = static_cast<uint64_t>(file->offset_bytes.load(std::memory_order_relaxed));
     BASE_TRY_ASSIGN(size_t done, of_open(data_write(thread, inode.number, &offset, buffers, appends(*file, options),
                                                     size_limit_bytes, (options & io_atomic) != 0, inode.generation)));
@@ -384,7 +372,7 @@ base::Result<size_t> fs_pread(Thread &thread, OpenFileId id, const UserBuffers &
     BASE_TRY_ASSIGN(OpenFile * file, data_file(thread, id, false, offset_bytes, buffers));
     if (would_wait(thread, *file, options))
         return base::error(EAGAIN);
-    BASE_TRY_ASSIGN(const InodeHandle inode, sure_inode(thread, *file, id));
+    BASE_TRY_ASSIGN(const InodeHandle inode, open_inode(thread, *file, id));
     return of_open(data_read(thread, inode.number, static_cast<uint64_t>(offset_bytes), buffers, inode.generation));
 }
 
@@ -397,7 +385,7 @@ base::Result<size_t> fs_pwrite(Thread &thread, OpenFileId id, const UserBuffers 
         return base::error(EAGAIN);
     auto offset = static_cast<uint64_t>(offset_bytes);
     const bool at_end = appends(*file, options);
-    BASE_TRY_ASSIGN(const InodeHandle inode, sure_inode(thread, *file, id));
+    BASE_TRY_ASSIGN(const InodeHandle inode, open_inode(thread, *file, id));
     return of_open(data_write(thread, inode.number, &offset, buffers, at_end, size_limit_bytes,
                               (options & io_atomic) != 0, inode.generation));
 }
@@ -407,7 +395,7 @@ base::Result<int64_t> fs_seek(Thread &thread, OpenFileId id, int64_t offset, int
     if ((file->flags.load() & O_PATH) != 0)
         return base::error(EBADF);
     RobustGuard lock(thread, file->offset_lock);
-    BASE_TRY(sure_inode(thread, *file, id));
+    BASE_TRY(open_inode(thread, *file, id));
     BASE_TRY_ASSIGN(const Inode *inode, inode_of(thread, *file, id));
     if (S_ISDIR(inode->mode))
         return seek_directory(*file, offset, whence);
@@ -449,7 +437,7 @@ base::Result<size_t> fs_getdents64(Thread &thread, OpenFileId id, void *user_buf
     if (!S_ISDIR(inode->mode))
         return base::error(ENOTDIR);
     RobustGuard lock(thread, file->offset_lock);
-    BASE_TRY(sure_inode(thread, *file, id));
+    BASE_TRY(open_inode(thread, *file, id));
     DirentBuffer buffer;
     buffer.user = static_cast<std::byte *>(user_buffer);
     buffer.size_bytes = size_bytes <= INT_MAX ? size_bytes : 0; // Linux counts it in an int
@@ -470,7 +458,7 @@ base::Status fs_ftruncate(Thread &thread, OpenFileId id, int64_t size_bytes) {
         return base::error(EBADF);
     if (!may_write_by(flags))
         return base::error(EINVAL);
-    BASE_TRY_ASSIGN(const InodeHandle inode, sure_inode(thread, *file, id));
+    BASE_TRY_ASSIGN(const InodeHandle inode, open_inode(thread, *file, id));
     return of_open(fs_truncate(thread, inode, size_bytes, false));
 }
 
@@ -482,7 +470,7 @@ base::Status fs_fallocate(Thread &thread, OpenFileId id, int mode, int64_t offse
         return base::error(EINVAL);
     BASE_TRY(allocate_mode_check(mode));
     BASE_TRY(data_file(thread, id, true));
-    BASE_TRY_ASSIGN(const InodeHandle inode, sure_inode(thread, *file, id));
+    BASE_TRY_ASSIGN(const InodeHandle inode, open_inode(thread, *file, id));
     return of_open(data_allocate(thread, inode.number, mode, static_cast<uint64_t>(offset_bytes),
                                  static_cast<uint64_t>(length_bytes), inode.generation));
 }

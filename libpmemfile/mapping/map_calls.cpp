@@ -9,6 +9,7 @@
 #include "libpmemfile/mapping/map_calls.h"
 #include "libpmemfile/fs/attribute_calls.h"
 #include "libpmemfile/fs/mapping_calls.h"
+#include "libpmemfile/fs/open_inode.h"
 #include "libpmemfile/mapping/stitch.h"
 
 #include <fcntl.h>
@@ -69,16 +70,16 @@ Status check(const MapArguments &map, int open_flags, uint32_t mode) {
 }
 
 // Pins the file and makes its blocks exist as far as the mapping needs them.
-Result<uint32_t> begin(Thread &thread, InodeNumber inode, const MapArguments &map) {
+Result<uint32_t> begin(Thread &thread, InodeHandle inode, const MapArguments &map) {
     uint64_t first = map.offset_bytes / page_bytes;
     uint64_t count = round_up_to_page(map.length_bytes) / page_bytes;
     if (!is_shared(map))
-        return fs_map_begin(thread, inode, first, count, false, false);
+        return fs_map_begin(thread, inode.number, first, count, false, false, inode.generation);
     // Also when it is only read: writers must store in place, or it would go on showing old blocks;
     // and mprotect may come.
-    Result<uint32_t> pin = fs_map_begin(thread, inode, first, count, true, true);
+    Result<uint32_t> pin = fs_map_begin(thread, inode.number, first, count, true, true, inode.generation);
     if (!pin.ok() && pin.error().number() == ENOSPC) // a touch of a hole will be SIGBUS, as on a full tmpfs
-        pin = fs_map_begin(thread, inode, first, 0, true, true);
+        pin = fs_map_begin(thread, inode.number, first, 0, true, true, inode.generation);
     return pin;
 }
 
@@ -115,22 +116,23 @@ long map_ours(const FileToMap &what, const MapArguments &map) {
     auto open_flags = static_cast<int>((*file)->flags.load());
     if ((open_flags & O_PATH) != 0)
         return -EBADF;
-    const InodeNumber inode = (*file)->inode.load(), parent = (*file)->parent.load();
-    if (Result<OpenFile *> still = open_file_get(thread, what.id); !still.ok()) // another thread may have closed it
-        return -still.error().number();
-    Result<Attributes> attributes = fs_attributes(thread, inode);
+    const InodeNumber parent = (*file)->parent.load();
+    const Result<InodeHandle> inode = open_inode(thread, **file, what.id);
+    if (!inode.ok())
+        return -inode.error().number();
+    const Result<Attributes> attributes = of_open(fs_attributes(thread, *inode));
     if (!attributes.ok())
         return -attributes.error().number();
     if (Status checked = check(map, open_flags, attributes->mode); !checked.ok())
         return -checked.error().number();
-    Result<uint32_t> pin = begin(thread, inode, map);
+    const Result<uint32_t> pin = of_open(begin(thread, *inode, map));
     if (!pin.ok())
         return -pin.error().number();
     long result = 0;
     bool spare = false;
     {
         MappingLock lock;
-        Result<uint32_t> held = pinned_file_hold(lock, what.pool_key, inode, *pin, is_shared(map), &spare);
+        Result<uint32_t> held = pinned_file_hold(lock, what.pool_key, inode->number, *pin, is_shared(map), &spare);
         if (held.ok()) {
             pinned_file(lock, *held).parent = parent;
             bool may_write = !is_shared(map) || (open_flags & O_ACCMODE) == O_RDWR;

@@ -17,7 +17,7 @@ uint32_t next_pin = 100;
 } // namespace
 
 namespace pmemfile {
-base::Result<uint32_t> fs_map_begin(Thread &, InodeNumber, uint64_t, uint64_t, bool, bool) {
+base::Result<uint32_t> fs_map_begin(Thread &, InodeNumber, uint64_t, uint64_t, bool, bool, uint32_t) {
     live_pins.insert(next_pin);
     return next_pin++;
 }

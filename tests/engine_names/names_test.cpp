@@ -254,10 +254,16 @@ TEST_F(NamesTest, a_call_that_waited_does_not_go_to_the_next_use_of_an_inode) {
     char text[] = "meant for the first";
     const struct iovec vector = {text, sizeof(text)};
     const UserBuffers buffers{&vector, 1};
+    const OpenFileId source = open("source", O_CREAT | O_RDWR);
+    ASSERT_TRUE(fs_pwrite(thread(), source, buffers, 0, UINT64_MAX).ok());
     const std::function<base::Status(Thread &, OpenFileId)> calls[] = {
         [&](Thread &own, OpenFileId id) { return failure(fs_pwrite(own, id, buffers, 0, UINT64_MAX)); },
         [&](Thread &own, OpenFileId id) { return fs_ftruncate(own, id, 5000); },
-        [&](Thread &own, OpenFileId id) { return fs_fallocate(own, id, 0, 0, 5000); }};
+        [&](Thread &own, OpenFileId id) { return fs_fallocate(own, id, 0, 0, 5000); },
+        [&](Thread &own, OpenFileId id) {
+            int64_t from = 0, to = 0;
+            return failure(fs_copy_range(own, source, &from, id, &to, sizeof(text), UINT64_MAX));
+        }};
     for (const auto &waits : calls) {
         const OpenFileId first = open("first", O_CREAT | O_RDWR);
         const InodeNumber number = (*open_file_get(thread(), first))->inode.load();
@@ -286,6 +292,7 @@ TEST_F(NamesTest, a_call_that_waited_does_not_go_to_the_next_use_of_an_inode) {
         fs_close(thread(), next);
         ASSERT_TRUE(fs_unlink(thread(), at("next")).ok());
     }
+    fs_close(thread(), source);
 }
 
 TEST_F(NamesTest, a_file_without_a_name_goes_with_its_process) {
