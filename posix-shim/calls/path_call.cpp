@@ -17,7 +17,8 @@ Result<InodeHandle> inode_of_route(Thread &thread, const Route &route, bool foll
         if (!follow_last)
             return error(EINVAL);
         BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, route.id));
-        return InodeHandle{file->inode.load()};
+        BASE_TRY_ASSIGN(const InodeHandle inode, open_inode(thread, *file, route.id));
+        return InodeHandle{inode.number}; // a name it may have lost
     }
     unsigned flags = walk_may_escape | extra_flags | (follow_last ? unsigned{walk_follow_last} : 0u);
     BASE_TRY_ASSIGN(WalkResult found, walk(thread, route.start, route.path, flags));

@@ -4,6 +4,7 @@
 
 #include "base/raw_syscall.h"
 #include "base/user_copy.h"
+#include "libpmemfile/fs/open_inode.h"
 #include "posix-shim/calls/handler.h"
 #include "posix-shim/descriptors/descriptor_table.h"
 #include "posix-shim/notify/events.h"
@@ -138,12 +139,16 @@ inline base::Result<OpenArgument> empty_argument(Request &request) {
     BASE_TRY_ASSIGN(open.thread, context_thread(request.context, open.mount));
     return open;
 }
-// The same with its inode, for calls that do not need more (fchmod ...). O_PATH: EBADF unless `allow_path`.
-inline base::Result<pmemfile::InodeNumber> inode_of_open(const OpenArgument &open, bool allow_path) {
+// Its inode, for calls that do not need more (fchmod ...). O_PATH: EBADF unless `allow_path`.
+inline base::Result<pmemfile::InodeHandle> handle_of_open(const OpenArgument &open, bool allow_path) {
     BASE_TRY_ASSIGN(pmemfile::OpenFile * file, pmemfile::open_file_get(*open.thread, open.id));
     if (!allow_path && !open.is_fifo && (file->flags.load() & O_PATH) != 0)
         return base::error(EBADF);
-    return pmemfile::InodeNumber{file->inode.load()};
+    return pmemfile::open_inode(*open.thread, *file, open.id);
+}
+inline base::Result<pmemfile::InodeNumber> inode_of_open(const OpenArgument &open, bool allow_path) {
+    BASE_TRY_ASSIGN(const pmemfile::InodeHandle inode, handle_of_open(open, allow_path));
+    return pmemfile::InodeNumber{inode.number};
 }
 
 // How a call names what it acts on, if not by a path: by argument 0, which must be open for more than O_PATH, or (an
@@ -160,10 +165,10 @@ template <typename Serve> long serve_descriptor(Request &request, Named named, S
         return kernel_result(base::Status(open.error()));
     if (open->thread == nullptr)
         return pass_to_kernel;
-    base::Result<pmemfile::InodeNumber> inode = inode_of_open(*open, named == Named::by_empty_path);
+    const base::Result<pmemfile::InodeHandle> inode = handle_of_open(*open, named == Named::by_empty_path);
     if (!inode.ok())
         return kernel_result(base::Status(inode.error()));
-    return kernel_result(serve(*open->thread, *inode));
+    return kernel_result(pmemfile::of_open(serve(*open->thread, *inode)));
 }
 
 // Who watches the file is told, when something was moved. Gives `result` on.

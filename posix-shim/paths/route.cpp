@@ -9,6 +9,7 @@
 #include "posix-shim/paths/route.h"
 
 #include "base/raw_syscall.h"
+#include "libpmemfile/fs/open_inode.h"
 #include "posix-shim/descriptors/descriptor_table.h"
 #include "posix-shim/paths/host_walk.h"
 #include "posix-shim/paths/shadow_path.h"
@@ -65,7 +66,8 @@ namespace {
 base::Result<pmemfile::InodeNumber> inode_of(ThreadContext &context, unsigned mount, OpenFileId id) {
     BASE_TRY_ASSIGN(pmemfile::Thread * thread, context_thread(context, mount));
     BASE_TRY_ASSIGN(pmemfile::OpenFile * file, pmemfile::open_file_get(*thread, id));
-    return pmemfile::InodeNumber{file->inode.load()};
+    BASE_TRY_ASSIGN(const pmemfile::InodeHandle inode, pmemfile::open_inode(*thread, *file, id));
+    return pmemfile::InodeNumber{inode.number};
 }
 
 // Ours if it begins at a token: the number and what follows it.
