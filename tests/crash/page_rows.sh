@@ -59,7 +59,8 @@ fs_fallocate | fallocate PUNCH_HOLE | FALLOC_FL_PUNCH_HOLE
 fs_fallocate | fallocate ZERO_RANGE | FALLOC_FL_ZERO_RANGE
 fs_fallocate | fallocate UNSHARE_RANGE | FALLOC_FL_UNSHARE_RANGE
 fs_fallocate | fallocate COLLAPSE_RANGE, INSERT_RANGE | FALLOC_FL_COLLAPSE_RANGE
-fs_fallocate | PUNCH_HOLE, ZERO_RANGE of a mapped file | while_mapped(\"m\", allocate(
+fs_fallocate | PUNCH_HOLE, ZERO_RANGE of a file mapped shared | while_mapped(\"m\", allocate(
+fs_fallocate | PUNCH_HOLE of a file that is only mapped private | 5'000), false)
 fs_map_begin | mmap of more than 4,096 scattered pieces | map_pieces_max = 2
 fs_map_begin | mmap, shared and writable | fs_map_begin(
 fs_map_end | mmap, shared and writable | fs_map_end(
