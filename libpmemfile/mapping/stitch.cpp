@@ -79,8 +79,9 @@ Result<Run> next_run(Thread &thread, InodeNumber inode, bool shared, uint64_t in
     uint64_t count = std::clamp<uint64_t>(found.count, 1, limit);
     if (found.block != 0)
         return Run{Piece::blocks, found.block, count};
-    // A shared hole shows nothing rather than zeros that nobody else would see change.
-    return Run{shared ? Piece::absent : Piece::zeros, 0, count};
+    // A shared hole shows nothing rather than zeros that nobody else would see change; but where the pool may only be
+    // read nobody here could fill it, and what may be read of the file is not SIGBUS.
+    return Run{shared && !thread.pool->read_only ? Piece::absent : Piece::zeros, 0, count};
 }
 
 bool run_continues(const Run &a, const Run &b) {

@@ -172,6 +172,26 @@ TEST_F(ApiMapping, APrivateCopyOfAPoolIsInNoFile) {
     ASSERT_EQ(::chmod(path_.c_str(), 0600), 0);
 }
 
+// They cannot be filled there.
+TEST_F(ApiMapping, HolesOfAFileThatMayOnlyBeReadAreZeros) {
+    ASSERT_TRUE(file_.write_at(bytes_of("there"), 2 * page).ok());
+    file_.close();
+    pool_.close();
+    const auto look = [&] {
+        PMEMfilepool *const pool = pmemfile_pool_open_read_only(path_.c_str());
+        PMEMfile *const file = pool != nullptr ? pmemfile_open(pool, "/f", O_RDONLY) : nullptr;
+        void *const at = file != nullptr ? pmemfile_mmap(pool, nullptr, 4 * page, PROT_READ, MAP_SHARED, file, 0)
+                                         : MAP_FAILED;
+        if (at == MAP_FAILED)
+            _exit(2);
+        const auto *const bytes = static_cast<const volatile char *>(at);
+        const bool is_right = bytes[0] == 0 && bytes[page] == 0 && bytes[2 * page] == 't' && bytes[3 * page] == 0;
+        pmemfile_pool_close(pool);
+        _exit(is_right ? 0 : 1);
+    };
+    EXPECT_EXIT(look(), testing::ExitedWithCode(0), "");
+}
+
 // What the journal has of the file must not come back over them.
 TEST_F(ApiMapping, RecoveryKeepsStoresToAFileThatWasSmall) {
     in_the_last_process([](Pool &pool) {
