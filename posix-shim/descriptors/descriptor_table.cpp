@@ -113,7 +113,7 @@ DescriptorWord settled_word(int descriptor) {
 }
 
 // The same once no other thread closes the number or gives it another file (dup2): where it has a token that others
-// share, nobody can tell meanwhile. Not for ever, for a child that was forked meanwhile finds it so.
+// share, nobody can tell meanwhile. Not for ever: the other thread may have no processor.
 DescriptorWord word_after_close(int descriptor) {
     constexpr unsigned max_yields = 10000;
     DescriptorWord word = settled_word(descriptor);
@@ -249,6 +249,13 @@ void descriptor_closing_undo(ThreadContext &context, long register_value, Descri
         shared_token_note(descriptor); // perhaps it was one, and one too many does no harm
     DescriptorWord expected = descriptor_closing;
     descriptor_words[descriptor].compare_exchange_strong(expected, was);
+}
+
+void descriptor_after_fork() {
+    const int end = std::min(high_water.load(), descriptor_table_size);
+    for (int descriptor = 0; descriptor < end; descriptor++)
+        if (descriptor_words[descriptor].load(std::memory_order_relaxed) == descriptor_closing)
+            descriptor_words[descriptor].store(descriptor_unknown, std::memory_order_relaxed);
 }
 
 int descriptor_high_water() {

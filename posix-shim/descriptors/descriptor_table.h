@@ -92,6 +92,8 @@ void descriptor_closed(ThreadContext &context, long descriptor, DescriptorWord w
 
 // The kernel refused: `descriptor` still is what it was.
 void descriptor_closing_undo(ThreadContext &context, long descriptor, DescriptorWord was);
+// In a forked child: what other threads of the parent were closing is nobody's to finish, and no reason to wait.
+void descriptor_after_fork();
 // Numbers at and above were never remembered.
 int descriptor_high_water();
 

@@ -109,6 +109,7 @@ void after_fork(ThreadContext &context, long result) BASE_NO_THREAD_SAFETY_ANALY
     ledger_forget();
     memory_owner.store(0);
     shared_token_after_fork();
+    descriptor_after_fork();
     intercept_end_suspensions();
     context_after_fork(context);
     beginning_directories_after_fork();
