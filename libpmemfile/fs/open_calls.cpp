@@ -136,8 +136,9 @@ base::Result<const Inode *> inode_of(const Thread &thread, const OpenFile &file,
 
 // The description for reading or writing data: access mode and file type are right, and the end of what is to be moved
 // can be said in an offset. `offset_bytes` -1: the description's own.
-base::Result<OpenFile *> data_file(Thread &thread, OpenFileId id, bool for_writing, int64_t offset_bytes = -1,
-                                   const UserBuffers &buffers = {}) {
+[[gnu::always_inline]] inline base::Result<OpenFile *> data_file(Thread &thread, OpenFileId id, bool for_writing,
+                                                                 int64_t offset_bytes = -1,
+                                                                 const UserBuffers &buffers = {}) {
     BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, id));
     const uint32_t flags = file->flags.load(std::memory_order_relaxed);
     if (for_writing ? !may_write_by(flags) : !may_read_by(flags))
@@ -146,7 +147,10 @@ base::Result<OpenFile *> data_file(Thread &thread, OpenFileId id, bool for_writi
         offset_bytes = file->offset_bytes.load(std::memory_order_relaxed);
     if (total_bytes(buffers) > static_cast<uint64_t>(INT64_MAX - offset_bytes))
         return base::error(EINVAL);
-    BASE_TRY_ASSIGN(const Inode *inode, inode_of(thread, *file, id));
+    const Inode *inode = thread.pool->inode(file->inode.load(std::memory_order_relaxed));
+    if (inode == nullptr) [[unlikely]] {
+        BASE_TRY_ASSIGN(inode, inode_of(thread, *file, id));
+    }
     if (S_ISDIR(inode->mode))
         return base::error(EISDIR);
     if (for_writing)

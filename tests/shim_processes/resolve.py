@@ -23,7 +23,11 @@ def name_of(error):
 
 def open2(path, resolve, flags=0, mode=0, directory=top):
     how = struct.pack('QQQ', flags, mode, resolve)
-    descriptor = libc.syscall(437, directory, os.fsencode(path), how, 24)
+    for _ in range(1000):
+        descriptor = libc.syscall(437, directory, os.fsencode(path), how, 24)
+        # ".." is EAGAIN while somebody renames anything on the machine.
+        if descriptor >= 0 or ctypes.get_errno() != errno.EAGAIN or resolve & CACHED:
+            break
     if descriptor < 0:
         return name_of(ctypes.get_errno())
     try:
