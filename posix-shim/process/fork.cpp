@@ -67,6 +67,8 @@ long prepare_vfork(Request &request) {
     // The child asks the kernel what its numbers are.
     if (const long own = shared_token_replace_all(false); base::is_error(own))
         return own;
+    if (!signals_before_vfork(request.context))
+        return restart_call;
     intercept_suspend_words(); // the child's numbers are not ours, the words are
     credentials_begin_vfork(request.context);
     request.context.is_vfork_child = true;
@@ -170,11 +172,13 @@ void process_post(struct intercept_call *call) {
     if (context == nullptr)
         return;
     if (context->is_vfork_child) {
-        if (call->result != 0) {
-            call_enter(*context);
-            after_vfork(*context);
-            signals_end_vfork(*context);
+        if (call->result == 0) {
+            signals_in_vfork_child(*context);
+            return;
         }
+        signals_resume_after_vfork(*context);
+        after_vfork(*context);
+        call_leave(*context);
         return;
     }
     // What clone3 was to do stands in memory that the parent of a new thread uses for something else by now. And a

@@ -193,9 +193,22 @@ void signals_after_fork(ThreadContext &context, bool handlers_cleared) {
     set_signal_mask(deferred.saved_mask, nullptr);
 }
 
-void signals_end_vfork(ThreadContext &context) {
+bool signals_before_vfork(ThreadContext &context) {
+    set_signal_mask(~uint64_t{0}, &context.signals.mask_at_vfork);
+    if (!signal_is_pending())
+        return true;
+    set_signal_mask(context.signals.mask_at_vfork, nullptr);
+    return false;
+}
+
+void signals_in_vfork_child(const ThreadContext &context) {
+    set_signal_mask(context.signals.mask_at_vfork, nullptr);
+}
+
+void signals_resume_after_vfork(ThreadContext &context) {
     context.signals.call_depth.store(1); // an exec has no end, and a killed child left in the middle
-    call_leave(context);
+    context.signals.count.store(0);      // nor are its signals ours
+    set_signal_mask(context.signals.mask_at_vfork, nullptr);
 }
 
 } // namespace shim

@@ -22,6 +22,7 @@ struct DeferredSignals {
     bool all_restart;    // every noted signal's action has SA_RESTART
     uint64_t saved_mask; // the thread's signal mask before the first one was noted
     unsigned count_at_fork;
+    uint64_t mask_at_vfork;
     siginfo_t infos[max_deferred_signals];
 };
 
@@ -37,7 +38,12 @@ void signals_after_fork(ThreadContext &context, bool handlers_cleared);
 // (SIG_IGN of SIGSEGV and SIGBUS) as the application set them, and back when it failed.
 void signals_before_exec();
 void signals_after_exec();
-// Ends the call that the parent's part of a vfork is, whatever calls the child left open.
-void signals_end_vfork(ThreadContext &context);
+// The parent of a vfork: no handler runs from here on until signals_resume_after_vfork, for what it opened and closed
+// would be taken for the child's. False: one waits, and must run first.
+bool signals_before_vfork(ThreadContext &context);
+// In the child: its handlers run.
+void signals_in_vfork_child(const ThreadContext &context);
+// In the parent, as the begin of a call that ends with call_leave, whatever calls the child left open.
+void signals_resume_after_vfork(ThreadContext &context);
 
 } // namespace shim

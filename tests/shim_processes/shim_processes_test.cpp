@@ -232,6 +232,39 @@ TEST(Vfork, ChildExecs) {
     EXPECT_EQ(read_file(in_pool("vforked")), "from vfork\n");
 }
 
+volatile int log_descriptor = -1;
+
+void reopen_log(int) {
+    close(log_descriptor);
+    log_descriptor = open(in_pool("log.new").c_str(), O_CREAT | O_WRONLY | O_APPEND, 0644);
+}
+
+// A handler that runs as soon as the child has gone is the parent's, and so is what it opens and closes.
+TEST(Vfork, ParentsHandlerAtItsEnd) {
+    struct sigaction action = {};
+    action.sa_handler = reopen_log;
+    struct sigaction former;
+    ASSERT_EQ(sigaction(SIGUSR1, &action, &former), 0);
+    log_descriptor = open(in_pool("log").c_str(), O_CREAT | O_WRONLY | O_APPEND, 0644);
+    const pid_t parent = getpid();
+    const pid_t child = vfork();
+    if (child == 0) {
+        kill(parent, SIGUSR1);
+        sigset_t blocked;
+        sigprocmask(SIG_BLOCK, nullptr, &blocked);
+        _exit(sigismember(&blocked, SIGUSR1));
+    }
+    EXPECT_EQ(wait_for(child), 0);
+    EXPECT_EQ(write(log_descriptor, "new", 3), 3);
+    close(log_descriptor);
+    EXPECT_EQ(read_file(in_pool("log")), "");
+    EXPECT_EQ(read_file(in_pool("log.new")), "new");
+    sigset_t blocked;
+    sigprocmask(SIG_BLOCK, nullptr, &blocked);
+    EXPECT_FALSE(sigismember(&blocked, SIGUSR1));
+    sigaction(SIGUSR1, &former, nullptr);
+}
+
 __attribute__((noinline)) pid_t vfork_and_create(const char *directory, mode_t mask) {
     const pid_t child = vfork();
     if (child == 0) {
