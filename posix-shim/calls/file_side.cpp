@@ -19,6 +19,7 @@ void note_flags(FileSide &side, uint32_t flags) {
     side.may_read = may_read_by(flags);
     side.may_write = may_write_by(flags);
     side.appends = (flags & O_APPEND) != 0;
+    side.is_nonblocking = (flags & O_NONBLOCK) != 0;
 }
 
 Status look_at(FileSide &side) {

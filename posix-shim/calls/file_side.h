@@ -14,6 +14,7 @@ struct FileSide {
     bool may_read = false;
     bool may_write = false;
     bool appends = false;
+    bool is_nonblocking = false;
     mode_t mode = 0; // its type; 0: none of Linux's (an epoll descriptor, for one)
 
     bool is_ours() const {

@@ -9,6 +9,7 @@
 #include "base/result.h"
 #include "posix-shim/process/context.h"
 
+#include <algorithm>
 #include <climits>
 
 namespace shim {
@@ -33,6 +34,23 @@ struct Request {
     } again = Again::no;
     // Why the answer is a refusal (table/ledger.h): what Linux could do here and we do not. Null: it is none.
     const char *refusal = nullptr;
+    // `args` name memory of ours, which a program's signal handler would use for its own calls: with pass_to_kernel the
+    // call is made before one can run (dispatch.cpp). What stood there before is kept in the context.
+    bool is_rewritten = false;
+    // An EINTR is the kernel's, who knows whether the call may begin again (table/waiting_call.h).
+    bool is_kernels_result = false;
+
+    // Before the first change.
+    void rewrite_begin() {
+        if (is_rewritten)
+            return;
+        is_rewritten = true;
+        std::copy_n(args, 6, context.former_args);
+    }
+    void rewrite_undo() {
+        is_rewritten = false;
+        std::copy_n(context.former_args, 6, args);
+    }
 };
 
 // The answer to what we do not serve: -`error_number`, and noted as refused. `why` is kept.

@@ -4,7 +4,6 @@
 #include "posix-shim/calls/proc_tables.h"
 #include "posix-shim/calls/served_calls.h"
 #include "posix-shim/mapping/caller.h"
-#include "posix-shim/paths/rendezvous.h"
 #include "posix-shim/paths/user_string.h"
 
 #include "libpmemfile/fs/attribute_calls.h"
@@ -40,18 +39,7 @@ Result<long> open_special(Request &request, const PathArgument &argument, Thread
         return refused(request, EACCES, "device nodes have no effect in a pool");
     if (!S_ISFIFO(attributes.mode))
         return error(ENXIO);
-    char path[rendezvous_path_bytes];
-    BASE_TRY_ASSIGN(const size_t length, rendezvous_path(route.mount, attributes, path));
-    if (const long made = rendezvous_make_fifo(path); base::is_error(made))
-        return error(static_cast<int>(-made));
-    Route fifo;
-    std::memcpy(request.context.host_path[0], path, length + 1);
-    fifo.host_path = request.context.host_path[0];
-    const bool is_kept = !request.context.is_vfork_child;
-    if (is_kept)
-        BASE_TRY(opening_fifo_begin(request.context, thread, route, inode, follow_last));
-    rewrite(request, argument, fifo);
-    return is_kept ? pass_with_post : pass_to_kernel; // it may have to wait for the other side
+    return open_fifo_of_pool(request, argument, thread, route, attributes, follow_last);
 }
 
 Result<long> open_in_pool(Request &request, const PathArgument &argument, Thread &thread, const Route &route, int flags,
@@ -102,7 +90,6 @@ bool follows_last(int flags) {
 }
 
 long serve_open_form(Request &request, PathArgument argument, int flags, mode_t mode, unsigned walk) {
-    opening_fifo_forget(request.context); // a handler may have jumped out of that open
     argument.follow_last = follows_last(flags);
     if ((flags & (O_CREAT | unnamed_flag)) != 0 && (flags & O_PATH) == 0) {
         argument.is_name = (flags & O_CREAT) != 0;
@@ -113,7 +100,7 @@ long serve_open_form(Request &request, PathArgument argument, int flags, mode_t 
     });
     if (result < 0 && result > last_answer)
         return arguments_first(result, [&] { return fs_check_open_flags(flags); });
-    if (result != pass_with_post || request.again != Request::Again::no || request.context.opening_fifo.id != 0)
+    if (result != pass_with_post || request.again != Request::Again::no)
         return result;
     // The host's: its path is in the context still.
     const std::string_view path = request.context.path[0];

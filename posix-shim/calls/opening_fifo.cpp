@@ -2,13 +2,15 @@
 
 #include "libpmemfile/fs/open_calls.h"
 #include "posix-shim/descriptors/descriptor_table.h"
+#include "posix-shim/paths/rendezvous.h"
+#include "posix-shim/table/waiting_call.h"
 
-#include <utility>
+#include <cstring>
 
 namespace shim {
 
+using base::error;
 using base::Result;
-using base::Status;
 using namespace pmemfile;
 
 namespace {
@@ -26,34 +28,31 @@ InodeNumber parent_of(Thread &thread, const Route &route, bool follow_last) {
 
 } // namespace
 
-Status opening_fifo_begin(ThreadContext &context, Thread &thread, const Route &route, InodeHandle inode,
-                          bool follow_last) {
-    BASE_TRY_ASSIGN(const OpenFileId id, fs_open_inode(thread, inode, O_PATH));
+Result<long> open_fifo_of_pool(Request &request, const PathArgument &argument, Thread &thread, const Route &route,
+                               const Attributes &fifo, bool follow_last) {
+    ThreadContext &context = request.context;
+    char path[rendezvous_path_bytes];
+    BASE_TRY_ASSIGN(const size_t length, rendezvous_path(route.mount, fifo, path));
+    if (const long made = rendezvous_make_fifo(path); base::is_error(made))
+        return error(static_cast<int>(-made));
+    Route at_rendezvous;
+    std::memcpy(context.host_path[0], path, length + 1);
+    at_rendezvous.host_path = context.host_path[0];
+    if (context.is_vfork_child) { // it remembers nothing
+        rewrite(request, argument, at_rendezvous);
+        return pass_to_kernel;
+    }
+    BASE_TRY_ASSIGN(const OpenFileId id, fs_open_inode(thread, InodeHandle{fifo.inode, fifo.generation}, O_PATH));
     if (const Result<OpenFile *> file = open_file_get(thread, id); file.ok())
         (*file)->parent.store(parent_of(thread, route, follow_last));
-    context.opening_fifo = {route.mount, id};
-    return {};
-}
-
-void opening_fifo_forget(ThreadContext &context) {
-    if (context.opening_fifo.id == 0) [[likely]]
-        return;
-    const OpeningFifo fifo = std::exchange(context.opening_fifo, {});
-    if (const Result<Thread *> thread = context_thread(context, fifo.mount); thread.ok())
-        fs_close(**thread, fifo.id, false);
-}
-
-bool opening_fifo_post(ThreadContext &context, const intercept_call &call) {
-    if (context.opening_fifo.id == 0 || context.is_vfork_child ||
-        (call.nr != SYS_open && call.nr != SYS_openat && call.nr != SYS_openat2 && call.nr != SYS_creat))
-        return false;
-    if (base::is_error(call.result)) {
-        opening_fifo_forget(context);
-        return true;
-    }
-    const OpeningFifo fifo = std::exchange(context.opening_fifo, {});
-    descriptor_opened_fifo(context, static_cast<int>(call.result), fifo.mount, fifo.id);
-    return true;
+    rewrite(request, argument, at_rendezvous);
+    const long *args = request.args;
+    const long opened = waiting_call(request, request.number, {args[0], args[1], args[2], args[3], args[4], args[5]});
+    if (opened < 0)
+        fs_close(thread, id, false);
+    else
+        descriptor_opened_fifo(context, static_cast<int>(opened), route.mount, id);
+    return opened;
 }
 
 } // namespace shim

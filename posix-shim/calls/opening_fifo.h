@@ -1,20 +1,17 @@
-// opening_fifo: between the moment when a fifo of a pool is found and the one when the kernel has opened it.
+// opening_fifo: a fifo of a pool is opened by the kernel, at its rendezvous, and may have to wait for the other side.
 //
-//   serve_open ─► a description keeps the inode (descriptors/open_fifo.h) ─► kernel, may wait ─► the number has it
-//                                                                                           └─► refused: it goes
+//   a description keeps the inode (descriptors/open_fifo.h) ─► kernel, may wait ─► the number has it
+//                                                                └─► refused, or a handler comes first: it goes
 #pragma once
 
-#include "intercept/include/pmemfile-intercept.h"
+#include "libpmemfile/fs/attribute_calls.h"
 #include "posix-shim/calls/path_call.h"
 
 namespace shim {
 
-// Before the kernel opens it; `inode` is what `route` leads to. ESTALE, ENFILE. Not in a vfork child.
-base::Status opening_fifo_begin(ThreadContext &context, pmemfile::Thread &thread, const Route &route,
-                                pmemfile::InodeHandle inode, bool follow_last);
-// One that never came to its end goes.
-void opening_fifo_forget(ThreadContext &context);
-// After it. False: it was another call.
-bool opening_fifo_post(ThreadContext &context, const struct intercept_call &call);
+// Opens the fifo that `route` leads to, whose permissions have been looked at, as the request asks for it. The kernel's
+// result, or restart_call; ESTALE, ENFILE.
+base::Result<long> open_fifo_of_pool(Request &request, const PathArgument &argument, pmemfile::Thread &thread,
+                                     const Route &route, const pmemfile::Attributes &fifo, bool follow_last);
 
 } // namespace shim

@@ -37,6 +37,7 @@ inline long dirfd_of(const Request &request, const PathArgument &argument) {
 
 // The kernel gets the path that left the pool instead of the original.
 inline void rewrite(Request &request, const PathArgument &argument, const Route &route) {
+    request.rewrite_begin();
     request.args[argument.path_index] = base::as_long(route.host_path);
     if (argument.dirfd_index >= 0)
         request.args[argument.dirfd_index] = AT_FDCWD;

@@ -10,6 +10,7 @@
 #include "libpmemfile/fs/attribute_calls.h"
 #include "libpmemfile/fs/namespace_calls.h"
 #include "posix-shim/paths/rendezvous.h"
+#include "posix-shim/table/waiting_call.h"
 
 #include <algorithm>
 #include <cstring>
@@ -84,6 +85,7 @@ long send_to(Request &request, int index) {
     if (!found.ok())
         return kernel_result(Status(found.error()));
     if (*found != 0) {
+        request.rewrite_begin();
         request.args[index] = base::as_long(request.context.buffer);
         request.args[index + 1] = static_cast<long>(*found);
     }
@@ -187,9 +189,13 @@ long serve_sendmsg(Request &request) {
     if (!changed.ok())
         return kernel_result(Status(changed.error()));
     const bool has_sent = passed_descriptors_send(request.context, message);
-    if (*changed != nullptr) // ours, and reused before it could be looked at again
-        request.args[1] = base::as_long(*changed);
-    return has_sent && *changed == nullptr ? pass_with_post : pass_to_kernel;
+    if (*changed == nullptr)
+        return has_sent ? pass_with_post : pass_to_kernel;
+    struct mmsghdr given = {message, 0};
+    const long sent = waiting_call(request, SYS_sendmsg, {request.args[0], base::as_long(*changed), request.args[2]});
+    if (sent < 0)
+        passed_descriptors_unsend(request.context, &given, 0, 1);
+    return sent;
 }
 
 // One by one, as the kernel does it, when one of them goes to a socket in a pool.
@@ -212,13 +218,13 @@ long serve_sendmmsg(Request &request) {
             const Result<struct msghdr *> changed = address_message(request.context, message.msg_hdr);
             const void *header = changed.ok() && *changed != nullptr ? *changed : &message.msg_hdr;
             sent = changed.ok()
-                       ? base::raw_syscall(SYS_sendmsg, request.args[0], base::as_long(header), request.args[3])
+                       ? waiting_call(request, SYS_sendmsg, {request.args[0], base::as_long(header), request.args[3]})
                        : kernel_result(Status(changed.error()));
         }
         const auto length = static_cast<unsigned>(sent);
-        if (!base::is_error(sent) && !copy_out(&user[i].msg_len, &length, sizeof length).ok())
+        if (sent >= 0 && !copy_out(&user[i].msg_len, &length, sizeof length).ok())
             sent = -EFAULT;
-        if (base::is_error(sent)) {
+        if (sent < 0) {
             passed_descriptors_unsend(request.context, user, i, count);
             return i > 0 ? static_cast<long>(i) : sent;
         }

@@ -5,10 +5,12 @@
 #include "posix-shim/calls/size_limit.h"
 #include "posix-shim/calls/user_vectors.h"
 #include "posix-shim/descriptors/descriptor_room.h"
+#include "posix-shim/table/waiting_call.h"
 
 #include "libpmemfile/fs/open_calls.h"
 
 #include <algorithm>
+#include <linux/fs.h>
 #include <poll.h>
 #include <sys/stat.h>
 
@@ -26,9 +28,12 @@ long read_some(const FileSide &side, void *buffer, size_t size_bytes, bool posit
                       : kernel_result(fs_read(*side.open.thread, side.open.id, {&vector, 1}));
 }
 
-long write_some(const FileSide &side, void *buffer, size_t size_bytes) {
-    if (side.open.thread == nullptr)
+long write_some(Request &request, const FileSide &side, void *buffer, size_t size_bytes) {
+    if (side.open.thread == nullptr && S_ISREG(side.mode)) // no signal makes such a write short
         return base::raw_syscall(SYS_write, side.descriptor, base::as_long(buffer), static_cast<long>(size_bytes));
+    if (side.open.thread == nullptr)
+        return waiting_call(request, SYS_write,
+                            {side.descriptor, base::as_long(buffer), static_cast<long>(size_bytes)});
     struct iovec vector = {buffer, size_bytes};
     const uint64_t limit = file_size_limit();
     return limited_write(kernel_result(fs_write(*side.open.thread, side.open.id, {&vector, 1}, limit)), limit);
@@ -74,34 +79,59 @@ struct FileOffset {
 
 constexpr unsigned splice_flags = SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT;
 
-// Would a call on the pipe wait? With SPLICE_F_NONBLOCK it must not, though the pipe itself may.
-bool would_wait(long pipe, short events, unsigned flags) {
-    struct pollfd poll = {static_cast<int>(pipe), events, 0};
-    return (flags & SPLICE_F_NONBLOCK) != 0 && base::raw_syscall(SYS_poll, base::as_long(&poll), 1, 0) == 0;
+// Until there is room in the pipe. 0, EAGAIN, EINTR, restart_call; what else is wrong with it the write tells.
+long wait_for_room(Request &request, const FileSide &pipe, unsigned flags) {
+    struct pollfd poll = {static_cast<int>(pipe.descriptor), POLLOUT, 0};
+    const bool waits = (flags & SPLICE_F_NONBLOCK) == 0 && !pipe.is_nonblocking;
+    const long ready = waits ? waiting_call(request, SYS_poll, {base::as_long(&poll), 1, -1})
+                             : base::raw_syscall(SYS_poll, base::as_long(&poll), 1, 0);
+    request.is_kernels_result = false; // splice begins again where poll does not
+    return ready > 0 ? 0 : ready == 0 ? -EAGAIN : ready;
 }
 
-long file_to_pipe(ThreadContext &context, const FileSide &file, const FileOffset &offset, long pipe, size_t wanted,
+// Into the pipe what fits, as Linux does: it waits for the first room alone.
+long write_what_fits(const FileSide &pipe, void *buffer, size_t size_bytes) {
+    struct iovec vector = {buffer, size_bytes};
+    const long written =
+        base::raw_syscall(SYS_pwritev2, pipe.descriptor, base::as_long(&vector), 1, -1, -1, RWF_NOWAIT);
+    struct pollfd poll = {static_cast<int>(pipe.descriptor), POLLOUT, 0};
+    if (written != -EOPNOTSUPP || base::raw_syscall(SYS_poll, base::as_long(&poll), 1, 0) == 0)
+        return written == -EOPNOTSUPP ? -EAGAIN : written;
+    constexpr size_t promised_bytes = 4096; // by POLLOUT
+    return base::raw_syscall(SYS_write, pipe.descriptor, base::as_long(buffer),
+                             static_cast<long>(std::min(size_bytes, promised_bytes)));
+}
+
+long file_to_pipe(Request &request, const FileSide &file, const FileOffset &offset, const FileSide &pipe, size_t wanted,
                   unsigned flags) {
-    if (would_wait(pipe, POLLOUT, flags))
-        return -EAGAIN;
-    // At most what goes into the pipe at once when it must not wait: POLLOUT promises a page.
-    const size_t piece = (flags & SPLICE_F_NONBLOCK) != 0 ? std::min<size_t>(wanted, 4096) : wanted;
-    const long length = read_some(file, context.buffer, piece, offset.is_given, offset.bytes);
-    if (length <= 0)
-        return length;
-    const long written = base::raw_syscall(SYS_write, pipe, base::as_long(context.buffer), length);
-    if (!offset.is_given && written < length)
-        unread(file, length - std::max(written, 0L));
-    return written;
+    std::byte *buffer = request.context.buffer;
+    for (;;) {
+        if (const long room = wait_for_room(request, pipe, flags); room != 0)
+            return room;
+        const long length = read_some(file, buffer, wanted, offset.is_given, offset.bytes);
+        if (length <= 0)
+            return length;
+        long written = 0;
+        long failure = 0;
+        while (written < length && failure == 0) {
+            const long piece = write_what_fits(pipe, buffer + written, static_cast<size_t>(length - written));
+            (piece > 0 ? written : failure) += piece;
+        }
+        if (!offset.is_given && written < length)
+            unread(file, length - written);
+        if (written > 0 || failure != -EAGAIN) // else somebody else has taken the room
+            return written > 0 ? written : failure;
+    }
 }
 
 // A copy of the pipe's beginning first (tee), so that nothing is lost where the file takes less.
-long pipe_to_file(ThreadContext &context, long pipe, const FileSide &file, const FileOffset &offset, size_t wanted,
+long pipe_to_file(Request &request, long pipe, const FileSide &file, const FileOffset &offset, size_t wanted,
                   unsigned flags) {
+    ThreadContext &context = request.context;
     int copy[2];
     if (const long made = make_pipe(copy); base::is_error(made))
         return made;
-    long moved = base::raw_syscall(SYS_tee, pipe, copy[1], static_cast<long>(wanted), flags & SPLICE_F_NONBLOCK);
+    long moved = waiting_call(request, SYS_tee, {pipe, copy[1], static_cast<long>(wanted), flags & SPLICE_F_NONBLOCK});
     base::raw_syscall(SYS_close, copy[1]);
     size_t length = 0;
     while (moved > 0 && length < wanted) {
@@ -201,11 +231,34 @@ bool has_end(int64_t offset_bytes, size_t size_bytes) {
 
 constexpr size_t max_transfer_bytes = 0x7ffff000;
 
+// As much as the pipe takes at once.
+long send_file_to_pipe(Request &request, const FileSide &out, const FileSide &in, bool positional,
+                       int64_t *offset_bytes, size_t left) {
+    if (!S_ISREG(in.mode))
+        return -EINVAL;
+    long moved = 0;
+    while (left > 0) {
+        const size_t piece = std::min(left, sizeof(request.context.buffer));
+        const unsigned flags = moved > 0 ? SPLICE_F_NONBLOCK : 0;
+        const long done = file_to_pipe(request, in, {positional, *offset_bytes}, out, piece, flags);
+        if (done <= 0)
+            return moved > 0 ? moved : done;
+        *offset_bytes += done;
+        moved += done;
+        left -= static_cast<size_t>(done);
+        if (static_cast<size_t>(done) < piece)
+            break;
+    }
+    return moved;
+}
+
 long send_file(Request &request, const FileSide &out, const FileSide &in, bool positional, int64_t *offset_bytes) {
     long moved = 0;
     size_t left = std::min(static_cast<size_t>(request.args[3]), max_transfer_bytes);
     if (left == 0)
         return 0;
+    if (in.is_ours() && out.is_pipe())
+        return send_file_to_pipe(request, out, in, positional, offset_bytes, left);
     const Source source(in);
     while (left > 0) {
         const size_t piece = std::min(left, sizeof(request.context.buffer));
@@ -216,7 +269,7 @@ long send_file(Request &request, const FileSide &out, const FileSide &in, bool p
         long failure = 0;
         while (written < length && failure == 0) {
             const long result =
-                write_some(out, request.context.buffer + written, static_cast<size_t>(length - written));
+                write_some(request, out, request.context.buffer + written, static_cast<size_t>(length - written));
             if (result <= 0)
                 failure = result == 0 ? -EIO : result;
             else
@@ -308,10 +361,9 @@ long serve_splice(Request &request) {
     if (!has_end(offset.is_given ? offset.bytes : own_offset(file), static_cast<size_t>(request.args[4])) ||
         (reads_file && !S_ISREG(in.mode)))
         return -EINVAL;
-    const long pipe = (reads_file ? out : in).descriptor;
     const size_t wanted = std::min(static_cast<size_t>(request.args[4]), sizeof(request.context.buffer));
-    const long moved = reads_file ? file_to_pipe(request.context, file, offset, pipe, wanted, flags)
-                                  : pipe_to_file(request.context, pipe, file, offset, wanted, flags);
+    const long moved = reads_file ? file_to_pipe(request, file, offset, out, wanted, flags)
+                                  : pipe_to_file(request, in.descriptor, file, offset, wanted, flags);
     tell_moved(request.context, in.open, out.open, moved);
     if (moved > 0)
         if (const Status given = offset.give(reads_file ? in_offset : out_offset, moved); !given.ok())

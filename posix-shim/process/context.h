@@ -28,12 +28,6 @@ struct AddressPlace {
     unsigned room_bytes = 0; // before the call, which overwrites it
 };
 
-// A fifo of a pool that the kernel opens, which may have to wait: `id` keeps its inode. 0: none.
-struct OpeningFifo {
-    unsigned mount = 0;
-    uint64_t id = 0;
-};
-
 struct VforkDirectory {
     bool is_set = false;
     WorkingDirectory directory;
@@ -66,7 +60,7 @@ struct ThreadContext {
     bool fork_clears_handlers; // CLONE_CLEAR_SIGHAND
     pmemfile::PoolPlace child_places[max_mounts];
     AddressPlace expected_address; // of a call that the kernel executes
-    OpeningFifo opening_fifo;      // the same
+    long former_args[6];           // Request::rewrite_begin
     alignas(64) std::byte buffer[32768];
 };
 

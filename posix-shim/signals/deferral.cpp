@@ -18,6 +18,7 @@
 #include "posix-shim/process/context.h"
 #include "posix-shim/signals/actions.h"
 #include "posix-shim/signals/lost_pool.h"
+#include "posix-shim/table/waiting_call.h"
 
 #include <ucontext.h>
 
@@ -60,6 +61,10 @@ void defer(DeferredSignals &deferred, int number, const siginfo_t *info, ucontex
     if ((application_action(number).flags & SA_RESTART) == 0)
         deferred.all_restart = false;
     mask = ~(fault_signals | intercept_reserved_signals());
+    greg_t &instruction = context->uc_mcontext.gregs[REG_RIP];
+    if (instruction >= reinterpret_cast<greg_t>(shim_waiting_begin) &&
+        instruction <= reinterpret_cast<greg_t>(shim_waiting_syscall))
+        instruction = reinterpret_cast<greg_t>(shim_waiting_interrupted);
 }
 
 void deliver(int number, siginfo_t *info, ucontext_t *context) {

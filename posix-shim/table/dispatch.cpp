@@ -7,7 +7,6 @@
 #include "posix-shim/table/dispatch.h"
 
 #include "libpmemfile/fs/shortage.h"
-#include "posix-shim/calls/opening_fifo.h"
 #include "posix-shim/calls/passed_descriptors.h"
 #include "posix-shim/calls/path_call.h"
 #include "posix-shim/calls/peer_address.h"
@@ -18,6 +17,7 @@
 #include "posix-shim/table/escape.h"
 #include "posix-shim/table/ledger.h"
 #include "posix-shim/table/row.h"
+#include "posix-shim/table/waiting_call.h"
 
 #include <cerrno>
 #include <sys/mman.h>
@@ -229,19 +229,36 @@ bool is_known_of_host(long register_value, const ThreadContext &context) {
 // found out here, and go the long way.
 bool is_plain_call(const intercept_call *call, const ThreadContext &context, unsigned places) {
     const unsigned flags = places >> flags_shift;
-    if (flags != 0 && ((call->args[flags - 1] & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY))) != 0 || // its look is exact
-                       context.opening_fifo.id != 0))
+    if (flags != 0 && (call->args[flags - 1] & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY))) != 0) // its look is exact
         return false;
     const unsigned path = (places & 15) - 1;
     return is_plainly_of_host(context, path == 0 ? AT_FDCWD : call->args[0],
                               reinterpret_cast<const char *>(call->args[path]));
 }
 
+// Behind a handler that has changed the arguments.
+[[gnu::noinline]] long finish_rewritten(Request &request, long answer) {
+    if (answer == pass_to_kernel)
+        answer = waiting_call(
+            request, request.number,
+            {request.args[0], request.args[1], request.args[2], request.args[3], request.args[4], request.args[5]});
+    request.rewrite_undo();
+    return answer;
+}
+
 // Once, inside call_enter and call_leave.
 [[gnu::always_inline]] inline long serve_once(Request &request, const Row &row) {
+    long answer = 0;
     if (row.has_escape) [[likely]]
-        return shim_call_with_escape(request, handler_of(row), &request.context.escape);
-    return meets_lost_pool(request) ? -EIO : serve(request, row);
+        answer = shim_call_with_escape(request, handler_of(row), &request.context.escape);
+    else
+        answer = meets_lost_pool(request) ? -EIO : serve(request, row);
+    return request.is_rewritten ? finish_rewritten(request, answer) : answer;
+}
+
+// Handlers have run; `restart`: all of them with SA_RESTART.
+bool begins_again(const Request &request, long result, bool restart) {
+    return result == restart_call || (result == -EINTR && restart && !request.is_kernels_result);
 }
 
 // The hook's parts are functions of their own that end in each other: what the usual call does not need saves no
@@ -285,9 +302,10 @@ bool is_worth_again(Request &request, const Row &row) {
     bool restart = has_signals && call_deliver(request.context);
     if (is_shortage_answer(result) && is_worth_again(request, row))
         result = restart_call;
-    while (result == restart_call || (result == -EINTR && restart)) {
+    while (begins_again(request, result, restart)) {
         call_enter(request.context);
         request.refusal = nullptr;
+        request.is_kernels_result = false;
         result = serve_once(request, row);
         restart = call_leave(request.context);
     }
@@ -340,18 +358,16 @@ __attribute__((noinline)) void serve_again(struct intercept_call *call, const Ro
         return;
     Request request{call->nr, call->args, *context};
     request.again = missed ? Request::Again::after_miss : Request::Again::at_mount;
-    call_enter(*context);
-    long result = serve(request, row);
-    const bool opens_fifo = context->opening_fifo.id != 0 && result == pass_with_post;
-    if (result == pass_to_kernel ||
-        opens_fifo) // the path went into a pool, and out again or to a fifo: it is rewritten
-        result = base::raw_syscall(call->nr, call->args[0], call->args[1], call->args[2], call->args[3], call->args[4],
-                                   call->args[5]);
-    if (opens_fifo) {
-        call->result = result;
-        opening_fifo_post(*context, *call);
+    long result = restart_call;
+    for (bool restart = false; begins_again(request, result, restart);) {
+        request.refusal = nullptr;
+        request.is_kernels_result = false;
+        call_enter(*context);
+        result = serve(request, row);
+        if (request.is_rewritten) // the path went into a pool, and out again
+            result = finish_rewritten(request, result);
+        restart = call_leave(*context);
     }
-    call_leave(*context);
     if (request.refusal != nullptr)
         ledger_note(request, &row, result);
     if (result != pass_with_post)
@@ -437,13 +453,6 @@ void dispatch_post(struct intercept_call *call) {
     }
     if (row->after == After::message)
         return message_post(call);
-    if (ThreadContext *context = context_current(); context != nullptr && context->opening_fifo.id != 0) [[unlikely]] {
-        call_enter(*context);
-        const bool was_that = opening_fifo_post(*context, *call);
-        call_leave(*context);
-        if (was_that)
-            return;
-    }
     // (Of openat2 the last two are about how the path was to be walked.)
     bool missed = call->result == -ENOENT || call->result == -ENOTDIR ||
                   (call->nr != SYS_openat2 && (call->result == -ELOOP || call->result == -EXDEV));
