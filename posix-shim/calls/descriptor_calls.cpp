@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <linux/close_range.h>
 #include <linux/fs.h>
+#include <linux/sched.h>
 
 namespace shim {
 
@@ -78,6 +79,15 @@ long serve_dup_onto(Request &request) {
     return result;
 }
 
+// Would the caller get a table of descriptors of its own, beside its process's? Its words are the process's. The kernel
+// says that there are other threads by refusing what a thread cannot do.
+bool would_part_descriptors(const Request &request) {
+    return !request.context.is_vfork_child && base::is_error(base::raw_syscall(SYS_unshare, CLONE_THREAD));
+}
+
+constexpr const char *why_descriptors_stay =
+    "two tables of descriptors for one memory: each would take the other's for its own";
+
 // Closes [first, last] which holds no number of the shim's own.
 long close_piece(Request &request, unsigned first, unsigned last, unsigned flags) {
     if (first > last)
@@ -134,6 +144,8 @@ long serve_close_range(Request &request) {
     auto first = static_cast<unsigned>(request.args[0]);
     auto last = static_cast<unsigned>(request.args[1]);
     auto flags = static_cast<unsigned>(request.args[2]);
+    if ((flags & CLOSE_RANGE_UNSHARE) != 0 && first <= last && would_part_descriptors(request))
+        return refused(request, EINVAL, why_descriptors_stay);
     if ((flags & CLOSE_RANGE_CLOEXEC) != 0 || first > last)
         return pass_to_kernel; // ours are close-on-exec already
     for (;;) {
@@ -149,6 +161,12 @@ long serve_close_range(Request &request) {
         if (first > last)
             return 0;
     }
+}
+
+long serve_unshare(Request &request) {
+    if ((request.args[0] & CLONE_FILES) != 0 && would_part_descriptors(request))
+        return refused(request, EINVAL, why_descriptors_stay);
+    return pass_to_kernel;
 }
 
 long serve_dup(Request &request) {

@@ -17,6 +17,7 @@ long serve_chown(Request &request);
 long serve_chroot(Request &request);
 long serve_close(Request &request);
 long serve_close_range(Request &request);
+long serve_unshare(Request &request);
 long serve_connect(Request &request);
 long serve_copy_file_range(Request &request);
 long serve_creat(Request &request);
