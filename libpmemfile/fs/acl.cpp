@@ -133,7 +133,7 @@ bool acl_grants(const Pool &pool, const Inode &inode, const Subject &subject, un
 base::Status acl_inherit(Call &call, const Inode &directory, InodeNumber number, mode_t mode, Inode &inode) {
     Thread &thread = call.thread();
     if (S_ISLNK(mode) || (directory.flags & inode_has_default_acl) == 0) {
-        const mode_t mask = thread.credentials != nullptr && !S_ISLNK(mode) ? thread.credentials->umask : 0;
+        const mode_t mask = thread.credentials != nullptr && !S_ISLNK(mode) ? thread.credentials->present_umask() : 0;
         inode.mode = mode & ~mask;
         return {};
     }

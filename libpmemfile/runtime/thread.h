@@ -6,6 +6,7 @@
 #include "libpmemfile/format/format.h"
 #include "libpmemfile/runtime/pool.h"
 
+#include <atomic>
 #include <cstdint>
 #include <sys/types.h>
 
@@ -25,8 +26,8 @@ constexpr uint32_t capability_fsetid = 1u << 4;
 constexpr uint32_t capability_sys_admin = 1u << 21;
 constexpr uint32_t capability_setfcap = 1u << 31;
 
-// Who a call acts for. Owned by the caller (the shim keeps one per process, the
-// C API one per pool); the thread points at it.
+// Who a call acts for. Owned by the caller (the shim keeps one per process, and one for each
+// thread that has changed it; the C API one per pool); the thread points at it.
 struct Credentials {
     uid_t uid = 0, euid = 0, suid = 0, fsuid = 0;
     gid_t gid = 0, egid = 0, sgid = 0, fsgid = 0;
@@ -34,6 +35,11 @@ struct Credentials {
     unsigned group_count = 0;
     gid_t groups[max_groups_of_user] = {};
     mode_t umask = 022;
+    const std::atomic<mode_t> *shared_umask = nullptr; // if there is one, it counts: all threads of a process have it
+
+    mode_t present_umask() const {
+        return shared_umask != nullptr ? shared_umask->load(std::memory_order_relaxed) : umask;
+    }
 };
 
 // About 100 KiB; the memory comes from the caller (mmap in the shim, heap in

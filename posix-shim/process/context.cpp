@@ -43,6 +43,7 @@ ThreadContext *context_make() {
     while (process_is_ending.load())
         base::raw_syscall(SYS_pause);
     context_of_thread = static_cast<ThreadContext *>(memory);
+    credentials_begin_thread(*context_of_thread);
     return context_of_thread;
 }
 

@@ -43,6 +43,8 @@ struct ThreadContext {
     VforkDirectory vfork_directories[beginning_count];
     bool vfork_on_host_root = false; // host_root_is_changed(), of a vfork child alone
     pmemfile::Credentials vfork_credentials;
+    bool has_own_credentials; // else the thread's are the process's (process/credentials.cpp)
+    pmemfile::Credentials own_credentials;
     // Descriptions that a vfork child opened: its parent drops them when it goes on.
     unsigned vfork_opened_count = 0;
     struct {

@@ -1,5 +1,9 @@
-// Permission checks follow the process's ids as the kernel knows them: they are
+// Permission checks follow the thread's ids as the kernel knows them: they are
 // read again after each call that may change them.
+//
+// A thread that makes such a call has credentials of its own from then on (what POSIX says of a process libc does in
+// each of its threads), and so have threads that come for their first context later, for who made them may be one.
+// The umask is all threads'.
 #include "base/raw_syscall.h"
 #include "posix-shim/calls/served_calls.h"
 #include "posix-shim/process/process.h"
@@ -10,7 +14,9 @@ namespace shim {
 
 namespace {
 
-constinit pmemfile::Credentials process_credentials;
+constinit std::atomic<mode_t> process_umask = 022;
+constinit pmemfile::Credentials process_credentials; // of the start
+constinit std::atomic<bool> threads_differ = false;  // perhaps
 
 void point_threads_at(ThreadContext &context, const pmemfile::Credentials &who) {
     for (unsigned mount = 0; mount < mount_count; mount++)
@@ -21,16 +27,28 @@ void point_threads_at(ThreadContext &context, const pmemfile::Credentials &who) 
 } // namespace
 
 pmemfile::Credentials &credentials_of(ThreadContext &context) {
-    return context.is_vfork_child ? context.vfork_credentials : process_credentials;
+    return context.is_vfork_child        ? context.vfork_credentials
+           : context.has_own_credentials ? context.own_credentials
+                                         : process_credentials;
 }
 
 void credentials_begin_vfork(ThreadContext &context) {
-    context.vfork_credentials = process_credentials;
+    context.vfork_credentials = credentials_of(context);
+    context.vfork_credentials.umask = context.vfork_credentials.present_umask();
+    context.vfork_credentials.shared_umask = nullptr;
     point_threads_at(context, context.vfork_credentials);
 }
 
 void credentials_end_vfork(ThreadContext &context) {
-    point_threads_at(context, process_credentials);
+    point_threads_at(context, credentials_of(context));
+}
+
+void credentials_begin_thread(ThreadContext &context) {
+    if (!threads_differ.load(std::memory_order_relaxed))
+        return;
+    credentials_load(context.own_credentials);
+    context.own_credentials.shared_umask = &process_umask;
+    context.has_own_credentials = true;
 }
 
 void credentials_load(pmemfile::Credentials &who) {
@@ -48,22 +66,37 @@ void credentials_load(pmemfile::Credentials &who) {
     who.capabilities = data[0].effective; // those that we ask for are below bit 32
 }
 
-void credentials_load_umask(pmemfile::Credentials &who) {
+void credentials_start() {
+    credentials_load(process_credentials);
+    process_credentials.shared_umask = &process_umask;
     const long mask = base::raw_syscall(SYS_umask, 0);
     base::raw_syscall(SYS_umask, mask);
-    who.umask = base::is_error(mask) ? 022 : static_cast<mode_t>(mask); // a filter that forbids it keeps it secret
+    if (!base::is_error(mask)) // a filter that forbids it keeps it secret
+        process_umask.store(static_cast<mode_t>(mask));
 }
 
 long serve_credentials(Request &request) {
-    long *args = request.args;
+    const long *args = request.args;
     const long result = base::raw_syscall(request.number, args[0], args[1], args[2], args[3], args[4], args[5]);
-    if (!base::is_error(result))
-        credentials_load(credentials_of(request.context));
+    if (base::is_error(result))
+        return result;
+    ThreadContext &context = request.context;
+    if (context.is_vfork_child) {
+        credentials_load(context.vfork_credentials);
+        return result;
+    }
+    threads_differ.store(true, std::memory_order_relaxed);
+    credentials_begin_thread(context);
+    point_threads_at(context, context.own_credentials);
     return result;
 }
 
 long serve_umask(Request &request) {
-    credentials_of(request.context).umask = static_cast<mode_t>(request.args[0] & 0777);
+    const auto mask = static_cast<mode_t>(request.args[0] & 0777);
+    if (request.context.is_vfork_child)
+        request.context.vfork_credentials.umask = mask;
+    else
+        process_umask.store(mask, std::memory_order_relaxed);
     return pass_to_kernel; // the kernel's own files want it too, and it knows the former one
 }
 

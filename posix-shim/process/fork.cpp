@@ -6,8 +6,8 @@
 //           (the child runs on it)                                         child's overlay
 //   thread  nothing: it makes its context at its first call
 //   a process that shares our descriptors but not our memory (CLONE_FILES alone): refused, for what a number stands for
-//           is kept in memory, and a number that the other one has closed and opened anew would be the wrong file. So is
-//           unshare(CLONE_FILES) of one of several threads (calls/descriptor_calls.cpp)
+//           is kept in memory, and a number that the other one has closed and opened anew would be the wrong file. So
+//           is unshare(CLONE_FILES) of one of several threads (calls/descriptor_calls.cpp)
 //   a process in our memory that does not wait for us (CLONE_VM alone): its calls
 //           are the kernel's, for our state is the parent's (table/dispatch.cpp)
 #include "base/log.h"

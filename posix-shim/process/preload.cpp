@@ -416,8 +416,7 @@ __attribute__((constructor)) void start(int argument_count, char **arguments, ch
     ThreadContext *context = context_get();
     if (context == nullptr)
         fail("memory", reason(-ENOMEM));
-    credentials_load(credentials_of(*context));
-    credentials_load_umask(credentials_of(*context));
+    credentials_start();
     AddressSpaceLift lift;
     const bool has_place = make_mounts(is_mine ? &handover : nullptr);
     lift.mounted(is_told ? handover.address_space_bytes : 0);

@@ -11,13 +11,14 @@
 
 namespace shim {
 
-// Who the caller's calls act for, and what its pmemfile::Threads point at: one for the process, and
-// an overlay for a vfork child.
+// Who the caller's calls act for, and what its pmemfile::Threads point at.
 pmemfile::Credentials &credentials_of(ThreadContext &context);
-// Reads ids, groups and capabilities from the kernel into it; at the start the umask too,
-// which the kernel tells only to who sets it.
+// At the start: the process's, with the umask, which the kernel tells only to who sets it.
+void credentials_start();
+// Reads ids, groups and capabilities of the calling thread from the kernel.
 void credentials_load(pmemfile::Credentials &who);
-void credentials_load_umask(pmemfile::Credentials &who);
+// A new context takes those of its own, where they may be other ones than the process's.
+void credentials_begin_thread(ThreadContext &context);
 // A vfork child begins with a copy of its parent's, and ends.
 void credentials_begin_vfork(ThreadContext &context);
 void credentials_end_vfork(ThreadContext &context);

@@ -2,14 +2,47 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <cstdlib>
+#include <fcntl.h>
+#include <functional>
 #include <future>
 #include <linux/close_range.h>
 #include <sched.h>
+#include <string>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 
 namespace {
+
+std::string in_pool(const std::string &name) {
+    return std::string(getenv("POOL_DIRECTORY")) + "/" + name;
+}
+
+constexpr uid_t user = 1000;
+
+struct Made {
+    uid_t uid;
+    mode_t mode;
+    bool operator==(const Made &) const = default;
+};
+
+// What a file is made like by who calls.
+Made make_file(const char *name) {
+    const int made = open(in_pool(name).c_str(), O_CREAT | O_RDWR, 0666);
+    struct stat status = {};
+    if (made < 0 || fstat(made, &status) != 0)
+        return {static_cast<uid_t>(-1), static_cast<mode_t>(errno)};
+    close(made);
+    unlink(in_pool(name).c_str());
+    return {status.st_uid, status.st_mode & 0777};
+}
+
+void in_thread(const std::function<void()> &body) {
+    std::thread(body).join();
+}
 
 // One thread's table of descriptors stays its process's.
 TEST(Threads, DescriptorsStayShared) {
@@ -36,6 +69,66 @@ TEST(Threads, DescriptorsStayShared) {
     EXPECT_EQ(status, 0);
     has_ended.set_value();
     other.join();
+}
+
+// The kernel's calls change one thread's, libc's all threads'. The umask is everybody's.
+TEST(Threads, CredentialsAreTheirOwn) {
+    if (geteuid() != 0)
+        GTEST_SKIP() << "root alone has another user to be";
+    chmod(in_pool("").c_str(), 0777);
+    close(open(in_pool("roots").c_str(), O_CREAT | O_RDWR, 0600));
+    const auto may_open = [] {
+        const int opened = open(in_pool("roots").c_str(), O_RDONLY);
+        close(opened);
+        return opened >= 0;
+    };
+    EXPECT_EQ(make_file("one"), (Made{0, 0644}));
+    std::promise<void> is_user, has_looked, has_made, has_masked;
+    std::thread other([&] {
+        EXPECT_TRUE(may_open());
+        syscall(SYS_setfsuid, user);
+        is_user.set_value();
+        has_looked.get_future().wait();
+        EXPECT_FALSE(may_open());
+        EXPECT_EQ(make_file("two"), (Made{user, 0644}));
+        in_thread([] { EXPECT_EQ(make_file("three"), (Made{user, 0644})); });
+        int status = 0;
+        const pid_t child = fork();
+        if (child == 0) {
+            bool is_right = make_file("four") == Made{user, 0644};
+            in_thread([&] { is_right = is_right && make_file("five") == Made{user, 0644}; });
+            _exit(is_right ? 0 : 1);
+        }
+        ASSERT_EQ(waitpid(child, &status, 0), child);
+        EXPECT_EQ(status, 0);
+        has_made.set_value();
+        has_masked.get_future().wait();
+        EXPECT_EQ(make_file("six"), (Made{user, 0600}));
+    });
+    is_user.get_future().wait();
+    EXPECT_TRUE(may_open());
+    EXPECT_EQ(make_file("seven"), (Made{0, 0644}));
+    in_thread([] { EXPECT_EQ(make_file("eight"), (Made{0, 0644})); });
+    has_looked.set_value();
+    has_made.get_future().wait();
+    const mode_t former = umask(077);
+    has_masked.set_value();
+    other.join();
+    umask(former);
+    std::promise<void> is_there, all_are_user;
+    std::thread one([&] {
+        EXPECT_EQ(make_file("nine"), (Made{0, 0644}));
+        is_there.set_value();
+        all_are_user.get_future().wait();
+        EXPECT_EQ(make_file("ten"), (Made{user, 0644}));
+    });
+    is_there.get_future().wait();
+    ASSERT_EQ(seteuid(user), 0);
+    EXPECT_EQ(make_file("eleven"), (Made{user, 0644}));
+    all_are_user.set_value();
+    one.join();
+    ASSERT_EQ(seteuid(0), 0);
+    EXPECT_EQ(make_file("twelve"), (Made{0, 0644}));
 }
 
 } // namespace
