@@ -2,6 +2,7 @@
 // then map the file at the first 2 MiB border inside it.
 #include "libpmemfile/fs/pool_file.h"
 
+#include "base/high_descriptor.h"
 #include "base/raw_syscall.h"
 
 #include <fcntl.h>
@@ -16,7 +17,6 @@ namespace pmemfile {
 namespace {
 
 constexpr uint64_t huge_page_bytes = uint64_t{2} << 20;
-constexpr long first_high_descriptor = 900;
 
 base::Errno errno_of(long result) {
     return base::error(static_cast<int>(-result));
@@ -151,8 +151,7 @@ void read_boot_id(uint8_t boot_id[16]) {
 }
 
 int move_descriptor_high(int descriptor, bool close_on_exec) {
-    const long high =
-        base::raw_syscall(SYS_fcntl, descriptor, close_on_exec ? F_DUPFD_CLOEXEC : F_DUPFD, first_high_descriptor);
+    const long high = base::high_duplicate(descriptor, close_on_exec ? F_DUPFD_CLOEXEC : F_DUPFD);
     if (base::is_error(high))
         return descriptor;
     base::raw_syscall(SYS_close, descriptor);

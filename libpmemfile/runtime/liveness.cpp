@@ -10,6 +10,7 @@
 // shared: nobody who has the right to write gets it beside that, and of two who share it one takes the slot.
 #include "libpmemfile/runtime/liveness.h"
 
+#include "base/high_descriptor.h"
 #include "base/own_root.h"
 #include "base/raw_syscall.h"
 
@@ -18,8 +19,6 @@
 
 namespace pmemfile {
 namespace {
-
-constexpr int first_high_descriptor = 900; // out of the way of programs that count on low numbers
 
 struct flock byte_lock(short type, int64_t byte) {
     struct flock lock = {};
@@ -52,7 +51,7 @@ long open_runtime_file(const Pool &pool, int known, short *lock) {
     }
     if (base::is_error(low))
         return low;
-    const long high = base::raw_syscall(SYS_fcntl, low, F_DUPFD_CLOEXEC, first_high_descriptor);
+    const long high = base::high_duplicate(low, F_DUPFD_CLOEXEC);
     if (base::is_error(high))
         return low;
     base::raw_syscall(SYS_close, low);

@@ -8,6 +8,7 @@
 // that turns `unknown` into `ours`.
 #include "posix-shim/descriptors/descriptor_table.h"
 
+#include "base/high_descriptor.h"
 #include "base/raw_syscall.h"
 #include "libpmemfile/fs/open_calls.h"
 #include "libpmemfile/runtime/advisory_lock.h"
@@ -289,19 +290,22 @@ void descriptor_scan(ThreadContext &context, void (*of_host)(ThreadContext &, in
     base::raw_syscall(SYS_close, directory);
 }
 
-// As high as the limit lets: 64 numbers below it. (Above the soft limit the kernel gives none.)
+// As high as the limit lets: 64 numbers below it, a quarter where it is that low. (Above the soft limit the kernel
+// gives none.)
 long descriptor_own_lowest() {
     struct rlimit limit;
     if (base::is_error(base::raw_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, base::as_long(&limit))))
         return 1000;
+    if (limit.rlim_cur <= 2 * max_own_descriptors)
+        return static_cast<long>(limit.rlim_cur) * 3 / 4;
     if (limit.rlim_cur < 1064)
-        return limit.rlim_cur > 2 * max_own_descriptors ? static_cast<long>(limit.rlim_cur) - max_own_descriptors : 0;
+        return static_cast<long>(limit.rlim_cur) - max_own_descriptors;
     return static_cast<long>(limit.rlim_cur < descriptor_table_size ? limit.rlim_cur : descriptor_table_size) -
            max_own_descriptors;
 }
 
 long descriptor_adopt_own(int descriptor) {
-    long moved = base::raw_syscall(SYS_fcntl, descriptor, F_DUPFD_CLOEXEC, descriptor_own_lowest());
+    long moved = base::high_duplicate(descriptor, F_DUPFD_CLOEXEC, descriptor_own_lowest());
     if (base::is_error(moved))
         return moved;
     base::raw_syscall(SYS_close, descriptor);

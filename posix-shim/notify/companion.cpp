@@ -1,9 +1,11 @@
 #include "posix-shim/notify/companion.h"
 
+#include "base/high_descriptor.h"
 #include "base/raw_syscall.h"
 #include "posix-shim/descriptors/token.h"
 #include "posix-shim/paths/descriptor_path.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -83,8 +85,8 @@ long companion_open(ThreadContext &context, unsigned mount, OpenFileId id, const
     if (base::is_error(opened))
         return opened;
     const bool is_found = (flags & O_PATH) != 0;
-    const long moved = base::raw_syscall(SYS_fcntl, opened, context.is_vfork_child ? F_DUPFD : F_DUPFD_CLOEXEC,
-                                         descriptor_own_lowest() - max_companions);
+    const long moved = base::high_duplicate(opened, context.is_vfork_child ? F_DUPFD : F_DUPFD_CLOEXEC,
+                                            std::max(descriptor_own_lowest() - long{max_companions}, 0L));
     base::raw_syscall(SYS_close, opened); // not the last one: IN_CLOSE comes with `moved`
     if (base::is_error(moved))
         return moved;

@@ -152,8 +152,15 @@ sys.stdout.flush()
 child = os.posix_spawn('/bin/cat', ['cat'], {}, file_actions=[(os.POSIX_SPAWN_DUP2, b, 0)])
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
-print('== threads that open and close while others spawn')
 os.closerange(30, 100)
+
+print('== numbers that a script names, under a low limit')
+sys.stdout.flush()
+for limit in 128, 64, 32, 20:
+    command = 'ulimit -n %d; exec sh -c "exec 3<b 4<b 5<b 6<b 7<b 8<b 9<b; cat <&3; cat <&9"' % limit
+    print(limit, subprocess.run(['sh', '-c', command], stdout=subprocess.PIPE).stdout)
+
+print('== threads that open and close while others spawn')
 stop, wrong = threading.Event(), []
 
 
