@@ -26,6 +26,7 @@
 #include "posix-shim/paths/user_string.h"
 #include "posix-shim/process/address_space.h"
 #include "posix-shim/process/elf_file.h"
+#include "posix-shim/process/handover_lock.h"
 #include "posix-shim/process/image.h"
 #include "posix-shim/process/pool_file.h"
 #include "posix-shim/process/process.h"
@@ -385,6 +386,8 @@ long execute(Request &request, Scratch &scratch, const Arguments &arguments, con
         if (names_command)
             take_name(handover.command_name, last_name(scratch.command_name));
         handover_write(scratch.handover, handover);
+        if (!context.is_vfork_child)
+            handover_lock(context);
         for (unsigned mount = 0; mount < mount_count; mount++)
             pool_place_over_exec(handover.places[mount], true);
     }
@@ -397,8 +400,11 @@ long execute(Request &request, Scratch &scratch, const Arguments &arguments, con
                                           static_cast<int>(target.flags));
     if (!context.is_vfork_child)
         signals_after_exec();
-    if (scratch.is_handed_over)
+    if (scratch.is_handed_over) {
         undo_places(context, handover.places);
+        if (!context.is_vfork_child)
+            handover_unlock(context);
+    }
     return failed;
 }
 

@@ -22,6 +22,7 @@
 #include "posix-shim/descriptors/descriptor_table.h"
 #include "posix-shim/descriptors/shared_token.h"
 #include "posix-shim/mapping/caller.h"
+#include "posix-shim/process/handover_lock.h"
 #include "posix-shim/process/process.h"
 #include "posix-shim/signals/deferral.h"
 #include "posix-shim/signals/lost_pool.h"
@@ -39,6 +40,7 @@ long prepare_fork(Request &request, uint64_t flags) BASE_NO_THREAD_SAFETY_ANALYS
     ThreadContext &context = request.context;
     if (lost_pool_is_there())
         return -EIO; // the child would have no place in it
+    handover_lock(context);
     for (unsigned mount = 0; mount < mount_count; mount++) {
         const base::Result<pmemfile::Thread *> thread = context_thread(context, mount);
         base::Result<pmemfile::PoolPlace> place = base::error(EAGAIN);
@@ -51,6 +53,7 @@ long prepare_fork(Request &request, uint64_t flags) BASE_NO_THREAD_SAFETY_ANALYS
         if (!place.ok()) {
             while (mount-- > 0)
                 pmemfile::pool_place_cancel(*context.threads[mount], context.child_places[mount]);
+            handover_unlock(context);
             return -EAGAIN;
         }
         context.child_places[mount] = *place;
@@ -70,6 +73,7 @@ long prepare_vfork(Request &request) {
         return own;
     if (!signals_before_vfork(request.context))
         return restart_call;
+    handover_lock(request.context);
     intercept_suspend_words(); // the child's numbers are not ours, the words are
     credentials_begin_vfork(request.context);
     request.context.is_vfork_child = true;
@@ -102,6 +106,7 @@ void after_fork(ThreadContext &context, long result) BASE_NO_THREAD_SAFETY_ANALY
             else
                 pmemfile::pool_place_forget(context.child_places[mount]);
         }
+        handover_unlock(context);
         return;
     }
     for (unsigned mount = 0; mount < mount_count; mount++) {
@@ -109,6 +114,7 @@ void after_fork(ThreadContext &context, long result) BASE_NO_THREAD_SAFETY_ANALY
         pmemfile::pool_place_adopt(mounts[mount].pool, context.child_places[mount]);
         descriptor_protect_own(mounts[mount].pool.liveness_descriptor, former);
     }
+    handover_lock_after_fork(context);
     ledger_forget();
     memory_owner.store(0);
     shared_token_after_fork();
@@ -173,6 +179,7 @@ void process_post(struct intercept_call *call) {
     if (context == nullptr)
         return;
     if (context->is_vfork_child) {
+        handover_unlock(*context); // the child runs, or has died before it could
         if (call->result == 0) {
             signals_in_vfork_child(*context);
             return;

@@ -1,19 +1,28 @@
 // What threads of one process share and what they do not, as Linux has it.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cerrno>
+#include <climits>
+#include <csignal>
 #include <cstdlib>
+#include <cstring>
+#include <dirent.h>
 #include <fcntl.h>
 #include <functional>
 #include <future>
 #include <linux/close_range.h>
 #include <sched.h>
+#include <spawn.h>
 #include <string>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
+#include <vector>
+
+extern char **environ;
 
 namespace {
 
@@ -129,6 +138,90 @@ TEST(Threads, CredentialsAreTheirOwn) {
     one.join();
     ASSERT_EQ(seteuid(0), 0);
     EXPECT_EQ(make_file("twelve"), (Made{0, 0644}));
+}
+
+// How many descriptors a process has by which somebody lives in the pool.
+int places_of(pid_t process) {
+    const std::string directory = "/proc/" + std::to_string(process) + "/fd/";
+    DIR *descriptors = opendir(directory.c_str());
+    int count = 0;
+    while (const dirent *entry = readdir(descriptors)) {
+        char target[PATH_MAX] = {};
+        if (readlink((directory + entry->d_name).c_str(), target, sizeof target - 1) > 0 &&
+            strstr(target, "/segment") != nullptr)
+            count++;
+    }
+    closedir(descriptors);
+    return count;
+}
+
+void end(pid_t child) {
+    kill(child, SIGKILL);
+    waitpid(child, nullptr, 0);
+}
+
+// A child that had another one's place beside its own would keep it alive when it is dead, and its locks with it.
+TEST(Threads, ForkAtOnce) {
+    std::vector<std::thread> threads;
+    std::atomic<int> wrong = 0;
+    for (int i = 0; i < 4; i++)
+        threads.emplace_back([&] {
+            for (int round = 0; round < 100; round++) {
+                int ends[2];
+                char byte = 0;
+                ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+                const auto child = static_cast<pid_t>(syscall(SYS_fork)); // libc's lets one thread fork at a time
+                if (child == 0) {
+                    static_cast<void>(syscall(SYS_write, ends[1], "", 1));
+                    syscall(SYS_pause);
+                }
+                ASSERT_EQ(read(ends[0], &byte, 1), 1);
+                wrong += places_of(child) != 1;
+                end(child);
+                close(ends[0]);
+                close(ends[1]);
+            }
+        });
+    for (std::thread &thread : threads)
+        thread.join();
+    EXPECT_EQ(wrong, 0);
+}
+
+TEST(Threads, SpawnBesideExecsThatFail) {
+    const std::string broken = in_pool("broken-program");
+    const int file = open(broken.c_str(), O_CREAT | O_WRONLY, 0755);
+    ASSERT_EQ(write(file, "\177ELF and nothing", 16), 16);
+    close(file);
+    std::atomic<bool> is_over = false;
+    std::thread other([&] {
+        char *words[] = {const_cast<char *>("broken"), nullptr};
+        while (!is_over)
+            execv(broken.c_str(), words);
+    });
+    int wrong = 0;
+    for (int round = 0; round < 100; round++) {
+        int in[2];
+        int out[2];
+        char byte = 0;
+        ASSERT_EQ(pipe2(in, O_CLOEXEC) | pipe2(out, O_CLOEXEC), 0);
+        posix_spawn_file_actions_t actions;
+        posix_spawn_file_actions_init(&actions);
+        posix_spawn_file_actions_adddup2(&actions, in[0], 0);
+        posix_spawn_file_actions_adddup2(&actions, out[1], 1);
+        char *words[] = {const_cast<char *>("cat"), nullptr};
+        pid_t child = -1;
+        ASSERT_EQ(posix_spawn(&child, "/bin/cat", &actions, nullptr, words, environ), 0);
+        posix_spawn_file_actions_destroy(&actions);
+        ASSERT_EQ(write(in[1], "x", 1), 1);
+        ASSERT_EQ(read(out[0], &byte, 1), 1); // it has begun
+        wrong += places_of(child) != 1;
+        end(child);
+        for (const int descriptor : {in[0], in[1], out[0], out[1]})
+            close(descriptor);
+    }
+    is_over = true;
+    other.join();
+    EXPECT_EQ(wrong, 0);
 }
 
 } // namespace
