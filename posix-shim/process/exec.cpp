@@ -396,8 +396,7 @@ long execute(Request &request, Scratch &scratch, const Arguments &arguments, con
     if (!context.is_vfork_child)
         signals_before_exec();
     const AddressSpaceReturn returned(scratch.is_handed_over);
-    const long failed = intercept_execute(static_cast<int>(target.dirfd), target.path, *argv, scratch.pointers(),
-                                          static_cast<int>(target.flags));
+    const long failed = start_image(request, target, *argv, scratch.pointers());
     if (!context.is_vfork_child)
         signals_after_exec();
     if (scratch.is_handed_over) {
@@ -410,7 +409,7 @@ long execute(Request &request, Scratch &scratch, const Arguments &arguments, con
 
 long exec(Request &request, long dirfd, const char *path, const Arguments &arguments, long flags) {
     if (signal_is_pending())
-        return restart_call; // its handler belongs to this image
+        return restart_call;
     Result<Scratch *> scratch = make_scratch(arguments);
     // Bad words are told only of a program that could be executed.
     const Status words = scratch.ok() ? Status() : Status(scratch.error());

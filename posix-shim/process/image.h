@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "posix-shim/calls/handler.h"
 #include "posix-shim/process/loader_command.h"
 #include "posix-shim/process/needed_libraries.h"
 #include "posix-shim/process/program.h"
@@ -69,5 +70,8 @@ base::Result<const char *> pointer_at(const char *const *array, size_t index);
 base::Result<size_t> count(const char *const *array);
 // Copies the environment's pointers without our variables, then adds them. EFAULT, ENAMETOOLONG.
 base::Status make_environment(ThreadContext &context, Scratch &scratch, const Target &target, const char *const *envp);
+// The kernel's call; comes back with -errno, or restart_call: a signal that is noted before has a handler of this
+// image, and would be lost with it.
+long start_image(Request &request, const Target &target, const char *const *argv, const char *const *envp);
 
 } // namespace shim

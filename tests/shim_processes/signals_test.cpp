@@ -275,4 +275,52 @@ TEST(Signals, IgnoredOnesStayIgnoredOverExec) {
     EXPECT_EQ(WTERMSIG(status), SIGUSR2); // handlers become SIG_DFL
 }
 
+int told_of_signal = -1;
+
+void tell(int) {
+    static_cast<void>(write(told_of_signal, "x", 1));
+}
+
+// A signal that comes while a process is on its way to another program has the old one's handler or the new one's
+// default action.
+TEST(Signals, NoneIsLostInExec) {
+    const std::string program = in_pool("sleeps");
+    ASSERT_EQ(system(("cp /bin/sleep " + program).c_str()), 0);
+    int lost = 0;
+    for (int round = 0; round < 300; round++) {
+        int told[2];
+        int ready[2];
+        char byte = 0;
+        ASSERT_EQ(pipe2(told, O_CLOEXEC | O_NONBLOCK) | pipe2(ready, O_CLOEXEC), 0);
+        const pid_t child = fork();
+        if (child == 0) {
+            told_of_signal = told[1];
+            signal(SIGUSR1, tell);
+            static_cast<void>(write(ready[1], "x", 1));
+            execl(program.c_str(), "sleep", "100", nullptr);
+            _exit(9);
+        }
+        ASSERT_EQ(read(ready[0], &byte, 1), 1);
+        usleep(static_cast<useconds_t>(round * 10));
+        kill(child, SIGUSR1);
+        const bool is_handled = [&] {
+            int status = 0;
+            for (int tries = 0; tries < 2000; tries++) {
+                if (read(told[0], &byte, 1) == 1)
+                    return true;
+                if (waitpid(child, &status, WNOHANG) == child)
+                    return WIFSIGNALED(status) && WTERMSIG(status) == SIGUSR1;
+                usleep(1000);
+            }
+            return false;
+        }();
+        lost += !is_handled;
+        kill(child, SIGKILL);
+        waitpid(child, nullptr, 0);
+        for (const int descriptor : {told[0], told[1], ready[0], ready[1]})
+            close(descriptor);
+    }
+    EXPECT_EQ(lost, 0);
+}
+
 } // namespace
