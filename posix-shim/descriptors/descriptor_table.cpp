@@ -290,18 +290,14 @@ void descriptor_scan(ThreadContext &context, void (*of_host)(ThreadContext &, in
     base::raw_syscall(SYS_close, directory);
 }
 
-// As high as the limit lets: 64 numbers below it, a quarter where it is that low. (Above the soft limit the kernel
-// gives none.)
+// 64 numbers below the usual limit, or a lower one; a quarter where that is too low. (Above the soft limit the kernel
+// gives none. A high number makes a large table, which each fork copies: 8 MiB where a million files may be open.)
 long descriptor_own_lowest() {
-    struct rlimit limit;
-    if (base::is_error(base::raw_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, base::as_long(&limit))))
-        return 1000;
-    if (limit.rlim_cur <= 2 * max_own_descriptors)
-        return static_cast<long>(limit.rlim_cur) * 3 / 4;
-    if (limit.rlim_cur < 1064)
-        return static_cast<long>(limit.rlim_cur) - max_own_descriptors;
-    return static_cast<long>(limit.rlim_cur < descriptor_table_size ? limit.rlim_cur : descriptor_table_size) -
-           max_own_descriptors;
+    constexpr rlim_t usual_limit = 1024;
+    struct rlimit limit = {usual_limit, usual_limit};
+    base::raw_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, base::as_long(&limit));
+    const auto end = static_cast<long>(std::min(limit.rlim_cur, usual_limit));
+    return end > 2 * max_own_descriptors ? end - max_own_descriptors : end * 3 / 4;
 }
 
 long descriptor_adopt_own(int descriptor) {
@@ -309,8 +305,10 @@ long descriptor_adopt_own(int descriptor) {
     if (base::is_error(moved))
         return moved;
     base::raw_syscall(SYS_close, descriptor);
-    if (own_count.load() >= max_own_descriptors)
+    if (own_count.load() >= max_own_descriptors) {
+        base::raw_syscall(SYS_close, moved);
         return -EMFILE;
+    }
     descriptor_protect_own(static_cast<int>(moved), -1);
     return moved;
 }

@@ -473,6 +473,14 @@ TEST(Exec, WithOtherThreadsInCalls) {
               0);
 }
 
+// Which each fork copies.
+TEST(Run, TablesOfDescriptorsStaySmall) {
+    write_file(in_pool("opened"), "");
+    const std::string size = shell("exec 3<" + in_pool("opened") + "; sed -n 's/^FDSize:\\t//p' /proc/$$/status");
+    EXPECT_LE(atoi(size.c_str()), 1024) << size;
+    EXPECT_GT(atoi(size.c_str()), 0) << size;
+}
+
 TEST(Run, ExitCodes) {
     const std::string run =
         std::string(getenv("PMEMFILE")) + " run -m " + getenv("POOL_DIRECTORY") + "=" + getenv("POOL") + " -- ";
