@@ -65,7 +65,7 @@ base::Status check_open(const Thread &thread, const Inode &inode, int flags) {
         return base::error(ENXIO);
     if ((flags & O_NOATIME) != 0)
         BASE_TRY(permission_owner(thread, inode));
-    return {};
+    return is_directory && (flags & O_DIRECT) != 0 ? base::error(EINVAL) : base::Status();
 }
 
 uint32_t description_flags(int flags) {
@@ -485,6 +485,11 @@ base::Status fs_set_flags(Thread &thread, OpenFileId id, int flags) {
     const uint32_t former = file->flags.load();
     if ((former & O_PATH) != 0)
         return base::error(EBADF);
+    BASE_TRY_ASSIGN(const Inode *inode, inode_of(thread, *file, id));
+    if ((flags & O_NOATIME) != 0 && (former & O_NOATIME) == 0)
+        BASE_TRY(permission_owner(thread, *inode));
+    if ((flags & O_DIRECT) != 0 && S_ISDIR(inode->mode))
+        return base::error(EINVAL);
     file->flags.store((former & ~uint32_t{changeable_flags}) | (static_cast<uint32_t>(flags) & changeable_flags));
     return {};
 }

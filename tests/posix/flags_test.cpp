@@ -125,6 +125,30 @@ TEST_F(Flags, WasCreated) {
     for (const int file : {made, again, exclusive, cut, path, directory, unnamed})
         t.close(file);
 }
+void *flags_argument(long flags) {
+    return reinterpret_cast<void *>(flags);
+}
+TEST_F(Flags, NoTimeIsForTheOwner) {
+    make("/a", "", 0666);
+    t.chmod("/a", 0666);
+    t.chmod("/", 0777);
+    const auto set = [](Target &target) -> long {
+        const int file = static_cast<int>(target.open("/a", O_RDWR, 0));
+        const long done = target.fcntl(file, F_SETFL, flags_argument(O_NOATIME));
+        target.close(file);
+        return done;
+    };
+    EXPECT_EQ(t.as_user(1000, 1000, set), -EPERM);
+    EXPECT_EQ(set(t), 0);
+}
+TEST_F(Flags, DirectOfADirectory) {
+    const int directory = opened("/", O_RDONLY | O_DIRECTORY), file = opened("/a", O_RDWR | O_CREAT);
+    EXPECT_EQ(t.fcntl(directory, F_SETFL, flags_argument(O_DIRECT | O_NONBLOCK)), -EINVAL);
+    EXPECT_EQ(t.fcntl(directory, F_GETFL) & (O_DIRECT | O_NONBLOCK), 0);
+    EXPECT_EQ(t.fcntl(file, F_SETFL, flags_argument(O_DIRECT)), 0);
+    t.close(directory);
+    t.close(file);
+}
 TEST_F(Flags, Unknown) {
     make("/a", "01234");
     const int file = opened("/a", O_RDWR);

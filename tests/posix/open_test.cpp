@@ -48,6 +48,7 @@ INSTANTIATE_TEST_SUITE_P(
         OpenRow{"DirectoryReadWrite", "/dir", O_RDWR, EISDIR},
         OpenRow{"DirectoryCreate", "/dir", O_RDONLY | O_CREAT, EISDIR},
         OpenRow{"DirectoryTruncate", "/dir", O_RDONLY | O_TRUNC, EISDIR},
+        OpenRow{"DirectoryDirect", "/dir", O_RDONLY | O_DIRECT, EINVAL},
         OpenRow{"NoFollow", "/link", O_RDONLY | O_NOFOLLOW, ELOOP},
         OpenRow{"NoFollowFile", "/file", O_RDONLY | O_NOFOLLOW, 0},
         OpenRow{"NoFollowDirectory", "/dirlink", O_RDONLY | O_NOFOLLOW | O_DIRECTORY, ENOTDIR},
