@@ -39,6 +39,7 @@ struct Request {
     bool is_rewritten = false;
     // An EINTR is the kernel's, who knows whether the call may begin again (table/waiting_call.h).
     bool is_kernels_result = false;
+    unsigned restarts = 0; // how often it has begun again
 
     // Before the first change.
     void rewrite_begin() {

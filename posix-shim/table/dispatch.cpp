@@ -304,6 +304,7 @@ bool is_worth_again(Request &request, const Row &row) {
         result = restart_call;
     while (begins_again(request, result, restart)) {
         call_enter(request.context);
+        request.restarts++;
         request.refusal = nullptr;
         request.is_kernels_result = false;
         result = serve_once(request, row);

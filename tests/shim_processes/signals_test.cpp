@@ -323,4 +323,26 @@ TEST(Signals, NoneIsLostInExec) {
     EXPECT_EQ(lost, 0);
 }
 
+// One that comes again and again does not keep a process from executing.
+TEST(Signals, ExecUnderAStorm) {
+    const std::string program = in_pool("ends");
+    ASSERT_EQ(system(("cp /bin/true " + program).c_str()), 0);
+    for (int round = 0; round < 5; round++) {
+        const int status = status_of([&] {
+            struct sigaction wanted = {};
+            wanted.sa_handler = [](int) {
+                static int times = 0;
+                if (++times == 50'000) // five seconds
+                    _exit(8);
+            };
+            wanted.sa_flags = SA_RESTART;
+            sigaction(SIGALRM, &wanted, nullptr);
+            set_timer(100);
+            execl(program.c_str(), "true", nullptr);
+        });
+        // The new image has the default action until it ends.
+        EXPECT_TRUE(status == 0 || WTERMSIG(status) == SIGALRM) << status;
+    }
+}
+
 } // namespace
