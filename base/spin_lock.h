@@ -6,6 +6,7 @@
 #include "base/thread_safety.h"
 
 #include <atomic>
+#include <ctime>
 
 namespace base {
 
@@ -19,8 +20,10 @@ public:
         for (unsigned spins = 0; locked_.exchange(true, std::memory_order_acquire); spins++) {
             if (spins < 100)
                 __builtin_ia32_pause();
+            else if (spins < 200)
+                raw_syscall(SYS_sched_yield); // its holder may be out of the processor,
             else
-                raw_syscall(SYS_sched_yield); // its holder may be out of the processor
+                raw_syscall(SYS_nanosleep, as_long(&holders_turn)); // and be of a lower priority
         }
     }
     void unlock() BASE_RELEASE() {
@@ -32,6 +35,7 @@ public:
     }
 
 private:
+    static constexpr timespec holders_turn = {0, 50'000};
     std::atomic<bool> locked_{false};
 };
 

@@ -1,31 +1,29 @@
+// A spin lock that its thread's context knows of: who executes or forks may come back, or end in a child, at many places.
 #include "posix-shim/process/handover_lock.h"
 
-#include "base/raw_syscall.h"
-
-#include <atomic>
+#include "base/spin_lock.h"
 
 namespace shim {
 
 namespace {
-constinit std::atomic<bool> is_held = false;
+constinit base::SpinLock lock;
 }
 
-void handover_lock(ThreadContext &context) {
-    while (is_held.exchange(true, std::memory_order_acquire))
-        base::raw_syscall(SYS_sched_yield);
+void handover_lock(ThreadContext &context) BASE_NO_THREAD_SAFETY_ANALYSIS {
+    lock.lock();
     context.has_handover_lock = true;
 }
 
-void handover_unlock(ThreadContext &context) {
+void handover_unlock(ThreadContext &context) BASE_NO_THREAD_SAFETY_ANALYSIS {
     if (!context.has_handover_lock)
         return;
     context.has_handover_lock = false;
-    is_held.store(false, std::memory_order_release);
+    lock.unlock();
 }
 
 void handover_lock_after_fork(ThreadContext &context) {
     context.has_handover_lock = false;
-    is_held.store(false);
+    lock.reset_after_fork();
 }
 
 } // namespace shim
