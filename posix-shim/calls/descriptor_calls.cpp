@@ -11,6 +11,7 @@
 #include "posix-shim/calls/record_locks.h"
 #include "posix-shim/descriptors/descriptor_table.h"
 #include "posix-shim/descriptors/shared_token.h"
+#include "posix-shim/process/handover_lock.h"
 
 #include <algorithm>
 #include <linux/close_range.h>
@@ -67,6 +68,7 @@ long serve_dup_onto(Request &request) {
         return -EBADF;
     if (static_cast<int>(request.args[0]) == static_cast<int>(request.args[1]))
         return pass_to_kernel; // nothing is closed
+    const HandoverGuard no_fork(request.context);
     const bool was_shared = is_shared(request.args[0]);
     DescriptorWord was = descriptor_closing_begin(request.context, request.args[1]);
     long result = base::raw_syscall(request.number, request.args[0], request.args[1], request.args[2]);

@@ -4,6 +4,7 @@
 #include "libpmemfile/mapping/bounds.h"
 #include "posix-shim/process/context.h"
 #include "posix-shim/signals/deferral.h"
+#include "posix-shim/process/handover_lock.h"
 #include "posix-shim/table/escape.h"
 
 #include <fcntl.h>
@@ -75,6 +76,7 @@ bool lost_pool_escape(ThreadContext &context, bool is_sigbus, uint64_t address, 
         return false;
     if (!mount->is_lost.load())
         lose(*mount);
+    handover_unlock(context);
     greg_t *registers = interrupted->uc_mcontext.gregs;
     registers[REG_RSP] = reinterpret_cast<greg_t>(context.escape);
     registers[REG_RIP] = reinterpret_cast<greg_t>(shim_escape);

@@ -13,6 +13,7 @@
 #include "libpmemfile/runtime/advisory_lock.h"
 #include "posix-shim/descriptors/token.h"
 #include "posix-shim/process/context.h"
+#include "posix-shim/process/handover_lock.h"
 #include "posix-shim/process/working_directory.h"
 
 #include <cstdlib>
@@ -57,6 +58,8 @@ void mount(const std::string &directory, const std::string &token_path) {
 } // namespace fake
 
 namespace shim {
+void handover_lock(ThreadContext &) {}
+void handover_unlock(ThreadContext &) {}
 constinit Mount mounts[max_mounts];
 constinit unsigned mount_count;
 constinit thread_local ThreadContext *context_of_thread = &fake::context;

@@ -187,6 +187,36 @@ TEST(Threads, ForkAtOnce) {
     EXPECT_EQ(wrong, 0);
 }
 
+// The number is a file's at every moment, so it is one in every child.
+TEST(Threads, ForkBesideDup2) {
+    const int files[] = {open(in_pool("dup2-one").c_str(), O_CREAT | O_RDWR, 0644),
+                         open(in_pool("dup2-other").c_str(), O_CREAT | O_RDWR, 0644)};
+    const int number = dup(files[0]);
+    ASSERT_GE(number, 0);
+    std::atomic<bool> is_over = false;
+    std::thread other([&] {
+        for (unsigned i = 0; !is_over; i++)
+            if (dup2(files[i % 2], number) != number)
+                return;
+    });
+    int wrong = 0;
+    for (int round = 0; round < 200; round++) {
+        const pid_t child = fork();
+        if (child == 0) {
+            struct stat status;
+            _exit(fstat(number, &status) == 0 && S_ISREG(status.st_mode) ? 0 : 1);
+        }
+        int status = -1;
+        ASSERT_EQ(waitpid(child, &status, 0), child);
+        wrong += status != 0;
+    }
+    is_over = true;
+    other.join();
+    EXPECT_EQ(wrong, 0);
+    for (const int file : {files[0], files[1], number})
+        close(file);
+}
+
 TEST(Threads, SpawnBesideExecsThatFail) {
     const std::string broken = in_pool("broken-program");
     const int file = open(broken.c_str(), O_CREAT | O_WRONLY, 0755);
