@@ -62,9 +62,25 @@ int64_t PoolChecker::group_of(BlockNumber block) const {
     return index >= group.metadata_blocks && index < group.block_count ? after - 1 - groups_.begin() : -1;
 }
 
+bool PoolChecker::holds_inodes(BlockNumber block, int64_t group) const {
+    const BlockNumber first = groups_[static_cast<size_t>(group)].first_block;
+    const uint64_t index = block - first;
+    if ((at<uint64_t>((first + 1) * block_size_bytes)[index / 64] >> (index % 64) & 1) == 0)
+        return false;
+    const uint16_t mask = at<uint16_t>((first + 2) * block_size_bytes)[index];
+    for (unsigned i = 0; i < inodes_per_block; ++i)
+        if ((mask >> i & 1) != 0 && at<Inode>(block * block_size_bytes)[i].magic == inode_magic)
+            return true;
+    return false;
+}
+
 Reached PoolChecker::reach(BlockNumber block) {
-    if (group_of(block) < 0)
+    const int64_t group = group_of(block);
+    if (group < 0)
         return Reached::outside;
+    // Asked before who was first: else one wrong pointer would make all these inodes unreadable, and lost.
+    if (holds_inodes(block, group))
+        return Reached::inodes;
     if (bit(reached_, block) || bit(inode_blocks_, block))
         return Reached::shared;
     set_bit(reached_, block);

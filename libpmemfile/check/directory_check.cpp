@@ -62,6 +62,8 @@ void PoolChecker::visit_table(Trie &trie, const uint64_t *pointers, unsigned wid
             bool own = std::find(trie.blocks.begin(), trie.blocks.end(), pointer) != trie.blocks.end();
             if (reached == Reached::outside) {
                 damaged("points to " + block + ", which is not one that files may use");
+            } else if (reached == Reached::inodes) {
+                damaged("points to " + block + ", which holds inodes");
             } else if (own) {
                 damaged("has a hash trie that leads twice to " + block);
             } else {

@@ -83,6 +83,9 @@ uint64_t PoolChecker::visit_map(InodeNumber number, const Inode &inode, PoolOffs
     case Reached::outside:
         cut(number, place, height, index, "points to " + block + ", which is not one that files may use");
         return 0;
+    case Reached::inodes:
+        cut(number, place, height, index, "points to " + block + ", which holds inodes");
+        return 0;
     case Reached::shared:
         if (height == 0 && is_shared_rightly(number, inode, pointer)) {
             *last_index = std::max(*last_index, index + 1);

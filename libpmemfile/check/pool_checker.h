@@ -30,6 +30,7 @@ struct InodeFacts {
 enum class Reached {
     now,     // yes, nobody else has it
     outside, // it is none that files may use
+    inodes,  // it holds inodes, say the bitmap, the mask and an inode itself: the pointer alone says otherwise
     shared,  // something else has it too
 };
 
@@ -93,6 +94,8 @@ private:
     const Inode *readable_inode(InodeNumber number) const;
     // Index of the group that hands `block` out, or -1 (out of range, metadata).
     int64_t group_of(BlockNumber block) const;
+    // Does the pool itself say that `block`, of a group, holds inodes in use?
+    bool holds_inodes(BlockNumber block, int64_t group) const;
     // Notes that `block` is used, if it may be.
     Reached reach(BlockNumber block);
 

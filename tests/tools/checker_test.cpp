@@ -301,6 +301,50 @@ TEST(Checker, LostAndFoundIsNotGuessed) {
     EXPECT_NE(pool.block_bits(P::big_data) & pool.bit_of(P::big_data), 0u);
 }
 
+// /sub/deep, whose inode stands in a block of inodes of its own.
+constexpr uint64_t deep_inodes = P::inode_block + 10, sub_leaf = P::inode_block + 11;
+constexpr InodeNumber deep = deep_inodes * inodes_per_block;
+
+void add_deep_file(PoolByHand &pool) {
+    pool.block_bits(deep_inodes) |= pool.bit_of(deep_inodes) | pool.bit_of(sub_leaf);
+    pool.at<uint64_t>((P::group_first + 1) * block_size_bytes) |= pool.bit_of(deep_inodes);
+    pool.masks()[deep_inodes - P::group_first] = 1;
+    Inode &file = pool.inode(deep);
+    file.magic = inode_magic;
+    file.mode = S_IFREG | 0644;
+    file.link_count = 1;
+    file.flags = inode_inline;
+    file.size_bytes = 4;
+    std::memcpy(file.content.bytes, "deep", 4);
+    auto &leaf = pool.at<DirectoryLeaf>(sub_leaf * block_size_bytes);
+    leaf.magic = leaf_magic;
+    leaf.directory = P::sub;
+    leaf.slot_count = 1;
+    leaf.slots[0] = {static_cast<uint32_t>(P::hash("deep")), 4000, 4, 8};
+    auto &entry = pool.at<DirectoryEntry>(sub_leaf * block_size_bytes + 4000);
+    entry.inode = deep;
+    entry.hash = P::hash("deep");
+    std::memcpy(entry.name, "deep", 4);
+    Inode &sub = pool.inode(P::sub);
+    std::fill_n(sub.content.slots, inode_slots, sub_leaf);
+    sub.size_bytes = block_size_bytes;
+    sub.block_count = sub.entry_count = 1;
+}
+
+// One bit of a pointer turns over, and the walk comes to that file before it comes to the inodes.
+TEST(Checker, APointerToABlockOfInodesCostsNoInode) {
+    PoolByHand pool;
+    add_deep_file(pool);
+    ASSERT_EQ(text(check(pool, false)), "");
+    pool.inode(P::file).content.slots[1] = deep_inodes;
+    EXPECT_NE(text(check(pool, true)).find("which holds inodes"), std::string::npos);
+    EXPECT_EQ(text(check(pool, false)), "");
+    const Inode found = inode_at(pool, "/sub/deep");
+    EXPECT_EQ(found.size_bytes, 4u);
+    EXPECT_EQ(std::memcmp(found.content.bytes, "deep", 4), 0);
+    EXPECT_EQ(inode_at(pool, "/file").content.slots[1], 0u);
+}
+
 // Flips bytes where structures are. The seed is fixed: a failure can be run again.
 TEST(Checker, RandomDamageNeverCrashes) {
     std::mt19937_64 random(20261123);
