@@ -189,8 +189,8 @@ void PoolChecker::check_counts() {
         uint64_t links = facts.names;
         if (is_directory && (facts.names > 0 || is_root))
             links = 2 + facts.subdirectories;
-        // A directory we could not read whole has subdirectories we do not know of.
-        if (inode->link_count != links &&
+        // Too low, the next unlink would free what a name that we have not read leads to.
+        if (inode->link_count != links && (inode->link_count < links || !hides_names_) &&
             repairable(name, "link count is " + number(inode->link_count) + ", should be " + number(links))) {
             auto right = static_cast<uint32_t>(links);
             repair_bytes(offset + offsetof(Inode, link_count), &right, sizeof(right));

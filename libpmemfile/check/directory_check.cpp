@@ -211,7 +211,7 @@ bool PoolChecker::check_entry(Trie &trie, const DirectorySlot &slot, const Direc
 // A trie with a part that cannot be read is given up: the names that can be read are put into a new one.
 void PoolChecker::rebuild(const Trie &trie) {
     if (trie.overlaps) {
-        incomplete_ = true;
+        incomplete_ = hides_names_ = true;
         return;
     }
     std::string text = "is built anew from the " + std::to_string(trie.slot_offsets.size()) +
@@ -235,7 +235,7 @@ void PoolChecker::check_directory(InodeNumber number, const Inode &inode) {
                              [](uint64_t pointer) { return pointer == 0; });
     if (inode.flags & inode_inline) {
         problem(trie.owner, "is marked as if its content was in the inode");
-        incomplete_ = true;
+        incomplete_ = hides_names_ = true;
         return;
     }
     if (!empty)

@@ -23,6 +23,7 @@ void PoolChecker::check_inode(InodeNumber number) {
     ++report_.inodes;
     if (inode.height > max_map_height) {
         incomplete_ = true;
+        hides_names_ = hides_names_ || S_ISDIR(inode.mode); // a directory's are found without the height
         problem(name, "its map is " + std::to_string(inode.height) + " levels high");
         return;
     }

@@ -62,7 +62,7 @@ bool PoolChecker::is_named_by_lost(InodeNumber number) const {
 
 void PoolChecker::adopt(InodeNumber number) {
     const Inode *inode = readable_inode(number);
-    if (inode == nullptr || facts_.contains(number))
+    if (inode == nullptr || facts_.contains(number) || hides_names_) // it may have a name still
         return;
     std::string name = "#" + std::to_string(number);
     InodeFacts &facts = facts_[number];

@@ -122,6 +122,7 @@ private:
     RepairPlan *plan_;
     bool overlaps_ = false;   // some block has two owners: bitmaps cannot be trusted to be repaired
     bool incomplete_ = false; // a part of the tree could not be read: what it held must not be freed
+    bool hides_names_ = false; // some directory that is left as it is may have names that have not been read
     const Superblock *superblock_ = nullptr;
     Pool pool_;                                     // for the engine's own look-ups
     std::unordered_set<BlockNumber> nodes_of_file_; // of the file that is being walked

@@ -345,6 +345,35 @@ TEST(Checker, APointerToABlockOfInodesCostsNoInode) {
     EXPECT_EQ(inode_at(pool, "/file").content.slots[1], 0u);
 }
 
+// A file's pointer leads to a directory's leaf, and the walk comes to the file first. Nobody can tell whose it is, so
+// the names in it may still be good: a second one in lost+found, or a link count without them, would free
+// the inode under a name by the next unlink.
+TEST(Checker, WhoseNamesMayBeInABlockOfTwoOwnersIsLeftAlone) {
+    PoolByHand pool;
+    add_deep_file(pool);
+    pool.entry(4).inode = deep; // /big is /sub/deep too
+    pool.inode(deep).link_count = 2;
+    pool.inode(P::file).content.slots[1] = sub_leaf;
+    EXPECT_NE(text(check(pool, true)).find("something else uses"), std::string::npos);
+    EXPECT_EQ(inode_at(pool, "/lost+found").magic, 0u);
+    EXPECT_EQ(inode_at(pool, "/sub/deep").link_count, 2u);
+    EXPECT_EQ(pool.inode(P::big).magic, inode_magic);
+}
+
+TEST(Checker, WhatADirectoryOfAWrongHeightNamesKeepsItsName) {
+    for (const bool is_inline : {false, true}) {
+        PoolByHand pool;
+        add_deep_file(pool);
+        if (is_inline)
+            pool.inode(P::sub).flags = inode_inline;
+        else
+            pool.inode(P::sub).height = 64;
+        check(pool, true);
+        EXPECT_EQ(inode_at(pool, "/lost+found").magic, 0u);
+        EXPECT_EQ(inode_at(pool, "/sub/deep").link_count, 1u);
+    }
+}
+
 // Flips bytes where structures are. The seed is fixed: a failure can be run again.
 TEST(Checker, RandomDamageNeverCrashes) {
     std::mt19937_64 random(20261123);
