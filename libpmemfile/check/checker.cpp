@@ -41,7 +41,7 @@ bool PoolChecker::repairable(std::string structure, std::string text) {
     if (report_.problems.size() < max_problems)
         report_.problems.push_back({std::move(structure), std::move(text), true, repair_});
     else
-        ++suppressed_;
+        ++(repair_ ? suppressed_repaired_ : suppressed_);
     return repair_;
 }
 
@@ -345,6 +345,8 @@ CheckReport PoolChecker::run() {
         cross_check_group(i);
     check_share_counts();
     check_inode_checksums();
+    if (suppressed_repaired_ > 0)
+        report_.problems.push_back({"pool", "and " + number(suppressed_repaired_) + " more problems", true, true});
     if (suppressed_ > 0)
         report_.problems.push_back({"pool", "and " + number(suppressed_) + " more problems", false, false});
     if (repair_ && !persist_.fence())

@@ -135,7 +135,7 @@ private:
     std::unordered_map<InodeNumber, InodeFacts> facts_;
     std::deque<InodeNumber> queue_;                   // reached, not yet looked into
     std::unordered_set<InodeNumber> repaired_places_; // where an inode may be whose bytes have been repaired
-    size_t suppressed_ = 0;
+    size_t suppressed_ = 0, suppressed_repaired_ = 0;
     CheckReport report_;
 };
 

@@ -51,5 +51,17 @@ for name in $(grep -o '#[0-9]*' "$dir/tree" | sort -u); do
     timeout 60 "$pmemfile" cat "$pool:/lost+found/$name/file" 2>/dev/null | grep -q '^below$' && found=$((found + 1))
 done
 check "both files have their content" [ "$found" -eq 2 ]
+# More problems than are told one by one, all of them repaired: the bitmap of group 0 is lost. (A bitmap is where
+# the first descriptor, a block behind the superblock, says.)
+code 0 "$pmemfile" mkfs -f -s 64M "$pool"
+code 0 "$pmemfile" run -m "$dir/mnt=$pool" -- dd if=/dev/zero of="$dir/mnt/file" bs=1M count=44 status=none
+superblock=$(grep -obUaP 'PMEFILS1' "$pool" | head -n 1 | cut -d: -f1)
+bitmap=$(od -An -t u8 -j $((superblock + 4096)) -N 8 "$pool" | tr -d ' ')
+dd if=/dev/zero of="$pool" bs=4096 seek="$bitmap" count=1 conv=notrunc status=none
+code 4 "$pmemfile" fsck -n "$pool"
+check "that there are more is told" grep -q 'and [0-9]* more problems$' "$dir/out"
+code 1 "$pmemfile" fsck "$pool"
+check "that they were repaired is told" grep -q 'and [0-9]* more problems (repaired)$' "$dir/out"
+code 0 "$pmemfile" fsck "$pool"
 echo "$failed failed"
 [ "$failed" -eq 0 ]
