@@ -17,7 +17,9 @@
 #include <algorithm>
 #include <bit>
 #include <cerrno>
+#include <climits>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <fcntl.h>
@@ -312,6 +314,14 @@ base::Status mkfs(const char *path, const MkfsOptions &options, ContainerMessage
         say(message, path, "is a directory");
         return base::error(EISDIR);
     }
+    if (exists && !S_ISREG(status.st_mode) && !S_ISCHR(status.st_mode)) { // to open a fifo would wait
+        say(message, path, "neither a file nor a device-dax");
+        return base::error(EINVAL);
+    }
+    if (!exists && lstat(path, &status) == 0) {
+        say(message, path, "is a symlink that leads nowhere");
+        return base::error(ENOENT);
+    }
     const bool takes_blank = exists && !options.replace && options.size_bytes == 0;
     if (exists && !options.replace && !(takes_blank && is_blank(path))) {
         say(message, path, takes_blank ? "is not blank: a pool or other data stands in it" : "exists already");
@@ -343,8 +353,17 @@ base::Status mkfs(const char *path, const MkfsOptions &options, ContainerMessage
     }
     if (takes_blank)
         return make_in_place(path, size_bytes, options, message);
+    // The new file is renamed over the old one: over a symlink, it would lie on another filesystem.
+    char target[path_max_bytes];
+    static_assert(sizeof(target) >= PATH_MAX);
+    if (exists && realpath(path, target) == nullptr) {
+        const int error_number = errno;
+        say(message, path, std::strerror(error_number));
+        return base::error(error_number);
+    }
+    const char *place = exists ? target : path;
     char beside[path_max_bytes];
-    if (std::snprintf(beside, sizeof beside, "%s.new-%d", path, getpid()) >= static_cast<int>(sizeof beside)) {
+    if (std::snprintf(beside, sizeof beside, "%s.new-%d", place, getpid()) >= static_cast<int>(sizeof beside)) {
         say(message, path, std::strerror(ENAMETOOLONG));
         return base::error(ENAMETOOLONG);
     }
@@ -355,7 +374,7 @@ base::Status mkfs(const char *path, const MkfsOptions &options, ContainerMessage
         unlink(beside);
         return made;
     }
-    if (rename(beside, path) != 0) {
+    if (rename(beside, place) != 0) {
         const int error_number = errno;
         unlink(beside);
         say(message, path, std::strerror(error_number));

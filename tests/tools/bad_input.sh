@@ -73,6 +73,22 @@ expect 1 'at most 40 TiB' "$pmemfile" mkfs -s 32M -m 41T "$dir/new"
 expect 1 'at most 40 TiB' "$pmemfile" mkfs -s 41T "$dir/new"
 [ ! -e "$dir/new" ] || { echo "FAILED: a failed mkfs left a file"; failed=$((failed + 1)); }
 unchanged "$pool" "$good"
+mkfifo "$dir/fifo"
+expect 1 'neither a file nor a device-dax' "$pmemfile" mkfs "$dir/fifo"
+expect 1 'neither a file nor a device-dax' "$pmemfile" mkfs -f -s 32M "$dir/fifo"
+[ -p "$dir/fifo" ] || { echo "FAILED: mkfs -f put a file where a fifo was"; failed=$((failed + 1)); }
+
+# By a symlink: the pool that it leads to is made anew, where it is.
+mkdir "$dir/elsewhere"
+expect_code 0 "$pmemfile" mkfs -s 16M -L old "$dir/elsewhere/pool"
+ln -s elsewhere/pool "$dir/by-link"
+expect_code 0 "$pmemfile" mkfs -f -s 16M -L new "$dir/by-link"
+[ -L "$dir/by-link" ] || { echo "FAILED: mkfs -f put the pool in place of the symlink"; failed=$((failed + 1)); }
+expect_code 0 "$pmemfile" info --json "$dir/elsewhere/pool"
+grep -q '"label": "new"' "$dir/out" || { echo "FAILED: mkfs -f by a symlink left the old pool"; failed=$((failed + 1)); }
+rm "$dir/elsewhere/pool"
+expect 1 'symlink that leads nowhere' "$pmemfile" mkfs -s 16M "$dir/by-link"
+[ -L "$dir/by-link" ] || { echo "FAILED: mkfs put the pool in place of a symlink"; failed=$((failed + 1)); }
 
 # Things that are no pool.
 head -c 33554432 /dev/zero >"$dir/zeros"
