@@ -2,6 +2,8 @@
 #include "tools/commands.h"
 #include "tools/pool_session.h"
 
+#include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <ctime>
 #include <memory>
@@ -94,9 +96,15 @@ public:
             if (S_ISDIR(entry->mode))
                 directories.push_back(name);
         }
+        above_.push_back(inode);
         if (options_.recursive)
-            for (const ListedName &name : directories)
-                code |= list(name.inode, (path == "/" ? "" : path) + "/" + name.name);
+            for (const ListedName &name : directories) {
+                const std::string below = (path == "/" ? "" : path) + "/" + name.name;
+                // In a damaged pool a directory may lie in itself.
+                code |= std::ranges::find(above_, name.inode) == above_.end() ? list(name.inode, below)
+                                                                              : fail(below, base::error(ELOOP));
+            }
+        above_.pop_back();
         return code;
     }
 
@@ -127,6 +135,7 @@ private:
     PoolSession &session_;
     const LsOptions &options_;
     bool first_ = true;
+    std::vector<pmemfile::InodeNumber> above_; // from where the listing began to where it is
 };
 
 int ls(const LsOptions &options) {

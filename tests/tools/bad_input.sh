@@ -148,6 +148,26 @@ fi
 
 # run's own errors.
 mkdir "$dir/mnt"
+# A directory in a circle: the entry of `third` leads to `first`.
+cp "$pool" "$dir/circle"
+"$pmemfile" run -m "$dir/mnt=$dir/circle" -- mkdir -p "$dir/mnt/first/second/third"
+python3 - "$dir/circle" <<'EOF'
+import sys
+data = bytearray(open(sys.argv[1], 'rb').read())
+def entry(name): # in a leaf: inode, hash, name
+    at = -1
+    while True:
+        at = data.index(name, at + 1)
+        if data[at // 4096 * 4096:][:4] == b'LEF1':
+            return at - 16
+first, third = entry(b'first'), entry(b'third')
+data[third:third + 8] = data[first:first + 8]
+open(sys.argv[1], 'wb').write(data)
+EOF
+expect 1 'first/second/third: Too many levels' "$pmemfile" ls -R "$dir/circle"
+expect_code 1 "$pmemfile" fsck "$dir/circle"
+expect_code 0 "$pmemfile" ls -R "$dir/circle"
+rm "$dir/circle"
 expect 125 'DIR=POOL' "$pmemfile" run -m nonsense -- true
 expect 125 'cannot mount' "$pmemfile" run -m "$dir/none=$pool" -- true
 expect 125 'cannot mount' "$pmemfile" run -m "$pool=$pool" -- true
