@@ -184,7 +184,7 @@ void look_at_mounts(Findings &findings) {
         std::error_code error;
         if (!std::filesystem::is_directory(mount.directory, error))
             findings.bad("mount", "{} is no directory", mount.directory);
-        else if (access(mount.pool.c_str(), R_OK | (mount.options == "ro" ? 0 : W_OK)) != 0)
+        else if (access(mount.pool.c_str(), R_OK | (mount.is_read_only() ? 0 : W_OK)) != 0)
             findings.bad("mount", "pool {}: {}", mount.pool, std::strerror(errno));
         else if (!std::filesystem::is_empty(mount.directory, error))
             findings.note("mount", "{} is not empty: what slips past us acts on what lies there", mount.directory);

@@ -19,7 +19,7 @@ namespace {
 std::string escaped(const std::string &name) {
     std::string text;
     for (const char character : name)
-        if (character == ' ' || character == '\t' || character == '\n' || character == '\\' || character == '#')
+        if (static_cast<unsigned char>(character) <= ' ' || character == '\\' || character == '#')
             text += fmt::format("\\{:03o}", static_cast<unsigned char>(character));
         else
             text += character;
@@ -72,6 +72,14 @@ bool write_list(const std::string &path, const std::vector<RegisteredMount> &mou
 
 } // namespace
 
+bool RegisteredMount::is_read_only() const {
+    bool read_only = false;
+    std::istringstream words(options);
+    for (std::string word; std::getline(words, word, ',');)
+        read_only = word == "ro" || (read_only && word != "rw");
+    return read_only;
+}
+
 std::string registry_path() {
     const char *config = getenv("XDG_CONFIG_HOME");
     if (config != nullptr && config[0] == '/')
@@ -83,8 +91,9 @@ std::string registry_path() {
 std::optional<std::vector<RegisteredMount>> registry_read() {
     std::vector<RegisteredMount> mounts;
     const std::string path = registry_path();
+    errno = 0;
     std::ifstream file(path);
-    if (!file)
+    if (!file && (errno == ENOENT || errno == ENOTDIR))
         return mounts;
     std::string line;
     for (unsigned number = 1; std::getline(file, line); number++) {
@@ -99,6 +108,10 @@ std::optional<std::vector<RegisteredMount>> registry_read() {
             return std::nullopt;
         }
         mounts.push_back({unescaped(pool), unescaped(directory), options});
+    }
+    if (!file.eof()) { // taken for empty, it would be lost with the next change
+        complain("cannot read {}: {}", path, std::strerror(errno));
+        return std::nullopt;
     }
     return mounts;
 }

@@ -5,8 +5,8 @@
 //   # POOL            DIRECTORY        TYPE      OPTIONS
 //   /dev/shm/pool     /home/me/files   pmemfile  rw
 //
-// Nothing is attached by it and no root is needed: it is what the next `run` begins with. A space, tab,
-// newline or backslash in a name is written as \040 and the like.
+// Nothing is attached by it and no root is needed: it is what the next `run` begins with. White space, a control
+// character, a backslash or `#` in a name is written as \040 and the like.
 #pragma once
 
 #include <optional>
@@ -18,7 +18,9 @@ namespace tools {
 struct RegisteredMount {
     std::string pool;
     std::string directory;
-    std::string options = "rw";
+    std::string options = "rw"; // with commas between; of `ro` and `rw` the last counts, others say nothing
+
+    bool is_read_only() const;
 };
 
 // Path of the list; empty when neither variable is set.

@@ -59,7 +59,7 @@ std::optional<std::string> pools_of(const RunRequest &request) {
         if (!registered)
             return std::nullopt;
         for (const RegisteredMount &mount : *registered) {
-            const auto words = absolute_mount(mount.directory + "=" + mount.pool, mount.options == "ro");
+            const auto words = absolute_mount(mount.directory + "=" + mount.pool, mount.is_read_only());
             if (!words)
                 return std::nullopt;
             mounts.push_back(*words);

@@ -92,6 +92,31 @@ echo "nonsense" >"$dir/config/pmemfile/mounts"
 expect 125 "" "mounts:1: not of the form" "$pmemfile" run -- true
 expect 1 "bad +mounts" "mounts:1: not of the form" "$pmemfile" doctor
 rm "$dir/config/pmemfile/mounts"
+# As fstab(5) has them: several options, of which the last of ro and rw counts.
+for options in ro,noatime defaults,ro rw,ro; do
+    echo "$dir/pool $dir/a pmemfile $options 0 0" >"$dir/config/pmemfile/mounts"
+    expect 2 "" "Read-only file system" "$pmemfile" run -- dash -c "echo >'$dir/a/new'"
+done
+for options in rw,noatime defaults ro,rw; do
+    echo "$dir/pool $dir/a pmemfile $options" >"$dir/config/pmemfile/mounts"
+    expect 0 "" "" "$pmemfile" run -- dash -c "echo >'$dir/a/new'"
+done
+rm "$dir/config/pmemfile/mounts"
+# Each name that can be mounted can be read again.
+name=$dir/$'return\rfeed\fvertical\vescape\e#hash'
+mkdir "$name"
+expect 0 "" "" "$pmemfile" mount "$name" "$dir/pool"
+expect 0 "type pmemfile \(rw\)$" "" "$pmemfile" mount
+expect 0 hello "" "$pmemfile" run -- cat "$name/greeting"
+expect 0 "" "" "$pmemfile" umount "$name"
+expect 0 "" "" "$pmemfile" mount
+# A list that cannot be read is not an empty one.
+rm "$dir/config/pmemfile/mounts"
+mkdir "$dir/config/pmemfile/mounts"
+expect 1 "" "cannot read $dir/config/pmemfile/mounts: Is a directory" "$pmemfile" mount
+expect 1 "" "cannot read $dir/config/pmemfile/mounts: Is a directory" "$pmemfile" mount "$dir/a" "$dir/pool"
+expect 125 "" "cannot read $dir/config/pmemfile/mounts: Is a directory" "$pmemfile" run -- true
+rmdir "$dir/config/pmemfile/mounts"
 expect 0 "ok +libc" "" "$pmemfile" doctor
 expect 0 "PMEMFILE_DISABLE +is set" "" env PMEMFILE_DISABLE=1 "$pmemfile" doctor
 
