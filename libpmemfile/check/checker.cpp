@@ -195,6 +195,17 @@ void PoolChecker::check_counts() {
             auto right = static_cast<uint32_t>(links);
             repair_bytes(offset + offsetof(Inode, link_count), &right, sizeof(right));
         }
+        // The table was read before the names were known.
+        const bool has_work_left = links == 0 || ((inode->flags & inode_truncating) != 0 && S_ISREG(inode->mode));
+        if (facts.orphan_slot != 0 && !has_work_left) {
+            if (repairable("orphan slot " + number(facts.orphan_slot - 1), "names an inode that has a name")) {
+                const uint64_t none = 0;
+                const PoolOffset table = superblock_->orphan_table_block * block_size_bytes;
+                repair_bytes(table + (facts.orphan_slot - 1) * sizeof(OrphanSlot), &none, sizeof(none));
+            }
+            facts.orphan_slot = 0;
+            --report_.orphans;
+        }
         if (inode->orphan_slot != facts.orphan_slot &&
             repairable(name, "points to orphan slot " + number(inode->orphan_slot) + ", should be " +
                                  number(facts.orphan_slot))) {

@@ -137,6 +137,14 @@ const Damage damages[] = {
          p.inode(P::file).orphan_slot = 2;
      },
      "no orphan", true},
+    {"orphan has a name", [](P &p) { p.entry(1).inode = P::orphan; }, "link count is 0, should be 1", true},
+    {"half truncated directory",
+     [](P &p) {
+         p.inode(P::sub).flags |= inode_truncating;
+         p.inode(P::sub).orphan_slot = 2;
+         p.at<OrphanSlot>(P::orphan_table * 4096 + 8).inode = P::sub;
+     },
+     "is no file", true},
     {"half truncated", [](P &p) { p.inode(P::big).flags |= inode_truncating; }, "half truncated", true},
     {"lost orphan", [](P &p) { p.at<OrphanSlot>(P::orphan_table * 4096).inode = 0; }, "no name leads to", true},
     {"inode magic", [](P &p) { p.inode(P::link).magic = 0; }, "leads to no inode", true},
