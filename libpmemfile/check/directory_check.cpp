@@ -23,10 +23,10 @@ struct PoolChecker::Trie {
     InodeNumber directory;
     std::string owner; // for problems
     uint64_t leaves = 0, nodes = 0, entries = 0;
-    bool damaged = false;                 // some part could not be read: the directory is to be built anew
-    bool overlaps = false;                // some block is somebody else's too: then it is left alone
-    std::vector<BlockNumber> blocks;      // leaves and nodes
-    std::vector<PoolOffset> slot_offsets; // of the entries that are sound
+    bool damaged = false;                   // some part could not be read: the directory is to be built anew
+    bool overlaps = false;                  // some block is somebody else's too: then it is left alone
+    std::unordered_set<BlockNumber> blocks; // leaves and nodes; a hostile trie asks for them millions of times
+    std::vector<PoolOffset> slot_offsets;   // of the entries that are sound
 };
 
 namespace {
@@ -59,7 +59,7 @@ void PoolChecker::visit_table(Trie &trie, const uint64_t *pointers, unsigned wid
         }
         if (Reached reached = reach(pointer); reached != Reached::now) {
             std::string block = "block " + std::to_string(pointer);
-            bool own = std::find(trie.blocks.begin(), trie.blocks.end(), pointer) != trie.blocks.end();
+            bool own = trie.blocks.contains(pointer);
             if (reached == Reached::outside) {
                 damaged("points to " + block + ", which is not one that files may use");
             } else if (reached == Reached::inodes) {
@@ -75,7 +75,7 @@ void PoolChecker::visit_table(Trie &trie, const uint64_t *pointers, unsigned wid
                 ++i;
             continue;
         }
-        trie.blocks.push_back(pointer);
+        trie.blocks.insert(pointer);
         const auto &leaf = *at<DirectoryLeaf>(pointer * block_size_bytes);
         if (leaf.magic != leaf_magic) {
             if (bits_after + trie_node_bits > hash_bits) {

@@ -120,8 +120,8 @@ private:
     PoolOffset superblock_offset_;
     bool repair_;
     RepairPlan *plan_;
-    bool overlaps_ = false;   // some block has two owners: bitmaps cannot be trusted to be repaired
-    bool incomplete_ = false; // a part of the tree could not be read: what it held must not be freed
+    bool overlaps_ = false;    // some block has two owners: bitmaps cannot be trusted to be repaired
+    bool incomplete_ = false;  // a part of the tree could not be read: what it held must not be freed
     bool hides_names_ = false; // some directory that is left as it is may have names that have not been read
     const Superblock *superblock_ = nullptr;
     Pool pool_;                                     // for the engine's own look-ups

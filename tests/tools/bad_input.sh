@@ -168,6 +168,26 @@ expect 1 'first/second/third: Too many levels' "$pmemfile" ls -R "$dir/circle"
 expect_code 1 "$pmemfile" fsck "$dir/circle"
 expect_code 0 "$pmemfile" ls -R "$dir/circle"
 rm "$dir/circle"
+# The root's trie fills the pool, and most of its pointers lead to blocks of its own again: seconds, not minutes.
+expect_code 0 "$pmemfile" mkfs -s 192M "$dir/circle"
+python3 - "$dir/circle" <<'EOF'
+import mmap, struct, sys
+file = open(sys.argv[1], 'r+b')
+pool = mmap.mmap(file.fileno(), 0)
+superblock = pool.find(b'PMEFILS1')
+first, count, metadata = struct.unpack_from('<QII', pool, superblock + 4096)
+root = first + metadata
+blocks = list(range(root + 1, first + count))
+struct.pack_into('<16Q', pool, root * 4096 + 128, *blocks[:16])
+fresh = 16
+for block in blocks:
+    below = blocks[fresh:fresh + 8]
+    fresh += len(below)
+    again = (below + [block, root + 1])[:2]
+    struct.pack_into('<512Q', pool, block * 4096, *below, *(again * 256)[:512 - len(below)])
+EOF
+expect_code 4 "$pmemfile" fsck -n "$dir/circle"
+rm "$dir/circle"
 expect 125 'DIR=POOL' "$pmemfile" run -m nonsense -- true
 expect 125 'cannot mount' "$pmemfile" run -m "$dir/none=$pool" -- true
 expect 125 'cannot mount' "$pmemfile" run -m "$pool=$pool" -- true
