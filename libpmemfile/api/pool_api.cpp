@@ -91,6 +91,8 @@ private:
 thread_local ThreadPlaces places;
 
 base::Status attach(Pool &pool, const char *path, bool read_only) {
+    if (path == nullptr)
+        return base::error(EFAULT);
     AttachOptions options;
     options.container_describe = container_describe;
     options.read_only = read_only;
@@ -349,16 +351,20 @@ int pmemfile_pool_grow(PMEMfilepool *pool, size_t size) {
 
 unsigned pmemfile_pool_root_count(PMEMfilepool *pool) {
     unsigned count = 0;
+    if (pool->is_suspended) { // nothing is mapped
+        errno = ENODEV;
+        return count;
+    }
     for_roots(pool->pool.superblock(), [&](InodeNumber) { count++; });
     return count;
 }
 
 PMEMfile *pmemfile_open_root(PMEMfilepool *pool, unsigned index, int flags) {
-    InodeNumber wanted = 0;
-    unsigned at = 0;
-    for_roots(pool->pool.superblock(), [&](InodeNumber root) { wanted = at++ == index ? root : wanted; });
     PMEMfile *file = nullptr;
     api::serve(pool, [&](Thread &place) -> base::Status {
+        InodeNumber wanted = 0;
+        unsigned at = 0;
+        for_roots(pool->pool.superblock(), [&](InodeNumber root) { wanted = at++ == index ? root : wanted; });
         if (wanted == 0)
             return base::error(EINVAL);
         BASE_TRY_ASSIGN(api::NewFile fresh, api::new_file());

@@ -102,7 +102,7 @@ PMEMFILE_API int pmemfile_pool_resume(PMEMfilepool *pool, const char *path);
  * filesystem of the pool file is full, and nothing has happened. EROFS, EBUSY (in a transaction), EIO. Any thread. */
 PMEMFILE_API int pmemfile_pool_grow(PMEMfilepool *pool, size_t size);
 /* How many separate root directories there are: 4 (1 in a pool made before there were more). Root 0 is "/"; no path
- * leads to the others, what is in them is found by openat and its kin from open_root. `..` stays in each. */
+ * leads to the others, what is in them is found by openat and its kin from open_root. `..` stays in each. 0: ENODEV. */
 PMEMFILE_API unsigned pmemfile_pool_root_count(PMEMfilepool *pool);
 /* Opens root directory `index`, with `flags` as pmemfile_open. EINVAL when there is no such root. */
 PMEMFILE_API PMEMfile *pmemfile_open_root(PMEMfilepool *pool, unsigned index, int flags);

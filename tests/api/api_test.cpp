@@ -207,6 +207,29 @@ TEST_F(Api, CredentialsAreThePools) {
     pmemfile_close(pool_, file);
 }
 
+TEST_F(Api, NoPathIsAnError) {
+    EXPECT_EQ(pmemfile_pool_open(nullptr), nullptr);
+    EXPECT_EQ(errno, EFAULT);
+    EXPECT_EQ(pmemfile_pool_open_read_only(nullptr), nullptr);
+    EXPECT_EQ(errno, EFAULT);
+    ASSERT_EQ(pmemfile_pool_suspend(pool_), 0);
+    EXPECT_EQ(pmemfile_pool_resume(pool_, nullptr), -1);
+    EXPECT_EQ(errno, EFAULT);
+    EXPECT_EQ(pmemfile_pool_resume(pool_, path_.c_str()), 0);
+}
+
+TEST_F(Api, RootsOfASuspendedPool) {
+    ASSERT_EQ(pmemfile_pool_suspend(pool_), 0);
+    errno = 0;
+    EXPECT_EQ(pmemfile_pool_root_count(pool_), 0u);
+    EXPECT_EQ(errno, ENODEV);
+    errno = 0;
+    EXPECT_EQ(pmemfile_open_root(pool_, 1, 0), nullptr);
+    EXPECT_EQ(errno, ENODEV);
+    ASSERT_EQ(pmemfile_pool_resume(pool_, path_.c_str()), 0);
+    EXPECT_EQ(pmemfile_pool_root_count(pool_), 4u);
+}
+
 TEST_F(Api, SuspendKeepsOpenFiles) {
     pmemfile_mkdir(pool_, "/d", 0755);
     ASSERT_EQ(pmemfile_chdir(pool_, "/d"), 0);
