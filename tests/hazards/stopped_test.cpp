@@ -9,6 +9,7 @@
 #include <csignal>
 #include <fcntl.h>
 #include <fstream>
+#include <functional>
 #include <sys/syscall.h>
 
 namespace pmemfile {
@@ -38,13 +39,14 @@ protected:
         fs_close(thread(), *id);
         return 0;
     }
-    // A child that makes the directory and is stopped in it.
-    pid_t start_stopped(const char *name) {
+    // A child that makes the directory, is stopped in that, and does `afterwards` when it has gone on.
+    pid_t start_stopped(const char *name, const std::function<void()> &afterwards = [] {}) {
         const pid_t child = start_child([&](Thread &thread) {
             StopAtFence observer;
             thread.pool->persist.set_observer(&observer);
             const bool done = fs_mkdir(thread, at(name), 0755).ok();
             thread.pool->persist.set_observer(nullptr);
+            afterwards();
             return done ? 0 : 2;
         });
         wait_until_stopped(child);
@@ -257,7 +259,15 @@ TEST_F(StoppedTest, who_holds_a_wanted_lock_goes_on_for_that_long) {
     ASSERT_TRUE(fs_mkdir(thread(), at("theirs"), 0755).ok());
     for (int i = 0; i < 3; ++i) {
         const std::string name = "theirs/d" + std::to_string(i);
-        const pid_t child = start_stopped(name.c_str());
+        int ends[2];
+        ASSERT_EQ(pipe(ends), 0);
+        const pid_t child = start_stopped(name.c_str(), [&] { // who stops it may come late
+            close(ends[1]);
+            char byte = 0;
+            while (read(ends[0], &byte, 1) < 0) {
+            }
+        });
+        close(ends[0]);
         alarm(60);
         EXPECT_EQ(create("theirs/e" + std::to_string(i)), 0);
         EXPECT_TRUE(walk(thread(), root_, name, 0).ok()) << "its call came first";
@@ -265,6 +275,7 @@ TEST_F(StoppedTest, who_holds_a_wanted_lock_goes_on_for_that_long) {
         ASSERT_EQ(waitpid(child, &status, WUNTRACED), child) << "it is not stopped again";
         ASSERT_TRUE(WIFSTOPPED(status)) << status;
         EXPECT_EQ(WSTOPSIG(status), SIGSTOP);
+        close(ends[1]);
         kill(child, SIGCONT);
         EXPECT_EQ(wait_for_child(child), 0);
         alarm(0);
