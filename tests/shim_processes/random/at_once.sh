@@ -19,7 +19,7 @@ pause() {
 }
 kill_others() {
     local killed=0 victim
-    while [ ! -e "$out/end" ]; do
+    while [ ! -e "$out/end" ] || [ "$killed" -lt 5 ]; do # on a quick machine the last ones by themselves
         mkdir "$top/victim.$killed"
         RANDOM_CALLS_SEED=$((RANDOM_CALLS_FIRST_SEED + 1000 + killed)) "$RANDOM_CALLS" "$top/victim.$killed" >/dev/null 2>&1 &
         victim=$!
@@ -30,13 +30,11 @@ kill_others() {
         rm -rf "$top/victim.$killed"
         killed=$((killed + 1))
     done
-    [ "$killed" -gt 4 ] && touch "$out/killed"
 } 2>/dev/null
 kill_others &
 storm=$!
 wait "${workers[@]}"
 touch "$out/end"
 wait $storm
-[ -e "$out/killed" ] || echo "hardly anybody was killed"
 cat "${series[@]/#/$out/}"
 rm -rf "$out"
