@@ -103,7 +103,7 @@ int info(const std::string &path, bool json) {
     fmt::print("journal        {} rings of {} bytes, watermark {}\n", sb.ring_count, sb.ring_size_bytes, sb.watermark);
     fmt::print("attached       {}\n", image.attached() ? "yes" : "no");
     if (sb.state & pmemfile::superblock_state_failed)
-        fmt::print("state          a write error was recorded; run `pmemfile fsck`\n");
+        fmt::print("state          a write error was recorded, or a repair was cut; run `pmemfile fsck`\n");
     return 0;
 }
 

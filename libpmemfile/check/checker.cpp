@@ -46,6 +46,9 @@ bool PoolChecker::repairable(std::string structure, std::string text) {
 }
 
 void PoolChecker::repair_bytes(PoolOffset target, const void *bytes, size_t size_bytes) {
+    // Durable before the first repair: who finds the pool between two of them may not write to it.
+    if ((superblock_->state & superblock_state_failed) == 0)
+        superblock_set_failed(persist_, superblock_offset_, true);
     persist_.store(target, bytes, size_bytes);
     persist_.flush(target, size_bytes);
     if (group_of(target / block_size_bytes) >= 0)
@@ -102,13 +105,9 @@ bool PoolChecker::check_superblock() {
         return false;
     }
     superblock_ = at<Superblock>(superblock_offset_);
-    const Superblock &sb = *superblock_;
-    if (sb.state & superblock_state_failed) {
-        if (repairable("superblock", "a write error was recorded; the pool is read-only until it is checked")) {
-            uint64_t state = sb.state & ~superblock_state_failed;
-            repair_bytes(superblock_offset_ + offsetof(Superblock, state), &state, sizeof(state));
-        }
-    }
+    if (superblock_->state & superblock_state_failed) // taken away by fsck, last of all
+        repairable("superblock",
+                   "a write error was recorded, or a repair was cut; the pool is read-only until it is checked");
     return true;
 }
 
@@ -360,7 +359,8 @@ CheckReport PoolChecker::run() {
         report_.problems.push_back({"pool", "and " + number(suppressed_repaired_) + " more problems", true, true});
     if (suppressed_ > 0)
         report_.problems.push_back({"pool", "and " + number(suppressed_) + " more problems", false, false});
-    if (repair_ && !persist_.fence())
+    report_.medium_failed = repair_ && !persist_.fence();
+    if (report_.medium_failed)
         report_.problems.push_back({"medium", "a write error: repairs may not have reached it", false, false});
     return std::move(report_);
 }

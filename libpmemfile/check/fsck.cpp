@@ -2,11 +2,14 @@
 // can be judged only when the journal's records are home.
 //
 //   superblock, group table ─► rings ─► recovery ─► rings that lost records begin anew ─► tree
+//
+// From the tree's first repair to the last the superblock says "failed", so that nobody uses a half repaired pool.
 #include "libpmemfile/check/fsck.h"
 
 #include "libpmemfile/check/repair_plan.h"
 #include "libpmemfile/check/ring_check.h"
 #include "libpmemfile/fs/attach.h"
+#include "libpmemfile/fs/orphan.h"
 #include "libpmemfile/journal/record.h"
 #include "libpmemfile/runtime/layout_check.h"
 #include "libpmemfile/runtime/segment.h"
@@ -41,7 +44,10 @@ base::Status carry_out(const Persist &persist, PoolOffset superblock_offset, con
     auto thread = std::make_unique<Thread>();
     base::Status done = thread_register(*thread, pool);
     if (done.ok()) {
-        done = repair_plan_apply(*thread, plan);
+        pool.segment->failed.store(0); // for us alone: the segment is private
+        done = orphan_collect_all(*thread);
+        if (done.ok())
+            done = repair_plan_apply(*thread, plan);
         thread_release(*thread);
     }
     pool_detach(pool);
@@ -118,14 +124,20 @@ FsckReport fsck_pool(Persist &persist, PoolOffset superblock_offset, bool repair
     // Without the records' changes the tree is as it was at some moment between: to look is safe, to repair is not.
     RepairPlan plan;
     fsck.check = check_pool(persist, superblock_offset, repair && fsck.replayed, &plan);
+    base::Status done;
     if (!plan.empty()) {
-        base::Status done = carry_out(persist, superblock_offset, plan);
+        done = carry_out(persist, superblock_offset, plan);
         if (!done.ok())
             fsck.check.problems.push_back({"lost+found",
                                            std::string("not all could be put there: ") +
                                                std::strerror(done.error().number()) + "; make room and run fsck again",
                                            false, false});
     }
+    // Short of room or of a lost+found the tree is sound, and its owner has to write to it.
+    const bool is_sound =
+        !fsck.check.medium_failed && (done.ok() || (done.error().number() != EIO && done.error().number() != EUCLEAN));
+    if (repair && fsck.replayed && is_sound && (sb.state & superblock_state_failed) != 0)
+        superblock_set_failed(persist, superblock_offset, false);
     fsck.check.problems.insert(fsck.check.problems.begin(), problems.begin(), problems.end());
     return fsck;
 }

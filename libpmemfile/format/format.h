@@ -160,7 +160,7 @@ inline bool is_root(const Superblock &superblock, InodeNumber inode) {
     for_roots(superblock, [&](InodeNumber root) { is = is || root == inode; });
     return is;
 }
-constexpr uint64_t superblock_state_failed = 1; // a write error was seen: read-only until fsck
+constexpr uint64_t superblock_state_failed = 1; // a write error was seen, or a repair has begun: read-only until fsck
 
 // ---------------------------------------------------------- allocation groups
 

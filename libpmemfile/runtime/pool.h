@@ -75,14 +75,21 @@ struct Pool {
     }
 };
 
+// May those who attach from now on change the pool? False: the medium's error.
+inline bool superblock_set_failed(Persist &persist, PoolOffset superblock_offset, bool failed) {
+    const PoolOffset place = superblock_offset + offsetof(Superblock, state);
+    const uint64_t state = *reinterpret_cast<const uint64_t *>(persist.base() + place);
+    persist.store64(place, failed ? state | superblock_state_failed : state & ~superblock_state_failed);
+    persist.flush(place, sizeof(uint64_t));
+    return persist.fence();
+}
+
 // The medium has reported an error, which it does once (hazard 28): from now on nobody changes the pool, those who are
 // attached and those who attach later, until fsck has looked at it.
 inline void pool_mark_failed(Pool &pool) {
     pool.segment->failed.store(EIO);
-    const PoolOffset state = pool.superblock_offset + offsetof(Superblock, state);
-    pool.persist.store64(state, pool.superblock().state | superblock_state_failed);
-    pool.persist.flush(state, sizeof(uint64_t));
-    static_cast<void>(pool.persist.fence()); // that may fail too: then only those who are attached know
+    // That may fail too: then only those who are attached know.
+    static_cast<void>(superblock_set_failed(pool.persist, pool.superblock_offset, true));
 }
 
 } // namespace pmemfile
