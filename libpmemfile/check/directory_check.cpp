@@ -5,8 +5,8 @@
 // A table (slots or node) that begins after `bits_before` bits and is
 // `width_bits` wide may point to a leaf of depth d from an aligned run of
 // 2^(bits_before + width_bits - d) pointers, all the same, and from nowhere
-// else. A block is a leaf if it begins with leaf_magic; a node cannot, in a
-// pool below 3 TiB, because its first word is a block number.
+// else. A block is a leaf if it begins with leaf_magic; a node cannot:
+// its first word is a block number, and none of a trie's blocks has one that reads as the magic.
 #include "libpmemfile/check/pool_checker.h"
 
 #define XXH_INLINE_ALL

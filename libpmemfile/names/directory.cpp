@@ -87,11 +87,22 @@ unsigned slot_in(const Dentry *dentry, BlockNumber block) {
                                  sizeof(DirectorySlot));
 }
 
+// A node begins with the number of a leaf or node, a leaf with its magic: a block whose number reads as the magic (one in
+// each 16 TiB) would make its node a leaf. Such a block is given back.
+base::Result<BlockNumber> allocate_trie_block(Call &call) {
+    BASE_TRY_ASSIGN(const BlockNumber block, allocate_block(call));
+    if (static_cast<uint32_t>(block) != leaf_magic)
+        return block;
+    BASE_TRY_ASSIGN(const BlockNumber other, allocate_block(call));
+    release_blocks(call, {block, 1});
+    return other;
+}
+
 // Adds the new leaf to the trie: everything of a split but the leaves' own bytes.
 base::Result<BlockNumber> grow_trie(Call &call, Inode &directory, const TriePlace &place, unsigned depth) {
     if (depth == hash_bits)
         return base::error(ENOSPC);
-    BASE_TRY_ASSIGN(BlockNumber fresh, allocate_block(call));
+    BASE_TRY_ASSIGN(BlockNumber fresh, allocate_trie_block(call));
     ++directory.block_count;
     directory.size_bytes += block_size_bytes;
     auto fill = [&](unsigned first, unsigned count, BlockNumber block) {
@@ -107,7 +118,7 @@ base::Result<BlockNumber> grow_trie(Call &call, Inode &directory, const TriePlac
     }
     if (place.bits_after + trie_node_bits > hash_bits)
         return base::error(ENOSPC); // names that agree in 58 bits of their hash
-    BASE_TRY_ASSIGN(BlockNumber node, allocate_block(call));
+    BASE_TRY_ASSIGN(BlockNumber node, allocate_trie_block(call));
     ++directory.block_count;
     PoolOffset offset = node * block_size_bytes;
     call.fill_pointers(offset, pointers_per_node / 2, place.leaf, 0);
@@ -256,7 +267,7 @@ base::Status directory_insert(Call &call, InodeNumber number, Inode &directory, 
     if (removed != nullptr)
         --directory.entry_count;
     if (place.leaf == 0) {
-        BASE_TRY_ASSIGN(BlockNumber block, allocate_block(call));
+        BASE_TRY_ASSIGN(BlockNumber block, allocate_trie_block(call));
         ++directory.block_count;
         directory.size_bytes += block_size_bytes;
         std::fill_n(directory.content.slots, inode_slots, block);
