@@ -15,6 +15,7 @@
 #include <sched.h>
 #include <spawn.h>
 #include <string>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -215,6 +216,32 @@ TEST(Threads, ForkBesideDup2) {
     EXPECT_EQ(wrong, 0);
     for (const int file : {files[0], files[1], number})
         close(file);
+}
+
+// Each of two threads gives one number its own file: none of them stays open when all numbers are closed.
+TEST(Threads, Dup2OntoOneNumberAtOnce) {
+    const std::string names[] = {in_pool("onto-one"), in_pool("onto-other")};
+    constexpr int number = 200;
+    for (int round = 0; round < 300; round++) {
+        int files[2];
+        for (int i = 0; i < 2; i++) {
+            files[i] = open(names[i].c_str(), O_CREAT | O_RDWR, 0644);
+            ASSERT_GE(files[i], 0);
+            ASSERT_EQ(flock(files[i], LOCK_EX | LOCK_NB), 0) << "round " << round << ", file " << i;
+        }
+        std::atomic<int> ready = 0;
+        const auto onto = [&](int file) {
+            for (ready++; ready < 2;)
+                ;
+            for (int i = 0; i < 100; i++)
+                EXPECT_EQ(dup2(file, number), number);
+        };
+        std::thread other([&] { onto(files[1]); });
+        onto(files[0]);
+        other.join();
+        for (const int file : {files[0], files[1], number})
+            EXPECT_EQ(close(file), 0);
+    }
 }
 
 TEST(Threads, SpawnBesideExecsThatFail) {
