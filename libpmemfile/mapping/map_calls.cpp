@@ -5,13 +5,14 @@
 //   other mmap with MAP_FIXED, munmap ─► the kernel, then the table, under one lock: between
 //          the two another thread's mmap could get the same addresses
 //
-// The order of checks is that of the kernel's do_mmap, except that EEXIST comes last.
+// The order of checks is that of the kernel's do_mmap.
 #include "libpmemfile/mapping/map_calls.h"
 #include "libpmemfile/fs/attribute_calls.h"
 #include "libpmemfile/fs/mapping_calls.h"
 #include "libpmemfile/fs/open_inode.h"
 #include "libpmemfile/mapping/stitch.h"
 
+#include <algorithm>
 #include <fcntl.h>
 #include <sys/mman.h>
 
@@ -39,6 +40,16 @@ bool is_fixed(const MapArguments &map) {
     return (map.flags & MAP_FIXED) != 0 && (map.flags & MAP_FIXED_NOREPLACE) == 0;
 }
 
+// MAP_FIXED_NOREPLACE where something is? (That it still is not is seen by map_pinned.)
+bool is_taken(const MapArguments &map, uint64_t length_bytes) {
+    if ((map.flags & MAP_FIXED_NOREPLACE) == 0)
+        return false;
+    const long free = reserve_addresses(map.address, length_bytes, map.flags);
+    if (!base::is_error(free))
+        base::raw_syscall(SYS_munmap, free, static_cast<long>(length_bytes));
+    return free == -EEXIST;
+}
+
 Status check(const MapArguments &map, int open_flags, uint32_t mode) {
     if ((map.flags & MAP_HUGETLB) != 0 || map.length_bytes == 0)
         return error(EINVAL);
@@ -47,6 +58,8 @@ Status check(const MapArguments &map, int open_flags, uint32_t mode) {
         return error(ENOMEM);
     if (map.offset_bytes > INT64_MAX || length > INT64_MAX - map.offset_bytes)
         return error(length >> 47 != 0 ? ENOMEM : EOVERFLOW);
+    if (is_taken(map, length))
+        return error(EEXIST);
     int access = open_flags & O_ACCMODE;
     switch (map.flags & map_type_mask) {
     case MAP_SHARED_VALIDATE:
@@ -194,27 +207,33 @@ long mapping_unmap(const MappingCaller &caller, uint64_t begin, uint64_t length_
     return result;
 }
 
-// The kernel's mapping is of the pool, which is open for writing: that the
-// file's descriptor was not, only we know.
+// Piece by piece, as the kernel does it: what comes before a gap, or before a file that may not be written to, has
+// changed. (The kernel's mapping is of the pool, which is open for writing: that the file's descriptor was not, only we
+// know.)
 long mapping_protect(uint64_t begin, uint64_t length_bytes, int protection, int key) {
-    uint64_t end = begin + round_up_to_page(length_bytes);
+    const uint64_t end = begin + round_up_to_page(length_bytes);
     if (begin % page_bytes != 0 || end <= begin || !mapping_may_overlap(begin, length_bytes))
         return mapping_is_the_kernels;
     MappingLock lock;
     if (!mapping_overlaps(lock, begin, end))
         return mapping_is_the_kernels;
-    for (Mapping *entry = mapping_find(lock, begin); entry != nullptr && entry->address < end;
-         entry = mapping_next(lock, entry))
-        if ((protection & PROT_WRITE) != 0 && !entry->may_write)
+    for (uint64_t at = begin, piece_end = 0; at < end; at = piece_end) {
+        const Mapping *entry = mapping_find(lock, at);
+        const bool is_ours = entry != nullptr && entry->address <= at;
+        piece_end = entry == nullptr ? end : std::min(end, is_ours ? entry->end() : entry->address);
+        if (is_ours && (protection & PROT_WRITE) != 0 && !entry->may_write)
             return -EACCES;
-    if (!mapping_table_reserve(lock, 2))
-        return -ENOMEM;
-    const auto address = static_cast<long>(begin), length = static_cast<long>(length_bytes);
-    long result = key == no_key ? base::raw_syscall(SYS_mprotect, address, length, protection)
-                                : base::raw_syscall(SYS_pkey_mprotect, address, length, protection, key);
-    if (result == 0)
-        mapping_change(lock, begin, end, [&](Mapping &entry) { entry.protection = protection & 7; });
-    return result;
+        if (!mapping_table_reserve(lock, 2))
+            return -ENOMEM;
+        const auto address = static_cast<long>(at), length = static_cast<long>(piece_end - at);
+        const long result = key == no_key ? base::raw_syscall(SYS_mprotect, address, length, protection)
+                                          : base::raw_syscall(SYS_pkey_mprotect, address, length, protection, key);
+        if (result != 0)
+            return result;
+        if (is_ours)
+            mapping_change(lock, at, piece_end, [&](Mapping &changed) { changed.protection = protection & 7; });
+    }
+    return 0;
 }
 
 } // namespace pmemfile
