@@ -1,6 +1,6 @@
 // mremap. The kernel moves one of its areas; a file of ours is shown by several, so it is done here.
 //
-//   shrink          the end is unmapped
+//   shrink          by the kernel: the end is unmapped, whatever it shows
 //   grow in place   the pages behind are free: the file's next blocks are stitched there
 //   move            shared: stitched anew at the new place, then the old one is unmapped
 //                   private: what the application sees there is copied, for it may have changed it
@@ -27,12 +27,16 @@ struct Remap {
     uint64_t old_end() const {
         return old_address + old_length;
     }
+    // Of what is there afterwards.
+    uint64_t kept_end() const {
+        return old_address + std::min(old_length, new_length);
+    }
     bool is_fixed() const {
         return (flags & MREMAP_FIXED) != 0;
     }
 };
 
-// The old range as one mapping; EFAULT when it is not one (the kernel says so for several areas).
+// What is to be kept of the old range as one mapping; EFAULT when it is not one (the kernel says so for several areas).
 base::Result<Mapping> old_mapping(const MappingLock &lock, const Remap &remap) BASE_REQUIRES(mapping_lock) {
     Mapping *entry = mapping_find(lock, remap.old_address);
     if (entry == nullptr || entry->address > remap.old_address)
@@ -41,7 +45,7 @@ base::Result<Mapping> old_mapping(const MappingLock &lock, const Remap &remap) B
     whole.first_block = entry->block_at(remap.old_address);
     whole.address = remap.old_address;
     whole.length_bytes = remap.old_length;
-    for (uint64_t at = entry->end(); at < remap.old_end(); at = entry->end()) {
+    for (uint64_t at = entry->end(); at < remap.kept_end(); at = entry->end()) {
         entry = mapping_next(lock, entry);
         if (entry == nullptr || entry->address != at || entry->first_block != whole.block_at(at) ||
             entry->pin != whole.pin || entry->protection != whole.protection || entry->shared != whole.shared)
@@ -90,6 +94,8 @@ long copy_private(const MappingLock &lock, Thread &thread, const Mapping &old, u
             std::memcpy(reinterpret_cast<void *>(moved.address), reinterpret_cast<const void *>(at), length);
             base::raw_syscall(SYS_mprotect, static_cast<long>(moved.address), static_cast<long>(length),
                               entry.protection);
+            if (moved.not_in_child)
+                keep_from_child(moved);
             if (!mapping_table_reserve(lock, 3))
                 return -ENOMEM;
             mapping_insert(lock, moved);
@@ -154,25 +160,23 @@ long remap_ours(const MappingLock &lock, const MappingCaller &caller, const Rema
     base::Result<Mapping> old = old_mapping(lock, remap);
     if (!old.ok())
         return -old.error().number();
-    if (remap.old_length == 0 && (!old->shared || !may_move))
+    if (remap.old_length == 0 && !old->shared)
         return -EINVAL;
+    if (remap.old_length == 0 && !may_move)
+        return -ENOMEM;
+    if (remap.old_length == 0 && remap.is_fixed() && remap.old_address - remap.new_address < remap.new_length) {
+        // As with Linux: the new place is made free first, and the old one goes with it.
+        if (!mapping_table_reserve(lock, 2))
+            return -ENOMEM;
+        stitch_undo(lock, remap.new_address, remap.new_address + remap.new_length);
+        return -EFAULT;
+    }
     base::Result<Thread *> thread = caller.thread(pinned_file(lock, old->pin).pool_key);
     if (!thread.ok())
         return -thread.error().number();
     if (!mapping_table_reserve(lock, 4))
         return -ENOMEM;
     if (!remap.is_fixed() && remap.old_length != 0) {
-        if (remap.new_length == remap.old_length)
-            return static_cast<long>(remap.old_address);
-        if (remap.new_length < remap.old_length) {
-            uint64_t end = remap.old_address + remap.new_length;
-            long result = base::raw_syscall(SYS_munmap, static_cast<long>(end),
-                                            static_cast<long>(remap.old_length - remap.new_length));
-            if (result != 0)
-                return result;
-            mapping_remove(lock, end, remap.old_end());
-            return static_cast<long>(remap.old_address);
-        }
         long grown = grow_in_place(lock, **thread, remap, *old);
         if (grown != -EEXIST)
             return grown;
@@ -185,16 +189,23 @@ long remap_ours(const MappingLock &lock, const MappingCaller &caller, const Rema
     return result;
 }
 
-// Not ours, but its new place may be.
-long remap_other(const MappingLock &lock, const Remap &remap) BASE_REQUIRES(mapping_lock) {
-    if (!remap.is_fixed() || !mapping_overlaps(lock, remap.new_address, remap.new_address + remap.new_length))
+// What is kept is not ours, or stays where it is; but what is behind it, or at its new place, may be ours.
+long remap_by_kernel(const MappingLock &lock, const Remap &remap) BASE_REQUIRES(mapping_lock) {
+    const bool ends_ours = mapping_overlaps(lock, remap.kept_end(), remap.old_end());
+    const bool replaces_ours =
+        remap.is_fixed() && mapping_overlaps(lock, remap.new_address, remap.new_address + remap.new_length);
+    if (!ends_ours && !replaces_ours)
         return mapping_is_the_kernels;
-    if (!mapping_table_reserve(lock, 2))
+    if (!mapping_table_reserve(lock, 4))
         return -ENOMEM;
     long result =
         base::raw_syscall(SYS_mremap, static_cast<long>(remap.old_address), static_cast<long>(remap.old_length),
                           static_cast<long>(remap.new_length), remap.flags, static_cast<long>(remap.new_address));
-    if (!base::is_error(result))
+    if (base::is_error(result))
+        return result;
+    if (ends_ours)
+        mapping_remove(lock, remap.kept_end(), remap.old_end());
+    if (replaces_ours)
         mapping_remove(lock, remap.new_address, remap.new_address + remap.new_length);
     return result;
 }
@@ -213,9 +224,11 @@ long mapping_remap(const MappingCaller &caller, uint64_t old_address, uint64_t o
     long result;
     {
         MappingLock lock;
-        uint64_t end = std::max(remap.old_end(), remap.old_address + page_bytes);
-        result =
-            mapping_overlaps(lock, remap.old_address, end) ? remap_ours(lock, caller, remap) : remap_other(lock, remap);
+        const bool only_ends = (remap.flags & ~MREMAP_MAYMOVE) == 0 && remap.new_length != 0 && remap.old_length != 0 &&
+                               remap.new_length <= remap.old_length;
+        const uint64_t end = std::max(remap.kept_end(), remap.old_address + page_bytes);
+        result = !only_ends && mapping_overlaps(lock, remap.old_address, end) ? remap_ours(lock, caller, remap)
+                                                                              : remap_by_kernel(lock, remap);
     }
     mapping_release_ended(caller);
     return result;

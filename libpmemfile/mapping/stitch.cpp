@@ -49,8 +49,7 @@ long copy_piece(const Pool &pool, const Mapping &at, const Run &run, int flags) 
     return base::is_error(protected_as) ? protected_as : mapped;
 }
 
-// The kernel's mapping of one piece; the address or -errno.
-long map_piece(const Pool &pool, const Mapping &at, const Run &run, int flags) {
+long map_kind(const Pool &pool, const Mapping &at, const Run &run, int flags) {
     auto address = static_cast<long>(at.address);
     auto length = static_cast<long>(at.length_bytes);
     switch (run.piece) {
@@ -69,6 +68,14 @@ long map_piece(const Pool &pool, const Mapping &at, const Run &run, int flags) {
                                  pool.pool_descriptor, static_cast<long>(beyond_the_pool(pool)));
     }
     return -EINVAL;
+}
+
+// The kernel's mapping of one piece; the address or -errno.
+long map_piece(const Pool &pool, const Mapping &at, const Run &run, int flags) {
+    const long mapped = map_kind(pool, at, run, flags);
+    if (!base::is_error(mapped) && at.not_in_child)
+        keep_from_child(at);
+    return mapped;
 }
 
 Result<Run> next_run(Thread &thread, InodeNumber inode, bool shared, uint64_t index, uint64_t limit, uint64_t blocks) {
@@ -144,6 +151,11 @@ long stitch_absent(const MappingLock &lock, Thread &thread, const Mapping &what)
     absent.absent = true;
     mapping_insert(lock, absent);
     return 0;
+}
+
+void keep_from_child(const Mapping &what) {
+    base::raw_syscall(SYS_madvise, static_cast<long>(what.address), static_cast<long>(what.length_bytes),
+                      MADV_DONTFORK);
 }
 
 long reserve_addresses(uint64_t hint, uint64_t length_bytes, int flags) {

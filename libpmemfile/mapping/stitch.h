@@ -25,6 +25,9 @@ void stitch_undo(const MappingLock &lock, uint64_t begin, uint64_t end) BASE_REQ
 // grown over it. Three reserved entries; the caller holds `what.pin`. 0 or -errno.
 long stitch_absent(const MappingLock &lock, Thread &thread, const Mapping &what) BASE_REQUIRES(mapping_lock);
 
+// MADV_DONTFORK for the kernel's mapping of `what`, which is new.
+void keep_from_child(const Mapping &what);
+
 // Reserves addresses, without access. `flags`: MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_32BIT count. Address or -errno.
 long reserve_addresses(uint64_t hint, uint64_t length_bytes, int flags);
 
