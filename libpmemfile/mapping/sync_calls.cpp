@@ -7,13 +7,19 @@
 #include "libpmemfile/fs/mapping_calls.h"
 #include "libpmemfile/mapping/map_calls.h"
 #include "libpmemfile/mapping/mapping_table.h"
+#include "libpmemfile/mapping/size_change.h"
+#include "libpmemfile/mapping/stitch.h"
 
 #include <algorithm>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <utility>
 
 #ifndef MADV_SOFT_OFFLINE // not in every libc
 #define MADV_SOFT_OFFLINE 101
+#endif
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24
 #endif
 
 namespace pmemfile {
@@ -85,33 +91,82 @@ long flush(const MappingCaller &caller, const Range &range) {
 }
 
 // MADV_REMOVE: a hole in the file (not in the pool's, which the kernel would make). All mappings of the file see zeros.
-long remove_pages(const MappingCaller &caller, const Range &range) {
+long remove_part(const MappingCaller &caller, const Part &part) {
+    if (!part.may_be_stored_to)
+        return -EACCES;
+    const base::Result<Thread *> thread = caller.thread(part.file.pool_key);
+    const base::Status done = thread.ok()
+                                  ? data_allocate(**thread, part.file.inode, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                                                  part.offset_bytes, part.length_bytes)
+                                  : base::Status(thread.error());
+    return done.ok() ? 0 : -done.error().number();
+}
+
+// `ours(part)` for each part that shows a file of ours, in order; what is between them is the kernel's. A gap does not
+// end it.
+template <typename Ours> long advise_parts(const MappingCaller &caller, const Range &range, int advice, Ours ours) {
     long result = 0;
+    long gap = 0;
     Part part;
-    for (uint64_t at = range.begin; result == 0 && at < range.end && next_part(at, range.end, Which::all, &part);
-         at = part.end) {
-        if (part.may_be_stored_to) {
-            base::Result<Thread *> thread = caller.thread(part.file.pool_key);
-            const base::Status done =
-                thread.ok() ? data_allocate(**thread, part.file.inode, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                                            part.offset_bytes, part.length_bytes)
-                            : base::Status(thread.error());
-            result = done.ok() ? 0 : -done.error().number();
-        } else {
-            result = -EACCES;
-        }
+    for (uint64_t at = range.begin; result == 0 && at < range.end;) {
+        const bool is_there = next_part(at, range.end, Which::all, &part);
+        const uint64_t begin = is_there ? part.end - part.length_bytes : range.end;
+        if (begin > at)
+            result = base::raw_syscall(SYS_madvise, static_cast<long>(at), static_cast<long>(begin - at), advice);
+        if (result == -ENOMEM)
+            gap = std::exchange(result, 0);
+        at = is_there ? part.end : range.end;
+        if (!is_there)
+            break;
+        if (result == 0)
+            result = ours(part);
         MappingLock lock;
         pinned_file_drop(lock, part.file_index);
     }
     mapping_release_ended(caller);
-    return result;
+    return result != 0 ? result : gap;
 }
 
-// What Linux says of a range that is not all of files: a gap, or memory that no file has.
-long is_not_all_ours(const Range &range) {
-    const long checked = base::raw_syscall(SYS_msync, static_cast<long>(range.begin),
-                                           static_cast<long>(range.end - range.begin), MS_ASYNC);
-    return checked == -ENOMEM ? -ENOMEM : -EINVAL;
+// The kernel touches the pages for the program, and does not ask us as a fault of its own would.
+void show_what_grew_in(const MappingCaller &caller, const Range &range) {
+    Mapping entry;
+    PinnedFile file;
+    for (uint64_t at = range.begin; at < range.end && mapping_look(at, &entry, &file) && entry.address < range.end;
+         at = entry.end())
+        if (entry.absent)
+            mapping_fault(caller, std::max(at, entry.address));
+}
+
+// MADV_DONTNEED has taken away what was stored to private pages. The file's are to be seen again, as they are now: the
+// kernel may have none of the file's there (a move has copied them), or blocks that it had once.
+long show_anew(const MappingLock &lock, const MappingCaller &caller, const Range &range) BASE_REQUIRES(mapping_lock) {
+    for (uint64_t at = range.begin; at < range.end;) {
+        const Mapping *entry = mapping_find(lock, at);
+        if (entry == nullptr || entry->address >= range.end)
+            break;
+        Mapping part = *entry;
+        at = part.end();
+        if (part.shared || part.absent)
+            continue;
+        part.address = std::max(range.begin, entry->address);
+        part.first_block = entry->block_at(part.address);
+        part.length_bytes = std::min(range.end, entry->end()) - part.address;
+        const base::Result<Thread *> thread = caller.thread(pinned_file(lock, part.pin).pool_key);
+        if (!thread.ok())
+            return -thread.error().number();
+        if (!mapping_table_reserve(lock, 4))
+            return -ENOMEM;
+        const BoundsHold hold(lock);
+        pinned_file_reference(lock, part.pin);
+        mapping_remove(lock, part.address, part.end());
+        const long shown = stitch(lock, **thread, part, 0);
+        if (shown != 0)
+            stitch_undo(lock, part.address, part.end());
+        pinned_file_drop(lock, part.pin);
+        if (shown != 0)
+            return shown;
+    }
+    return 0;
 }
 
 } // namespace
@@ -144,7 +199,14 @@ long mapping_advise(const MappingCaller &caller, uint64_t address, uint64_t leng
     if (!range_of(address, length_bytes, &range))
         return mapping_is_the_kernels;
     switch (advice) {
+    case MADV_POPULATE_READ:
+    case MADV_POPULATE_WRITE:
+        show_what_grew_in(caller, range);
+        return mapping_is_the_kernels;
+    case MADV_DONTNEED:
+    case MADV_DONTNEED_LOCKED:
     case MADV_REMOVE:
+    case MADV_FREE:
     case MADV_HWPOISON:
     case MADV_SOFT_OFFLINE:
     case MADV_DONTFORK:
@@ -153,28 +215,29 @@ long mapping_advise(const MappingCaller &caller, uint64_t address, uint64_t leng
     default:
         return mapping_is_the_kernels;
     }
-    if (advice == MADV_REMOVE) {
-        bool all_ours = false;
-        {
-            MappingLock lock;
-            if (!mapping_overlaps(lock, range.begin, range.end))
-                return mapping_is_the_kernels;
-            all_ours = is_covered(lock, range);
-        }
-        const long removed = remove_pages(caller, range);
-        return removed == 0 && !all_ours ? is_not_all_ours(range) : removed;
+    {
+        MappingLock lock;
+        if (!mapping_overlaps(lock, range.begin, range.end))
+            return mapping_is_the_kernels;
     }
+    if (advice == MADV_REMOVE)
+        return advise_parts(caller, range, advice, [&](const Part &part) { return remove_part(caller, part); });
+    if (advice == MADV_FREE) // of memory that no file has; what is absent of ours is such to the kernel
+        return advise_parts(caller, range, advice, [](const Part &) { return long{-EINVAL}; });
     MappingLock lock;
-    if (!mapping_overlaps(lock, range.begin, range.end))
-        return mapping_is_the_kernels;
     if (advice == MADV_HWPOISON || advice == MADV_SOFT_OFFLINE)
         return -EPERM; // the same page holds other files' bytes for other processes
     if (!mapping_table_reserve(lock, 2))
         return -ENOMEM;
     long result = base::raw_syscall(SYS_madvise, static_cast<long>(address), static_cast<long>(length_bytes), advice);
-    if (result == 0)
-        mapping_change(lock, range.begin, range.end,
-                       [&](Mapping &entry) { entry.not_in_child = advice == MADV_DONTFORK; });
+    if (result != 0 && result != -ENOMEM)
+        return result;
+    // ENOMEM: a gap; what is mapped has changed nevertheless.
+    if (advice == MADV_DONTNEED || advice == MADV_DONTNEED_LOCKED) {
+        const long shown = show_anew(lock, caller, range);
+        return shown != 0 ? shown : result;
+    }
+    mapping_change(lock, range.begin, range.end, [&](Mapping &entry) { entry.not_in_child = advice == MADV_DONTFORK; });
     return result;
 }
 
