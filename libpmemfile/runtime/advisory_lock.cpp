@@ -410,6 +410,21 @@ bool advisory_lock_next(Thread &thread, InodeNumber inode, OpenFileId id, HeldLo
     return next != nullptr;
 }
 
+size_t advisory_lock_posix_files(Thread &thread, std::span<InodeNumber> inodes) {
+    const uint64_t own = own_incarnation(thread);
+    size_t count = 0;
+    const RobustGuard table(thread, thread.pool->segment->advisory_lock);
+    for (uint32_t i = 0; i < entry_count(*thread.pool->segment) && count < inodes.size(); i++) {
+        const AdvisoryLock &entry = thread.pool->segment->advisory_locks()[i];
+        if (entry.owner.load() != own || is_waiting(entry))
+            continue;
+        const auto told = inodes.first(count);
+        if (std::find(told.begin(), told.end(), entry.inode.load()) == told.end())
+            inodes[count++] = entry.inode.load();
+    }
+    return count;
+}
+
 void advisory_lock_drop_posix(Thread &thread, InodeNumber inode) {
     uint64_t owner = own_incarnation(thread);
     drop(thread, [=](const AdvisoryLock &entry) {

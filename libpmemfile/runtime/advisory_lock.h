@@ -7,6 +7,7 @@
 #include "libpmemfile/runtime/thread.h"
 
 #include <fcntl.h>
+#include <span>
 
 namespace pmemfile {
 
@@ -45,6 +46,8 @@ struct HeldLock {
 // Of the locks on `inode` that are held by description `id` or, POSIX locks, by this process: the one behind `lock`, in
 // the order flock, POSIX, description, and by offset. Begin with a HeldLock of before all. False: there is none.
 bool advisory_lock_next(Thread &thread, InodeNumber inode, OpenFileId id, HeldLock *lock);
+// The files that this process has POSIX locks on, each once; as many as there is room for. How many it has told.
+size_t advisory_lock_posix_files(Thread &thread, std::span<InodeNumber> inodes);
 // close(2) of any descriptor of the file: this process's POSIX locks on it go.
 void advisory_lock_drop_posix(Thread &thread, InodeNumber inode);
 // The end of a description: its locks go.

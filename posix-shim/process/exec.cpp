@@ -19,6 +19,7 @@
 #include "libpmemfile/fs/attribute_calls.h"
 #include "libpmemfile/runtime/liveness.h"
 #include "posix-shim/calls/path_call.h"
+#include "posix-shim/calls/record_locks.h"
 #include "posix-shim/calls/served_calls.h"
 #include "posix-shim/descriptors/descriptor_room.h"
 #include "posix-shim/descriptors/shared_token.h"
@@ -385,6 +386,8 @@ long execute(Request &request, Scratch &scratch, const Arguments &arguments, con
         handover.root = root_directory();
         if (names_command)
             take_name(handover.command_name, last_name(scratch.command_name));
+        if (!context.is_vfork_child)
+            handover.lost_count = record_locks_lost_by_exec(context, handover.lost);
         handover_write(scratch.handover, handover);
         if (!context.is_vfork_child)
             handover_lock(context);

@@ -13,6 +13,7 @@
 #include "libpmemfile/fs/attach.h"
 #include "libpmemfile/fs/open_calls.h"
 #include "libpmemfile/fs/walk.h"
+#include "libpmemfile/runtime/advisory_lock.h"
 #include "libpmemfile/runtime/liveness.h"
 #include "posix-shim/descriptors/descriptor_table.h"
 #include "posix-shim/descriptors/token.h"
@@ -36,6 +37,7 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <link.h>
+#include <span>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -445,6 +447,9 @@ __attribute__((constructor)) void start(int argument_count, char **arguments, ch
                     keep[kept++] = directory.holder;
             descriptor_prune(*context, mount, {keep, kept});
         }
+        for (const LostLocks &lost : std::span(handover.lost, handover.lost_count))
+            if (const base::Result<pmemfile::Thread *> thread = context_thread(*context, lost.mount); thread.ok())
+                pmemfile::advisory_lock_drop_posix(**thread, lost.inode);
     } else if (has_root && (handover.root.mount >= static_cast<int>(mount_count) ||
                             !enter(*context, Beginning::root, handover.root).ok())) {
         fail("the root is not in the pool", reason(-ENOENT));

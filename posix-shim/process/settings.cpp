@@ -1,7 +1,7 @@
 // Text in the environment: hexadecimal numbers, each with a comma behind it.
 //
 //   process,count,{pool fd,liveness fd,slot,incarnation,}...,cwd mount + 1,inode,holder,
-//   root mount + 1,inode,holder,address space,name
+//   root mount + 1,inode,holder,address space,count,{mount,inode of lost locks,}...,name
 #include "posix-shim/process/settings.h"
 
 #include <cstring>
@@ -86,6 +86,11 @@ void handover_write(char *to, const Handover &handover) {
         writer.number(directory.holder);
     }
     writer.number(handover.address_space_bytes);
+    writer.number(handover.lost_count);
+    for (unsigned i = 0; i < handover.lost_count; i++) {
+        writer.number(handover.lost[i].mount);
+        writer.number(handover.lost[i].inode);
+    }
     writer.text(handover.command_name);
 }
 
@@ -110,6 +115,15 @@ bool handover_read(const char *text, Handover &handover) {
             return false;
     }
     handover.address_space_bytes = reader.number();
+    handover.lost_count = static_cast<unsigned>(reader.number());
+    if (handover.lost_count > max_lost_locks)
+        return false;
+    for (unsigned i = 0; i < handover.lost_count; i++) {
+        handover.lost[i].mount = static_cast<unsigned>(reader.number());
+        handover.lost[i].inode = reader.number();
+        if (handover.lost[i].mount >= handover.place_count)
+            return false;
+    }
     const char *name = reader.rest();
     for (unsigned i = 0; i + 1 < sizeof handover.command_name && name[i] != 0; i++)
         handover.command_name[i] = name[i];

@@ -22,6 +22,13 @@ constexpr std::string_view executed_variable = "PMEMFILE_EXECUTED=";
 constexpr std::string_view preloaded_variable = "PMEMFILE_PRELOADED="; // LD_PRELOAD, where the loader got another one
 constexpr size_t handover_bytes = 1024;                                // of the text, with the variable's name
 
+// A file whose record locks end when the kernel executes, for that closes a number of it (close-on-exec).
+struct LostLocks {
+    unsigned mount = 0;
+    pmemfile::InodeNumber inode = 0;
+};
+constexpr unsigned max_lost_locks = 8;
+
 // What exec leaves to the new image. `process` must be the reader's pid: a child of a program
 // that runs without us inherits the variable but nothing that it tells of.
 struct Handover {
@@ -31,7 +38,9 @@ struct Handover {
     WorkingDirectory directory;
     WorkingDirectory root;
     uint64_t address_space_bytes = 0; // what the giver had added to its limit (address_space.h)
-    char command_name[16] = {};       // as the kernel would show it; empty: the kernel's own is right
+    unsigned lost_count = 0;
+    LostLocks lost[max_lost_locks];
+    char command_name[16] = {}; // as the kernel would show it; empty: the kernel's own is right
 };
 
 // "PMEMFILE_HANDOVER=..." with NUL into `to` of handover_bytes. Any thread.

@@ -308,6 +308,9 @@ Status advisory_lock_get(Thread &, InodeNumber, const LockOwner &, struct flock 
 bool advisory_lock_next(Thread &, InodeNumber, OpenFileId, HeldLock *) {
     return false;
 }
+size_t advisory_lock_posix_files(Thread &, std::span<InodeNumber>) {
+    return 0;
+}
 void advisory_lock_drop_posix(Thread &, InodeNumber) {}
 bool mapping_look(uint64_t, Mapping *, PinnedFile *) { // nothing is mapped
     return false;
