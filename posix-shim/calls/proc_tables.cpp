@@ -7,6 +7,7 @@
 #include "posix-shim/descriptors/descriptor_table.h"
 #include "posix-shim/mapping/mapped_lines.h"
 #include "posix-shim/paths/descriptor_path.h"
+#include "posix-shim/paths/proc_path.h"
 #include "posix-shim/paths/route.h"
 #include "posix-shim/paths/shadow_path.h"
 

@@ -77,11 +77,15 @@ TokenIdentity token_decode(long descriptor) {
             identity.may_be_fifo || (S_ISFIFO(status.st_mode) && status.st_dev == mount.token_device);
         if (status.st_dev != mount.token_device || status.st_ino != mount.token_inode)
             continue;
-        // The file may be open in other ways too: a program of ours that attaches by itself.
-        if ((base::raw_syscall(SYS_fcntl, descriptor, F_GETFL) & O_ACCMODE) != access_mode_none)
+        // Opened by a path, it was reached through a link to one of our numbers that nobody saw (a symlink of the host
+        // to /proc/self/fd, say), and nothing tells which: as one that says nothing, it is a bad descriptor.
+        const long flags = base::raw_syscall(SYS_fcntl, descriptor, F_GETFL);
+        if ((flags & O_PATH) != 0)
             break;
-        long position = base::raw_syscall(SYS_lseek, descriptor, 0, SEEK_CUR);
         identity.mount = static_cast<int>(i);
+        if ((flags & O_ACCMODE) != access_mode_none)
+            break;
+        const long position = base::raw_syscall(SYS_lseek, descriptor, 0, SEEK_CUR);
         identity.id = base::is_error(position) ? 0 : static_cast<pmemfile::OpenFileId>(position);
     }
     return identity;

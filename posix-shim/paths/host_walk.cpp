@@ -154,7 +154,7 @@ base::Result<HostWalkResult> host_walk(ThreadContext &context, unsigned slot, st
             rest++;
         int mount = mount_at({resolved, resolved_length});
         if (mount >= 0)
-            return HostWalkResult{mount, false, {buffer + rest, path_bytes - rest}};
+            return HostWalkResult{mount, false, false, {buffer + rest, path_bytes - rest}};
         if (rest == path_bytes)
             return HostWalkResult{};
         size_t end = rest;
@@ -204,7 +204,10 @@ base::Result<HostWalkResult> host_walk(ThreadContext &context, unsigned slot, st
         rest -= static_cast<size_t>(length);
         std::memmove(buffer + rest, buffer, static_cast<size_t>(length));
         if (buffer[rest] == '/' && root_directory().mount >= 0)
-            return HostWalkResult{-1, true, {buffer + rest, path_bytes - rest}};
+            return HostWalkResult{-1, true, false, {buffer + rest, path_bytes - rest}};
+        if (const std::string_view text(buffer + rest, path_bytes - rest);
+            text.starts_with("/proc/self/fd/") || text.starts_with("/proc/thread-self/fd/"))
+            return HostWalkResult{-1, false, true, text};
         resolved_length = buffer[rest] == '/' ? 0 : parent_length;
     }
 }

@@ -12,6 +12,7 @@
 #include "libpmemfile/fs/open_inode.h"
 #include "posix-shim/descriptors/descriptor_table.h"
 #include "posix-shim/paths/host_walk.h"
+#include "posix-shim/paths/proc_path.h"
 #include "posix-shim/paths/shadow_path.h"
 #include "posix-shim/paths/user_string.h"
 #include "posix-shim/process/working_directory.h"
@@ -27,41 +28,6 @@ namespace shim {
 namespace {
 
 constexpr size_t path_bytes = pmemfile::path_max_bytes;
-
-bool take_prefix(std::string_view &path, std::string_view prefix) {
-    if (!path.starts_with(prefix))
-        return false;
-    path.remove_prefix(prefix.size());
-    return true;
-}
-
-} // namespace
-
-bool take_proc_self(std::string_view &path) {
-    if (take_prefix(path, "/proc/self/") || take_prefix(path, "/proc/thread-self/"))
-        return true;
-    std::string_view rest = path;
-    if (take_proc_number(rest) != base::raw_syscall(SYS_getpid))
-        return false;
-    path = rest;
-    return true;
-}
-
-long take_proc_number(std::string_view &path) {
-    std::string_view rest = path;
-    if (!take_prefix(rest, "/proc/"))
-        return -1;
-    long pid = 0;
-    size_t digits = 0;
-    while (digits < rest.size() && digits < 9 && rest[digits] >= '0' && rest[digits] <= '9')
-        pid = pid * 10 + (rest[digits++] - '0');
-    if (digits == 0 || digits == rest.size() || rest[digits] != '/')
-        return -1;
-    path = rest.substr(digits + 1);
-    return pid;
-}
-
-namespace {
 
 base::Result<pmemfile::InodeNumber> inode_of(ThreadContext &context, unsigned mount, OpenFileId id) {
     BASE_TRY_ASSIGN(pmemfile::Thread * thread, context_thread(context, mount));
@@ -85,6 +51,7 @@ base::Result<Route> route_number(ThreadContext &context, std::string_view text) 
     route.mount = word_mount(word);
     route.id = word_id(word);
     route.is_through_link = true;
+    route.is_open_fifo = is_fifo(word);
     std::string_view rest = text.substr(digits);
     if (rest.empty()) {
         route.where = Where::descriptor;
@@ -115,16 +82,6 @@ Route route_at_root(const WorkingDirectory &root, std::string_view path) {
     route.start = root.inode;
     route.path = path;
     return route;
-}
-
-// Where the exact walk came to.
-Route route_walked(ThreadContext &context, unsigned slot, const HostWalkResult &walked) {
-    if (walked.mount < 0 && !walked.at_root)
-        return {};
-    std::memmove(context.path[slot], walked.rest.data(), walked.rest.size());
-    context.path[slot][walked.rest.size()] = 0;
-    const std::string_view rest(context.path[slot], walked.rest.size());
-    return walked.at_root ? route_at_root(root_directory(), rest) : route_in_mount(walked.mount, rest);
 }
 
 base::Result<Route> route_special(ThreadContext &context, std::string_view path) {
@@ -166,6 +123,18 @@ base::Result<Route> route_special(ThreadContext &context, std::string_view path)
         }
     }
     return route;
+}
+
+// Where the exact walk came to.
+base::Result<Route> route_walked(ThreadContext &context, unsigned slot, const HostWalkResult &walked) {
+    if (walked.mount < 0 && !walked.at_root && !walked.at_number)
+        return Route{};
+    std::memmove(context.path[slot], walked.rest.data(), walked.rest.size());
+    context.path[slot][walked.rest.size()] = 0;
+    const std::string_view rest(context.path[slot], walked.rest.size());
+    if (walked.at_number)
+        return route_special(context, rest);
+    return walked.at_root ? route_at_root(root_directory(), rest) : route_in_mount(walked.mount, rest);
 }
 
 // "/proc/PID/exe" of another process, where that is a copy of a program in a pool. The link's text is kept in `buffer`.
@@ -412,9 +381,9 @@ base::Result<Route> route_string(ThreadContext &context, unsigned slot, long dir
 }
 
 base::Result<Route> route_path(ThreadContext &context, unsigned slot, long dirfd, const char *user_path, Care care) {
-    base::Result<size_t> length = copy_user_string(context.path[slot], path_bytes, user_path);
-    BASE_TRY(length);
-    return route_string(context, slot, dirfd, {context.path[slot], *length}, care);
+    BASE_TRY_ASSIGN(size_t length, copy_user_string(context.path[slot], path_bytes, user_path));
+    length = tidy_proc_path(context.path[slot], length);
+    return route_string(context, slot, dirfd, {context.path[slot], length}, care);
 }
 
 base::Result<Route> route_in_directory(ThreadContext &context, unsigned slot, long dirfd, const char *user_path) {

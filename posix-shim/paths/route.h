@@ -32,6 +32,7 @@ struct Route {
     bool is_mount_point = false;     // it ends there; `path` is "."
     bool is_program = false;         // /proc/PID/exe, of a program in a pool: a symlink to `path`
     bool is_through_link = false;    // by /proc/self/fd, cwd or exe, symlinks whose text says nothing
+    bool is_open_fifo = false;       // the number in /proc/self/fd is the kernel's own fifo
     const char *host_path = nullptr; // NUL-terminated, in ThreadContext::host_path[slot]
 
     pmemfile::At at(unsigned flags) const {
@@ -73,10 +74,6 @@ base::Result<Route> route_after_miss(ThreadContext &context, unsigned slot, long
 // The mount whose path `path` (absolute, free of ".", ".." and "//") lies in, and the rest without leading
 // slash; -1.
 int mount_of(std::string_view path, std::string_view *rest);
-// Cuts "/proc/self/", "/proc/thread-self/" or "/proc/<own pid>/" off; false: `path` does not begin so.
-bool take_proc_self(std::string_view &path);
-// Cuts "/proc/<number>/" off and returns the number; -1: `path` does not begin so.
-long take_proc_number(std::string_view &path);
 // Joins and cleans lexically: absolute `base` (canonical) + `path`. `exact` is false when a ".." went
 // back over a name of `path` that could have been a symlink. Returns the length, 0 when too long.
 size_t clean_path(char *buffer, size_t size_bytes, std::string_view base, std::string_view path, bool *exact);

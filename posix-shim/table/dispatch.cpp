@@ -12,6 +12,7 @@
 #include "posix-shim/calls/peer_address.h"
 #include "posix-shim/descriptors/descriptor_table.h"
 #include "posix-shim/descriptors/socket_family.h"
+#include "posix-shim/descriptors/token.h"
 #include "posix-shim/paths/empty_path.h"
 #include "posix-shim/paths/host_path.h"
 #include "posix-shim/table/escape.h"
@@ -23,6 +24,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 namespace shim {
 
@@ -157,6 +159,29 @@ __attribute__((noinline)) bool opened_mount_point(const intercept_call *call) {
     struct stat status;
     if (base::is_error(base::raw_syscall(SYS_fstat, call->result, base::as_long(&status))) ||
         !is_mount_point(status.st_dev, status.st_ino))
+        return false;
+    base::raw_syscall(SYS_close, call->result);
+    return true;
+}
+
+bool has_standard_file_of_pool(ThreadContext &context) {
+    for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+        if (const base::Result<DescriptorWord> word = descriptor_lookup(context, standard); word.ok() && is_ours(*word))
+            return true;
+    return false;
+}
+
+// The same where one of the first three numbers is a file of a pool, and a symlink of the host has led the kernel to it
+// (a log's name to /dev/stdout, usually): what it has opened then says nothing.
+bool opened_standard_file(const intercept_call *call) {
+    if ((call->nr != SYS_open && call->nr != SYS_openat) || base::is_error(call->result) ||
+        (open_flags(call) & O_PATH) != 0 || (open_flags(call) & O_ACCMODE) == O_ACCMODE)
+        return false;
+    ThreadContext *context = context_get();
+    if (context == nullptr || context->is_vfork_child || !has_standard_file_of_pool(*context))
+        return false;
+    const TokenIdentity token = token_decode(call->result);
+    if (token.mount < 0 || token.id != 0)
         return false;
     base::raw_syscall(SYS_close, call->result);
     return true;
@@ -458,8 +483,11 @@ void dispatch_post(struct intercept_call *call) {
     bool missed = call->result == -ENOENT || call->result == -ENOTDIR ||
                   (call->nr != SYS_openat2 && (call->result == -ELOOP || call->result == -EXDEV));
     bool at_mount = !missed && !base::is_error(call->result) && found_mount_point(call);
-    if (missed || at_mount)
-        serve_again(call, *row, missed);
+    const bool at_number = !missed && !at_mount && opened_standard_file(call);
+    if (at_number)
+        call->result = -ENXIO; // should it not be found
+    if (missed || at_mount || at_number)
+        serve_again(call, *row, !at_mount);
     else
         note_opened(call);
 }

@@ -31,6 +31,35 @@ for flags in os.O_RDONLY, os.O_WRONLY | os.O_APPEND, os.O_RDWR, os.O_PATH, 3: # 
           stat.filemode(os.lstat('/dev/fd/%d' % other).st_mode), os.lstat('/proc/self/fd/%d' % other).st_size,
           subprocess.run(['stat', '-c', '%A %F', '/proc/self/fd/0', '/dev/stdin'], stdin=other, stdout=subprocess.PIPE).stdout)
     os.close(other)
+# However it is spelled: what is written there is in the file.
+import threading
+
+os.truncate('b/moved', 0)
+for front in ['/proc//self/fd', '//proc/self/fd', '/proc/self/./fd', '/./proc/self//fd', '/dev//fd', '/dev/./fd', '/proc/self/task/%d/fd',
+              '/proc/self//task/%d/fd', '/proc/%d/task/%d/fd', '/proc/%d//fd', '/proc/thread-self//fd']:
+    path = front.replace('%d', str(os.getpid())) + '/%d' % plain
+    other = os.open(path, os.O_WRONLY | os.O_APPEND)
+    print(front, os.readlink(path), os.write(other, b'x'), os.stat(path).st_size, os.path.samefile(path, 'b/moved'))
+    os.close(other)
+told = []
+thread = threading.Thread(target=lambda: told.append(os.stat('/proc/%d/fd/%d' % (threading.get_native_id(), plain)).st_size))
+thread.start(), thread.join()
+print(told, os.listdir('/proc//self/./fd/%d//.' % os.open('a', os.O_RDONLY)))
+# By symlinks of the host, as the logs of servers are sent to the standard output.
+log, numbers = (os.environ['OTHER_DIRECTORY'] + name for name in ('/log', '/numbers'))
+os.symlink('/dev/stdout', log), os.symlink('/proc/self/fd', numbers)
+output = os.open('a/output', os.O_RDWR | os.O_CREAT | os.O_APPEND)
+code = '''
+import os, sys
+for flags in os.O_WRONLY, os.O_WRONLY | os.O_CREAT:
+    log = os.open(sys.argv[1], flags | os.O_APPEND)
+    os.write(log, b'log'), os.write(1, b'output')
+    print(os.path.samestat(os.fstat(log), os.fstat(1)), flush=True)
+'''
+print(subprocess.run([sys.executable, '-c', code, log], stdout=output).returncode, os.pread(output, 100, 0))
+print(subprocess.run(['/bin/sh', '-c', 'echo shell >>"$0"; exec 3>>"$1/1"; echo third >&3', log, numbers], stdout=output).returncode,
+      os.pread(output, 100, 0))
+os.unlink(log), os.unlink(numbers)
 print(os.path.realpath('/proc/self/fd/%d' % plain), os.path.realpath('/proc/self/cwd'))
 os.unlink('b/moved')
 print(link(plain).endswith(' (deleted)'))
