@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <linux/fs.h>
+#include <optional>
 #include <poll.h>
 #include <sys/stat.h>
 
@@ -46,6 +47,41 @@ long make_pipe(int ends[2]) {
     const DescriptorRoom room;
     return base::raw_syscall(SYS_pipe2, base::as_long(ends), O_CLOEXEC);
 }
+
+// A pipe for the length of a call.
+class OwnPipe {
+public:
+    OwnPipe() : failure_(make_pipe(ends_)) {}
+    ~OwnPipe() {
+        if (failure_ == 0)
+            for (const int end : ends_)
+                base::raw_syscall(SYS_close, end);
+    }
+    OwnPipe(const OwnPipe &) = delete;
+    OwnPipe &operator=(const OwnPipe &) = delete;
+
+    long failure() const {
+        return failure_;
+    }
+    long end(int which) const {
+        return ends_[which];
+    }
+    // The `size_bytes` that are in it; the number that came.
+    long take(std::byte *buffer, long size_bytes) const {
+        long taken = 0;
+        while (taken < size_bytes) {
+            const long piece = base::raw_syscall(SYS_read, ends_[0], base::as_long(buffer + taken), size_bytes - taken);
+            if (piece <= 0)
+                break;
+            taken += piece;
+        }
+        return taken;
+    }
+
+private:
+    int ends_[2] = {-1, -1};
+    long failure_;
+};
 
 // What was read and could not be written goes back (files only; the input of sendfile is one).
 void unread(const FileSide &side, int64_t size_bytes) {
@@ -128,22 +164,14 @@ long file_to_pipe(Request &request, const FileSide &file, const FileOffset &offs
 long pipe_to_file(Request &request, long pipe, const FileSide &file, const FileOffset &offset, size_t wanted,
                   unsigned flags) {
     ThreadContext &context = request.context;
-    int copy[2];
-    if (const long made = make_pipe(copy); base::is_error(made))
-        return made;
-    long moved = waiting_call(request, SYS_tee, {pipe, copy[1], static_cast<long>(wanted), flags & SPLICE_F_NONBLOCK});
-    base::raw_syscall(SYS_close, copy[1]);
-    size_t length = 0;
-    while (moved > 0 && length < wanted) {
-        const long read = base::raw_syscall(SYS_read, copy[0], base::as_long(context.buffer + length),
-                                            static_cast<long>(wanted - length));
-        if (read <= 0)
-            break;
-        length += static_cast<size_t>(read);
-    }
-    base::raw_syscall(SYS_close, copy[0]);
+    const OwnPipe copy;
+    if (copy.failure() != 0)
+        return copy.failure();
+    long moved =
+        waiting_call(request, SYS_tee, {pipe, copy.end(1), static_cast<long>(wanted), flags & SPLICE_F_NONBLOCK});
     if (moved <= 0)
         return moved;
+    const auto length = static_cast<size_t>(copy.take(context.buffer, moved));
     struct iovec vector = {context.buffer, length};
     const uint64_t limit = file_size_limit();
     for (moved = 0; vector.iov_len != 0;) { // what was short is tried again: SIGXFSZ then
@@ -159,11 +187,12 @@ long pipe_to_file(Request &request, long pipe, const FileSide &file, const FileO
         moved += written;
         vector = {context.buffer + moved, length - static_cast<size_t>(moved)};
     }
+    // Moved, not read: what is left of a packet (O_DIRECT) stays, and if somebody else has read it nobody waits.
     for (long taken = 0; taken < moved;) {
-        const long read = base::raw_syscall(SYS_read, pipe, base::as_long(context.buffer), moved - taken);
-        if (read <= 0)
+        const long piece = base::raw_syscall(SYS_splice, pipe, 0, copy.end(1), 0, moved - taken, SPLICE_F_NONBLOCK);
+        if (piece <= 0)
             break;
-        taken += read;
+        taken += piece;
     }
     return moved;
 }
@@ -182,39 +211,24 @@ class Source {
 public:
     explicit Source(const FileSide &side) : side_(side) {
         if (!side.is_ours())
-            failure_ = make_pipe(pipe_);
+            pipe_.emplace();
     }
-    ~Source() {
-        if (!side_.is_ours() && failure_ == 0)
-            for (const int end : pipe_)
-                base::raw_syscall(SYS_close, end);
-    }
-    Source(const Source &) = delete;
-    Source &operator=(const Source &) = delete;
 
     // As read or, `positional`, pread. EINVAL when it is no source.
     long read(std::byte *buffer, size_t size_bytes, bool positional, int64_t offset_bytes) const {
         if (side_.is_ours())
             return S_ISREG(side_.mode) ? read_some(side_, buffer, size_bytes, positional, offset_bytes) : -EINVAL;
-        if (failure_ != 0)
-            return failure_;
+        if (pipe_->failure() != 0)
+            return pipe_->failure();
         const long sent =
-            base::raw_syscall(SYS_sendfile, pipe_[1], side_.descriptor, positional ? base::as_long(&offset_bytes) : 0,
-                              static_cast<long>(size_bytes));
-        long taken = 0;
-        while (taken < sent) {
-            const long piece = base::raw_syscall(SYS_read, pipe_[0], base::as_long(buffer + taken), sent - taken);
-            if (piece <= 0)
-                break;
-            taken += piece;
-        }
-        return sent <= 0 ? sent : taken == sent ? taken : -EIO;
+            base::raw_syscall(SYS_sendfile, pipe_->end(1), side_.descriptor,
+                              positional ? base::as_long(&offset_bytes) : 0, static_cast<long>(size_bytes));
+        return sent <= 0 ? sent : pipe_->take(buffer, sent) == sent ? sent : -EIO;
     }
 
 private:
     const FileSide &side_;
-    int pipe_[2] = {-1, -1};
-    long failure_ = 0;
+    std::optional<OwnPipe> pipe_;
 };
 
 long own_offset(const FileSide &side) {
