@@ -24,10 +24,13 @@ constexpr size_t path_offset = offsetof(struct sockaddr_un, sun_path);
 base::Result<bool> give_asked_address(const struct sockaddr_un &address, socklen_t length, const AddressPlace &place) {
     if (address.sun_family != AF_UNIX || length <= path_offset || length > sizeof address)
         return false;
-    struct sockaddr_un asked = {};
-    asked.sun_family = AF_UNIX;
+    struct {
+        struct sockaddr_un name;
+        char end; // a path may fill all of the name; then Linux puts the NUL behind it
+    } asked = {};
+    asked.name.sun_family = AF_UNIX;
     const std::string_view path(address.sun_path, strnlen(address.sun_path, length - path_offset));
-    const size_t found = rendezvous_address(path, asked.sun_path, sizeof asked.sun_path - 1);
+    const size_t found = rendezvous_address(path, asked.name.sun_path, sizeof asked.name.sun_path);
     if (found == 0)
         return false;
     const auto whole = static_cast<socklen_t>(path_offset + found + 1);

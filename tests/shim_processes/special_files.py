@@ -38,6 +38,12 @@ for name in ['listener', here + '/listener', 'directory/link', './directory/../l
     server.sendall(b'answer')
     print(client.recv(100))
     client.close(), server.close()
+libc, longest, room = ctypes.CDLL(None), socket.socket(socket.AF_UNIX), ctypes.create_string_buffer(200)
+print(libc.bind(longest.fileno(), struct.pack('H', socket.AF_UNIX) + b'n' * 108, 110), os.path.exists('n' * 108))
+for room_bytes in 109, 110, 111, 200:
+    size = ctypes.c_uint(room_bytes)
+    print(libc.getsockname(longest.fileno(), room, ctypes.byref(size)), size.value, room.raw[:115])
+longest.close(), os.unlink('n' * 108)
 tried('none', lambda: socket.socket(socket.AF_UNIX).connect('none'))
 tried('a file', lambda: (open('file', 'w').close(), socket.socket(socket.AF_UNIX).connect('file')))
 tried('a directory', lambda: socket.socket(socket.AF_UNIX).connect('directory'))
