@@ -11,6 +11,7 @@
 #include <climits>
 #include <cstdlib>
 #include <cstring>
+#include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <string>
@@ -100,20 +101,26 @@ void add_to_variable(const char *name, const std::string &value, const char *sep
 // We have been executed by descriptor in place of a static program, whose number is the next one
 // (guest/launch.cpp). Not by AT_EXECFN: hook libraries may have changed that. -1: not so.
 int program_descriptor() {
-    constexpr int first = 100;
-    constexpr int last = 1000;
+    constexpr int first = 100; // lower ones are the program's
     struct stat own {};
-    struct stat open_file {};
-    if (const Bypass bypass; stat("/proc/self/exe", &own) != 0)
-        return -1;
-    for (int i = first; i < last; i++) {
-        if (fstat(i, &open_file) != 0 || open_file.st_dev != own.st_dev || open_file.st_ino != own.st_ino)
-            continue;
-        close(i);
-        fcntl(i + 1, F_SETFD, FD_CLOEXEC);
-        return i + 1;
+    // All that are open: a program with many has us somewhere behind them.
+    const Bypass bypass;
+    DIR *numbers = stat("/proc/self/exe", &own) == 0 ? opendir("/proc/self/fd") : nullptr;
+    int found = -1;
+    while (const dirent *entry = numbers != nullptr && found < 0 ? readdir(numbers) : nullptr) {
+        const int number = atoi(entry->d_name);
+        struct stat open_file {};
+        if (number >= first && fstat(number, &open_file) == 0 && open_file.st_dev == own.st_dev &&
+            open_file.st_ino == own.st_ino)
+            found = number;
     }
-    return -1;
+    if (numbers != nullptr)
+        closedir(numbers);
+    if (found < 0)
+        return -1;
+    close(found);
+    fcntl(found + 1, F_SETFD, FD_CLOEXEC);
+    return found + 1;
 }
 
 int run_in_place(int descriptor, char **argv) {

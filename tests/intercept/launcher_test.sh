@@ -36,6 +36,13 @@ output=$(run /usr/bin/python3 -c 'import threading
 t = threading.Thread(target=lambda: print("in a thread")); t.start(); t.join()' 2>&1)
 [ "$output" = "in a thread" ] || fail "a dynamic program with threads: $output"
 
+# A program with so many open files that the launcher's two numbers come behind a thousand others.
+output=$(run /usr/bin/python3 -c 'import os, resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (2048, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+files = [os.open("/dev/null", os.O_RDONLY) for _ in range(1200)]
+os.execv(sys.argv[1], [sys.argv[1], "parent"])' "$1" 2>&1)
+[[ $output =~ ^parent\ [0-9]+$ ]] || fail "a static program after 1200 open files: $output"
+
 # What cannot be run: said clearly, with the shell's codes.
 expect() { # STATUS TEXT COMMAND...
     local status=$1 text=$2
