@@ -7,6 +7,7 @@
 #include "base/raw_syscall.h"
 #include "intercept/guest/elf_image.h"
 #include "intercept/guest/guest.h"
+#include "intercept/guest/program_break.h"
 #include "intercept/guest/program_path.h"
 #include "intercept/start.h"
 #include "intercept/trap/trap.h"
@@ -149,6 +150,7 @@ extern "C" int intercept_run_program(int descriptor, const char *path, char **ar
         loader = &interpreter;
     }
     program_path_set(path);
+    program_break_start(program.span.end);
     if (int threads = guest_threads_start(); threads != 0)
         return threads;
     const char *name = strrchr(path, '/');

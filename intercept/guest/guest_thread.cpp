@@ -3,6 +3,7 @@
 
 #include "base/raw_syscall.h"
 #include "intercept/arch/x86_64/trap_stub.h"
+#include "intercept/guest/program_break.h"
 #include "intercept/guest/program_path.h"
 #include "intercept/hooks/registry.h"
 #include "intercept/trap/exempt_call.h"
@@ -320,6 +321,9 @@ int serve(intercept_call *call) {
         return INTERCEPT_HANDLED;
     case SYS_arch_prctl:
         return serve_thread_pointer(call);
+    case SYS_brk:
+        call->result = program_break_move(static_cast<uint64_t>(call->args[0]));
+        return INTERCEPT_HANDLED;
     default:
         return INTERCEPT_PASS;
     }
@@ -329,7 +333,8 @@ int serve_path(intercept_call *call) {
     return is_guest_call(call) ? program_path_serve(call) : static_cast<int>(INTERCEPT_PASS);
 }
 
-constexpr long numbers[] = {SYS_clone, SYS_clone3, SYS_exit, SYS_set_tid_address, SYS_arch_prctl, SYS_rseq};
+constexpr long numbers[] = {SYS_clone,      SYS_clone3, SYS_exit, SYS_set_tid_address,
+                            SYS_arch_prctl, SYS_rseq,   SYS_brk};
 constexpr long path_numbers[] = {SYS_readlink, SYS_readlinkat, SYS_open, SYS_openat, SYS_execve};
 
 } // namespace

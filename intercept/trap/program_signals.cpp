@@ -5,6 +5,7 @@
 #include "intercept/arch/x86_64/trap_stub.h"
 #include "intercept/guest/guest.h"
 #include "intercept/guest/launch.h"
+#include "intercept/guest/program_break.h"
 #include "intercept/hooks/registry.h"
 #include "intercept/trap/exempt_call.h"
 #include "intercept/trap/own_calls.h"
@@ -293,6 +294,7 @@ void child_or_parent(intercept_call *call) {
     }
     if ((clone_flags(call) & CLONE_VM) == 0) {
         lock.reset_after_fork();
+        program_break_after_fork();
     }
     view.in_vfork_child |= vfork;
     trap_thread_on();

@@ -27,6 +27,9 @@ for program in "$@"; do
     grep -q '^oddities ok$' "$work/with" || fail "$program did not come to its end"
     answered=$(PASS_ALL_GETPPID=4711 run "$program" parent)
     [ "$answered" = "parent 4711" ] || fail "$program: not answered: $answered"
+    [ "$("$program" break)" = "break ok" ] || fail "$program: a break, without hooks"
+    answered=$(PASS_ALL_KEEPS=1 run "$program" break 2>&1)
+    [ "$answered" = "break ok" ] || fail "$program: a break beside hooks that take memory: $answered"
 done
 
 # Dynamic ones: the loader is the program's own, and what it loads once more from LD_PRELOAD stays quiet.

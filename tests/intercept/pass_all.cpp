@@ -3,6 +3,7 @@
 //
 //   PASS_ALL_WAY     filter | hook | post   how far each call goes (default hook)
 //   PASS_ALL_GETPPID a number to answer getppid with
+//   PASS_ALL_KEEPS   each call of getppid takes memory and keeps it
 //   PASS_ALL_REPORT  print the statistics on descriptor 2 at start
 //   PASS_ALL_STRICT  end the process if nothing could be patched
 //   PASS_ALL_SITES   also print every site that is not patched
@@ -19,13 +20,31 @@ namespace {
 
 int way = INTERCEPT_PASS;
 long parent_answer = -1;
+bool keeps_memory;
 
 INTERCEPT_FILTER_FUNCTION int pass_filter(const intercept_call *call) {
     return call->nr == SYS_getppid ? INTERCEPT_FILTER_SERVE : INTERCEPT_FILTER_PASS;
 }
 
+// Ends the process if what was kept before has been changed by others.
+void keep_memory() {
+    constexpr size_t kept_bytes = 100'000; // below malloc's threshold for a mapping
+    static constinit unsigned char *kept[64];
+    static constinit unsigned count;
+    if (count == sizeof kept / sizeof *kept)
+        return;
+    kept[count] = static_cast<unsigned char *>(malloc(kept_bytes));
+    memset(kept[count++], 0x55, kept_bytes);
+    for (unsigned i = 0; i < count; i++)
+        for (size_t at = 0; at < kept_bytes; at++)
+            if (kept[i][at] != 0x55)
+                _exit(98);
+}
+
 int pass_hook(intercept_call *call) {
     spoil_vectors();
+    if (keeps_memory && call->nr == SYS_getppid)
+        keep_memory();
     if (call->nr == SYS_getppid && parent_answer >= 0) {
         call->result = parent_answer;
         return INTERCEPT_HANDLED;
@@ -74,6 +93,7 @@ __attribute__((constructor)) void start() {
         way = INTERCEPT_PASS_POST;
     if (const char *number = getenv("PASS_ALL_GETPPID"))
         parent_answer = atol(number);
+    keeps_memory = getenv("PASS_ALL_KEEPS") != nullptr;
     intercept_add(&hook);
     int started = intercept_start();
     if (getenv("PASS_ALL_REPORT") != nullptr)
