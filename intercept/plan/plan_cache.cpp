@@ -12,6 +12,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 namespace intercept {
@@ -203,6 +204,12 @@ bool write_all(int descriptor, const void *from, size_t size_bytes) {
     return true;
 }
 
+// Whoever writes a longer file than the limit is killed, by default.
+bool may_write(uint64_t size_bytes) {
+    rlimit limit{};
+    return call(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, base::as_long(&limit)) == 0 && size_bytes <= limit.rlim_cur;
+}
+
 bool read_plan(int descriptor, const Object &object, Plan &out) {
     constexpr uint64_t count_max = 1u << 20;
     PlanFileHeader header{};
@@ -268,7 +275,8 @@ bool PlanCache::load(const Object &object, Plan &out) const {
 void PlanCache::store(const Object &object, const Plan &plan) const {
     char name[name_bytes_max];
     char fresh[name_bytes_max + 32];
-    if (directory_ < 0 || !file_name(object, name))
+    if (directory_ < 0 || !file_name(object, name) ||
+        !may_write(sizeof(PlanFileHeader) + plan.size() * sizeof(SitePlan)))
         return;
     Name temporary(fresh, sizeof fresh);
     temporary.text(name).text(".").decimal(static_cast<uint64_t>(call(SYS_gettid)));

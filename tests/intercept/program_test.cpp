@@ -251,4 +251,13 @@ TEST_F(Program, PlaceThatCannotBeWrittenOnlyCostsTime) {
     EXPECT_GT(figures["before"], 400);
 }
 
+// A plan that is longer than RLIMIT_FSIZE lets a file be would end the program by SIGXFSZ.
+TEST_F(Program, LimitOfFileSizesOnlyCostsTime) {
+    auto figures = report("ulimit -f 1;");
+    EXPECT_EQ(figures["start"], 0);
+    EXPECT_GT(figures["before"], 400);
+    for (const fs::path &plan : plans())
+        EXPECT_EQ(plan.extension(), ".plan") << plan << " was left behind";
+}
+
 } // namespace
