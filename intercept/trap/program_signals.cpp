@@ -275,6 +275,14 @@ uint64_t clone_flags(const intercept_call *call) {
                                  : reinterpret_cast<const clone_args *>(call->args[0])->flags;
 }
 
+// The kernel has taken all handlers from a child, that of the traps too. The table is the parent's in shared memory.
+void handlers_cleared(bool own_memory) {
+    for (int number = 1; own_memory && number < signal_limit; number++)
+        if (program_action(number).is_function())
+            store(number, {});
+    take_trap_signal();
+}
+
 void child_or_parent(intercept_call *call) {
     if (call->nr == SYS_seccomp || call->nr == SYS_prctl)
         return seccomp_installed(call);
@@ -297,6 +305,8 @@ void child_or_parent(intercept_call *call) {
         program_break_after_fork();
     }
     view.in_vfork_child |= vfork;
+    if ((clone_flags(call) & CLONE_CLEAR_SIGHAND) != 0)
+        handlers_cleared((clone_flags(call) & CLONE_VM) == 0);
     trap_thread_on();
 }
 

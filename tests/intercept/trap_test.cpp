@@ -9,9 +9,9 @@
 #include <csignal>
 #include <cstring>
 #include <linux/filter.h>
+#include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <poll.h>
-#include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/select.h>
@@ -195,6 +195,30 @@ TEST_F(Call, TrappedCallsInHandlersThatBlockAll) {
     struct sigaction seen {};
     sigaction(SIGUSR1, &former, &seen);
     EXPECT_TRUE(sigismember(&seen.sa_mask, SIGSYS));
+}
+
+// CLONE_CLEAR_SIGHAND, as posix_spawn of newer C libraries has it, takes the traps' handler, too.
+TEST_F(Call, ChildWithoutHandlersIsTrapped) {
+    Code code = make_code(SYS_getppid);
+    on_hook = answer_42;
+    catch_calls({SYS_getppid});
+    struct sigaction action {};
+    action.sa_handler = [](int) {};
+    struct sigaction former {};
+    sigaction(SIGUSR1, &action, &former);
+    clone_args arguments{};
+    arguments.flags = CLONE_CLEAR_SIGHAND;
+    arguments.exit_signal = SIGCHLD;
+    long child = syscall(SYS_clone3, &arguments, sizeof arguments);
+    if (child == 0) {
+        struct sigaction seen {};
+        sigaction(SIGUSR1, nullptr, &seen);
+        _exit(code() == 42 && seen.sa_handler == SIG_DFL ? 0 : 1);
+    }
+    EXPECT_EQ(wait_for(static_cast<pid_t>(child)), 0);
+    struct sigaction seen {};
+    sigaction(SIGUSR1, &former, &seen);
+    EXPECT_EQ(seen.sa_handler, action.sa_handler) << "the parent keeps its own";
 }
 
 // Calls that wait with a mask: a handler that comes meanwhile makes a trapped call.
