@@ -102,6 +102,16 @@ long change_action(int number, const ProgramAction &wanted) {
     return result;
 }
 
+// What the kernel has reset when it ran the handler, it alone knows, where no wrapper of ours stands before it.
+ProgramAction present_action(int number) {
+    ProgramAction action = program_action(number);
+    ProgramAction kernels{};
+    if ((action.flags & static_cast<uint32_t>(SA_RESETHAND)) != 0 && number != SIGSYS && wrapper.load() == 0 &&
+        kernel_action(number, nullptr, &kernels) == 0)
+        action.handler = kernels.handler;
+    return action;
+}
+
 int serve_action(intercept_call *call) {
     auto number = static_cast<int>(call->args[0]);
     auto *next = reinterpret_cast<const ProgramAction *>(call->args[1]);
@@ -118,12 +128,12 @@ int serve_action(intercept_call *call) {
     if (own_call_allowed(SYS_rt_sigprocmask)) {
         AllSignalsBlocked blocked;
         const base::SpinGuard held(lock);
-        was = program_action(number);
+        was = present_action(number);
         call->result = next != nullptr ? change_action(number, wanted) : 0;
     } else {
         // A handler that comes in between may do the same: without the lock then. Two threads that change the same
         // signal at the same time get one or the other.
-        was = program_action(number);
+        was = present_action(number);
         call->result = next != nullptr ? change_action(number, wanted) : 0;
     }
     if (call->result == 0 && former != nullptr)

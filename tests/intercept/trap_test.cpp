@@ -221,6 +221,22 @@ TEST_F(Call, ChildWithoutHandlersIsTrapped) {
     EXPECT_EQ(seen.sa_handler, action.sa_handler) << "the parent keeps its own";
 }
 
+TEST_F(Call, AHandlerThatWasForOnceIsGone) {
+    struct sigaction action {};
+    action.sa_handler = [](int) {};
+    action.sa_flags = static_cast<int>(SA_RESETHAND);
+    struct sigaction former {};
+    sigaction(SIGUSR1, &action, &former);
+    struct sigaction seen {};
+    sigaction(SIGUSR1, nullptr, &seen);
+    EXPECT_EQ(seen.sa_handler, action.sa_handler);
+    raise(SIGUSR1);
+    sigaction(SIGUSR1, nullptr, &seen);
+    EXPECT_EQ(seen.sa_handler, SIG_DFL);
+    sigaction(SIGUSR1, &former, &seen);
+    EXPECT_EQ(seen.sa_handler, SIG_DFL);
+}
+
 // Calls that wait with a mask: a handler that comes meanwhile makes a trapped call.
 TEST_F(Call, WaitingWithSigsysBlocked) {
     static Code code;
