@@ -94,6 +94,19 @@ bool span_of(const Headers &headers, AddressRange &out) {
     return out.begin < out.end;
 }
 
+// What the program's variables may ask for: the largest of its segments' alignments, as Linux has it.
+uint64_t alignment_of(const Headers &headers) {
+    constexpr uint64_t alignment_max = uint64_t{1} << 32;
+    uint64_t result = page_bytes;
+    for (unsigned i = 0; i < headers.file.e_phnum; i++) {
+        const Elf64_Phdr &header = headers.program[i];
+        const bool is_power = (header.p_align & (header.p_align - 1)) == 0;
+        if (header.p_type == PT_LOAD && is_power && header.p_align > result && header.p_align <= alignment_max)
+            result = header.p_align;
+    }
+    return result;
+}
+
 int protection_of(const Elf64_Phdr &header) {
     return ((header.p_flags & PF_R) != 0 ? PROT_READ : 0) | ((header.p_flags & PF_W) != 0 ? PROT_WRITE : 0) |
            ((header.p_flags & PF_X) != 0 ? PROT_EXEC : 0);
@@ -102,6 +115,11 @@ int protection_of(const Elf64_Phdr &header) {
 long map(uint64_t begin, uint64_t end, int protection, int flags, int descriptor, uint64_t offset) {
     return base::raw_syscall(SYS_mmap, static_cast<long>(begin), static_cast<long>(end - begin), protection,
                              MAP_PRIVATE | flags, descriptor, static_cast<long>(offset));
+}
+
+void unmap(uint64_t begin, uint64_t end) {
+    if (begin < end)
+        base::raw_syscall(SYS_munmap, static_cast<long>(begin), static_cast<long>(end - begin));
 }
 
 int map_segment(int descriptor, const Elf64_Phdr &header, uint64_t base) {
@@ -199,15 +217,20 @@ int elf_map(int descriptor, uint64_t hint, ElfImage &out) {
         return -ENOEXEC;
     // First all of it, so that nothing of ours gets in between.
     bool fixed = headers.file.e_type == ET_EXEC;
+    const uint64_t alignment = fixed ? page_bytes : alignment_of(headers);
     uint64_t wanted = fixed ? span.begin : page_begin(hint);
-    long got = map(wanted, wanted + (span.end - span.begin), PROT_NONE,
+    const uint64_t room_bytes = span.end - span.begin + alignment - page_bytes;
+    long got = map(wanted, wanted + room_bytes, PROT_NONE,
                    MAP_ANONYMOUS | MAP_NORESERVE | (fixed ? MAP_FIXED_NOREPLACE : 0), -1, 0);
     if (base::is_error(got))
         return static_cast<int>(got);
     if (fixed && static_cast<uint64_t>(got) != wanted)
         return -EEXIST;
-    out.base = static_cast<uint64_t>(got) - span.begin;
-    out.span = {static_cast<uint64_t>(got), static_cast<uint64_t>(got) + (span.end - span.begin)};
+    // The base is a multiple of the alignment; what is mapped before and behind is given back.
+    out.base = fixed ? 0 : (static_cast<uint64_t>(got) - span.begin + alignment - 1) & ~(alignment - 1);
+    out.span = {out.base + span.begin, out.base + span.end};
+    unmap(static_cast<uint64_t>(got), out.span.begin);
+    unmap(out.span.end, static_cast<uint64_t>(got) + room_bytes);
     out.entry = out.base + headers.file.e_entry;
     out.header_count = headers.file.e_phnum;
     for (unsigned i = 0; i < headers.file.e_phnum; i++) {

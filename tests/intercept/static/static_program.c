@@ -219,6 +219,9 @@ static void oddities(void) {
     if (getenv("PROGRAM_IS_GUEST") != NULL)
         check(syscall(SYS_arch_prctl, 0x1001, 0x1234) == -1 && errno == EPERM, "GS is taken");
     check(getauxval(AT_PHNUM) > 0 && getauxval(AT_SYSINFO_EHDR) != 0, "the auxiliary vector");
+    static char aligned[1 << 21] __attribute__((aligned(1 << 21))) = {1};
+    char *volatile where = aligned;
+    check((uintptr_t)where % (1 << 21) == 0, "a variable that is aligned to 2 MiB");
     void *now = sbrk(0);
     check(sbrk(4096) == now && (char *)sbrk(0) == (char *)now + 4096, "brk");
     check(syscall(100000) == -1 && errno == ENOSYS, "a number that is none");
