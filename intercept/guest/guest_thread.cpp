@@ -153,7 +153,9 @@ bool read_wanted(const intercept_call *call, Wanted &out) {
         return true;
     }
     clone_args wanted{};
-    if (args[1] < CLONE_ARGS_SIZE_VER0)
+    const auto *given = reinterpret_cast<const char *>(args[0]);
+    if (args[1] < CLONE_ARGS_SIZE_VER0 || !is_readable(given) ||
+        !is_readable(given + CLONE_ARGS_SIZE_VER0 - sizeof(uint64_t)))
         return false;
     memcpy(&wanted, reinterpret_cast<const void *>(args[0]), CLONE_ARGS_SIZE_VER0);
     out = {wanted.flags, wanted.stack + wanted.stack_size, wanted.tls, reinterpret_cast<int *>(wanted.parent_tid),
@@ -333,8 +335,7 @@ int serve_path(intercept_call *call) {
     return is_guest_call(call) ? program_path_serve(call) : static_cast<int>(INTERCEPT_PASS);
 }
 
-constexpr long numbers[] = {SYS_clone,      SYS_clone3, SYS_exit, SYS_set_tid_address,
-                            SYS_arch_prctl, SYS_rseq,   SYS_brk};
+constexpr long numbers[] = {SYS_clone, SYS_clone3, SYS_exit, SYS_set_tid_address, SYS_arch_prctl, SYS_rseq, SYS_brk};
 constexpr long path_numbers[] = {SYS_readlink, SYS_readlinkat, SYS_open, SYS_openat, SYS_execve};
 
 } // namespace

@@ -222,6 +222,7 @@ static void oddities(void) {
     static char aligned[1 << 21] __attribute__((aligned(1 << 21))) = {1};
     char *volatile where = aligned;
     check((uintptr_t)where % (1 << 21) == 0, "a variable that is aligned to 2 MiB");
+    check(syscall(SYS_clone3, 8L, 88L) == -1 && errno == EFAULT, "clone3 of nothing");
     void *now = sbrk(0);
     check(sbrk(4096) == now && (char *)sbrk(0) == (char *)now + 4096, "brk");
     check(syscall(100000) == -1 && errno == ENOSYS, "a number that is none");
