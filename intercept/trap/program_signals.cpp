@@ -112,6 +112,16 @@ ProgramAction present_action(int number) {
     return action;
 }
 
+// What the kernel keeps of an action: programs find out so which flags it knows.
+ProgramAction kept_of(ProgramAction action) {
+    constexpr uint64_t expose_tag_bits = 0x800;
+    constexpr uint64_t known_flags = uint64_t{SA_NOCLDSTOP} | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART |
+                                     SA_NODEFER | static_cast<uint32_t>(SA_RESETHAND) | expose_tag_bits | flag_restorer;
+    action.flags &= known_flags;
+    action.mask &= ~(signal_bit(SIGKILL) | signal_bit(SIGSTOP));
+    return action;
+}
+
 int serve_action(intercept_call *call) {
     auto number = static_cast<int>(call->args[0]);
     auto *next = reinterpret_cast<const ProgramAction *>(call->args[1]);
@@ -123,7 +133,7 @@ int serve_action(intercept_call *call) {
         return INTERCEPT_HANDLED;
     ProgramAction wanted{};
     if (next != nullptr)
-        wanted = *next;
+        wanted = kept_of(*next);
     ProgramAction was{};
     if (own_call_allowed(SYS_rt_sigprocmask)) {
         AllSignalsBlocked blocked;

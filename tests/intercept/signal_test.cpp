@@ -225,6 +225,23 @@ TEST_F(Call, MasksAreTheAppsInHooksHandlersAndAfterSuspension) {
     }
 }
 
+// Which flags the kernel knows is seen by what it keeps; SIGKILL cannot be blocked.
+TEST_F(Call, AnActionIsWhatTheKernelKeepsOfIt) {
+    constexpr unsigned unsupported = 0x400;
+    struct sigaction action {};
+    action.sa_handler = [](int) {};
+    action.sa_flags = SA_RESTART | unsupported;
+    sigfillset(&action.sa_mask);
+    struct sigaction former {};
+    struct sigaction seen {};
+    sigaction(SIGUSR1, &action, &former);
+    sigaction(SIGUSR1, &former, &seen);
+    EXPECT_EQ(static_cast<unsigned>(seen.sa_flags) & (SA_RESTART | unsupported), unsigned{SA_RESTART});
+    EXPECT_FALSE(sigismember(&seen.sa_mask, SIGKILL));
+    EXPECT_FALSE(sigismember(&seen.sa_mask, SIGSTOP));
+    EXPECT_TRUE(sigismember(&seen.sa_mask, SIGTERM));
+}
+
 // Without SA_RESTART: EINTR, at once. A stop and its end: the kernel restarts the call by
 // a number of its own (restart_syscall) at the address of the instruction.
 TEST_F(Call, InterruptedAndStoppedCalls) {
