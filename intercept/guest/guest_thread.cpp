@@ -336,7 +336,8 @@ int serve_path(intercept_call *call) {
 }
 
 constexpr long numbers[] = {SYS_clone, SYS_clone3, SYS_exit, SYS_set_tid_address, SYS_arch_prctl, SYS_rseq, SYS_brk};
-constexpr long path_numbers[] = {SYS_readlink, SYS_readlinkat, SYS_open, SYS_openat, SYS_execve};
+constexpr long path_numbers[] = {SYS_readlink, SYS_readlinkat, SYS_open,       SYS_openat,
+                                 SYS_execve,   SYS_stat,       SYS_newfstatat, SYS_statx};
 
 } // namespace
 

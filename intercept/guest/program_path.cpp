@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <fcntl.h>
 #include <linux/limits.h>
 
 namespace intercept {
@@ -40,6 +41,12 @@ int read_link(intercept_call *call, long user_buffer, long size_bytes) {
     return INTERCEPT_HANDLED;
 }
 
+// A question about the link, not about what it leads to.
+bool asks_for_link(const intercept_call *call) {
+    return (call->nr == SYS_newfstatat && (call->args[3] & AT_SYMLINK_NOFOLLOW) != 0) ||
+           (call->nr == SYS_statx && (call->args[2] & AT_SYMLINK_NOFOLLOW) != 0);
+}
+
 } // namespace
 
 void program_path_set(const char *path) {
@@ -48,9 +55,10 @@ void program_path_set(const char *path) {
 }
 
 int program_path_serve(intercept_call *call) {
-    const bool at = call->nr == SYS_readlinkat || call->nr == SYS_openat;
+    const bool at =
+        call->nr == SYS_readlinkat || call->nr == SYS_openat || call->nr == SYS_newfstatat || call->nr == SYS_statx;
     long &path = call->args[at ? 1 : 0];
-    if (!names_link(path))
+    if (asks_for_link(call) || !names_link(path))
         return INTERCEPT_PASS;
     if (call->nr == SYS_readlink || call->nr == SYS_readlinkat)
         return read_link(call, call->args[at ? 2 : 1], call->args[at ? 3 : 2]);

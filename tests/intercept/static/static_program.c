@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -271,6 +272,11 @@ int main(int argc, char **argv) {
     ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
     check(length > 0, "/proc/self/exe");
     path[length] = 0;
+    struct stat by_link;
+    struct stat by_path;
+    check(stat("/proc/self/exe", &by_link) == 0 && stat(path, &by_path) == 0 && by_link.st_ino == by_path.st_ino,
+          "what /proc/self/exe leads to");
+    check(lstat("/proc/self/exe", &by_link) == 0 && S_ISLNK(by_link.st_mode), "/proc/self/exe is a link");
     if (argc > 1 && strcmp(argv[1], "child") == 0)
         return 3;
     if (argc > 1 && strcmp(argv[1], "break") == 0)
