@@ -39,11 +39,11 @@ long life_time_hint(int command, uint64_t *user) {
 // F_DUPFD and the dups: one more number for what `old_word` stands for. `was_shared`: of the former number, asked
 // before.
 long copied(Request &request, DescriptorWord old_word, bool was_shared, long result) {
-    if (base::is_error(result) || !is_ours(old_word))
+    if (base::is_error(result) || (!is_ours(old_word) && !is_fifo(old_word)))
         return result;
     if (was_shared && result < descriptor_table_size && !request.context.is_vfork_child)
         shared_token_note(static_cast<int>(result));
-    descriptor_copied(request.context, static_cast<int>(result), word_mount(old_word), word_id(old_word));
+    descriptor_copied(request.context, static_cast<int>(result), old_word);
     return result;
 }
 
@@ -177,7 +177,7 @@ long serve_dup(Request &request) {
         return kernel_result(Status(word.error()));
     if (*word == descriptor_own)
         return -EBADF;
-    if (!is_ours(*word))
+    if (!is_ours(*word) && !is_fifo(*word))
         return pass_to_kernel;
     const bool was_shared = is_shared(request.args[0]);
     return copied(request, *word, was_shared, base::raw_syscall(SYS_dup, request.args[0]));
@@ -191,12 +191,21 @@ long serve_dup3(Request &request) {
     return serve_dup_onto(request);
 }
 
+// A fifo's new number keeps the inode too, which the former number's close may be about to give up.
+long copy_fifo(Request &request) {
+    const int command = static_cast<int>(request.args[1]);
+    const Result<DescriptorWord> word = descriptor_lookup(request.context, request.args[0]);
+    if ((command != F_DUPFD && command != F_DUPFD_CLOEXEC) || !word.ok() || !is_fifo(*word))
+        return pass_to_kernel;
+    return copied(request, *word, false, base::raw_syscall(SYS_fcntl, request.args[0], command, request.args[2]));
+}
+
 long serve_fcntl(Request &request) {
     Result<OpenArgument> open = open_argument(request, 0);
     if (!open.ok())
         return kernel_result(Status(open.error()));
     if (open->thread == nullptr)
-        return pass_to_kernel;
+        return copy_fifo(request);
     Result<OpenFile *> file = open_file_get(*open->thread, open->id);
     if (!file.ok())
         return kernel_result(Status(file.error()));

@@ -75,6 +75,24 @@ Result<size_t> find_socket(ThreadContext &context, std::string_view path) {
     return size_t{0};
 }
 
+// An address in the context's buffer that the kernel looks at last of all, and refuses: what else is wrong with a call
+// comes first. Its length.
+size_t refused_address(ThreadContext &context) {
+    constexpr std::string_view no_socket = "/dev/null";
+    auto &address = *reinterpret_cast<struct sockaddr_un *>(context.buffer);
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, no_socket.data(), no_socket.size());
+    address.sun_path[no_socket.size()] = 0;
+    return address_begin + no_socket.size() + 1;
+}
+
+// The answer to a call to a name that is wrong: `asked`, the kernel's with that address, unless that is about the
+// address.
+long refused_name(long asked, base::Errno why) {
+    const bool is_about_address = asked >= 0 || asked == -ECONNREFUSED || asked == -ENOENT || asked == -EACCES;
+    return is_about_address ? kernel_result(Status(why)) : asked;
+}
+
 // The address in registers `index` and `index` + 1 becomes the kernel's.
 long send_to(Request &request, int index) {
     struct sockaddr_un address;
@@ -82,8 +100,15 @@ long send_to(Request &request, int index) {
     if (!has_path(reinterpret_cast<void *>(request.args[index]), size_bytes, &address))
         return pass_to_kernel;
     const Result<size_t> found = find_socket(request.context, path_of(address, size_bytes));
-    if (!found.ok())
-        return kernel_result(Status(found.error()));
+    if (!found.ok()) {
+        long args[6];
+        std::copy_n(request.args, 6, args);
+        args[index + 1] = static_cast<long>(refused_address(request.context));
+        args[index] = base::as_long(request.context.buffer);
+        return refused_name(
+            waiting_call(request, request.number, {args[0], args[1], args[2], args[3], args[4], args[5]}),
+            found.error());
+    }
     if (*found != 0) {
         request.rewrite_begin();
         request.args[index] = base::as_long(request.context.buffer);
@@ -95,11 +120,12 @@ long send_to(Request &request, int index) {
 Result<long> bind_in_pool(Request &request, Thread &thread, const Route &route, std::string_view address) {
     if (route.where == Where::descriptor)
         return error(EADDRINUSE);
-    struct stat status = {};
-    if (const long known = base::raw_syscall(SYS_fstat, request.args[0], base::as_long(&status)); base::is_error(known))
+    int type = 0;
+    socklen_t type_bytes = sizeof type;
+    const long known = base::raw_syscall(SYS_getsockopt, request.args[0], SOL_SOCKET, SO_TYPE, base::as_long(&type),
+                                         base::as_long(&type_bytes));
+    if (base::is_error(known))
         return error(static_cast<int>(-known));
-    if (!S_ISSOCK(status.st_mode))
-        return error(ENOTSOCK);
     const NoticedName name = notice_name(thread, route.at(walk_create));
     const Result<InodeNumber> made = fs_mknod(thread, route.at(0), S_IFSOCK | 0777, 0);
     if (!made.ok())
@@ -126,22 +152,31 @@ Result<long> bind_in_pool(Request &request, Thread &thread, const Route &route, 
     return result;
 }
 
-// A message to a socket in a pool: a header with the address for the kernel, which reads it and does not change it; in
-// the context's buffer. Null: it goes elsewhere.
-Result<struct msghdr *> address_message(ThreadContext &context, const struct msghdr &message) {
-    struct sockaddr_un address;
-    if (!has_path(message.msg_name, message.msg_namelen, &address))
-        return static_cast<struct msghdr *>(nullptr);
-    BASE_TRY_ASSIGN(const size_t found, find_socket(context, path_of(address, message.msg_namelen)));
-    if (found == 0)
-        return static_cast<struct msghdr *>(nullptr);
+// `message` with the address of `size_bytes` at the context's buffer, where it stands then too.
+struct msghdr *with_address(ThreadContext &context, const struct msghdr &message, size_t size_bytes) {
     constexpr size_t header_offset = 128; // behind the address, aligned
     static_assert(header_offset >= sizeof(struct sockaddr_un) && header_offset % alignof(struct msghdr) == 0);
     auto *changed = reinterpret_cast<struct msghdr *>(context.buffer + header_offset);
     *changed = message;
     changed->msg_name = context.buffer;
-    changed->msg_namelen = static_cast<socklen_t>(found);
+    changed->msg_namelen = static_cast<socklen_t>(size_bytes);
     return changed;
+}
+
+// A message to a socket in a pool: a header with the address for the kernel, which reads it and does not change it.
+// Null: it goes elsewhere.
+Result<struct msghdr *> address_message(ThreadContext &context, const struct msghdr &message) {
+    struct sockaddr_un address;
+    if (!has_path(message.msg_name, message.msg_namelen, &address))
+        return static_cast<struct msghdr *>(nullptr);
+    BASE_TRY_ASSIGN(const size_t found, find_socket(context, path_of(address, message.msg_namelen)));
+    return found == 0 ? nullptr : with_address(context, message, found);
+}
+
+// To a name that is wrong.
+long send_refused(Request &request, const struct msghdr &message, long flags, base::Errno why) {
+    const struct msghdr *header = with_address(request.context, message, refused_address(request.context));
+    return refused_name(waiting_call(request, SYS_sendmsg, {request.args[0], base::as_long(header), flags}), why);
 }
 
 } // namespace
@@ -187,7 +222,7 @@ long serve_sendmsg(Request &request) {
         return pass_to_kernel;
     const Result<struct msghdr *> changed = address_message(request.context, message);
     if (!changed.ok())
-        return kernel_result(Status(changed.error()));
+        return send_refused(request, message, request.args[2], changed.error());
     const bool has_sent = passed_descriptors_send(request.context, message);
     if (*changed == nullptr)
         return has_sent ? pass_with_post : pass_to_kernel;
@@ -219,7 +254,7 @@ long serve_sendmmsg(Request &request) {
             const void *header = changed.ok() && *changed != nullptr ? *changed : &message.msg_hdr;
             sent = changed.ok()
                        ? waiting_call(request, SYS_sendmsg, {request.args[0], base::as_long(header), request.args[3]})
-                       : kernel_result(Status(changed.error()));
+                       : send_refused(request, message.msg_hdr, request.args[3], changed.error());
         }
         const auto length = static_cast<unsigned>(sent);
         if (sent >= 0 && !copy_out(&user[i].msg_len, &length, sizeof length).ok())

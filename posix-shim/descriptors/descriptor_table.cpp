@@ -184,18 +184,18 @@ long descriptor_open(ThreadContext &context, unsigned mount, OpenFileId id, int 
         if (base::is_error(descriptor))
             return descriptor;
     }
-    descriptor_copied(context, static_cast<int>(descriptor), mount, id);
+    descriptor_copied(context, static_cast<int>(descriptor), descriptor_word(mount, id));
     return descriptor;
 }
 
-void descriptor_copied(ThreadContext &context, int descriptor, unsigned mount, OpenFileId id) {
-    if (context.is_vfork_child)
+void descriptor_copied(ThreadContext &context, int descriptor, DescriptorWord word) {
+    if (context.is_vfork_child || (is_fifo(word) && !in_table(descriptor)))
         return;
-    references_of(mount, id).fetch_add(1);
+    references_of(word_mount(word), word_id(word)).fetch_add(1);
     if (!in_table(descriptor))
         return;
     raise_high_water(descriptor);
-    descriptor_words[descriptor].store(descriptor_word(mount, id), std::memory_order_release);
+    descriptor_words[descriptor].store(word, std::memory_order_release);
 }
 
 void descriptor_opened_fifo(ThreadContext &context, int descriptor, unsigned mount, OpenFileId id) {

@@ -77,8 +77,9 @@ inline base::Result<DescriptorWord> descriptor_lookup(ThreadContext &context, lo
 // A number for the new description `id`, remembered, with a reference of this process counted. In a vfork child
 // it is noted for the parent to drop. -errno. `flags`: O_CLOEXEC counts.
 long descriptor_open(ThreadContext &context, unsigned mount, OpenFileId id, int flags);
-// The same for one more number of a description that is already referenced (dup). Nothing in a vfork child.
-void descriptor_copied(ThreadContext &context, int descriptor, unsigned mount, OpenFileId id);
+// The same for one more number of a description that is already referenced (dup): `word` is the former number's, ours
+// or a fifo's. Nothing in a vfork child.
+void descriptor_copied(ThreadContext &context, int descriptor, DescriptorWord word);
 // `descriptor`, which the kernel has just opened, is a fifo that `id` keeps the inode of. Not in a vfork child.
 void descriptor_opened_fifo(ThreadContext &context, int descriptor, unsigned mount, OpenFileId id);
 // `descriptor`, which the kernel has just opened, is the host's, no token and no socket. It is not remembered once this

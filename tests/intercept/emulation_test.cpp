@@ -88,6 +88,7 @@ protected:
         auto now = static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
         random_seed_ = seed != nullptr ? strtoull(seed, nullptr, 0) : now;
         printf("EMULATION_SEED=%#lx\n", random_seed_);
+        fflush(stdout); // should the emulator itself end us
         const char *rounds = getenv("EMULATION_ROUNDS");
         rounds_ = rounds != nullptr ? static_cast<unsigned>(atoi(rounds)) : 1;
     }

@@ -425,8 +425,11 @@ TEST_F(ShimFiles, SocketNamesAreLookedUpInThePool) {
     std::string ours = root + "/mnt/socket", host = root + "/socket";
     strcpy(name.sun_path, ours.c_str());
     EXPECT_EQ(call(SYS_bind, -1, address(&name), sizeof(name)), -EBADF);
-    EXPECT_EQ(call(SYS_connect, 3, address(&name), sizeof(name)), -ECONNREFUSED); // a file, no socket
-    EXPECT_EQ(call(SYS_sendto, 3, 0, 0, 0, address(&name), sizeof(name)), -ECONNREFUSED);
+    const int socket = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    EXPECT_EQ(call(SYS_connect, socket, address(&name), sizeof(name)), -ECONNREFUSED); // a file, no socket
+    EXPECT_EQ(call(SYS_sendto, socket, 0, 0, 0, address(&name), sizeof(name)), -ECONNREFUSED);
+    close(socket);
+    EXPECT_EQ(call(SYS_connect, -1, address(&name), sizeof(name)), -EBADF); // what is wrong with the socket comes first
     EXPECT_EQ(call(SYS_sendto, 3, 0, 0, 0, 0, 0), passed);
     strcpy(name.sun_path, host.c_str());
     EXPECT_EQ(call(SYS_bind, 3, address(&name), sizeof(name)), passed);
