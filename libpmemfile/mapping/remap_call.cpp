@@ -191,10 +191,10 @@ long remap_ours(const MappingLock &lock, const MappingCaller &caller, const Rema
 
 // What is kept is not ours, or stays where it is; but what is behind it, or at its new place, may be ours.
 long remap_by_kernel(const MappingLock &lock, const Remap &remap) BASE_REQUIRES(mapping_lock) {
-    const bool ends_ours = mapping_overlaps(lock, remap.kept_end(), remap.old_end());
+    const bool shows_ours = mapping_overlaps(lock, remap.old_address, remap.old_end());
     const bool replaces_ours =
         remap.is_fixed() && mapping_overlaps(lock, remap.new_address, remap.new_address + remap.new_length);
-    if (!ends_ours && !replaces_ours)
+    if (!shows_ours && !replaces_ours)
         return mapping_is_the_kernels;
     if (!mapping_table_reserve(lock, 4))
         return -ENOMEM;
@@ -203,7 +203,7 @@ long remap_by_kernel(const MappingLock &lock, const Remap &remap) BASE_REQUIRES(
                           static_cast<long>(remap.new_length), remap.flags, static_cast<long>(remap.new_address));
     if (base::is_error(result))
         return result;
-    if (ends_ours)
+    if (shows_ours && remap.kept_end() < remap.old_end())
         mapping_remove(lock, remap.kept_end(), remap.old_end());
     if (replaces_ours)
         mapping_remove(lock, remap.new_address, remap.new_address + remap.new_length);
