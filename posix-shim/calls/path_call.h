@@ -179,10 +179,18 @@ inline long told(ThreadContext &context, const OpenArgument &open, Event event, 
     return result;
 }
 
+// Of a call that changes what a path leads to: the kernel must not follow a symlink to a token, and change that.
+inline PathArgument looked_at_first(ThreadContext &context, PathArgument argument) {
+    if (argument.follow_last && argument.care == Care::quick && descriptor_any_standard(context))
+        argument.care = Care::exact_follow;
+    return argument;
+}
+
 // Serves a call that changes the inode a path leads to: `change(thread, inode)` gives a Status or a Result<long>. Who
 // watches it is told of `event`, if there is one.
 template <typename Change>
-long change_inode(Request &request, const PathArgument &argument, const Event *event, Change change) {
+long change_inode(Request &request, const PathArgument &path, const Event *event, Change change) {
+    const PathArgument argument = looked_at_first(request.context, path);
     return serve_path(request, argument, [&](pmemfile::Thread &thread, const Route &route) -> base::Result<long> {
         if (is_magic_link(route) && !argument.follow_last)
             return pass_to_kernel;

@@ -24,6 +24,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 namespace shim {
 
@@ -344,6 +345,13 @@ void descriptor_prune(ThreadContext &context, unsigned mount, std::span<const Op
         if (references[mount][index].load() == 0)
             pmemfile::fs_close(**thread, id);
     }
+}
+
+bool descriptor_any_standard(ThreadContext &context) {
+    for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+        if (const base::Result<DescriptorWord> word = descriptor_lookup(context, standard); word.ok() && is_ours(*word))
+            return true;
+    return false;
 }
 
 bool descriptor_is_own(long descriptor) {

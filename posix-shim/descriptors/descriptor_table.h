@@ -118,6 +118,9 @@ long descriptor_own_lowest();
 // child.
 void descriptor_note_own(int descriptor);
 void descriptor_forget_own(int descriptor);
+// Is standard input, output or error a file of a pool? A symlink of the host may lead there (a log's name, to
+// /dev/stdout), and to the kernel it is a token.
+bool descriptor_any_standard(ThreadContext &context);
 // Does a number of this process stand for the description?
 bool descriptor_refers(unsigned mount, OpenFileId id);
 // The lowest number of the shim's own in [first, last]; INT32_MAX: none.

@@ -24,7 +24,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <unistd.h>
 
 namespace shim {
 
@@ -122,9 +121,11 @@ bool is_sharer(const ThreadContext *context) {
     return owner != 0 && (context == nullptr || !context->is_vfork_child) && base::raw_syscall(SYS_getpid) != owner;
 }
 
+// Or a token, to which a symlink of the host (to /dev/stdout) has led?
 bool is_mount_point(uint64_t device, uint64_t inode) {
     for (unsigned i = 0; i < mount_count; i++)
-        if (mounts[i].host_device == device && mounts[i].host_inode == inode)
+        if ((mounts[i].host_inode == inode && mounts[i].host_device == device) ||
+            (mounts[i].token_inode == inode && mounts[i].token_device == device))
             return true;
     return false;
 }
@@ -164,13 +165,6 @@ __attribute__((noinline)) bool opened_mount_point(const intercept_call *call) {
     return true;
 }
 
-bool has_standard_file_of_pool(ThreadContext &context) {
-    for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
-        if (const base::Result<DescriptorWord> word = descriptor_lookup(context, standard); word.ok() && is_ours(*word))
-            return true;
-    return false;
-}
-
 // The same where one of the first three numbers is a file of a pool, and a symlink of the host has led the kernel to it
 // (a log's name to /dev/stdout, usually): what it has opened then says nothing.
 bool opened_standard_file(const intercept_call *call) {
@@ -178,7 +172,7 @@ bool opened_standard_file(const intercept_call *call) {
         (open_flags(call) & O_PATH) != 0 || (open_flags(call) & O_ACCMODE) == O_ACCMODE)
         return false;
     ThreadContext *context = context_get();
-    if (context == nullptr || context->is_vfork_child || !has_standard_file_of_pool(*context))
+    if (context == nullptr || context->is_vfork_child || !descriptor_any_standard(*context))
         return false;
     const TokenIdentity token = token_decode(call->result);
     if (token.mount < 0 || token.id != 0)

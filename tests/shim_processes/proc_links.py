@@ -59,6 +59,18 @@ for flags in os.O_WRONLY, os.O_WRONLY | os.O_CREAT:
 print(subprocess.run([sys.executable, '-c', code, log], stdout=output).returncode, os.pread(output, 100, 0))
 print(subprocess.run(['/bin/sh', '-c', 'echo shell >>"$0"; exec 3>>"$1/1"; echo third >&3', log, numbers], stdout=output).returncode,
       os.pread(output, 100, 0))
+# What such a name leads to is told of and changed, and nothing else.
+code = '''
+import os, sys
+log = sys.argv[1]
+os.write(1, b'text')
+print(os.path.samestat(os.stat(log), os.fstat(1)), os.path.samestat(os.fstat(os.open(log, os.O_PATH)), os.fstat(1)), file=sys.stderr)
+os.chmod(log, 0o640), os.chown(log, 5, 6), os.truncate(log, 2), os.utime(log, (7, 8)), os.setxattr(log, 'user.log', b'here')
+told = os.fstat(1)
+print(oct(told.st_mode), told.st_uid, told.st_gid, told.st_size, told.st_mtime, os.getxattr(1, 'user.log'), os.listxattr(log), file=sys.stderr)
+'''
+changed = os.open('a/changed', os.O_RDWR | os.O_CREAT)
+print(subprocess.run([sys.executable, '-c', code, log], stdout=changed, stderr=subprocess.PIPE).stderr)
 os.unlink(log), os.unlink(numbers)
 print(os.path.realpath('/proc/self/fd/%d' % plain), os.path.realpath('/proc/self/cwd'))
 os.unlink('b/moved')
