@@ -1,12 +1,14 @@
 // random_calls DIRECTORY: some thousand calls with arguments drawn from what programs give, in a directory of its own;
 // each call's result is a line (compare_script.sh compares them with Linux's). RANDOM_CALLS_SEED, RANDOM_CALLS_COUNT:
 // another series, and how long it is; RANDOM_CALLS_USER: by a user of that number;
+// RANDOM_CALLS_PLAYERS: by so many processes in turns, in one directory;
 // RANDOM_CALLS_ACROSS: with symlinks and names that lead to another filesystem and back; "host": begun there.
 //
 // Left out is what docs/limits.md says to be different: leases, inode flags, the sizes of directories, access times,
 // ...
 #include "tests/shim_processes/random/drawn.h"
 #include "tests/shim_processes/random/kinds.h"
+#include "tests/shim_processes/random/turns.h"
 
 #include <cerrno>
 #include <cstdio>
@@ -73,6 +75,24 @@ std::string give_up_root(const std::string &top) {
     return own;
 }
 
+// A directory of its own, "w" in `around`, which is the working directory then; no files are open.
+void begin_anew(const std::string &around, bool makes_it) {
+    if (makes_it) {
+        mkdir(around.c_str(), 0755);
+        mkdir(base.c_str(), 0755);
+        if (!other.empty()) {
+            mkdir(other.substr(0, other.rfind('/')).c_str(), 0755);
+            mkdir(other.c_str(), 0755);
+        }
+    }
+    if (chdir(base.c_str()) != 0)
+        _exit(1);
+    for (int open_slot = first_slot; open_slot < first_slot + slot_count; open_slot++)
+        close(open_slot);
+    if (makes_it)
+        populate();
+}
+
 } // namespace
 
 int main(int argc, char **argv) {
@@ -82,6 +102,8 @@ int main(int argc, char **argv) {
     const uint64_t series = number != nullptr ? strtoull(number, nullptr, 0) : 1;
     const bool across = getenv("RANDOM_CALLS_ACROSS") != nullptr;
     const long calls = count != nullptr ? atol(count) : 20000;
+    const char *player_text = getenv("RANDOM_CALLS_PLAYERS");
+    const auto players = player_text != nullptr ? static_cast<unsigned>(atoi(player_text)) : 1u;
     std::vector<Kind> kinds;
     for (const auto &some : {opening_kinds(), data_kinds(), attribute_kinds(), name_kinds()})
         for (const Kind &kind : some)
@@ -95,33 +117,31 @@ int main(int argc, char **argv) {
         elsewhere = argv[1];
     }
     top = give_up_root(top);
+    Turns turns(players);
     for (long i = 0; i < calls; i++) {
         // Now and then all begins anew: else everything is a link that leads nowhere. And when nobody gets in there any
         // more.
-        if (i % 400 == 0 || chdir(base.c_str()) != 0) {
+        const bool is_lost = i % 400 != 0 && turns.count() == 1 && chdir(base.c_str()) != 0;
+        if (i % 400 == 0 || is_lost) {
             const std::string around = top + "/" + std::to_string(i);
             base = around + "/w";
-            mkdir(around.c_str(), 0755);
-            mkdir(base.c_str(), 0755);
-            if (elsewhere != nullptr && across) {
-                other = elsewhere + std::string("/") + std::to_string(i);
-                mkdir(other.c_str(), 0755);
-                other += "/w";
-                mkdir(other.c_str(), 0755);
-            }
-            if (chdir(base.c_str()) != 0)
-                return 1;
-            for (int open_slot = first_slot; open_slot < first_slot + slot_count; open_slot++)
-                close(open_slot);
-            populate();
+            if (elsewhere != nullptr && across)
+                other = elsewhere + std::string("/") + std::to_string(i) + "/w";
+            turns.take_all([&] { begin_anew(around, turns.player() == 0); });
         }
         random_calls::seed(series << 32 | static_cast<uint64_t>(i)); // one difference makes no others
-        const Kind &kind = kinds[draw(kinds.size())];
-        line.clear();
-        errno = 0;
-        const long result = kind.make();
-        std::printf("%ld %s%s: %ld %s\n", i, kind.name, line.c_str(), result,
-                    result == -1 ? strerrorname_np(errno) : "");
+        const auto whose = turns.count() == 1 ? 0u : static_cast<unsigned>(draw(turns.count()));
+        turns.take(whose, [&] {
+            const Kind &kind = kinds[draw(kinds.size())];
+            line.clear();
+            errno = 0;
+            const long result = kind.make();
+            std::printf("%ld %s%s: %ld %s\n", i, kind.name, line.c_str(), result,
+                        result == -1 ? strerrorname_np(errno) : "");
+            if (turns.count() > 1)
+                std::fflush(stdout);
+        });
     }
+    turns.end();
     return 0;
 }
