@@ -48,9 +48,9 @@ $cross-g++ -o "$work/call_tests" "$work"/test-*.o "$work"/core-*.o -L"$work" -li
 
 run() { PMEMFILE_CACHE_DIR="$work/cache" timeout 300 qemu-aarch64 -L "$libraries" -E LD_LIBRARY_PATH="$work" "$@"; }
 # What qemu-user itself can not do, without us either: clone that shares memory with another
-# process, clone3, the error of an exec in a vfork. 48 s for the storm in an emulator say nothing new.
+# process, clone3, the error of an exec in a vfork, and to leave out of an action what the kernel does not know. 48 s for the storm in an emulator say nothing new.
 beyond=Process.RawCloneOnItsOwnStack:Process.RawClone3OnItsOwnStackAndOnTheParents
-beyond=$beyond:Process.PosixSpawnWithActionsAndAttributes:Registry.StormOfInstallAndRemove
+beyond=$beyond:Call.AnActionIsWhatTheKernelKeepsOfIt:Process.PosixSpawnWithActionsAndAttributes:Registry.StormOfInstallAndRemove
 run "$work/call_tests" --gtest_filter="-$beyond" 2>&1 | tail -n 60 >"$work/log"
 grep -E 'PASSED|FAILED|Failure|tests ran' "$work/log"
 grep -qE '\[  PASSED  \] [1-9][0-9]* tests' "$work/log" && ! grep -q FAILED "$work/log" || {
