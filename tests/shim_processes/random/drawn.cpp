@@ -2,6 +2,7 @@
 #include "tests/shim_processes/random/drawn.h"
 
 #include <climits>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <random>
@@ -19,6 +20,10 @@ std::string base;
 std::string other;
 std::string line;
 
+Series wanted_series() {
+    const char *number = getenv("RANDOM_CALLS_SEED"), *count = getenv("RANDOM_CALLS_COUNT");
+    return {number != nullptr ? strtoull(number, nullptr, 0) : 1, count != nullptr ? atol(count) : 20000};
+}
 void seed(uint64_t number) {
     engine.seed(number);
 }

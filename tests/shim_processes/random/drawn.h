@@ -15,10 +15,21 @@ constexpr int first_slot = 20, slot_count = 8; // where open files are
 constexpr size_t buffer_bytes = 1 << 20;
 
 extern char buffer[buffer_bytes];
-extern std::string base; // the directory that all happens in
+extern std::string base;  // the directory that all happens in
 extern std::string other; // one on another filesystem; empty: none
-extern std::string line; // what is told of the call
+extern std::string line;  // what is told of the call
 
+// Which calls are wanted: RANDOM_CALLS_SEED, 1 if it is not set, and RANDOM_CALLS_COUNT, 20,000.
+struct Series {
+    uint64_t number;
+    long calls;
+
+    // A seed for each call: one difference makes no others.
+    uint64_t seed_of(long call) const {
+        return number << 32 | static_cast<uint64_t>(call);
+    }
+};
+Series wanted_series();
 void seed(uint64_t number);
 uint64_t draw(uint64_t below);
 template <typename T> T one_of(std::initializer_list<T> values) {

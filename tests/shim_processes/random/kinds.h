@@ -2,6 +2,8 @@
 #pragma once
 
 #include <functional>
+#include <span>
+#include <string>
 #include <vector>
 
 namespace random_calls {
@@ -11,6 +13,9 @@ struct Kind {
     std::function<long()> make; // draws the arguments, makes the call; its result, or -1 with errno
     unsigned weight = 1;
 };
+
+// Makes a call of one of them, drawn by weight, and tells it behind `front`.
+void make_call(const std::string &front, std::span<const Kind> kinds);
 
 std::vector<Kind> opening_kinds();   // what makes, copies and closes descriptors, and locks
 std::vector<Kind> data_kinds();      // what moves and maps bytes

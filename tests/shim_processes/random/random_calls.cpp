@@ -98,10 +98,8 @@ void begin_anew(const std::string &around, bool makes_it) {
 int main(int argc, char **argv) {
     if (argc != 2)
         return 2;
-    const char *number = getenv("RANDOM_CALLS_SEED"), *count = getenv("RANDOM_CALLS_COUNT");
-    const uint64_t series = number != nullptr ? strtoull(number, nullptr, 0) : 1;
+    const Series series = wanted_series();
     const bool across = getenv("RANDOM_CALLS_ACROSS") != nullptr;
-    const long calls = count != nullptr ? atol(count) : 20000;
     const char *player_text = getenv("RANDOM_CALLS_PLAYERS");
     const auto players = player_text != nullptr ? static_cast<unsigned>(atoi(player_text)) : 1u;
     std::vector<Kind> kinds;
@@ -118,7 +116,7 @@ int main(int argc, char **argv) {
     }
     top = give_up_root(top);
     Turns turns(players);
-    for (long i = 0; i < calls; i++) {
+    for (long i = 0; i < series.calls; i++) {
         // Now and then all begins anew: else everything is a link that leads nowhere. And when nobody gets in there any
         // more.
         const bool is_lost = i % 400 != 0 && turns.count() == 1 && chdir(base.c_str()) != 0;
@@ -129,7 +127,7 @@ int main(int argc, char **argv) {
                 other = elsewhere + std::string("/") + std::to_string(i) + "/w";
             turns.take_all([&] { begin_anew(around, turns.player() == 0); });
         }
-        random_calls::seed(series << 32 | static_cast<uint64_t>(i)); // one difference makes no others
+        random_calls::seed(series.seed_of(i));
         const auto whose = turns.count() == 1 ? 0u : static_cast<unsigned>(draw(turns.count()));
         turns.take(whose, [&] {
             const Kind &kind = kinds[draw(kinds.size())];

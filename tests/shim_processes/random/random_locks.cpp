@@ -190,9 +190,7 @@ int main(int argc, char **argv) {
     }
     if (argc != 2 || chdir(argv[1]) != 0)
         return 2;
-    const char *number_text = getenv("RANDOM_CALLS_SEED"), *count = getenv("RANDOM_CALLS_COUNT");
-    const uint64_t series = number_text != nullptr ? strtoull(number_text, nullptr, 0) : 1;
-    const long calls = count != nullptr ? atol(count) : 20000;
+    const Series series = wanted_series();
     for (const char *name : names) {
         const int made = open(name, O_CREAT | O_WRONLY, 0644);
         if (write(made, "0123456789012345678901234567890", 31) != 31)
@@ -223,8 +221,8 @@ int main(int argc, char **argv) {
         order.players[i].to = -1;
     for (unsigned i = 0; i < player_count; i++)
         begin(i);
-    for (long i = 0; i < calls; i++) {
-        seed(series << 32 | static_cast<uint64_t>(i));
+    for (long i = 0; i < series.calls; i++) {
+        seed(series.seed_of(i));
         const auto player = static_cast<unsigned>(draw(player_count));
         if (draw(200) == 0) {
             kill(order.players[player].process, SIGKILL);

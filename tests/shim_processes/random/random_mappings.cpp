@@ -343,30 +343,17 @@ void populate() {
 int main(int argc, char **argv) {
     if (argc != 2 || chdir(argv[1]) != 0)
         return 2;
-    const char *number = getenv("RANDOM_CALLS_SEED"), *count = getenv("RANDOM_CALLS_COUNT");
-    const uint64_t series = number != nullptr ? strtoull(number, nullptr, 0) : 1;
-    const long calls = count != nullptr ? atol(count) : 20000;
+    const Series series = wanted_series();
     struct sigaction action = {};
     action.sa_sigaction = on_fault;
     action.sa_flags = SA_SIGINFO;
     sigaction(SIGSEGV, &action, nullptr);
     sigaction(SIGBUS, &action, nullptr);
-    unsigned total = 0;
-    for (const Kind &kind : kinds)
-        total += kind.weight;
-    for (long i = 0; i < calls; i++) {
-        seed(series << 32 | static_cast<uint64_t>(i)); // one difference makes no others
+    for (long i = 0; i < series.calls; i++) {
+        seed(series.seed_of(i));
         if (i % 200 == 0)
             populate();
-        uint64_t drawn = draw(total);
-        const Kind *kind = kinds;
-        while (drawn >= kind->weight)
-            drawn -= kind++->weight;
-        line.clear();
-        errno = 0;
-        const long result = kind->make();
-        std::printf("%ld %s%s: %ld %s\n", i, kind->name, line.c_str(), result,
-                    result == -1 ? strerrorname_np(errno) : "");
+        make_call(std::to_string(i), kinds);
     }
     return 0;
 }

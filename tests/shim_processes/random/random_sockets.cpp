@@ -275,16 +275,11 @@ const Kind kinds[] = {
 int main(int argc, char **argv) {
     if (argc != 2)
         return 2;
-    const char *series_text = getenv("RANDOM_CALLS_SEED"), *count = getenv("RANDOM_CALLS_COUNT");
-    const uint64_t series = series_text != nullptr ? strtoull(series_text, nullptr, 0) : 1;
-    const long calls = count != nullptr ? atol(count) : 20000;
+    const Series series = wanted_series();
     signal(SIGPIPE, SIG_IGN);
     umask(0);
-    unsigned total = 0;
-    for (const Kind &kind : kinds)
-        total += kind.weight;
     Turns turns(3);
-    for (long i = 0; i < calls; i++) {
+    for (long i = 0; i < series.calls; i++) {
         if (i % 300 == 0) { // all begins anew
             const std::string around = std::string(argv[1]) + "/" + std::to_string(i / 300);
             base = around + "/w";
@@ -298,17 +293,9 @@ int main(int argc, char **argv) {
                 mkdir("d", 0755);
             });
         }
-        seed(series << 32 | static_cast<uint64_t>(i));
+        seed(series.seed_of(i));
         turns.take(static_cast<unsigned>(draw(turns.count())), [&] {
-            uint64_t drawn = draw(total);
-            const Kind *kind = kinds;
-            while (drawn >= kind->weight)
-                drawn -= kind++->weight;
-            line.clear();
-            errno = 0;
-            const long result = kind->make();
-            std::printf("%ld %u %s%s: %ld %s\n", i, turns.player(), kind->name, line.c_str(), result,
-                        result == -1 ? strerrorname_np(errno) : "");
+            make_call(std::to_string(i) + " " + std::to_string(turns.player()), kinds);
             std::fflush(stdout);
         });
     }
