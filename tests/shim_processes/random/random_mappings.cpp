@@ -325,6 +325,7 @@ const Kind kinds[] = {
 // All begins anew.
 void populate() {
     mmap(arena, arena_pages * page_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    munmap(arena + arena_pages * page_bytes, arena_pages * page_bytes); // where its last mappings may have grown to
     close(not_mapped);
     not_mapped = open("t", O_CREAT | O_RDWR | O_TRUNC, 0644);
     for (unsigned i = 0; i < file_count; i++) {
