@@ -62,8 +62,8 @@ long prepare_fork(Request &request, uint64_t flags) BASE_NO_THREAD_SAFETY_ANALYS
     context.fork_clears_handlers = (flags & CLONE_CLEAR_SIGHAND) != 0;
     // Until the post: handlers wait, for they must not meet the table's lock in their own thread.
     call_enter(context);
-    signals_before_fork(context);
     pmemfile::mapping_table_before_fork(mapping_caller(context), context.child_places);
+    signals_before_fork(context);
     return pass_with_post;
 }
 
@@ -99,6 +99,7 @@ long prepare(Request &request, uint64_t flags) {
 void after_fork(ThreadContext &context, long result) BASE_NO_THREAD_SAFETY_ANALYSIS {
     context.is_forking = false;
     if (result != 0) {
+        signals_fork_done(context);
         pmemfile::mapping_table_fork_done();
         for (unsigned mount = 0; mount < mount_count; mount++) {
             if (base::is_error(result))

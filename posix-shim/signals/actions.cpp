@@ -39,7 +39,7 @@ struct Entry {
     std::atomic<uint64_t> handler, flags, restorer, mask;
 };
 constinit Entry table[signal_limit];
-// Makes the table's and the kernel's change one. Held only inside calls.
+// Makes the table's and the kernel's change one. Held only inside calls, and over a fork.
 constinit base::SpinLock lock;
 
 void store(int number, const KernelAction &action) {
@@ -124,6 +124,14 @@ void signals_start() {
         const KernelAction ours = for_kernel(number, inherited);
         kernel_action(number, &ours, nullptr);
     }
+}
+
+void actions_before_fork() BASE_NO_THREAD_SAFETY_ANALYSIS {
+    lock.lock();
+}
+
+void actions_fork_done() BASE_NO_THREAD_SAFETY_ANALYSIS {
+    lock.unlock();
 }
 
 void actions_after_fork(bool handlers_cleared) {

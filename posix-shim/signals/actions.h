@@ -42,6 +42,9 @@ KernelAction application_action(int number);
 // SA_RESETHAND: the action is SIG_DFL from now on, if it still is `was`.
 void application_action_reset(int number, const KernelAction &was);
 
+// Around a fork: nobody changes an action meanwhile, so that the child's table is whole and says what its kernel does.
+void actions_before_fork();
+void actions_fork_done(); // in the parent
 // A fork child: the table's lock is free, and cleared handlers are gone from it too.
 void actions_after_fork(bool handlers_cleared);
 

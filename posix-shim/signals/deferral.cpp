@@ -186,34 +186,39 @@ bool call_deliver(ThreadContext &context) {
 }
 
 void signals_before_fork(ThreadContext &context) {
-    context.signals.count_at_fork = context.signals.count.load();
+    actions_before_fork();
+    set_signal_mask(~uint64_t{0}, &context.signals.mask_at_new_process);
+}
+
+void signals_fork_done(ThreadContext &context) {
+    actions_fork_done();
+    set_signal_mask(context.signals.mask_at_new_process, nullptr);
 }
 
 void signals_after_fork(ThreadContext &context, bool handlers_cleared) {
     actions_after_fork(handlers_cleared);
     DeferredSignals &deferred = context.signals;
-    if (deferred.count_at_fork == 0)
-        return; // what is noted since then was sent to the child
+    const bool any_noted = deferred.count.load() != 0; // by the parent
     deferred.count.store(0);
-    set_signal_mask(deferred.saved_mask, nullptr);
+    set_signal_mask(any_noted ? deferred.saved_mask : deferred.mask_at_new_process, nullptr);
 }
 
 bool signals_before_vfork(ThreadContext &context) {
-    set_signal_mask(~uint64_t{0}, &context.signals.mask_at_vfork);
+    set_signal_mask(~uint64_t{0}, &context.signals.mask_at_new_process);
     if (!signal_is_pending())
         return true;
-    set_signal_mask(context.signals.mask_at_vfork, nullptr);
+    set_signal_mask(context.signals.mask_at_new_process, nullptr);
     return false;
 }
 
 void signals_in_vfork_child(const ThreadContext &context) {
-    set_signal_mask(context.signals.mask_at_vfork, nullptr);
+    set_signal_mask(context.signals.mask_at_new_process, nullptr);
 }
 
 void signals_resume_after_vfork(ThreadContext &context) {
     context.signals.call_depth.store(1); // an exec has no end, and a killed child left in the middle
     context.signals.count.store(0);      // nor are its signals ours
-    set_signal_mask(context.signals.mask_at_vfork, nullptr);
+    set_signal_mask(context.signals.mask_at_new_process, nullptr);
 }
 
 } // namespace shim

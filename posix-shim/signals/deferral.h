@@ -21,16 +21,18 @@ struct DeferredSignals {
     std::atomic<unsigned> count;
     bool all_restart;    // every noted signal's action has SA_RESTART
     uint64_t saved_mask; // the thread's signal mask before the first one was noted
-    unsigned count_at_fork;
-    uint64_t mask_at_vfork;
+    uint64_t mask_at_new_process; // of the thread that forks or vforks
     siginfo_t infos[max_deferred_signals];
 };
 
 // Takes SIGSEGV and SIGBUS over (a bad pointer in base_user_copy must end as EFAULT) and
 // wraps handlers that were there before us. Constructor time, before calls are hooked.
 void signals_start();
-// Before the fork, inside a call that lasts until after it.
+// Before the fork, inside a call that lasts until after it. No signal is noted from here on: the child would find the
+// note, too, and take it for its own.
 void signals_before_fork(ThreadContext &context);
+// In the parent.
+void signals_fork_done(ThreadContext &context);
 // In a fork child: signals that wait in the parent are not its own. `handlers_cleared`: clone3 with
 // CLONE_CLEAR_SIGHAND.
 void signals_after_fork(ThreadContext &context, bool handlers_cleared);

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 namespace {
@@ -273,6 +274,64 @@ TEST(Signals, IgnoredOnesStayIgnoredOverExec) {
     });
     EXPECT_TRUE(WIFSIGNALED(status));
     EXPECT_EQ(WTERMSIG(status), SIGUSR2); // handlers become SIG_DFL
+}
+
+// Another thread changes an action all the time: a child has the former one or the next one, whole.
+TEST(Signals, ForkBesideSigaction) {
+    std::atomic<bool> is_over = false;
+    std::thread other([&] {
+        struct sigaction wanted = {};
+        wanted.sa_handler = count;
+        while (!is_over)
+            sigaction(SIGUSR1, &wanted, nullptr);
+    });
+    signal(SIGUSR1, count);
+    int stuck = 0;
+    for (int round = 0; round < 100 && stuck == 0; round++) {
+        const pid_t child = fork();
+        if (child == 0) {
+            raise(SIGUSR1);
+            _exit(0);
+        }
+        pid_t ended = 0;
+        for (int tries = 0; tries < 50'000 && ended == 0; tries++) { // five seconds
+            ended = waitpid(child, nullptr, WNOHANG);
+            if (ended == 0)
+                usleep(100);
+        }
+        stuck += ended != child;
+        if (ended != child) {
+            kill(child, SIGKILL);
+            waitpid(child, nullptr, 0);
+        }
+    }
+    is_over = true;
+    other.join();
+    signal(SIGUSR1, SIG_DFL);
+    EXPECT_EQ(stuck, 0);
+}
+
+volatile pid_t handled_in = 0;
+
+// What is sent to a process that forks is not its child's, who has no timer.
+TEST(Signals, ForkUnderAStorm) {
+    struct sigaction wanted = {};
+    wanted.sa_handler = [](int) { handled_in = getpid(); };
+    wanted.sa_flags = SA_RESTART;
+    sigaction(SIGALRM, &wanted, nullptr);
+    set_timer(50);
+    int wrong = 0;
+    for (int round = 0; round < 200; round++) {
+        const pid_t child = fork();
+        if (child == 0)
+            _exit(handled_in == getpid());
+        int status = 0;
+        ASSERT_EQ(waitpid(child, &status, 0), child);
+        wrong += status != 0;
+    }
+    set_timer(0);
+    signal(SIGALRM, SIG_DFL);
+    EXPECT_EQ(wrong, 0);
 }
 
 int told_of_signal = -1;
