@@ -192,6 +192,16 @@ void end_wait(Segment &segment, AdvisoryLock &entry, const Request &request, uin
     lower_high_water(segment);
 }
 
+// A thread waits once at a time: what else waits under its slot was left by one that was killed. The description of such a
+// flock or OFD wait may live on, and the table would fill with them.
+void forget_killed_waits(Segment &segment, uint32_t slot) {
+    for (uint32_t i = 0; i < entry_count(segment); i++) {
+        AdvisoryLock &entry = segment.advisory_locks()[i];
+        if (entry.owner.load() != 0 && is_waiting(entry) && entry.pid.load() == slot)
+            entry.owner.store(0, std::memory_order_release);
+    }
+}
+
 // Would waiting for `request` close a circle of POSIX waits? Breadth-first from
 // the owners in our way, along "waits for".
 bool closes_cycle(Thread &thread, const Request &request) {
@@ -351,9 +361,9 @@ base::Status advisory_lock_set(Thread &thread, InodeNumber inode, const LockOwne
                 return base::error(EDEADLK);
             if (interrupted && interrupted())
                 return base::error(EINTR);
-            if (!find_free(segment, segment.advisory_locks(), 1, &wait_entry)) {
+            forget_killed_waits(segment, thread.slot);
+            if (!find_free(segment, segment.advisory_locks(), 1, &wait_entry))
                 return base::error(ENOLCK);
-            }
             publish(segment, wait_entry, request, range, static_cast<uint32_t>(type) | waiting_bit, thread.slot);
             generation = segment.advisory_generation.load();
         }

@@ -265,6 +265,30 @@ TEST_F(AdvisoryLockTest, WaiterWhoseDescriptionIsClosedTakesNobodysLock) {
     EXPECT_EQ(result, 0);
 }
 
+// What a process that was killed in flock(2) has left of its wait, whose description others still have, is gone when the
+// next one that has its thread slot waits.
+TEST_F(AdvisoryLockTest, KilledWaitsDoNotFillTheTable) {
+    constexpr uint64_t flock_owner = uint64_t{2} << 62;
+    const LockOwner holder = description(1, 77, LockFamily::flock, 0);
+    const LockOwner shared = description(2, 78, LockFamily::flock, 0);
+    const LockOwner mine = description(3, 79, LockFamily::flock, 1);
+    EXPECT_EQ(set(0, F_WRLCK, 0, INT64_MAX, false, 7, holder), 0);
+    AdvisoryLock &left = segment_->advisory_locks()[1];
+    left.inode = 7;
+    left.last_byte = INT64_MAX;
+    left.kind = F_WRLCK | 1u << 16;
+    left.pid = 1;
+    left.owner = flock_owner | shared.description;
+    segment_->advisory_high_water = 2;
+    std::thread waiter([&] { EXPECT_EQ(set(1, F_WRLCK, 0, INT64_MAX, true, 7, mine), 0); });
+    while (segment_->advisory_locks()[1].owner != (flock_owner | mine.description) &&
+           segment_->advisory_locks()[2].owner != (flock_owner | mine.description))
+        std::this_thread::yield();
+    EXPECT_EQ(segment_->advisory_high_water.load(), 2u);
+    EXPECT_EQ(set(0, F_UNLCK, 0, INT64_MAX, false, 7, holder), 0);
+    waiter.join();
+}
+
 TEST_F(AdvisoryLockTest, CycleOfThreeIsADeadlock) {
     for (unsigned i = 0; i < 3; i++)
         EXPECT_EQ(set(i, F_WRLCK, i, i), 0);
