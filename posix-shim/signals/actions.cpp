@@ -12,6 +12,7 @@
 #include "base/user_copy.h"
 #include "intercept/include/pmemfile-intercept.h"
 #include "posix-shim/calls/served_calls.h"
+#include "posix-shim/process/context.h"
 #include "posix-shim/signals/deferral.h"
 
 #include <atomic>
@@ -109,6 +110,10 @@ KernelAction application_action(int number) {
 void application_action_reset(int number, const KernelAction &was) {
     uint64_t expected = reinterpret_cast<uint64_t>(was.handler);
     const KernelAction standard = {};
+    if (context_is_vfork_child()) { // the table is its parent's
+        kernel_action(number, &standard, nullptr);
+        return;
+    }
     // One word decides, so no lock is needed here, where its holder may be this very thread.
     if (table[number].handler.compare_exchange_strong(expected, 0) && !is_fault(number))
         kernel_action(number, &standard, nullptr);

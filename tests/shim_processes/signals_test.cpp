@@ -334,6 +334,29 @@ TEST(Signals, ForkUnderAStorm) {
     EXPECT_EQ(wrong, 0);
 }
 
+// A handler for once that has run in a vfork child is still the parent's.
+TEST(Signals, ResetHandlerInAVforkChild) {
+    struct sigaction wanted = {};
+    wanted.sa_handler = count;
+    wanted.sa_flags = static_cast<int>(SA_RESETHAND);
+    sigaction(SIGUSR1, &wanted, nullptr);
+    caught = 0;
+    const pid_t child = vfork();
+    if (child == 0) {
+        kill(getpid(), SIGUSR1);
+        _exit(0);
+    }
+    int status = -1;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+    EXPECT_EQ(caught, 1);
+    struct sigaction now = {};
+    sigaction(SIGUSR1, nullptr, &now);
+    ASSERT_EQ(now.sa_handler, count);
+    raise(SIGUSR1);
+    EXPECT_EQ(caught, 2);
+}
+
 int told_of_signal = -1;
 
 void tell(int) {
