@@ -5,6 +5,7 @@
 #include "base/raw_syscall.h"
 #include "libpmemfile/fs/changed_root.h"
 #include "posix-shim/process/process.h"
+#include "posix-shim/signals/actions.h"
 
 #include <new>
 #include <sys/mman.h>
@@ -34,16 +35,25 @@ void *map_memory(size_t size_bytes) {
 
 } // namespace
 
+// No handler runs meanwhile: it would make a context, too, or jump away from one that is counted and nobody's.
 ThreadContext *context_make() {
     void *memory = map_memory(sizeof(ThreadContext)); // zeroed: no constructor is run over 70 KiB
     if (memory == nullptr)
         return nullptr;
+    uint64_t mask = 0;
+    set_signal_mask(~uint64_t{0}, &mask);
+    if (context_of_thread != nullptr) { // a handler was faster
+        base::raw_syscall(SYS_munmap, base::as_long(memory), sizeof(ThreadContext));
+        set_signal_mask(mask, nullptr);
+        return context_of_thread;
+    }
     context_count.fetch_add(1);
     // Counted first and asked then, as serve_exit_group sets it first and counts then.
     while (process_is_ending.load())
         base::raw_syscall(SYS_pause);
     context_of_thread = static_cast<ThreadContext *>(memory);
     credentials_begin_thread(*context_of_thread);
+    set_signal_mask(mask, nullptr);
     return context_of_thread;
 }
 

@@ -111,6 +111,8 @@ void leave(unsigned mount) {
 long serve_exit(Request &request) {
     if (request.context.is_vfork_child)
         return pass_to_kernel;
+    if (!signals_before_exit(request.context))
+        return restart_call;
     const long status = request.args[0];
     context_release(); // `request.context` is gone: there is no way back
     intercept_exit_thread(status);

@@ -203,6 +203,10 @@ void signals_after_fork(ThreadContext &context, bool handlers_cleared) {
     set_signal_mask(any_noted ? deferred.saved_mask : deferred.mask_at_new_process, nullptr);
 }
 
+bool signals_before_exit(ThreadContext &context) {
+    return signals_before_vfork(context);
+}
+
 bool signals_before_vfork(ThreadContext &context) {
     set_signal_mask(~uint64_t{0}, &context.signals.mask_at_new_process);
     if (!signal_is_pending())

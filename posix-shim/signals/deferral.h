@@ -33,6 +33,9 @@ void signals_start();
 void signals_before_fork(ThreadContext &context);
 // In the parent.
 void signals_fork_done(ThreadContext &context);
+// A thread that is about to end: no handler runs in it any more, and what is sent to the process is another thread's.
+// False: one waits, and must run first.
+bool signals_before_exit(ThreadContext &context);
 // In a fork child: signals that wait in the parent are not its own. `handlers_cleared`: clone3 with
 // CLONE_CLEAR_SIGHAND.
 void signals_after_fork(ThreadContext &context, bool handlers_cleared);
