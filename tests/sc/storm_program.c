@@ -23,9 +23,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -60,6 +64,40 @@ static void pointers(void) {
     struct iovec parts[2] = {{"good", 4}, {(void *)1, 100}};
     syscall(SYS_writev, -1, parts, 2);
     syscall(SYS_writev, -1, parts, 1L << 30);
+}
+
+/* Pointers that the kernel has not looked at when the call ends, well or not. */
+static void unread_pointers(void) {
+    const long bad = 8;
+    syscall(SYS_rename, "/nowhere/x", bad);
+    syscall(SYS_link, "/nowhere/x", bad);
+    syscall(SYS_linkat, AT_FDCWD, "/dev/null/x", AT_FDCWD, bad, 0L);
+    int ends[2], polled = epoll_create1(0);
+    struct epoll_event event = {EPOLLIN, {NULL}};
+    if (pipe(ends) != 0 || epoll_ctl(polled, EPOLL_CTL_ADD, ends[0], &event) != 0 ||
+        syscall(SYS_epoll_ctl, polled, EPOLL_CTL_DEL, ends[0], bad) != 0)
+        _exit(1);
+    pid_t child = fork();
+    if (child == 0) {
+        char byte;
+        close(ends[1]);
+        _exit(read(ends[0], &byte, 1) == 0 ? 0 : 1);
+    }
+    if (syscall(SYS_wait4, child, bad, WNOHANG, bad) != 0 ||
+        syscall(SYS_waitid, P_PID, child, NULL, WNOHANG | WEXITED, bad) != 0)
+        _exit(1);
+    close(ends[1]);
+    if (waitpid(child, NULL, 0) != child)
+        _exit(1);
+    /* A socket's name, with room for two bytes. */
+    char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    int pair[2];
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    socklen_t length = 2;
+    if (page == MAP_FAILED || munmap(page + 4096, 4096) != 0 || socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) != 0 ||
+        bind(pair[0], (struct sockaddr *)&address, sizeof address.sun_family) != 0 || /* the kernel gives one */
+        getsockname(pair[0], (struct sockaddr *)(page + 4094), &length) != 0)
+        _exit(1);
 }
 
 static void filter(void) {
@@ -159,6 +197,7 @@ int main(int argc, char **argv) {
         syscall(-5L, 7L);
     } else if (strcmp(mode, "pointers") == 0) {
         pointers();
+        unread_pointers();
     } else if (strcmp(mode, "seccomp") == 0) {
         filter();
     } else if (strcmp(mode, "sleep") == 0) {

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -53,6 +54,13 @@ bool proves_paths(long result) {
     }
 }
 
+// What the kernel wrote from `address` on was cut to the room there, and `size` is what it would have been: no more of
+// it is certain than the page that it began in.
+bool is_in_one_page(uint64_t address, uint64_t size) {
+    constexpr uint64_t page_bytes = 4096;
+    return size <= page_bytes - address % page_bytes;
+}
+
 // One call on its way into a list.
 class Capturer {
 public:
@@ -74,7 +82,9 @@ public:
         const uint64_t next = i < 5 ? static_cast<uint64_t>(call_.args[i + 1]) : 0;
         switch (rule.copy) {
         case ArgumentCopy::path:
-            string(i, 0, address, path_bytes_max, !is_before_ && proves_paths(call_.result));
+            // The second one has not been looked at where the first is the error.
+            string(i, 0, address, path_bytes_max, !is_before_ && (path_seen_ ? !failed_ : proves_paths(call_.result)));
+            path_seen_ = true;
             break;
         case ArgumentCopy::text:
             string(i, 0, address, text_bytes_, !failed_);
@@ -87,17 +97,17 @@ public:
                 bytes(i, 0, address, std::min(static_cast<uint64_t>(call_.result), next), true);
             break;
         case ArgumentCopy::in_fixed:
-            list_.add(i, 0, address, rule.size_bytes, false, !failed_);
+            list_.add(i, 0, address, rule.size_bytes, false, !failed_ && !is_ignored(kind));
             break;
         case ArgumentCopy::out_fixed:
             if (!failed_)
-                list_.add(i, 0, address, rule.size_bytes, false, true);
+                list_.add(i, 0, address, rule.size_bytes, false, !is_ignored(kind));
             break;
         case ArgumentCopy::in_counted:
             elements(i, address, next, rule.size_bytes, !failed_);
             break;
         case ArgumentCopy::out_counted:
-            if (!failed_)
+            if (!failed_ && !is_ignored(kind))
                 elements(i, address, static_cast<uint64_t>(call_.result), rule.size_bytes, true);
             break;
         case ArgumentCopy::in_listed:
@@ -105,7 +115,8 @@ public:
             break;
         case ArgumentCopy::in_set:
             if (auto bits = static_cast<uint64_t>(call_.args[0]); !failed_ && bits <= 1024)
-                list_.add(i, 0, address, (bits + 63) / 64 * 8, false, true);
+                list_.add(i, 0, address, (bits + 63) / 64 * 8, false,
+                          bits <= 64); // the kernel reads up to its table's end
             break;
         case ArgumentCopy::in_vector:
         case ArgumentCopy::out_vector:
@@ -120,9 +131,10 @@ public:
             break;
         case ArgumentCopy::out_address:
         case ArgumentCopy::out_option:
-            if (!failed_ && next != 0)
-                list_.add(i, 0, address, std::min(*reinterpret_cast<const uint32_t *>(next), address_bytes_max), false,
-                          true);
+            if (!failed_ && next != 0) {
+                const unsigned size = std::min(*reinterpret_cast<const uint32_t *>(next), address_bytes_max);
+                list_.add(i, 0, address, size, false, is_in_one_page(address, size));
+            }
             break;
         case ArgumentCopy::strings:
             strings(i, address);
@@ -137,6 +149,22 @@ public:
     }
 
 private:
+    // The call succeeds without a look at its argument of this kind.
+    bool is_ignored(ArgumentKind kind) const {
+        switch (call_.nr) {
+        case SYS_epoll_ctl:
+            return call_.args[1] == EPOLL_CTL_DEL;
+        case SYS_getgroups:
+            return call_.args[0] == 0;
+        case SYS_wait4:
+            return call_.result == 0; // nobody has ended
+        case SYS_waitid:
+            return kind == ArgumentKind::rusage_out_; // the same, which the result does not tell
+        default:
+            return false;
+        }
+    }
+
     // Of an input buffer, what the kernel has certainly read.
     uint64_t proven_bytes() const {
         if (failed_)
@@ -210,7 +238,8 @@ private:
         }
         if (header.msg_name != nullptr && header.msg_namelen > 0)
             list_.add(i, 1, reinterpret_cast<uint64_t>(header.msg_name),
-                      std::min(header.msg_namelen, address_bytes_max), false, !failed_);
+                      std::min(header.msg_namelen, address_bytes_max), false,
+                      !failed_ && is_in_one_page(reinterpret_cast<uint64_t>(header.msg_name), address_bytes_max));
         vector(i, 2, reinterpret_cast<uint64_t>(header.msg_iov), header.msg_iovlen, is_out);
     }
 
@@ -323,6 +352,7 @@ private:
     const uint64_t text_bytes_;
     const bool is_before_;
     const bool failed_;
+    bool path_seen_ = false;
 };
 
 } // namespace
