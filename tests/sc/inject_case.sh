@@ -81,4 +81,37 @@ seventeen=()
 for i in $(seq 17); do seventeen+=(-e "read:error=EIO:when=$i"); done
 "$sc" inject "${seventeen[@]}" true 2>err
 contains "too many rules" 'more than 16 rules' err
+
+# Where the report goes nowhere, and what sc was started with.
+rule=getppid:error=EPERM
+"$sc" inject -e $rule true 2>/dev/full
+equal "a report that cannot be written: exit code" 125 $?
+"$sc" inject -o /dev/full -e $rule true 2>err
+equal "nor into a file: exit code" 125 $?
+contains "says so" 'cannot write /dev/full: No space left on device' err
+"$sc" inject -e $rule sh -c 'sleep 0.1; exit 3' 2>&1 >/dev/null | :
+equal "a pipe that nobody reads: exit code" 125 "${PIPESTATUS[0]}"
+"$real_sc" trace -o out sh -c '[ -e /proc/$$/fd/2 ] && exit 3; exit 4' 2>&-
+equal "a closed standard error is the command's, too" 4 $?
+"$real_sc" trace ls . >/dev/null 2>&-
+equal "a closed standard error that is written to" 125 $?
+python3 -c 'import os, signal, sys
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+os.execv(sys.argv[1], [sys.argv[1], "inject", "-q", "-e", "getppid:error=EPERM", "sh", "-c", "exit 3"])' "$real_sc"
+equal "SIGCHLD is ignored: exit code" 3 $?
+"$sc" inject -j -o report -e $'openat:error=EIO:path=/\xff' true
+equal "a path that is no text: exit code" 0 $?
+contains "its report" '"matched":0' report
+mkdir gone
+(cd gone && rmdir ../gone && exec "$sc" inject -e 'openat:error=EIO:path=file' true 2>../err)
+equal "no working directory: exit code" 125 $?
+contains "says so" "'file' is below the working directory, which is gone" err
+"$sc" inject -q -e 'read:error=EIO:path=file' python3 -c 'import ctypes, os
+file = os.open("file", os.O_RDONLY)
+ctypes.CDLL(None).syscall(436, file, file, 4)
+try:
+    os.read(file, 1)
+except OSError as error:
+    print(error.errno)' >said
+equal "close_range that closes on exec leaves the file what it is" 5 "$(cat said)"
 finish

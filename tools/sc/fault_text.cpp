@@ -171,10 +171,12 @@ void add_fault(Settings &settings, std::string_view text, bool is_fault) {
     settings.rules[settings.rule_count++] = rule;
 }
 
-void report_faults(const Segment &segment, FILE *out) {
+std::string faults_as_text(const Segment &segment) {
+    std::string text;
     for (uint32_t i = 0; i < segment.settings.rule_count; i++)
-        fmt::print(out, "sc: {}: acted on {} of {} calls\n", rule_texts[i], segment.rule_hits[i].load(),
-                   segment.rule_matches[i].load());
+        text += fmt::format("sc: {}: acted on {} of {} calls\n", rule_texts[i], segment.rule_hits[i].load(),
+                            segment.rule_matches[i].load());
+    return text;
 }
 
 nlohmann::ordered_json faults_as_json(const Segment &segment) {

@@ -10,7 +10,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include <cstdio>
+#include <string>
 #include <string_view>
 
 namespace sc {
@@ -20,7 +20,7 @@ namespace sc {
 void add_fault(Settings &settings, std::string_view text, bool is_fault);
 
 // A line for each rule: calls that matched, and how many it acted on.
-void report_faults(const Segment &segment, FILE *out);
+std::string faults_as_text(const Segment &segment);
 nlohmann::ordered_json faults_as_json(const Segment &segment);
 
 } // namespace sc

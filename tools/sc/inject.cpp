@@ -27,13 +27,16 @@ int report(const Segment &segment, const Options &options) {
         complain("cannot write {}: {}", options.output, strerror(errno));
         return own_error;
     }
+    std::string text;
     if (options.json)
-        fmt::print(out, "{}\n", faults_as_json(segment).dump());
+        text = faults_as_json(segment).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
     else if (!options.quiet || out != stderr)
-        report_faults(segment, out);
-    if (out != stderr)
-        fclose(out);
-    return 0;
+        text = faults_as_text(segment);
+    const bool is_taken = fwrite(text.data(), 1, text.size(), out) == text.size();
+    if ((out == stderr ? fflush(out) : fclose(out)) == 0 && is_taken)
+        return 0;
+    complain("cannot write {}: {}", options.output.empty() ? "the report" : options.output, strerror(errno));
+    return own_error;
 }
 
 int inject(const Options &options) {

@@ -2,6 +2,7 @@
 #include "tools/sc/commands.h"
 
 #include <csignal>
+#include <fcntl.h>
 #include <string_view>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -27,9 +28,21 @@ int end_as(Session &session, int code) {
     return code;
 }
 
+namespace {
+
+// A file of ours must not become the standard error that is closed, or messages would be written to it. The command
+// finds it closed, as it was.
+void occupy_standard_descriptors() {
+    for (int descriptor = 0; descriptor <= STDERR_FILENO; descriptor++)
+        if (fcntl(descriptor, F_GETFD) == -1)
+            (void)!open("/dev/null", O_PATH | O_CLOEXEC);
+}
+
+} // namespace
 } // namespace sc
 
 int main(int argc, char **argv) {
+    sc::occupy_standard_descriptors();
     CLI::App app("Traces, disturbs and measures the system calls of programs, from inside them.", "sc");
     app.require_subcommand(1);
     app.set_version_flag("--version", "sc 0.1.0");

@@ -159,7 +159,10 @@ std::set<int> parse_numbers(std::string_view text, std::string_view what) {
 }
 
 std::string absolute(std::string_view path) {
-    std::string text = std::filesystem::absolute(path).lexically_normal();
+    std::error_code error;
+    std::string text = std::filesystem::absolute(path, error).lexically_normal();
+    if (error)
+        throw BadExpression(fmt::format("'{}' is below the working directory, which is gone", path));
     if (text.size() > 1 && text.back() == '/')
         text.pop_back();
     return text;

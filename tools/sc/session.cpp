@@ -171,9 +171,10 @@ bool Session::start(const std::vector<std::string> &words) {
         start_error_ = errno;
         return false;
     }
-    struct sigaction ignore = {}, pass = {}, before[5];
+    struct sigaction ignore = {}, pass = {}, standard = {}, before[6];
     ignore.sa_handler = SIG_IGN;
     pass.sa_handler = note_signal;
+    standard.sa_handler = SIG_DFL;
     const int ignored[] = {SIGINT, SIGQUIT, SIGPIPE}, passed[] = {SIGTERM, SIGHUP};
     for (int i = 0; i < 3; i++)
         sigaction(ignored[i], &ignore, &before[i]);
@@ -182,8 +183,11 @@ bool Session::start(const std::vector<std::string> &words) {
         if (before[3 + i].sa_handler == SIG_IGN) // nohup
             sigaction(passed[i], &ignore, nullptr);
     }
+    // Where it is ignored, the kernel keeps nobody's exit code.
+    sigaction(SIGCHLD, &standard, &before[5]);
     child_ = fork();
     if (child_ == 0) {
+        sigaction(SIGCHLD, &before[5], nullptr);
         for (int i = 0; i < 3; i++)
             sigaction(ignored[i], &before[i], nullptr);
         for (int i = 0; i < 2; i++)

@@ -56,12 +56,12 @@ int trace(const Options &options) {
                 add_expression(shown.selection, text);
         for (const std::string &text : options.faults)
             add_fault(*settings, text, false);
+        for (const std::string &path : options.paths)
+            shown.selection.paths.push_back(absolute(path));
     } catch (const BadExpression &error) {
         complain("{}", error.what());
         return own_error;
     }
-    for (const std::string &path : options.paths)
-        shown.selection.paths.push_back(absolute(path));
     if (options.only_failed && options.only_successful) {
         complain("-z and -Z exclude each other");
         return own_error;
@@ -119,7 +119,7 @@ int trace(const Options &options) {
         if (is_written && (options.count || options.count_too))
             is_written = write_summary(session, options, selection, output.summary(), shown.out);
     }
-    report_faults(session.segment(), stderr);
+    fputs(faults_as_text(session.segment()).c_str(), stderr);
     if (shown.out == stderr) {
         setvbuf(stderr, nullptr, _IONBF, 0);
     } else if (fclose(shown.out) != 0 && is_written) {

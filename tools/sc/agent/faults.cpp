@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <string_view>
 #include <sys/mman.h>
 
@@ -284,6 +285,8 @@ void note_descriptors(const intercept_call &call) {
             rules_of_descriptor[descriptor].store(0, std::memory_order_relaxed);
         return;
     case SYS_close_range:
+        if ((call.args[2] & CLOSE_RANGE_CLOEXEC) != 0)
+            return; // they stay open
         for (auto descriptor = static_cast<unsigned>(call.args[0]);
              descriptor < descriptors_max && descriptor <= static_cast<unsigned>(call.args[1]); descriptor++)
             rules_of_descriptor[descriptor].store(0, std::memory_order_relaxed);
