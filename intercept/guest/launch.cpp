@@ -73,9 +73,8 @@ long open_program(int dirfd, const char *path, long flags) {
 
 // The program's number must be the launcher's plus one.
 bool pair_descriptors(long launcher_opened, long program_opened, long (&pair)[2]) {
-    constexpr long first = 100;
     constexpr unsigned tries_max = 64;
-    long from = first;
+    long from = launch_first_descriptor();
     for (unsigned i = 0; i < tries_max; i++) {
         pair[0] = call(SYS_fcntl, launcher_opened, F_DUPFD, from);
         pair[1] = base::is_error(pair[0]) ? pair[0] : call(SYS_fcntl, program_opened, F_DUPFD, pair[0] + 1);
@@ -90,31 +89,39 @@ bool pair_descriptors(long launcher_opened, long program_opened, long (&pair)[2]
     return false;
 }
 
-// Returns only when there is nothing to launch, or it failed: then the kernel may try.
-void launch(int dirfd, const char *path, const char *const *argv, const char *const *envp, long flags) {
+// Returns only when there is nothing to launch, or it failed: then the kernel may try (0), but not where nothing but
+// numbers are wanting: the program would run, and its calls would have no hooks.
+long launch(int dirfd, const char *path, const char *const *argv, const char *const *envp, long flags) {
     if (launcher[0] == 0)
-        return;
+        return 0;
     long program = open_program(dirfd, path, flags);
     if (base::is_error(program))
-        return;
+        return 0;
     long opened = call(SYS_openat, AT_FDCWD, base::as_long(launcher), O_RDONLY | O_CLOEXEC);
     long pair[2];
+    long result = opened == -EMFILE ? opened : 0;
     if (!base::is_error(opened) && pair_descriptors(opened, program, pair)) {
         call(SYS_execveat, pair[0], base::as_long(""), base::as_long(argv), base::as_long(envp), AT_EMPTY_PATH);
         close_descriptor(pair[0]);
         close_descriptor(pair[1]);
+    } else if (!base::is_error(opened)) {
+        result = -EMFILE;
     }
     close_descriptor(opened);
     close_descriptor(program);
+    return result;
 }
 
 int serve(intercept_call *call) {
     bool at = call->nr == SYS_execveat;
     const long *args = call->args + (at ? 1 : 0);
-    launch(at ? static_cast<int>(call->args[0]) : AT_FDCWD, reinterpret_cast<const char *>(args[0]),
-           reinterpret_cast<const char *const *>(args[1]), reinterpret_cast<const char *const *>(args[2]),
-           at ? call->args[4] : 0);
-    return INTERCEPT_PASS;
+    const long result = launch(at ? static_cast<int>(call->args[0]) : AT_FDCWD, reinterpret_cast<const char *>(args[0]),
+                               reinterpret_cast<const char *const *>(args[1]),
+                               reinterpret_cast<const char *const *>(args[2]), at ? call->args[4] : 0);
+    if (result == 0)
+        return INTERCEPT_PASS;
+    call->result = result;
+    return INTERCEPT_HANDLED;
 }
 
 } // namespace
@@ -142,7 +149,8 @@ using namespace intercept;
 
 extern "C" long intercept_execute(int dirfd, const char *path, const char *const *argv, const char *const *envp,
                                   int flags) {
-    launch(dirfd, path, argv, envp, flags);
+    if (const long result = launch(dirfd, path, argv, envp, flags); result != 0)
+        return result;
     if (dirfd == AT_FDCWD && flags == 0)
         return call(SYS_execve, base::as_long(path), base::as_long(argv), base::as_long(envp));
     return call(SYS_execveat, dirfd, base::as_long(path), base::as_long(argv), base::as_long(envp), flags);

@@ -22,8 +22,9 @@ bool names_link(long user_path) {
            is_readable(path + sizeof link_name - 8) && memcmp(path, link_name, sizeof link_name) == 0;
 }
 
-int read_link(intercept_call *call, long user_buffer, long size_bytes) {
-    auto *buffer = reinterpret_cast<char *>(user_buffer);
+int read_link(intercept_call *call, unsigned buffer_argument) {
+    auto *buffer = reinterpret_cast<char *>(call->args[buffer_argument]);
+    long &size_bytes = call->args[buffer_argument + 1];
     size_t length = strlen(program_path);
     if (size_bytes <= 0) {
         call->result = -EINVAL;
@@ -31,13 +32,17 @@ int read_link(intercept_call *call, long user_buffer, long size_bytes) {
     }
     if (static_cast<size_t>(size_bytes) < length)
         length = static_cast<size_t>(size_bytes);
-    if (length < 8) // too few to be tried for a fault; nobody does that
-        return INTERCEPT_PASS;
-    call->result = -EFAULT;
-    if (is_writable(buffer) && is_writable(buffer + length - 8)) {
-        memcpy(buffer, program_path, length);
-        call->result = static_cast<long>(length);
+    bool is_room = false;
+    if (length < 8) {
+        // Too few to be tried by a mask: the kernel writes the launcher's path there first.
+        size_bytes = static_cast<long>(length);
+        is_room = exempt_call(call->nr, call->args[0], call->args[1], call->args[2], call->args[3]) == size_bytes;
+    } else {
+        is_room = is_writable(buffer) && is_writable(buffer + length - 8);
     }
+    call->result = is_room ? static_cast<long>(length) : -EFAULT;
+    if (is_room)
+        memcpy(buffer, program_path, length);
     return INTERCEPT_HANDLED;
 }
 
@@ -61,7 +66,7 @@ int program_path_serve(intercept_call *call) {
     if (asks_for_link(call) || !names_link(path))
         return INTERCEPT_PASS;
     if (call->nr == SYS_readlink || call->nr == SYS_readlinkat)
-        return read_link(call, call->args[at ? 2 : 1], call->args[at ? 3 : 2]);
+        return read_link(call, at ? 2 : 1);
     path = base::as_long(program_path);
     return INTERCEPT_PASS;
 }

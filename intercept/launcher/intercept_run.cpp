@@ -6,7 +6,9 @@
 //        ▼ exec of ourselves: the hooks' constructors run
 //   intercept_run_program (in the hook library) ─► the program, in this process
 #include "base/log.h"
+#include "intercept/guest/launch.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
@@ -14,9 +16,11 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <fstream>
 #include <string>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <vector>
 
 namespace {
 
@@ -86,11 +90,34 @@ std::string find_program(const std::string &name) {
         end = end == std::string::npos ? rest.size() : end;
         std::string directory = rest.substr(at, end - at);
         std::string candidate = (directory.empty() ? "." : directory) + "/" + name;
-        if (access(candidate.c_str(), X_OK) == 0)
+        struct stat status {};
+        if (stat(candidate.c_str(), &status) == 0 && S_ISREG(status.st_mode) && access(candidate.c_str(), X_OK) == 0)
             return candidate;
         at = end + 1;
     }
     return {};
+}
+
+// A script becomes its interpreter with the script as an argument, as by the kernel. False: a chain of them that has no
+// end, or a line without a name.
+bool resolve_script(std::string &path, std::vector<std::string> &words) {
+    constexpr int scripts_max = 5;
+    for (int count = 0;; count++) {
+        std::string line;
+        std::getline(std::ifstream(path), line);
+        if (!line.starts_with("#!"))
+            return true;
+        auto skip_blanks = [&](size_t from) { return std::min(line.find_first_not_of(" \t", from), line.size()); };
+        line.erase(line.find_last_not_of(" \t") + 1);
+        const size_t begin = skip_blanks(2), end = std::min(line.find_first_of(" \t", begin), line.size());
+        if (count == scripts_max || begin == end)
+            return false;
+        words[0] = path;
+        if (const size_t argument = skip_blanks(end); argument < line.size())
+            words.insert(words.begin(), line.substr(argument));
+        path = line.substr(begin, end - begin);
+        words.insert(words.begin(), path);
+    }
 }
 
 void add_to_variable(const char *name, const std::string &value, const char *separator) {
@@ -101,7 +128,7 @@ void add_to_variable(const char *name, const std::string &value, const char *sep
 // We have been executed by descriptor in place of a static program, whose number is the next one
 // (guest/launch.cpp). Not by AT_EXECFN: hook libraries may have changed that. -1: not so.
 int program_descriptor() {
-    constexpr int first = 100; // lower ones are the program's
+    const long first = intercept::launch_first_descriptor();
     struct stat own {};
     // All that are open: a program with many has us somewhere behind them.
     const Bypass bypass;
@@ -182,8 +209,17 @@ int main(int argc, char **argv) {
         complain(argv[optind], path.empty() ? "not found" : strerrordesc_np(errno));
         return path.empty() || errno == ENOENT ? not_found : not_executable;
     }
+    std::vector<std::string> words(argv + optind, argv + argc);
+    if (!resolve_script(path, words) || access(path.c_str(), X_OK) != 0) {
+        complain(argv[optind], path + ": bad interpreter");
+        return not_executable;
+    }
+    std::vector<char *> arguments;
+    for (std::string &word : words)
+        arguments.push_back(word.data());
+    arguments.push_back(nullptr);
     setenv(run_variable, path.c_str(), 1);
-    execv("/proc/self/exe", argv + optind);
+    execv("/proc/self/exe", arguments.data());
     complain("/proc/self/exe", strerrordesc_np(errno));
     return own_error;
 }

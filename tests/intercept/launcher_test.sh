@@ -46,6 +46,29 @@ files = [os.open("/dev/null", os.O_RDONLY) for _ in range(1200)]
 os.execv(sys.argv[1], [sys.argv[1], "parent"])' "$1" 2>&1)
 [[ $output =~ ^parent\ [0-9]+$ ]] || fail "a static program after 1200 open files: $output"
 
+# A limit of open files below the launcher's usual numbers.
+for limit in 101 64 16; do
+    output=$(run bash -c 'ulimit -Sn $0; exec "$@"' $limit "$1" parent 2>&1)
+    [[ $output =~ ^parent\ [0-9]+$ ]] || fail "a static program below a limit of $limit: $output"
+    output=$(PASS_ALL_GETPPID=4711 run bash -c 'ulimit -Sn $0; exec "$@"' $limit "$1" parent 2>&1)
+    [ "$output" = "parent 4711" ] || fail "a static program below a limit of $limit: not answered: $output"
+done
+
+# As a shell finds it: no directory, and a script by its interpreter.
+mkdir -p "$work/first/tool" "$work/second"
+cp "$1" "$work/second/tool"
+output=$(PATH=$work/first:$work/second:$PATH run tool parent 2>&1)
+[[ $output =~ ^parent\ [0-9]+$ ]] || fail "a directory in PATH: $output"
+printf '#! /usr/bin/printf  [%%s] of  mine \t\nexit 1\n' >"$work/script"
+chmod +x "$work/script"
+[ "$(run "$work/script" more 2>&1)" = "$("$work/script" more)" ] || fail "a script"
+printf '#!/bin/sh\necho "$0 $*"\n' >"$work/script"
+output=$(run "$work/script" one two 2>&1)
+[ "$output" = "$work/script one two" ] || fail "a script with arguments: $output"
+
+# Its own path, cut to a few bytes.
+[ "$(run "$work/second/tool" few 2>&1)" = "${work:0:5} -14" ] || fail "/proc/self/exe in few bytes: $(run "$work/second/tool" few 2>&1)"
+
 # What cannot be run: said clearly, with the shell's codes.
 expect() { # STATUS TEXT COMMAND...
     local status=$1 text=$2
@@ -56,6 +79,10 @@ expect() { # STATUS TEXT COMMAND...
 }
 expect 127 'not found' run no-such-program
 expect 125 'no program' run
+printf '#!%s\n' "$work/circle" >"$work/circle" && chmod +x "$work/circle"
+expect 126 'bad interpreter' run "$work/circle"
+printf '#!/no/such\n' >"$work/nobody" && chmod +x "$work/nobody"
+expect 126 'bad interpreter' run "$work/nobody"
 expect 0 usage "$launcher" -h
 echo not a program >"$work/text" && chmod +x "$work/text"
 expect 126 'Exec format error' run "$work/text"
