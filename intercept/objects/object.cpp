@@ -48,16 +48,17 @@ void describe_segments(Object &object, uint64_t base, const ElfW(Phdr) * headers
         uint64_t begin = object.base + header.p_vaddr;
         switch (header.p_type) {
         case PT_LOAD: {
-            if (object.segment_count == segments_max)
+            if (begin < object.span.begin)
+                object.span.begin = begin;
+            if (begin + header.p_memsz > object.span.end)
+                object.span.end = begin + header.p_memsz;
+            object.has_more_segments = object.segment_count == segments_max;
+            if (object.has_more_segments)
                 break;
             uint32_t protection = (header.p_flags & PF_R ? PROT_READ : 0) | (header.p_flags & PF_W ? PROT_WRITE : 0) |
                                   (header.p_flags & PF_X ? PROT_EXEC : 0);
             object.segments[object.segment_count++] = {
                 {begin, begin + header.p_memsz}, begin + header.p_filesz, protection};
-            if (begin < object.span.begin)
-                object.span.begin = begin;
-            if (begin + header.p_memsz > object.span.end)
-                object.span.end = begin + header.p_memsz;
             break;
         }
         case PT_GNU_EH_FRAME:
@@ -287,6 +288,8 @@ bool describe_mapped(const AddressRange &range, Object &out) {
 }
 
 bool is_whole(const Object &object) {
+    if (object.has_more_segments)
+        return false;
     for (unsigned i = 0; i < object.segment_count; i++) {
         const Segment &segment = object.segments[i];
         if ((segment.protection & PROT_READ) == 0 || segment.file_end == segment.range.begin)

@@ -28,6 +28,7 @@ struct Object {
     AddressRange span;
     Segment segments[segments_max];
     unsigned segment_count;
+    bool has_more_segments; // than are kept
     uint64_t frame_header; // address of .eh_frame_hdr, 0 = none
     AddressRange relro;
     const ElfW(Dyn) * dynamic;
@@ -73,8 +74,8 @@ bool list_objects(base::PageArray<Object> &out);
 // damaged, or its parts lie elsewhere.
 bool describe_mapped(const AddressRange &range, Object &out);
 
-// Everything that is mapped is there: the file was not cut short, which would turn a
-// look at its text into SIGBUS.
+// Everything that is mapped is there and known: no segment is one too many, and the file was not cut short, which
+// would turn a look at its text into SIGBUS.
 bool is_whole(const Object &object);
 
 // The address of entry `tag` of the dynamic section, absolute; 0 = absent.

@@ -146,6 +146,26 @@ TEST(Planner, NoBranchOfLibcLeadsIntoAWindow) {
     }
 }
 
+TEST(Planner, ObjectWithMoreSegmentsThanAreKeptIsNotWhole) {
+    constexpr unsigned count = segments_max + 4;
+    constexpr size_t page_bytes = 4096;
+    alignas(page_bytes) static const uint8_t memory[count * page_bytes] = {};
+    ElfW(Phdr) headers[count] = {};
+    for (unsigned i = 0; i < count; i++)
+        headers[i] = {PT_LOAD,        PF_R,       i * page_bytes, i * page_bytes,
+                      i * page_bytes, page_bytes, page_bytes,     page_bytes};
+    dl_phdr_info info{};
+    info.dlpi_addr = reinterpret_cast<uint64_t>(memory);
+    info.dlpi_phdr = headers;
+    for (unsigned used : {segments_max, count}) {
+        info.dlpi_phnum = static_cast<ElfW(Half)>(used);
+        Object object{};
+        describe_object(object, info);
+        EXPECT_EQ(object.span.size(), used * page_bytes);
+        EXPECT_EQ(is_whole(object), used == segments_max);
+    }
+}
+
 TEST(Planner, SignalReturnIsExcluded) {
     Planned planned("libc.so.6");
     unsigned excluded = 0;
