@@ -164,9 +164,10 @@ int serve_mask(intercept_call *call) {
     const uint64_t wanted = set != nullptr ? *set : 0;
     const uint64_t ours = wanted & ~trap_bit;
     call->result = kernel_mask(how, set != nullptr ? &ours : nullptr, former);
-    if (call->result != 0)
+    // EFAULT is of the former mask alone: the new one counts by then.
+    if (call->result != 0 && call->result != -EFAULT)
         return INTERCEPT_HANDLED;
-    if (former != nullptr && was_blocked)
+    if (former != nullptr && was_blocked && call->result == 0)
         *former |= trap_bit;
     if (set != nullptr && (how == SIG_SETMASK || (wanted & trap_bit) != 0))
         view.blocked = how != SIG_UNBLOCK && (wanted & trap_bit) != 0;

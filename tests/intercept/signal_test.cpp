@@ -371,6 +371,18 @@ TEST_F(Call, CancellationInsideAHookRunsTheAppsDestructors) {
     EXPECT_EQ(destroyed, 2);
 }
 
+TEST_F(Call, AMaskWhoseFormerOneIsABadPointer) {
+    const uint64_t trap = uint64_t{1} << (SIGSYS - 1);
+    auto change = [](int how, const uint64_t *set, uint64_t former) {
+        return syscall(SYS_rt_sigprocmask, how, set, former, sizeof(uint64_t));
+    };
+    EXPECT_EQ(change(SIG_BLOCK, &trap, 8), -1);
+    EXPECT_EQ(errno, EFAULT);
+    uint64_t now = 0;
+    EXPECT_EQ(change(SIG_UNBLOCK, &trap, reinterpret_cast<uint64_t>(&now)), 0);
+    EXPECT_EQ(now & trap, trap) << "it is blocked by then, as with Linux";
+}
+
 // Not even by a handler of the program's that would fit.
 TEST_F(Call, AnExceptionThatLeavesAHookEndsTheProcess) {
     testing::FLAGS_gtest_death_test_style = "fast";
