@@ -56,6 +56,11 @@ begin=$(date +%s%N)
 "$sc" inject -q -e 'read:delay_enter=200ms:fd=3:when=1' -e 'read:delay_exit=200ms:fd=3:when=1' cat file >/dev/null
 took=$((($(date +%s%N) - begin) / 1000000))
 equal "delays: at least 400 ms" yes "$([ $took -ge 400 ] && echo yes || echo "$took ms")"
+begin=$(date +%s%N)
+"$sc" trace -e fork,vfork,clone,clone3 -e 'inject=fork,vfork,clone,clone3:delay_exit=200ms:when=1' -o out sh -c '(exit 0)'
+took=$((($(date +%s%N) - begin) / 1000000))
+equal "a delay behind a fork: at least 200 ms" yes "$([ $took -ge 200 ] && echo yes || echo "$took ms")"
+contains "is told" '\(DELAYED\)' out
 "$sc" inject -q -e 'getppid:signal=TERM:when=5' "$storm" calls 10
 equal "a signal" 143 $?
 "$sc" inject -q -e 'getppid:retval=-1:when=1' -e 'getppid:signal=USR1:when=1' "$storm" calls 1

@@ -33,7 +33,7 @@ constinit thread_local ThreadState thread_state = {};
 
 namespace {
 
-// What post needs to know, in `opaque`: 56 bits of time since the segment's beginning,
+// What post needs to know, in `opaque` (or `fork_kept`): 56 bits of time since the segment's beginning,
 // the record's flags, the rule that delays.
 constexpr unsigned flags_shift = 56, rule_shift = 60;
 constexpr uint64_t ticks_mask = (uint64_t{1} << flags_shift) - 1;
@@ -190,12 +190,12 @@ int on_call(intercept_call *call) {
     }
     if (is_exec(number))
         prepare_exec(state, *call, {RecordType::enter, begin, begin, answer.record_flags});
+    const uint64_t kept = ((begin - settings.base_ticks) & ticks_mask) | uint64_t{answer.record_flags} << flags_shift |
+                          uint64_t{answer.rule} << rule_shift;
     if (makes_process(number))
-        thread_state.fork_ticks = begin;
+        thread_state.fork_kept = kept;
     else
-        call->opaque = reinterpret_cast<const void *>(((begin - settings.base_ticks) & ticks_mask) |
-                                                      uint64_t{answer.record_flags} << flags_shift |
-                                                      uint64_t{answer.rule} << rule_shift);
+        call->opaque = reinterpret_cast<const void *>(kept);
     if (traced)
         enter_call(state, static_cast<int32_t>(number), call->args, begin);
     return INTERCEPT_PASS_POST;
@@ -246,21 +246,20 @@ void after_call(intercept_call *call) {
     ThreadState own;
     ThreadState &state = current_state(own);
     const Settings &settings = segment->settings;
-    uint64_t begin = thread_state.fork_ticks;
-    uint8_t flags = 0;
-    unsigned rule = 0;
+    uint64_t kept = thread_state.fork_kept;
     if (makes_process(call->nr)) {
+        thread_state.fork_kept &= ticks_mask; // the next one has been asked about, or it has no rule
         // A vfork child has put its own numbers there.
         if (state.process == 0 || (!state.is_shared && !base::is_error(call->result) && is_vfork(*call))) {
             thread_begin(state);
             release_exec(state);
         }
     } else {
-        const auto kept = reinterpret_cast<uint64_t>(call->opaque);
-        begin = (kept & ticks_mask) + settings.base_ticks;
-        flags = static_cast<uint8_t>(kept >> flags_shift & 15);
-        rule = static_cast<unsigned>(kept >> rule_shift);
+        kept = reinterpret_cast<uint64_t>(call->opaque);
     }
+    const uint64_t begin = (kept & ticks_mask) + settings.base_ticks;
+    const auto flags = static_cast<uint8_t>(kept >> flags_shift & 15);
+    const auto rule = static_cast<unsigned>(kept >> rule_shift);
     if (is_exec(call->nr))
         release_exec(state);
     const uint64_t end = ticks_now(settings);

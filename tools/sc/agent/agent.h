@@ -18,7 +18,7 @@ struct ThreadState {
     uint8_t number_flags;    // RecordFlag, of all its records
     bool is_shared;
     uint32_t ring_plus_one;
-    uint64_t fork_ticks;  // when a fork, vfork, clone began
+    uint64_t fork_kept;   // of a fork, vfork, clone, what others have in `opaque`
     char *exec_scratch;   // memory of the last exec that was changed, and
     size_t scratch_bytes; // how much
 };
