@@ -59,9 +59,11 @@ bool take_proc_self(std::string_view &path) {
     std::string_view rest = path;
     if (!take_prefix(rest, "/proc/self/")) {
         const long number = take_proc_number(rest);
+        if (number < 0)
+            return false; // a path below /dev, say, where a mount may be: without a call of the kernel
         const long own = base::raw_syscall(SYS_getpid);
         // Each thread has a directory there too, though none is listed.
-        if (number < 0 || (number != own && (!rest.starts_with("fd") || !is_own_thread(own, number))))
+        if (number != own && (!rest.starts_with("fd") || !is_own_thread(own, number)))
             return false;
     }
     std::string_view of_thread = rest;
