@@ -29,7 +29,7 @@ struct Object {
     Segment segments[segments_max];
     unsigned segment_count;
     bool has_more_segments; // than are kept
-    uint64_t frame_header; // address of .eh_frame_hdr, 0 = none
+    uint64_t frame_header;  // address of .eh_frame_hdr, 0 = none
     AddressRange relro;
     const ElfW(Dyn) * dynamic;
     size_t dynamic_count;

@@ -25,7 +25,7 @@ struct CheckReport {
     std::vector<CheckProblem> problems;
     uint64_t inodes = 0, directories = 0, files = 0, symlinks = 0, orphans = 0;
     uint64_t blocks_total = 0, blocks_used = 0, blocks_leaked = 0;
-    bool medium_failed = false;  // repairs may not have reached it
+    bool medium_failed = false; // repairs may not have reached it
     uint64_t blocks_shared = 0; // data of several files, or of several places of one
 };
 
@@ -36,9 +36,9 @@ struct RepairPlan;
 // bitmaps with what is reachable (leaked or doubly used blocks, lost inodes). With
 // `repair`: bitmaps, link counts, entry counts, dangling entries, orphans, damaged extended attributes (they go),
 // pointers that lead nowhere; stores through `persist`. What needs names or blocks (lost inodes, damaged directories)
-// goes into `plan`, to be done afterwards (repair_plan.h); without a plan nothing is repaired. The first repair marks the pool as failed, and the caller takes the mark
-// away when the plan is done. Always succeeds
-// (problems are in the report; what is in the plan counts as repaired).
+// goes into `plan`, to be done afterwards (repair_plan.h); without a plan nothing is repaired. The first repair marks
+// the pool as failed, and the caller takes the mark away when the plan is done. Always succeeds (problems are in the
+// report; what is in the plan counts as repaired).
 CheckReport check_pool(Persist &persist, PoolOffset superblock_offset, bool repair, RepairPlan *plan = nullptr);
 
 } // namespace pmemfile

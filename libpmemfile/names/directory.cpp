@@ -87,8 +87,8 @@ unsigned slot_in(const Dentry *dentry, BlockNumber block) {
                                  sizeof(DirectorySlot));
 }
 
-// A node begins with the number of a leaf or node, a leaf with its magic: a block whose number reads as the magic (one in
-// each 16 TiB) would make its node a leaf. Such a block is given back.
+// A node begins with the number of a leaf or node, a leaf with its magic: a block whose number reads as the magic (one
+// in each 16 TiB) would make its node a leaf. Such a block is given back.
 base::Result<BlockNumber> allocate_trie_block(Call &call) {
     BASE_TRY_ASSIGN(const BlockNumber block, allocate_block(call));
     if (static_cast<uint32_t>(block) != leaf_magic)

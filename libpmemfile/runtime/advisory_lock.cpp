@@ -192,8 +192,8 @@ void end_wait(Segment &segment, AdvisoryLock &entry, const Request &request, uin
     lower_high_water(segment);
 }
 
-// A thread waits once at a time: what else waits under its slot was left by one that was killed. The description of such a
-// flock or OFD wait may live on, and the table would fill with them.
+// A thread waits once at a time: what else waits under its slot was left by one that was killed. The description of
+// such a flock or OFD wait may live on, and the table would fill with them.
 void forget_killed_waits(Segment &segment, uint32_t slot) {
     for (uint32_t i = 0; i < entry_count(segment); i++) {
         AdvisoryLock &entry = segment.advisory_locks()[i];

@@ -19,8 +19,8 @@ constexpr unsigned max_deferred_signals = 8;
 struct DeferredSignals {
     std::atomic<int> call_depth; // calls of this thread under way
     std::atomic<unsigned> count;
-    bool all_restart;    // every noted signal's action has SA_RESTART
-    uint64_t saved_mask; // the thread's signal mask before the first one was noted
+    bool all_restart;             // every noted signal's action has SA_RESTART
+    uint64_t saved_mask;          // the thread's signal mask before the first one was noted
     uint64_t mask_at_new_process; // of the thread that forks or vforks
     siginfo_t infos[max_deferred_signals];
 };

@@ -265,8 +265,8 @@ TEST_F(AdvisoryLockTest, WaiterWhoseDescriptionIsClosedTakesNobodysLock) {
     EXPECT_EQ(result, 0);
 }
 
-// What a process that was killed in flock(2) has left of its wait, whose description others still have, is gone when the
-// next one that has its thread slot waits.
+// What a process that was killed in flock(2) has left of its wait, whose description others still have, is gone when
+// the next one that has its thread slot waits.
 TEST_F(AdvisoryLockTest, KilledWaitsDoNotFillTheTable) {
     constexpr uint64_t flock_owner = uint64_t{2} << 62;
     const LockOwner holder = description(1, 77, LockFamily::flock, 0);

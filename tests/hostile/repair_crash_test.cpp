@@ -77,9 +77,9 @@ std::vector<BlockNumber> blocks_of(Image &image, const Atlas &atlas, const std::
 // Somebody uses the pool between two repairs, wherever it lets him: how many files he is told he has made.
 size_t make_files(Image &image, const std::vector<InodeNumber> &directories) {
     Pool pool;
-    EXPECT_TRUE(pool_attach_image(pool, image.base(), image.size_bytes(), image.superblock(), nullptr,
-                                  Medium::volatile_memory)
-                    .ok());
+    EXPECT_TRUE(
+        pool_attach_image(pool, image.base(), image.size_bytes(), image.superblock(), nullptr, Medium::volatile_memory)
+            .ok());
     auto thread = std::make_unique<Thread>();
     const Credentials root;
     thread->credentials = &root;
@@ -143,9 +143,8 @@ void cut_repairs(const std::vector<std::byte> &bytes, PoolOffset superblock, con
 
     // The fence behind the mark that a repair has begun.
     const PoolOffset mark = superblock + offsetof(Superblock, state);
-    const auto marked = std::find_if(log.stores.begin(), log.stores.end(), [&](const Store &store) {
-        return store.target == mark && !store.bytes.empty();
-    });
+    const auto marked = std::find_if(log.stores.begin(), log.stores.end(),
+                                     [&](const Store &store) { return store.target == mark && !store.bytes.empty(); });
     ASSERT_NE(marked, log.stores.end()) << name;
     const size_t begun = static_cast<size_t>(marked - log.stores.begin()) + 1;
     ASSERT_TRUE(log.stores.at(begun).bytes.empty()) << name;

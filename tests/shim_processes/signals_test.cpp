@@ -358,8 +358,8 @@ TEST(Signals, ResetHandlerInAVforkChild) {
     EXPECT_EQ(caught, 2);
 }
 
-// At a thread's first call and at its end: one whose handler makes calls there leaves nothing behind, neither memory nor
-// (as run_in_pool.sh looks for) the runtime file, whose last process would count it for ever.
+// At a thread's first call and at its end: one whose handler makes calls there leaves nothing behind, neither memory
+// nor (as run_in_pool.sh looks for) the runtime file, whose last process would count it for ever.
 TEST(Signals, StormOverThreadsThatComeAndGo) {
     static const std::string path = in_pool("opened");
     close(open(path.c_str(), O_CREAT | O_RDWR, 0644));

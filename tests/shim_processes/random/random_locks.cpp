@@ -5,7 +5,6 @@
 //
 //   conductor ── command ──► player 0..3 ── line ──► conductor
 #include "tests/shim_processes/random/drawn.h"
-#include "tests/shim_processes/random/kinds.h"
 
 #include <cerrno>
 #include <csignal>
@@ -33,9 +32,10 @@ struct Player {
     int to = -1; // its end of the socket
 };
 
+// What a player is told: its seed, and who the others are.
 struct Command {
     uint64_t seed;
-    char line[240];
+    Player players[player_count];
 };
 
 int number() {
@@ -159,10 +159,7 @@ long play(int conductor, const Player *players) {
 
 // What it is told to, until the socket ends.
 [[noreturn]] void be_player(int conductor) {
-    struct {
-        uint64_t seed;
-        Player players[player_count];
-    } order;
+    Command order;
     for (;;) {
         const ssize_t got = read(conductor, &order, sizeof order);
         if (got != static_cast<ssize_t>(sizeof order))
@@ -197,10 +194,7 @@ int main(int argc, char **argv) {
             return 1;
         close(made);
     }
-    struct {
-        uint64_t seed;
-        Player players[player_count];
-    } order = {};
+    Command order = {};
     const auto begin = [&](unsigned player) {
         int ends[2];
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
