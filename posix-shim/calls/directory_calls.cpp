@@ -192,7 +192,7 @@ long serve_fchdir(Request &request) {
 }
 
 long serve_chroot(Request &request) {
-    const PathArgument argument{-1, 0, true, Care::exact_follow};
+    const PathArgument argument{-1, 0, true, Care::exact};
     const long result = serve_path(request, argument, [&](Thread &thread, const Route &route) -> Result<long> {
         BASE_TRY_ASSIGN(const InodeHandle inode, inode_of_route(thread, route, true));
         return enter(thread, route.mount, inode, Beginning::root);

@@ -19,7 +19,7 @@ using namespace pmemfile;
 namespace {
 
 constexpr PathArgument making(int dirfd_index, int path_index) {
-    return {dirfd_index, path_index, false, Care::exact_name, false, true};
+    return {dirfd_index, path_index, false, Care::exact, false, true};
 }
 // Of a name that is there.
 constexpr PathArgument taking(int dirfd_index, int path_index) {
@@ -198,7 +198,7 @@ long serve_two_paths(Request &request, const PathArgument &from_argument, const 
         // A symlink of the host may lead into a pool. (The second path is routed again: the first one's exact walk uses
         // its room.)
         PathArgument exact = from_argument;
-        exact.care = exact_care(from_argument.last());
+        exact.care = Care::exact;
         from = settled_route(request, 0, exact, renames);
         if (!from.ok())
             return kernel_result(Status(from.error()));

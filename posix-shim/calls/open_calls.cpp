@@ -93,7 +93,7 @@ long serve_open_form(Request &request, PathArgument argument, int flags, mode_t 
     argument.follow_last = follows_last(flags);
     if ((flags & (O_CREAT | unnamed_flag)) != 0 && (flags & O_PATH) == 0) {
         argument.is_name = (flags & O_CREAT) != 0;
-        argument.care = exact_care(argument.last());
+        argument.care = Care::exact;
     }
     const long result = serve_path(request, argument, [&](Thread &thread, const Route &route) {
         return open_in_pool(request, argument, thread, route, flags, mode, walk);
@@ -213,7 +213,7 @@ long serve_openat2(Request &request) {
     const bool stays = (how.resolve & RESOLVE_NO_XDEV) != 0;
     const bool begins_inside = begins_in_pool(request, argument.in_root);
     if ((how.flags & (O_CREAT | unnamed_flag)) != 0)
-        argument.care = exact_care(argument.last());
+        argument.care = Care::exact;
     const auto open = [&](Thread &thread, const Route &route) -> Result<long> {
         if (unknown_set)
             return error(E2BIG);

@@ -50,10 +50,7 @@ inline base::Result<Route> route_argument(Request &request, unsigned slot, const
                                 request.again == Request::Again::after_miss);
     if (argument.in_root)
         return route_in_directory(request.context, slot, dirfd_of(request, argument), user);
-    Care care = argument.care;
-    if (care == Care::quick && !argument.follow_last && root_was_changed.load(std::memory_order_relaxed)) [[unlikely]]
-        care = exact_care(argument.last());
-    return route_path(request.context, slot, dirfd_of(request, argument), user, care);
+    return route_path(request.context, slot, dirfd_of(request, argument), user, argument.care, argument.last());
 }
 
 // Serves a call with one path. `serve(thread, route)` gives a Result<long>; it may answer
@@ -182,7 +179,7 @@ inline long told(ThreadContext &context, const OpenArgument &open, Event event, 
 // Of a call that changes what a path leads to: the kernel must not follow a symlink to a token, and change that.
 inline PathArgument looked_at_first(ThreadContext &context, PathArgument argument) {
     if (argument.follow_last && argument.care == Care::quick && descriptor_any_standard(context))
-        argument.care = Care::exact_follow;
+        argument.care = Care::exact;
     return argument;
 }
 

@@ -46,7 +46,7 @@ std::string_view path_of(const struct sockaddr_un &address, size_t size_bytes) {
 Result<size_t> find_socket(ThreadContext &context, std::string_view path) {
     std::memcpy(context.path[0], path.data(), path.size());
     context.path[0][path.size()] = 0;
-    Result<Route> route = route_string(context, 0, AT_FDCWD, {context.path[0], path.size()}, Care::quick);
+    Result<Route> route = route_string(context, 0, AT_FDCWD, {context.path[0], path.size()}, Care::quick, Last::follow);
     for (unsigned times = 1;; times++) {
         BASE_TRY(route);
         if (route->where == Where::kernel)
@@ -190,7 +190,7 @@ long serve_bind(Request &request) {
     ThreadContext &context = request.context;
     std::memcpy(context.path[0], path.data(), path.size());
     context.path[0][path.size()] = 0;
-    Result<Route> route = route_string(context, 0, AT_FDCWD, {context.path[0], path.size()}, Care::exact_name);
+    Result<Route> route = route_string(context, 0, AT_FDCWD, {context.path[0], path.size()}, Care::exact, Last::name);
     for (unsigned times = 1;; times++) {
         if (!route.ok())
             return kernel_result(Status(route.error()));

@@ -271,7 +271,7 @@ namespace {
 
 // As route_string; an absolute path begins at the host's root in any case.
 base::Result<Route> route_from_host_root(ThreadContext &context, unsigned slot, long dirfd, std::string_view path,
-                                         Care care) {
+                                         Care care, Last last) {
     Route kernel;
     if (path.empty()) { // AT_EMPTY_PATH is the caller's business
         // The kernel says ENOENT; but with that flag it would act on its own working directory, or on a token.
@@ -350,21 +350,20 @@ base::Result<Route> route_from_host_root(ThreadContext &context, unsigned slot, 
         std::memcpy(context.buffer, base.data(), base.size());
         walk_base = {reinterpret_cast<char *>(context.buffer), base.size()};
     }
-    const Last last = care == Care::exact_no_follow ? Last::link : care == Care::exact_name ? Last::name : Last::follow;
     BASE_TRY_ASSIGN(HostWalkResult walked, host_walk(context, slot, walk_base, path, last));
     return route_walked(context, slot, walked);
 }
 
 // The same, where the process's root is or was in a pool.
 base::Result<Route> route_below_root(ThreadContext &context, unsigned slot, long dirfd, std::string_view path,
-                                     Care care) {
+                                     Care care, Last last) {
     const WorkingDirectory root = root_directory();
     if (root.mount < 0 && context.is_vfork_child && context.vfork_on_host_root && path.starts_with('/'))
         return Route(); // it sees no mounts: their paths are its parent's
     if (root.mount < 0)
-        return route_from_host_root(context, slot, dirfd, path, care);
+        return route_from_host_root(context, slot, dirfd, path, care, last);
     if (!path.starts_with('/')) // the kernel must not follow a symlink to "/..."
-        return route_from_host_root(context, slot, dirfd, path, care == Care::quick ? Care::exact_follow : care);
+        return route_from_host_root(context, slot, dirfd, path, Care::exact, last);
     std::string_view inside;
     if (shadow_mount_of(path, &inside) == root.mount &&
         shadow_take_root(inside, root)) // the loader looks for libraries
@@ -374,16 +373,18 @@ base::Result<Route> route_below_root(ThreadContext &context, unsigned slot, long
 
 } // namespace
 
-base::Result<Route> route_string(ThreadContext &context, unsigned slot, long dirfd, std::string_view path, Care care) {
+base::Result<Route> route_string(ThreadContext &context, unsigned slot, long dirfd, std::string_view path, Care care,
+                                 Last last) {
     if (root_was_changed.load(std::memory_order_relaxed)) [[unlikely]]
-        return route_below_root(context, slot, dirfd, path, care);
-    return route_from_host_root(context, slot, dirfd, path, care);
+        return route_below_root(context, slot, dirfd, path, care, last);
+    return route_from_host_root(context, slot, dirfd, path, care, last);
 }
 
-base::Result<Route> route_path(ThreadContext &context, unsigned slot, long dirfd, const char *user_path, Care care) {
+base::Result<Route> route_path(ThreadContext &context, unsigned slot, long dirfd, const char *user_path, Care care,
+                               Last last) {
     BASE_TRY_ASSIGN(size_t length, copy_user_string(context.path[slot], path_bytes, user_path));
     length = tidy_proc_path(context.path[slot], length);
-    return route_string(context, slot, dirfd, {context.path[slot], length}, care);
+    return route_string(context, slot, dirfd, {context.path[slot], length}, care, last);
 }
 
 base::Result<Route> route_in_directory(ThreadContext &context, unsigned slot, long dirfd, const char *user_path) {
@@ -392,7 +393,8 @@ base::Result<Route> route_in_directory(ThreadContext &context, unsigned slot, lo
     std::string_view path(context.path[slot], *length);
     const bool is_absolute = path.starts_with('/');
     path.remove_prefix(std::min(path.find_first_not_of('/'), path.size()));
-    return route_from_host_root(context, slot, dirfd, path.empty() && is_absolute ? "." : path, Care::quick);
+    return route_from_host_root(context, slot, dirfd, path.empty() && is_absolute ? "." : path, Care::quick,
+                                Last::follow);
 }
 
 base::Result<Route> route_escaped(ThreadContext &context, unsigned slot, const Route &route, Last last,
@@ -429,10 +431,11 @@ base::Result<Route> route_escaped(ThreadContext &context, unsigned slot, const R
     std::memcpy(text + length, escape.data(), escape.size());
     length += escape.size();
     text[length] = 0;
-    const bool has_root = root_directory().mount >= 0; // the kernel must not follow a symlink to "/..."
-    const Care care = has_root && !is_absolute ? Care::exact_follow : exact_care(last);
-    BASE_TRY_ASSIGN(Route next, is_absolute ? route_string(context, slot, AT_FDCWD, {text, length}, care)
-                                            : route_from_host_root(context, slot, AT_FDCWD, {text, length}, care));
+    if (root_directory().mount >= 0 && !is_absolute) // the kernel must not follow a symlink to "/..."
+        last = Last::follow;
+    BASE_TRY_ASSIGN(Route next, is_absolute
+                                    ? route_string(context, slot, AT_FDCWD, {text, length}, Care::exact, last)
+                                    : route_from_host_root(context, slot, AT_FDCWD, {text, length}, Care::exact, last));
     if (next.where == Where::kernel) {
         std::memcpy(context.host_path[slot], text, length + 1);
         next.where = Where::kernel_rewritten;

@@ -43,14 +43,9 @@ struct Route {
 // How exactly to look before the kernel is asked. A call that makes a name must
 // be exact: a host symlink to a mount point would let it land below the mount.
 enum class Care : uint8_t {
-    quick,           // a wrong "kernel" is noticed by its ENOENT
-    exact_follow,    // host symlinks and descriptors are followed first, the last component too
-    exact_no_follow, // not the last one, unless a slash stands behind it
-    exact_name       // nor then: it is the name itself
+    quick, // a wrong "kernel" is noticed by its ENOENT
+    exact  // host symlinks and descriptors are followed first, the last component as `Last` says
 };
-constexpr Care exact_care(Last last) {
-    return last == Last::follow ? Care::exact_follow : last == Last::link ? Care::exact_no_follow : Care::exact_name;
-}
 
 // After chroot into a pool absolute paths are all ours and begin at that directory; symlinks of the host with an
 // absolute target too.
@@ -58,11 +53,13 @@ constexpr Care exact_care(Last last) {
 // Routes one path argument. `slot` 0 or 1: which scratch buffers hold it.
 // `dirfd` as the *at calls. EFAULT, ENAMETOOLONG, EBADF, ENOTDIR (a token that is
 // no directory is found out by the engine).
-base::Result<Route> route_path(ThreadContext &context, unsigned slot, long dirfd, const char *user_path, Care care);
+base::Result<Route> route_path(ThreadContext &context, unsigned slot, long dirfd, const char *user_path, Care care,
+                               Last last);
 // The same for openat2 with RESOLVE_IN_ROOT: an absolute path begins at `dirfd` too.
 base::Result<Route> route_in_directory(ThreadContext &context, unsigned slot, long dirfd, const char *user_path);
 // The same for a string that is already in ThreadContext::path[slot].
-base::Result<Route> route_string(ThreadContext &context, unsigned slot, long dirfd, std::string_view path, Care care);
+base::Result<Route> route_string(ThreadContext &context, unsigned slot, long dirfd, std::string_view path, Care care,
+                                 Last last);
 // A walk of `route` answered path_escapes: where the rest leads, exactly, for symlinks of the host may lead back. ELOOP
 // after 40 times.
 base::Result<Route> route_escaped(ThreadContext &context, unsigned slot, const Route &route, Last last, unsigned times);

@@ -19,7 +19,7 @@ Result<PoolFile> pool_file_find(ThreadContext &context, std::string_view path) {
         return error(ENAMETOOLONG);
     std::memcpy(context.path[0], path.data(), path.size());
     context.path[0][path.size()] = 0;
-    BASE_TRY_ASSIGN(const Route route, route_string(context, 0, AT_FDCWD, {context.path[0], path.size()}, Care::quick));
+    BASE_TRY_ASSIGN(const Route route, route_string(context, 0, AT_FDCWD, {context.path[0], path.size()}, Care::quick, Last::follow));
     if (route.where != Where::pool)
         return error(EXDEV);
     PoolFile file;

@@ -105,7 +105,7 @@ Result<Program> program_find(Request &request, long dirfd, const char *user_path
     on_host.dirfd = dirfd;
     on_host.path = user_path;
     const bool follow_last = (flags & AT_SYMLINK_NOFOLLOW) == 0;
-    const Care care = follow_last || root_directory().mount < 0 ? Care::quick : Care::exact_no_follow;
+    const Last last = follow_last ? Last::follow : Last::link;
     char first = 0;
     BASE_TRY(copy_in(&first, user_path, 1));
     if (first == 0) {
@@ -122,7 +122,7 @@ Result<Program> program_find(Request &request, long dirfd, const char *user_path
         return held(*thread, word_mount(word), InodeNumber{file->inode.load()});
     }
     BASE_TRY_ASSIGN(Program found,
-                    follow(context, route_path(context, 0, dirfd, user_path, care), follow_last, on_host, inside));
+                    follow(context, route_path(context, 0, dirfd, user_path, Care::quick, last), follow_last, on_host, inside));
     if (found.thread != nullptr)
         return found;
     // Before anything is made ready: shells and execvp try many names that are not there.
@@ -134,7 +134,7 @@ Result<Program> program_find(Request &request, long dirfd, const char *user_path
     if (found.path == user_path) {
         BASE_TRY_ASSIGN(
             found, follow(context,
-                          route_after_miss(context, 0, dirfd, user_path, follow_last ? Last::follow : Last::link, true),
+                          route_after_miss(context, 0, dirfd, user_path, last, true),
                           follow_last, on_host, inside));
         if (found.thread != nullptr || found.path != user_path)
             return found;
@@ -149,7 +149,7 @@ Result<Program> program_find_interpreter(Request &request, std::string_view path
     Program on_host;
     on_host.dirfd = AT_FDCWD;
     on_host.path = path.data(); // NUL-terminated by parse_script's caller
-    return follow(context, route_string(context, 0, AT_FDCWD, {context.path[0], path.size()}, Care::quick), true,
+    return follow(context, route_string(context, 0, AT_FDCWD, {context.path[0], path.size()}, Care::quick, Last::follow), true,
                   on_host, inside);
 }
 

@@ -38,7 +38,7 @@ TEST_F(ShimFiles, HostPathsAtTheFirstLook) {
 TEST_F(ShimFiles, RelativeHostPathsAtTheFirstLook) {
     const int former = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     const auto enter = [](const std::string &directory) { EXPECT_EQ(call(SYS_chdir, address(directory.c_str())), 0); };
-    const auto meet = [] { return route_path(*context_get(), 0, AT_FDCWD, "file", Care::quick).ok(); };
+    const auto meet = [] { return route_path(*context_get(), 0, AT_FDCWD, "file", Care::quick, Last::follow).ok(); };
     enter("/usr/lib");
     EXPECT_FALSE(is_plain("file")); // nobody has looked where it is
     EXPECT_TRUE(meet());
@@ -107,7 +107,7 @@ TEST_F(ShimFiles, TheLongWaySaysTheSame) {
         if (!is_plain(path))
             continue;
         plain++;
-        const base::Result<Route> route = route_path(*context_get(), 0, AT_FDCWD, path.c_str(), Care::quick);
+        const base::Result<Route> route = route_path(*context_get(), 0, AT_FDCWD, path.c_str(), Care::quick, Last::follow);
         ASSERT_TRUE(route.ok() && route->where == Where::kernel) << path;
     }
     EXPECT_GT(plain, 10'000u);
