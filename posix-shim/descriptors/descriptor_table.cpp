@@ -12,6 +12,7 @@
 #include "base/raw_syscall.h"
 #include "libpmemfile/fs/open_calls.h"
 #include "libpmemfile/runtime/advisory_lock.h"
+#include "posix-shim/descriptors/near_proc.h"
 #include "posix-shim/descriptors/open_fifo.h"
 #include "posix-shim/descriptors/shared_token.h"
 #include "posix-shim/descriptors/socket_family.h"
@@ -149,6 +150,8 @@ base::Result<DescriptorWord> descriptor_decode(ThreadContext &context, int descr
             return descriptor_host;
         DescriptorWord expected = descriptor_unknown;
         socket_family_forget(descriptor);
+        if (identity.is_directory)
+            near_proc_note(descriptor, identity.device, identity.inode);
         descriptor_words[descriptor].compare_exchange_strong(expected, descriptor_host);
         return descriptor_host;
     }

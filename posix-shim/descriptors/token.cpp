@@ -71,6 +71,9 @@ TokenIdentity token_decode(long descriptor) {
     if (base::is_error(base::raw_syscall(SYS_fstat, descriptor, base::as_long(&status))))
         return identity;
     identity.open = true;
+    identity.is_directory = S_ISDIR(status.st_mode);
+    identity.device = status.st_dev;
+    identity.inode = status.st_ino;
     for (unsigned i = 0; i < mount_count; i++) {
         const Mount &mount = mounts[i];
         identity.may_be_fifo =

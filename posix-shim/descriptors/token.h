@@ -23,6 +23,8 @@ struct TokenIdentity {
     bool open = false;
     bool may_be_fifo = false; // the kernel's fifo, on the filesystem where those of pools are (open_fifo.h)
     pmemfile::OpenFileId id = 0;
+    bool is_directory = false; // of the host
+    uint64_t device = 0, inode = 0;
 };
 TokenIdentity token_decode(long descriptor);
 

@@ -2,6 +2,7 @@
 
 #include "base/user_copy.h"
 #include "posix-shim/descriptors/descriptor_table.h"
+#include "posix-shim/descriptors/near_proc.h"
 #include "posix-shim/paths/host_walk.h"
 #include "posix-shim/process/mount.h"
 #include "posix-shim/process/working_directory.h"
@@ -68,7 +69,7 @@ bool begins_on_host(const ThreadContext &context, long register_value) {
     if (dirfd == AT_FDCWD)
         return host_cwd_is_far() && working_directory().mount < 0;
     return dirfd >= 0 && dirfd < descriptor_table_size &&
-           descriptor_words[dirfd].load(std::memory_order_acquire) == descriptor_host;
+           descriptor_words[dirfd].load(std::memory_order_acquire) == descriptor_host && !near_proc_is(dirfd);
 }
 
 } // namespace
@@ -82,8 +83,8 @@ bool is_plainly_of_host(const ThreadContext &context, long dirfd, const char *us
     const uint64_t head = head_of(text);
     const bool is_relative = text[0] != '/';
     if (is_relative ? text[0] == 0 || !begins_on_host(context, dirfd)
-                    : is_near_mount(text, head) || Front("/proc/").is_of(head) || Front("/dev/").is_of(head) ||
-                          Front("/etc/mtab").is_of(head))
+                    : is_near_mount(text, head) || Front("/proc").is_of(head) || Front("/dev").is_of(head) ||
+                          Front("/etc/mtab").is_of(head) || text[1] == 0)
         return false;
     uint64_t ends = 0;
     uint64_t slashes = 0;

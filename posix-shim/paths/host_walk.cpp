@@ -7,7 +7,10 @@
 // result is a mount point the rest belongs to the pool; if it is a symlink, its
 // text goes in front of the rest.
 #include "posix-shim/paths/host_walk.h"
+#include "posix-shim/descriptors/descriptor_table.h"
 #include "posix-shim/paths/descriptor_path.h"
+#include "posix-shim/paths/proc_path.h"
+#include "posix-shim/paths/shadow_path.h"
 #include "posix-shim/process/working_directory.h"
 
 #include "base/raw_syscall.h"
@@ -48,6 +51,22 @@ int mount_at(std::string_view path) {
         if (mounts[i].path() == path)
             return static_cast<int>(i);
     return -1;
+}
+
+// Is the canonical path one of the kernel's links to what this process has, and that in a pool? The kernel would follow
+// it to a token, or to where its own working directory is.
+bool is_link_to_pool(ThreadContext &context, std::string_view path) {
+    if (!take_proc_self(path))
+        return false;
+    if (path == "cwd")
+        return working_directory().mount >= 0;
+    if (path == "exe")
+        return shadowed_program.mount >= 0;
+    const long number = take_prefix(path, "fd/") ? take_number(path) : -1;
+    if (number < 0 || !path.empty())
+        return false;
+    const base::Result<DescriptorWord> word = descriptor_lookup(context, number);
+    return word.ok() && (is_ours(*word) || is_fifo(*word));
 }
 
 } // namespace
@@ -123,7 +142,7 @@ base::Result<std::string_view> host_cwd(ThreadContext &context) {
             std::memcpy(cwd_cached, own, *length + 1);
             cwd_cached_length = *length;
             cwd_cached_version.store(version);
-            if (!is_near_mount({own, *length}))
+            if (!is_near_mount({own, *length}) && !is_near_proc({own, *length}))
                 cwd_far_version.store(version);
         }
         cwd_lock.store(0);
@@ -183,6 +202,13 @@ base::Result<HostWalkResult> host_walk(ThreadContext &context, unsigned slot, st
         std::memcpy(resolved + resolved_length, name.data(), name.size());
         resolved_length += name.size();
         resolved[resolved_length] = 0;
+        if (is_link_to_pool(context, {resolved, resolved_length})) {
+            if (rest < resolved_length)
+                return base::error(ENAMETOOLONG);
+            rest -= resolved_length;
+            std::memcpy(buffer + rest, resolved, resolved_length);
+            return HostWalkResult{-1, false, true, {buffer + rest, path_bytes - rest}};
+        }
         if (is_last && last != Last::follow)
             continue;
         // A mount point is a directory: no need to ask.
@@ -205,9 +231,6 @@ base::Result<HostWalkResult> host_walk(ThreadContext &context, unsigned slot, st
         std::memmove(buffer + rest, buffer, static_cast<size_t>(length));
         if (buffer[rest] == '/' && root_directory().mount >= 0)
             return HostWalkResult{-1, true, false, {buffer + rest, path_bytes - rest}};
-        if (const std::string_view text(buffer + rest, path_bytes - rest);
-            text.starts_with("/proc/self/fd/") || text.starts_with("/proc/thread-self/fd/"))
-            return HostWalkResult{-1, false, true, text};
         resolved_length = buffer[rest] == '/' ? 0 : parent_length;
     }
 }

@@ -19,10 +19,10 @@ enum class Last : uint8_t {
 
 // Where a host path leads.
 struct HostWalkResult {
-    int mount = -1;         // -1: it stays on the host
-    bool at_root = false;   // a symlink leads to "/...", and the process's root is in a pool: `rest` begins there
-    bool at_number = false; // a symlink leads to "/proc/self/fd/...", which is `rest`
-    std::string_view rest;  // inside the mount, in ThreadContext::symlink
+    int mount = -1;        // -1: it stays on the host
+    bool at_root = false;  // a symlink leads to "/...", and the process's root is in a pool: `rest` begins there
+    bool at_link = false;  // /proc/self/fd/N or the like, of something in a pool: `rest` begins with that, absolute
+    std::string_view rest; // inside the mount, in ThreadContext::symlink
 };
 
 // `base`: canonical absolute directory; `path` may be absolute. Needs ThreadContext::symlink and

@@ -7,14 +7,12 @@ namespace shim {
 namespace {
 
 // Cuts "<number>/" off; -1: it does not begin so.
-long take_number(std::string_view &text) {
-    long number = 0;
-    size_t digits = 0;
-    while (digits < text.size() && digits < 9 && text[digits] >= '0' && text[digits] <= '9')
-        number = number * 10 + (text[digits++] - '0');
-    if (digits == 0 || digits == text.size() || text[digits] != '/')
+long take_numbered_directory(std::string_view &text) {
+    std::string_view rest = text;
+    const long number = take_number(rest);
+    if (number < 0 || rest.empty())
         return -1;
-    text.remove_prefix(digits + 1);
+    text = rest.substr(1);
     return number;
 }
 
@@ -29,6 +27,29 @@ bool take_prefix(std::string_view &path, std::string_view prefix) {
         return false;
     path.remove_prefix(prefix.size());
     return true;
+}
+
+long take_number(std::string_view &path) {
+    long number = 0;
+    size_t digits = 0;
+    while (digits < path.size() && digits < 9 && path[digits] >= '0' && path[digits] <= '9')
+        number = number * 10 + (path[digits++] - '0');
+    if (digits == 0 || (digits < path.size() && path[digits] != '/'))
+        return -1;
+    path.remove_prefix(digits);
+    return number;
+}
+
+bool is_near_proc(std::string_view directory) {
+    return directory == "/" || directory == "/dev" || directory == "/proc" || directory.starts_with("/proc/");
+}
+
+bool climbs_to_links(std::string_view path) {
+    return path.find("..") != path.npos && (path.find("proc") != path.npos || path.find("dev") != path.npos);
+}
+
+bool may_name_link(std::string_view path) {
+    return path.starts_with("/proc/") || path.starts_with("/dev/fd/") || path.starts_with("/dev/std");
 }
 
 size_t tidy_proc_path(char *text, size_t length) {
@@ -68,7 +89,7 @@ bool take_proc_self(std::string_view &path) {
     }
     std::string_view of_thread = rest;
     if (take_prefix(of_thread, "task/"))
-        if (const long number = take_number(of_thread);
+        if (const long number = take_numbered_directory(of_thread);
             number >= 0 && is_own_thread(base::raw_syscall(SYS_getpid), number))
             rest = of_thread;
     path = rest;
@@ -79,7 +100,7 @@ long take_proc_number(std::string_view &path) {
     std::string_view rest = path;
     if (!take_prefix(rest, "/proc/"))
         return -1;
-    const long number = take_number(rest);
+    const long number = take_numbered_directory(rest);
     if (number >= 0)
         path = rest;
     return number;

@@ -11,6 +11,7 @@
 #include "base/raw_syscall.h"
 #include "libpmemfile/fs/open_inode.h"
 #include "posix-shim/descriptors/descriptor_table.h"
+#include "posix-shim/descriptors/near_proc.h"
 #include "posix-shim/paths/host_walk.h"
 #include "posix-shim/paths/proc_path.h"
 #include "posix-shim/paths/shadow_path.h"
@@ -38,12 +39,9 @@ base::Result<pmemfile::InodeNumber> inode_of(ThreadContext &context, unsigned mo
 
 // Ours if it begins at a token: the number and what follows it.
 base::Result<Route> route_number(ThreadContext &context, std::string_view text) {
-    long number = 0;
-    size_t digits = 0;
-    while (digits < text.size() && digits < 9 && text[digits] >= '0' && text[digits] <= '9')
-        number = number * 10 + (text[digits++] - '0');
+    const long number = take_number(text);
     Route route;
-    if (digits == 0 || (digits < text.size() && text[digits] != '/'))
+    if (number < 0)
         return route;
     BASE_TRY_ASSIGN(DescriptorWord word, descriptor_lookup(context, number));
     if (!is_ours(word) && !is_fifo(word))
@@ -52,14 +50,13 @@ base::Result<Route> route_number(ThreadContext &context, std::string_view text) 
     route.id = word_id(word);
     route.is_through_link = true;
     route.is_open_fifo = is_fifo(word);
-    std::string_view rest = text.substr(digits);
-    if (rest.empty()) {
+    if (text.empty()) {
         route.where = Where::descriptor;
         return route;
     }
     BASE_TRY_ASSIGN(route.start, inode_of(context, route.mount, route.id));
-    rest.remove_prefix(1);
-    route.path = rest.empty() ? std::string_view(".") : rest;
+    text.remove_prefix(1);
+    route.path = text.empty() ? std::string_view(".") : text;
     route.where = Where::pool;
     return route;
 }
@@ -127,12 +124,12 @@ base::Result<Route> route_special(ThreadContext &context, std::string_view path)
 
 // Where the exact walk came to.
 base::Result<Route> route_walked(ThreadContext &context, unsigned slot, const HostWalkResult &walked) {
-    if (walked.mount < 0 && !walked.at_root && !walked.at_number)
+    if (walked.mount < 0 && !walked.at_root && !walked.at_link)
         return Route{};
     std::memmove(context.path[slot], walked.rest.data(), walked.rest.size());
     context.path[slot][walked.rest.size()] = 0;
     const std::string_view rest(context.path[slot], walked.rest.size());
-    if (walked.at_number)
+    if (walked.at_link)
         return route_special(context, rest);
     return walked.at_root ? route_at_root(root_directory(), rest) : route_in_mount(walked.mount, rest);
 }
@@ -294,7 +291,7 @@ base::Result<Route> route_from_host_root(ThreadContext &context, unsigned slot, 
                 BASE_TRY_ASSIGN(route.start, inode_of(context, route.mount, word_id(word)));
                 return route;
             }
-            if (care == Care::quick)
+            if (care == Care::quick && !near_proc_is(dirfd) && !climbs_to_links(path))
                 return kernel;
             base::Result<size_t> length = host_directory_path(dirfd, context.symlink, path_bytes);
             if (!length.ok())
@@ -325,14 +322,18 @@ base::Result<Route> route_from_host_root(ThreadContext &context, unsigned slot, 
     bool exact = true;
     std::string_view rest;
     int mount = -1;
-    if (!is_clean(path) || (relative && is_near_mount(base))) {
-        const size_t length = clean_path(scratch, path_bytes, base, path, &exact);
-        mount = length == 0 ? -1 : mount_of({scratch, length}, &rest);
+    std::string_view cleaned = path;
+    if (!is_clean(path) || (relative && (is_near_mount(base) || is_near_proc(base)))) {
+        cleaned = {scratch, clean_path(scratch, path_bytes, base, path, &exact)};
+        mount = cleaned.empty() ? -1 : mount_of(cleaned, &rest);
         if (mount >= 0 && exact)
             return route_in_mount(mount, rest_of_original(path, rest));
+        if ((relative || !exact) && may_name_link(cleaned)) // an absolute path was looked at already
+            care = Care::exact;
     } else if (!relative && (mount = mount_of(path, &rest)) >= 0) {
         return route_in_mount(mount, rest);
     }
+    context.is_near_proc = is_near_proc(cleaned);
     if (mount < 0 && care == Care::quick)
         return kernel;
     // A ".." behind a name, or a call that makes something: be exact.

@@ -64,6 +64,7 @@ struct ThreadContext {
     pmemfile::PoolPlace child_places[max_mounts];
     AddressPlace expected_address; // of a call that the kernel executes
     long former_args[6];           // Request::rewrite_begin
+    bool is_near_proc; // the path that the kernel was given last may be a directory that near_proc.h tells of
     alignas(64) std::byte buffer[32768];
 };
 

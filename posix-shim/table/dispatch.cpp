@@ -11,6 +11,7 @@
 #include "posix-shim/calls/path_call.h"
 #include "posix-shim/calls/peer_address.h"
 #include "posix-shim/descriptors/descriptor_table.h"
+#include "posix-shim/descriptors/near_proc.h"
 #include "posix-shim/descriptors/socket_family.h"
 #include "posix-shim/descriptors/token.h"
 #include "posix-shim/paths/empty_path.h"
@@ -24,6 +25,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <utility>
 
 namespace shim {
 
@@ -158,9 +160,13 @@ long open_flags(const intercept_call *call) {
 // Then it is closed again.
 __attribute__((noinline)) bool opened_mount_point(const intercept_call *call) {
     struct stat status;
-    if (base::is_error(base::raw_syscall(SYS_fstat, call->result, base::as_long(&status))) ||
-        !is_mount_point(status.st_dev, status.st_ino))
+    if (base::is_error(base::raw_syscall(SYS_fstat, call->result, base::as_long(&status))))
         return false;
+    if (!is_mount_point(status.st_dev, status.st_ino)) {
+        if (S_ISDIR(status.st_mode) && !context_is_vfork_child())
+            near_proc_note(static_cast<int>(call->result), status.st_dev, status.st_ino);
+        return false;
+    }
     base::raw_syscall(SYS_close, call->result);
     return true;
 }
@@ -204,8 +210,13 @@ bool found_mount_point(const intercept_call *call) {
 // The kernel has opened a file of the host's: its number is known from now on. Not where it may be more than that, by
 // a symlink to /proc/self/fd: a fifo of a pool that this process has met, or with access mode 3 a token.
 void note_opened(const intercept_call *call) {
-    if ((call->nr == SYS_open || call->nr == SYS_openat) && !base::is_error(call->result) &&
-        (open_flags(call) & O_ACCMODE) != O_ACCMODE && !context_is_vfork_child())
+    if ((call->nr != SYS_open && call->nr != SYS_openat) || base::is_error(call->result) ||
+        (open_flags(call) & O_ACCMODE) == O_ACCMODE)
+        return;
+    ThreadContext *context = context_current();
+    if (context != nullptr && std::exchange(context->is_near_proc, false))
+        return; // perhaps a directory: it is looked at when it is met
+    if (!context_is_vfork_child())
         descriptor_opened_host(static_cast<int>(call->result));
 }
 

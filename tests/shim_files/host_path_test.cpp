@@ -22,15 +22,30 @@ bool is_plain(const std::string &path, long dirfd = AT_FDCWD) {
 
 TEST_F(ShimFiles, HostPathsAtTheFirstLook) {
     const std::string long_name(61, 'n');
-    for (const std::string &path : {std::string("/"), std::string("/etc/hostname"), std::string("/usr/lib/x.so.1"),
-                                    std::string("/home/me/.git/.config"), std::string("/tmp/"), root, root + "/other",
-                                    root + "/link/file", "/a/" + long_name.substr(1)})
-        EXPECT_TRUE(is_plain(path)) << path;
     for (const std::string &path :
-         {root + "/mnt", root + "/mnt/", root + "/mnt/file", root + "/mnt2", std::string(), std::string("../file"),
-          std::string("//etc"), std::string("/etc//x"), std::string("/etc/./x"), std::string("/etc/."),
-          std::string("/etc/.."), std::string("/etc/../tmp"), std::string("/.."), std::string("/proc/self/fd/3"),
-          std::string("/dev/stdin"), std::string("/etc/mtab"), "/a/" + long_name})
+         {std::string("/etc/hostname"), std::string("/usr/lib/x.so.1"), std::string("/home/me/.git/.config"),
+          std::string("/tmp/"), root, root + "/other", root + "/link/file", "/a/" + long_name.substr(1)})
+        EXPECT_TRUE(is_plain(path)) << path;
+    for (const std::string &path : {root + "/mnt",
+                                    root + "/mnt/",
+                                    root + "/mnt/file",
+                                    root + "/mnt2",
+                                    std::string(),
+                                    std::string("../file"),
+                                    std::string("//etc"),
+                                    std::string("/etc//x"),
+                                    std::string("/etc/./x"),
+                                    std::string("/etc/."),
+                                    std::string("/etc/.."),
+                                    std::string("/etc/../tmp"),
+                                    std::string("/.."),
+                                    std::string("/proc/self/fd/3"),
+                                    std::string("/dev/stdin"),
+                                    std::string("/etc/mtab"),
+                                    std::string("/"),
+                                    std::string("/proc"),
+                                    std::string("/dev"),
+                                    "/a/" + long_name})
         EXPECT_FALSE(is_plain(path)) << path;
 }
 
@@ -71,6 +86,18 @@ TEST_F(ShimFiles, RelativeHostPathsAtTheFirstLook) {
     EXPECT_TRUE(is_plain("file", host));
     EXPECT_FALSE(is_plain("../file", host));
     EXPECT_FALSE(is_plain("file", -1));
+    for (const char *near : {"/", "/dev", "/proc", "/proc/sys"}) { // /proc/self/fd/N can be below
+        const int descriptor = open(near, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        descriptor_words[descriptor].store(descriptor_unknown);
+        call(SYS_lseek, descriptor);
+        EXPECT_FALSE(is_plain("file", descriptor)) << near;
+        close(descriptor);
+        EXPECT_EQ(open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC), descriptor);
+        descriptor_words[descriptor].store(descriptor_unknown);
+        call(SYS_lseek, descriptor);
+        EXPECT_TRUE(is_plain("file", descriptor)) << near;
+        close(descriptor);
+    }
     call(SYS_close, ours);
     call(SYS_close, host);
     close(host);
@@ -107,7 +134,8 @@ TEST_F(ShimFiles, TheLongWaySaysTheSame) {
         if (!is_plain(path))
             continue;
         plain++;
-        const base::Result<Route> route = route_path(*context_get(), 0, AT_FDCWD, path.c_str(), Care::quick, Last::follow);
+        const base::Result<Route> route =
+            route_path(*context_get(), 0, AT_FDCWD, path.c_str(), Care::quick, Last::follow);
         ASSERT_TRUE(route.ok() && route->where == Where::kernel) << path;
     }
     EXPECT_GT(plain, 10'000u);

@@ -41,6 +41,36 @@ for front in ['/proc//self/fd', '//proc/self/fd', '/proc/self/./fd', '/./proc/se
     other = os.open(path, os.O_WRONLY | os.O_APPEND)
     print(front, os.readlink(path), os.write(other, b'x'), os.stat(path).st_size, os.path.samefile(path, 'b/moved'))
     os.close(other)
+# The same from a directory of the host: the working one, or a descriptor's, however that came here.
+def at_link(path, **at):
+    other = os.open(path, os.O_WRONLY | os.O_APPEND, **at)
+    os.write(other, b'y'), os.close(other), os.chmod(path, 0o600 + len(path), **at)
+    return (os.readlink(path, **at), os.stat(path, **at).st_size, oct(os.stat(plain).st_mode), os.access(path, os.X_OK, **at),
+            os.path.samestat(os.stat(path, **at), os.fstat(plain)), stat.S_ISLNK(os.lstat(path, **at).st_mode))
+
+
+me = str(os.getpid())
+for directory, name in [('/', 'proc/self/fd/'), ('/dev', 'fd/'), ('/proc', 'self/./fd/'), ('/proc', me + '//fd/'), ('/proc/self', 'fd/'),
+                        ('/proc/self/fd', ''), ('/dev/fd', './'), ('/proc/thread-self/fd', ''), ('/proc/self/task', me + '/fd/'),
+                        ('/proc/self/fd', '../../self/fd/'), ('/tmp', '../proc/self/fd/'), ('/tmp', '../dev/fd/')]:
+    path = name + str(plain)
+    opened = [os.open(directory, flags) for flags in (os.O_RDONLY, os.O_RDONLY | os.O_DIRECTORY, os.O_PATH)]
+    opened.append(os.dup(opened[0]))
+    print(directory, name.replace(me, 'me'), *[at_link(path, dir_fd=file) for file in opened])
+    os.chdir(directory)
+    print(at_link(path))
+    os.chdir(sys.argv[1])
+    code = 'import os, sys; print(os.write(os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND, dir_fd=int(sys.argv[2])), b"z"))'
+    if directory != '/dev/fd' and not directory.startswith('/proc/'): # those of this process, where they are the parent's
+        path = path.replace(me, 'self')
+        print(subprocess.run([sys.executable, '-c', code, path, str(opened[2])], pass_fds=[plain, opened[2]], stdout=subprocess.PIPE).stdout,
+              subprocess.run(['/bin/sh', '-c', 'echo shell >>"$0"', path], cwd=directory, pass_fds=[plain]).returncode, os.fstat(plain).st_size)
+    for file in opened:
+        os.close(file)
+for front in ['/proc/self/fd/../fd/', '/proc/sys/../self/fd/', '/tmp/../proc/self/fd/', '/dev/../dev/fd/', '/proc/self/cwd' + 20 * '/..' + '/proc/self/fd/']:
+    print(front, at_link(front + str(plain)))
+links = os.open('/proc/self/fd', os.O_RDONLY)
+print(os.stat('%d/../b/moved' % os.open('a', os.O_RDONLY), dir_fd=links).st_size, os.readlink('cwd', dir_fd=os.open('/proc/self', os.O_PATH)))
 told = []
 thread = threading.Thread(target=lambda: told.append(os.stat('/proc/%d/fd/%d' % (threading.get_native_id(), plain)).st_size))
 thread.start(), thread.join()
