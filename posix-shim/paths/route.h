@@ -71,8 +71,5 @@ base::Result<Route> route_after_miss(ThreadContext &context, unsigned slot, long
 // The mount whose path `path` (absolute, free of ".", ".." and "//") lies in, and the rest without leading
 // slash; -1.
 int mount_of(std::string_view path, std::string_view *rest);
-// Joins and cleans lexically: absolute `base` (canonical) + `path`. `exact` is false when a ".." went
-// back over a name of `path` that could have been a symlink. Returns the length, 0 when too long.
-size_t clean_path(char *buffer, size_t size_bytes, std::string_view base, std::string_view path, bool *exact);
 
 } // namespace shim
