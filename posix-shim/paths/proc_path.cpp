@@ -1,6 +1,7 @@
 #include "posix-shim/paths/proc_path.h"
 
 #include "base/raw_syscall.h"
+#include "posix-shim/paths/clean_path.h"
 
 namespace shim {
 
@@ -58,6 +59,8 @@ size_t tidy_proc_path(char *text, size_t length) {
         at++;
     const std::string_view front(text + at, length - at);
     if (text[0] != '/' || (!front.starts_with("proc/") && !front.starts_with("dev/")))
+        return length;
+    if (is_clean({text, length}))
         return length;
     size_t to = 0;
     for (at = 0; at < length; at++) {

@@ -22,7 +22,8 @@ bool climbs_to_links(std::string_view path);
 // Of a path without ".": does it name such a link, or what may be one (below /proc, /dev/fd/N, /dev/stdin)?
 bool may_name_link(std::string_view path);
 // Below /proc and /dev, in place: "//proc/./self//fd/5/" becomes "/proc/self/fd/5/", as the kernel reads it. What
-// stands behind the last name stays, for it makes a difference; so does "..". Returns the length.
+// stands behind the last name stays, for it makes a difference; so does "..". `text` is as for is_clean. Returns the
+// length.
 size_t tidy_proc_path(char *text, size_t length);
 
 } // namespace shim

@@ -249,7 +249,8 @@ base::Result<Route> route_from_host_root(ThreadContext &context, unsigned slot, 
                 return kernel;
             base = *host;
         }
-    } else if (path.starts_with("/proc/") || path.starts_with("/dev/")) {
+    } else if (path.starts_with("/proc/") ||
+               (path.starts_with("/dev/") && (may_name_link(path) || is_shadow_path(path)))) {
         BASE_TRY_ASSIGN(Route special, route_special(context, path));
         if (special.where == Where::kernel)
             special = route_other_program(path, scratch);
