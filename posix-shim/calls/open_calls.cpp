@@ -4,6 +4,7 @@
 #include "posix-shim/calls/proc_tables.h"
 #include "posix-shim/calls/served_calls.h"
 #include "posix-shim/mapping/caller.h"
+#include "posix-shim/paths/clean_path.h"
 #include "posix-shim/paths/user_string.h"
 
 #include "libpmemfile/fs/attribute_calls.h"
@@ -89,6 +90,17 @@ bool follows_last(int flags) {
     return (flags & O_NOFOLLOW) == 0 && !is_new;
 }
 
+// A relative path of the host's as an absolute one. Empty: it is too long, or its text alone does not tell.
+std::string_view path_from_directory(ThreadContext &context, long dirfd, std::string_view path) {
+    const Result<size_t> length = host_directory_path(dirfd, context.symlink, path_max_bytes);
+    if (!length.ok())
+        return {};
+    char *text = context.host_path[0];
+    bool exact = true;
+    const size_t cleaned = clean_path(text, path_max_bytes, {context.symlink, *length}, path, &exact);
+    return exact ? std::string_view(text, cleaned) : std::string_view();
+}
+
 long serve_open_form(Request &request, PathArgument argument, int flags, mode_t mode, unsigned walk) {
     argument.follow_last = follows_last(flags);
     if ((flags & (O_CREAT | unnamed_flag)) != 0 && (flags & O_PATH) == 0) {
@@ -103,7 +115,9 @@ long serve_open_form(Request &request, PathArgument argument, int flags, mode_t 
     if (result != pass_with_post || request.again != Request::Again::no)
         return result;
     // The host's: its path is in the context still.
-    const std::string_view path = request.context.path[0];
+    std::string_view path = request.context.path[0];
+    if (request.context.is_near_proc && !path.starts_with('/'))
+        path = path_from_directory(request.context, dirfd_of(request, argument), path);
     if (!path.starts_with("/proc/") && path != "/etc/mtab")
         return result;
     const long table = open_proc_table(request.context, path, flags);

@@ -207,6 +207,7 @@ namespace {
 base::Result<Route> route_from_host_root(ThreadContext &context, unsigned slot, long dirfd, std::string_view path,
                                          Care care, Last last) {
     Route kernel;
+    context.is_near_proc = false;
     if (path.empty()) { // AT_EMPTY_PATH is the caller's business
         // The kernel says ENOENT; but with that flag it would act on its own working directory, or on a token.
         if (static_cast<int>(dirfd) == AT_FDCWD)

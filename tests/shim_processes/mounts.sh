@@ -39,6 +39,13 @@ own = [line for line in lines if line[4] == sys.argv[1]]
 assert len(own) == 1 and own[0][1] in ids, own
 end = open('/proc/self/mountinfo').read()
 assert end.endswith('\n') and end == open('/proc/thread-self/mountinfo').read()
+proc = os.open('/proc', os.O_PATH) # relative to a directory, as container tools do
+for at, name in (proc, 'self/mountinfo'), (os.open('/proc/self', os.O_RDONLY), 'mountinfo'), (os.open('/', os.O_PATH), 'proc/self/./mountinfo'):
+    assert end == open(name, opener=lambda path, flags: os.open(path, flags, dir_fd=at)).read(), name
+former = os.getcwd()
+os.chdir('/proc/%d' % os.getpid())
+assert end == open('mountinfo').read() and open('../mounts').read() == open('/proc/mounts').read()
+os.chdir(former)
 END
 # A program of the pool finds itself in its maps, and nothing of its copy.
 cp /bin/cat cat
