@@ -211,8 +211,9 @@ base::Result<HostWalkResult> host_walk(ThreadContext &context, unsigned slot, st
         }
         if (is_last && last != Last::follow)
             continue;
-        // A mount point is a directory: no need to ask.
-        if (mount_at({resolved, resolved_length}) >= 0)
+        // A mount point is a directory: no need to ask. And whatever the number is that /proc/self stands for (in
+        // another namespace it is not what we are told), a name is as good for what is below.
+        if (mount_at({resolved, resolved_length}) >= 0 || std::string_view(resolved, resolved_length) == "/proc/self")
             continue;
         // The link's text goes right before the rest, which has at least `rest` bytes before it.
         long length = base::raw_syscall(SYS_readlinkat, AT_FDCWD, base::as_long(resolved), base::as_long(buffer),
