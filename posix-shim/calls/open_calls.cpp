@@ -16,6 +16,7 @@
 #include <cstring>
 #include <linux/openat2.h>
 #include <sys/stat.h>
+#include <utility>
 
 namespace shim {
 
@@ -43,8 +44,9 @@ Result<long> open_special(Request &request, const PathArgument &argument, Thread
     return open_fifo_of_pool(request, argument, thread, route, attributes, follow_last);
 }
 
-Result<long> open_in_pool(Request &request, const PathArgument &argument, Thread &thread, const Route &route, int flags,
-                          mode_t mode, unsigned walk) {
+// `taken`: the number that it will have (descriptor_take). Set to -1 where it has it, or has given it back.
+Result<long> open_at_number(Request &request, const PathArgument &argument, Thread &thread, const Route &route,
+                            int flags, mode_t mode, unsigned walk, int &taken) {
     Result<OpenFileId> id = error(EINVAL);
     NoticedName name;
     if (route.where == Where::descriptor) {
@@ -68,8 +70,10 @@ Result<long> open_in_pool(Request &request, const PathArgument &argument, Thread
                                             (follows ? unsigned{walk_follow_last} : 0u)));
         id = fs_open(thread, route.at(walk), flags, mode);
     }
-    if (!id.ok() && id.error().number() == ENXIO)
+    if (!id.ok() && id.error().number() == ENXIO) {
+        descriptor_give_back(std::exchange(taken, -1)); // the kernel gives the lowest
         return open_special(request, argument, thread, route, argument.follow_last);
+    }
     BASE_TRY(id);
     if ((flags & (O_TRUNC | O_PATH)) == O_TRUNC) {
         BASE_TRY_ASSIGN(OpenFile * file, open_file_get(thread, *id));
@@ -82,7 +86,18 @@ Result<long> open_in_pool(Request &request, const PathArgument &argument, Thread
             tell_created(thread, name, false);
         tell_opened(request.context, thread, route.mount, *id, name, flags);
     }
-    return open_descriptor(request.context, thread, route.mount, *id, flags);
+    return open_descriptor(request.context, thread, route.mount, *id, flags, std::exchange(taken, -1));
+}
+
+Result<long> open_in_pool(Request &request, const PathArgument &argument, Thread &thread, const Route &route, int flags,
+                          mode_t mode, unsigned walk) {
+    int taken = -1;
+    if ((flags & (O_CREAT | O_TRUNC)) != 0 && (flags & O_PATH) == 0) {
+        BASE_TRY_ASSIGN(taken, descriptor_take(request.context, route.mount, flags));
+    }
+    const Result<long> opened = open_at_number(request, argument, thread, route, flags, mode, walk, taken);
+    descriptor_give_back(taken);
+    return opened;
 }
 
 bool follows_last(int flags) {

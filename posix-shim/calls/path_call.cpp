@@ -25,8 +25,8 @@ Result<InodeHandle> inode_of_route(Thread &thread, const Route &route, bool foll
     return found.handle();
 }
 
-long open_descriptor(ThreadContext &context, Thread &thread, unsigned mount, OpenFileId id, int flags) {
-    const long descriptor = descriptor_open(context, mount, id, flags);
+long open_descriptor(ThreadContext &context, Thread &thread, unsigned mount, OpenFileId id, int flags, int taken) {
+    const long descriptor = descriptor_open(context, mount, id, flags, taken);
     if (base::is_error(descriptor)) {
         fs_close(thread, id, false);
         companion_close(mount, id);

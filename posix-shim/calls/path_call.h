@@ -235,8 +235,8 @@ inline base::Status copy_in(void *to, const void *user, size_t size_bytes) {
     return base_user_copy(to, user, size_bytes) != 0 ? base::error(EFAULT) : base::Status();
 }
 
-// Makes the token for a description; closes the description again if that fails.
+// Gives a description its number (descriptor_open); closes the description again if that fails.
 long open_descriptor(ThreadContext &context, pmemfile::Thread &thread, unsigned mount, pmemfile::OpenFileId id,
-                     int flags);
+                     int flags, int taken = -1);
 
 } // namespace shim

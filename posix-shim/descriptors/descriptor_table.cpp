@@ -12,6 +12,7 @@
 #include "base/raw_syscall.h"
 #include "libpmemfile/fs/open_calls.h"
 #include "libpmemfile/runtime/advisory_lock.h"
+#include "posix-shim/descriptors/descriptor_room.h"
 #include "posix-shim/descriptors/near_proc.h"
 #include "posix-shim/descriptors/open_fifo.h"
 #include "posix-shim/descriptors/shared_token.h"
@@ -36,6 +37,7 @@ namespace {
 constinit std::atomic<uint32_t> references[max_mounts][pmemfile::max_open_files];
 
 constexpr int max_own_descriptors = 64;
+constexpr long usual_limit = 1024; // of open files
 std::atomic<int> own_descriptors[max_own_descriptors];
 std::atomic<int> own_count;
 std::atomic<int> noted_count; // beside those
@@ -170,19 +172,42 @@ base::Result<DescriptorWord> descriptor_decode(ThreadContext &context, int descr
     return found;
 }
 
-long descriptor_open(ThreadContext &context, unsigned mount, OpenFileId id, int flags) {
+base::Result<int> descriptor_take(ThreadContext &context, unsigned mount, int flags) {
+    if (context.is_vfork_child)
+        return -1;
+    const long descriptor = shared_token_create(mount, flags);
+    if (base::is_error(descriptor))
+        return base::error(static_cast<int>(-descriptor));
+    if (in_table(descriptor)) {
+        raise_high_water(static_cast<int>(descriptor));
+        shared_token_note(static_cast<int>(descriptor));
+    }
+    return static_cast<int>(descriptor);
+}
+
+void descriptor_give_back(int taken) {
+    if (taken < 0)
+        return;
+    if (in_table(taken))
+        shared_token_forget(taken);
+    base::raw_syscall(SYS_close, taken);
+}
+
+long descriptor_open(ThreadContext &context, unsigned mount, OpenFileId id, int flags, int taken) {
     if (context.is_vfork_child) {
         const long descriptor = token_create(mounts[mount], id, flags);
         if (!base::is_error(descriptor) && context.vfork_opened_count < max_vfork_opened)
             context.vfork_opened[context.vfork_opened_count++] = {mount, id};
         return descriptor;
     }
-    long descriptor = shared_token_create(mount, flags);
-    if (base::is_error(descriptor))
-        return descriptor;
-    if (in_table(descriptor)) {
-        shared_token_note(static_cast<int>(descriptor));
-    } else { // nothing would remember what it stands for
+    if (taken < 0) {
+        const base::Result<int> now = descriptor_take(context, mount, flags);
+        if (!now.ok())
+            return -static_cast<long>(now.error().number());
+        taken = *now;
+    }
+    long descriptor = taken;
+    if (!in_table(descriptor)) { // nothing would remember what it stands for
         base::raw_syscall(SYS_close, descriptor);
         descriptor = token_create(mounts[mount], id, flags);
         if (base::is_error(descriptor))
@@ -287,6 +312,9 @@ void descriptor_scan(ThreadContext &context, void (*of_host)(ThreadContext &, in
             if (*digit != 0 || number == directory)
                 continue;
             const base::Result<DescriptorWord> word = descriptor_lookup(context, number);
+            // Taken in the image before this one, where the call did not come to its end.
+            if (!word.ok() && word.error().number() == EBADF && token_decode(number).id == 0)
+                base::raw_syscall(SYS_close, number);
             if (of_host != nullptr && word.ok() && *word == descriptor_host)
                 of_host(context, number);
         }
@@ -297,10 +325,9 @@ void descriptor_scan(ThreadContext &context, void (*of_host)(ThreadContext &, in
 // 64 numbers below the usual limit, or a lower one; a quarter where that is too low. (Above the soft limit the kernel
 // gives none. A high number makes a large table, which each fork copies: 8 MiB where a million files may be open.)
 long descriptor_own_lowest() {
-    constexpr rlim_t usual_limit = 1024;
     struct rlimit limit = {usual_limit, usual_limit};
     base::raw_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, base::as_long(&limit));
-    const auto end = static_cast<long>(std::min(limit.rlim_cur, usual_limit));
+    const auto end = static_cast<long>(std::min<rlim_t>(limit.rlim_cur, usual_limit));
     return end > 2 * max_own_descriptors ? end - max_own_descriptors : end * 3 / 4;
 }
 

@@ -74,9 +74,14 @@ inline base::Result<DescriptorWord> descriptor_lookup(ThreadContext &context, lo
     return descriptor_decode(context, descriptor);
 }
 
-// A number for the new description `id`, remembered, with a reference of this process counted. In a vfork child
-// it is noted for the parent to drop. -errno. `flags`: O_CLOEXEC counts.
-long descriptor_open(ThreadContext &context, unsigned mount, OpenFileId id, int flags);
+// The number of a description that is yet to be made: at the limit of open files nothing is made then, or cut. -1: it
+// gets one afterwards (in a vfork child). EMFILE, ENFILE. `flags`: O_CLOEXEC counts.
+base::Result<int> descriptor_take(ThreadContext &context, unsigned mount, int flags);
+// There is no such description. -1: nothing.
+void descriptor_give_back(int taken);
+// A number (`taken`, or, -1, a new one) for the new description `id`, remembered, with a reference of this process
+// counted. In a vfork child it is noted for the parent to drop. -errno, and `taken` is given back.
+long descriptor_open(ThreadContext &context, unsigned mount, OpenFileId id, int flags, int taken);
 // The same for one more number of a description that is already referenced (dup): `word` is the former number's, ours
 // or a fifo's. Nothing in a vfork child.
 void descriptor_copied(ThreadContext &context, int descriptor, DescriptorWord word);
