@@ -332,7 +332,13 @@ long descriptor_own_lowest() {
 }
 
 long descriptor_adopt_own(int descriptor) {
-    long moved = base::high_duplicate(descriptor, F_DUPFD_CLOEXEC, descriptor_own_lowest());
+    long moved = 0;
+    if (const long lowest = descriptor_own_lowest(); lowest + max_own_descriptors >= usual_limit) {
+        moved = base::high_duplicate(descriptor, F_DUPFD_CLOEXEC, lowest);
+    } else { // above a low limit, where it is in nobody's way
+        const DescriptorRoom room;
+        moved = base::high_duplicate(descriptor, F_DUPFD_CLOEXEC, descriptor_own_lowest());
+    }
     if (base::is_error(moved))
         return moved;
     base::raw_syscall(SYS_close, descriptor);
