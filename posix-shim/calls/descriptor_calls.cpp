@@ -12,6 +12,7 @@
 #include "posix-shim/descriptors/descriptor_table.h"
 #include "posix-shim/descriptors/shared_token.h"
 #include "posix-shim/process/handover_lock.h"
+#include "posix-shim/process/other_threads.h"
 
 #include <algorithm>
 #include <linux/close_range.h>
@@ -82,9 +83,11 @@ long serve_dup_onto(Request &request) {
 }
 
 // Would the caller get a table of descriptors of its own, beside its process's? Its words are the process's. The kernel
-// says that there are other threads by refusing what a thread cannot do.
+// says that there are other threads by refusing what a thread cannot do; one that was just joined does not count.
 bool would_part_descriptors(const Request &request) {
-    return !request.context.is_vfork_child && base::is_error(base::raw_syscall(SYS_unshare, CLONE_THREAD));
+    constexpr unsigned tries_running = 4;
+    return !request.context.is_vfork_child && base::is_error(base::raw_syscall(SYS_unshare, CLONE_THREAD)) &&
+           !is_only_thread(tries_running);
 }
 
 constexpr const char *why_descriptors_stay =

@@ -75,6 +75,9 @@ WorkingDirectory beginning_directory(Beginning) {
     return fake::cwd;
 }
 void host_root_note() {}
+bool is_only_thread(unsigned) {
+    return false;
+}
 void beginning_directory_set(Beginning, const WorkingDirectory &next) {
     fake::cwd = next;
 }

@@ -218,6 +218,22 @@ TEST(Threads, ForkBesideDup2) {
         close(file);
 }
 
+// A thread that was joined is none.
+TEST(Threads, PartsDescriptorsAfterJoin) {
+    const pid_t child = fork();
+    if (child == 0) {
+        for (int round = 0; round < 300; round++) {
+            std::thread([] {}).join();
+            if (unshare(CLONE_FILES) != 0 || close_range(1 << 20, 1 << 20, CLOSE_RANGE_UNSHARE) != 0)
+                _exit(1);
+        }
+        _exit(0);
+    }
+    int status = -1;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+}
+
 // Each of two threads gives one number its own file: none of them stays open when all numbers are closed.
 TEST(Threads, Dup2OntoOneNumberAtOnce) {
     const std::string names[] = {in_pool("onto-one"), in_pool("onto-other")};
