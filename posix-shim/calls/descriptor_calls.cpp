@@ -10,6 +10,7 @@
 #include "libpmemfile/runtime/open_access.h"
 #include "posix-shim/calls/record_locks.h"
 #include "posix-shim/descriptors/descriptor_table.h"
+#include "posix-shim/descriptors/fork_gate.h"
 #include "posix-shim/descriptors/shared_token.h"
 #include "posix-shim/process/handover_lock.h"
 #include "posix-shim/process/other_threads.h"
@@ -104,6 +105,7 @@ long close_piece(Request &request, unsigned first, unsigned last, unsigned flags
     constexpr unsigned batch = 64;
     unsigned at = first;
     while (any && at <= end && !request.context.is_vfork_child) {
+        const ForksWait forks_wait(request.context);
         DescriptorWord was[batch];
         unsigned count = std::min(batch, end - at + 1);
         for (unsigned i = 0; i < count; i++)
@@ -128,6 +130,7 @@ long close_piece(Request &request, unsigned first, unsigned last, unsigned flags
 long serve_close(Request &request) {
     if (descriptor_is_own(request.args[0]))
         return -EBADF;
+    const ForksWait forks_wait(request.context);
     DescriptorWord was = descriptor_closing_begin(request.context, request.args[0]);
     // EINTR and EIO close it nevertheless; only EBADF means that nothing was there.
     long result = base::raw_syscall(SYS_close, request.args[0]);
@@ -183,6 +186,7 @@ long serve_dup(Request &request) {
     if (!is_ours(*word) && !is_fifo(*word))
         return pass_to_kernel;
     const bool was_shared = is_shared(request.args[0]);
+    const ForksWait forks_wait(request.context);
     return copied(request, *word, was_shared, base::raw_syscall(SYS_dup, request.args[0]));
 }
 
@@ -200,6 +204,7 @@ long copy_fifo(Request &request) {
     const Result<DescriptorWord> word = descriptor_lookup(request.context, request.args[0]);
     if ((command != F_DUPFD && command != F_DUPFD_CLOEXEC) || !word.ok() || !is_fifo(*word))
         return pass_to_kernel;
+    const ForksWait forks_wait(request.context);
     return copied(request, *word, false, base::raw_syscall(SYS_fcntl, request.args[0], command, request.args[2]));
 }
 
@@ -216,9 +221,11 @@ long serve_fcntl(Request &request) {
     long command = static_cast<int>(request.args[1]);
     switch (command) {
     case F_DUPFD:
-    case F_DUPFD_CLOEXEC:
+    case F_DUPFD_CLOEXEC: {
+        const ForksWait forks_wait(request.context);
         return copied(request, descriptor_word(open->mount, open->id), is_shared(request.args[0]),
                       base::raw_syscall(SYS_fcntl, request.args[0], command, request.args[2]));
+    }
     case F_GETFD:
     case F_SETFD:
         return pass_to_kernel;

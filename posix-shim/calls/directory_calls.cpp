@@ -9,6 +9,7 @@
 #include "libpmemfile/fs/attribute_calls.h"
 #include "libpmemfile/fs/open_calls.h"
 #include "posix-shim/descriptors/descriptor_table.h"
+#include "posix-shim/descriptors/fork_gate.h"
 #include "posix-shim/paths/host_walk.h"
 #include "posix-shim/paths/root_path.h"
 #include "posix-shim/process/working_directory.h"
@@ -158,6 +159,7 @@ long change_host_root(Request &request) {
 } // namespace
 
 long serve_chdir(Request &request) {
+    const ForksWait forks_wait(request.context);
     auto serve = [&](Thread &thread, const Route &route) -> Result<long> {
         BASE_TRY_ASSIGN(InodeHandle inode, inode_of_route(thread, route, true));
         return enter(thread, route.mount, inode, Beginning::working);
@@ -178,6 +180,7 @@ long serve_chdir(Request &request) {
 }
 
 long serve_fchdir(Request &request) {
+    const ForksWait forks_wait(request.context);
     Result<OpenArgument> open = open_argument(request, 0);
     if (!open.ok())
         return kernel_result(Status(open.error()));
@@ -192,6 +195,7 @@ long serve_fchdir(Request &request) {
 }
 
 long serve_chroot(Request &request) {
+    const ForksWait forks_wait(request.context);
     const PathArgument argument{-1, 0, true, Care::exact};
     const long result = serve_path(request, argument, [&](Thread &thread, const Route &route) -> Result<long> {
         BASE_TRY_ASSIGN(const InodeHandle inode, inode_of_route(thread, route, true));

@@ -11,6 +11,7 @@
 #include "libpmemfile/fs/open_calls.h"
 #include "libpmemfile/mapping/size_change.h"
 #include "posix-shim/descriptors/descriptor_table.h"
+#include "posix-shim/descriptors/fork_gate.h"
 #include "posix-shim/process/working_directory.h"
 
 #include <cstring>
@@ -72,6 +73,7 @@ Result<long> open_at_number(Request &request, const PathArgument &argument, Thre
     }
     if (!id.ok() && id.error().number() == ENXIO) {
         descriptor_give_back(std::exchange(taken, -1)); // the kernel gives the lowest
+        forks_wait_end(request.context);             // and may wait for the other end
         return open_special(request, argument, thread, route, argument.follow_last);
     }
     BASE_TRY(id);
@@ -91,6 +93,7 @@ Result<long> open_at_number(Request &request, const PathArgument &argument, Thre
 
 Result<long> open_in_pool(Request &request, const PathArgument &argument, Thread &thread, const Route &route, int flags,
                           mode_t mode, unsigned walk) {
+    const ForksWait forks_wait(request.context);
     int taken = -1;
     if ((flags & (O_CREAT | O_TRUNC)) != 0 && (flags & O_PATH) == 0) {
         BASE_TRY_ASSIGN(taken, descriptor_take(request.context, route.mount, flags));

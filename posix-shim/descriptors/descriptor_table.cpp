@@ -13,6 +13,7 @@
 #include "libpmemfile/fs/open_calls.h"
 #include "libpmemfile/runtime/advisory_lock.h"
 #include "posix-shim/descriptors/descriptor_room.h"
+#include "posix-shim/descriptors/fork_gate.h"
 #include "posix-shim/descriptors/near_proc.h"
 #include "posix-shim/descriptors/open_fifo.h"
 #include "posix-shim/descriptors/shared_token.h"
@@ -138,6 +139,7 @@ base::Result<DescriptorWord> descriptor_decode(ThreadContext &context, int descr
     DescriptorWord word = cached ? word_after_close(descriptor) : descriptor_unknown;
     if (word == descriptor_host || word == descriptor_own || is_ours(word) || is_fifo(word))
         return word;
+    const ForksWait forks_wait(context);
     TokenIdentity identity = token_decode(descriptor);
     if (!identity.open)
         return descriptor_host;

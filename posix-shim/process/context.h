@@ -60,6 +60,7 @@ struct ThreadContext {
     // A fork that is under way, from before the kernel's call to after it in the parent and in the child.
     bool is_forking;
     bool has_handover_lock;    // process/handover_lock.h
+    bool has_forks_wait;       // descriptors/fork_gate.h
     bool fork_clears_handlers; // CLONE_CLEAR_SIGHAND
     pmemfile::PoolPlace child_places[max_mounts];
     AddressPlace expected_address; // of a call that the kernel executes

@@ -20,6 +20,7 @@
 #include "posix-shim/calls/served_calls.h"
 #include "posix-shim/descriptors/descriptor_room.h"
 #include "posix-shim/descriptors/descriptor_table.h"
+#include "posix-shim/descriptors/fork_gate.h"
 #include "posix-shim/descriptors/shared_token.h"
 #include "posix-shim/mapping/caller.h"
 #include "posix-shim/process/handover_lock.h"
@@ -41,6 +42,7 @@ long prepare_fork(Request &request, uint64_t flags) BASE_NO_THREAD_SAFETY_ANALYS
     if (lost_pool_is_there())
         return -EIO; // the child would have no place in it
     handover_lock(context);
+    fork_gate_close(); // the child's references are of the same moment as its numbers
     for (unsigned mount = 0; mount < mount_count; mount++) {
         const base::Result<pmemfile::Thread *> thread = context_thread(context, mount);
         base::Result<pmemfile::PoolPlace> place = base::error(EAGAIN);
@@ -53,6 +55,7 @@ long prepare_fork(Request &request, uint64_t flags) BASE_NO_THREAD_SAFETY_ANALYS
         if (!place.ok()) {
             while (mount-- > 0)
                 pmemfile::pool_place_cancel(*context.threads[mount], context.child_places[mount]);
+            fork_gate_open();
             handover_unlock(context);
             return -EAGAIN;
         }
@@ -99,6 +102,7 @@ long prepare(Request &request, uint64_t flags) {
 void after_fork(ThreadContext &context, long result) BASE_NO_THREAD_SAFETY_ANALYSIS {
     context.is_forking = false;
     if (result != 0) {
+        fork_gate_open();
         signals_fork_done(context);
         pmemfile::mapping_table_fork_done();
         for (unsigned mount = 0; mount < mount_count; mount++) {
@@ -116,6 +120,7 @@ void after_fork(ThreadContext &context, long result) BASE_NO_THREAD_SAFETY_ANALY
         descriptor_protect_own(mounts[mount].pool.liveness_descriptor, former);
     }
     handover_lock_after_fork(context);
+    fork_gate_after_fork();
     ledger_forget();
     memory_owner.store(0);
     shared_token_after_fork();

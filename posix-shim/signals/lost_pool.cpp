@@ -2,6 +2,7 @@
 
 #include "base/raw_syscall.h"
 #include "libpmemfile/mapping/bounds.h"
+#include "posix-shim/descriptors/fork_gate.h"
 #include "posix-shim/process/context.h"
 #include "posix-shim/signals/deferral.h"
 #include "posix-shim/process/handover_lock.h"
@@ -77,6 +78,7 @@ bool lost_pool_escape(ThreadContext &context, bool is_sigbus, uint64_t address, 
     if (!mount->is_lost.load())
         lose(*mount);
     handover_unlock(context);
+    forks_wait_end(context);
     greg_t *registers = interrupted->uc_mcontext.gregs;
     registers[REG_RSP] = reinterpret_cast<greg_t>(context.escape);
     registers[REG_RIP] = reinterpret_cast<greg_t>(shim_escape);

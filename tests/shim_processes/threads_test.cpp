@@ -218,6 +218,52 @@ TEST(Threads, ForkBesideDup2) {
         close(file);
 }
 
+// A number that another thread is just opening is a file in the child, or none; not one that is taken for nothing.
+TEST(Threads, ForkBesideOpens) {
+    std::atomic<bool> is_over = false;
+    std::thread other([&] {
+        while (!is_over)
+            close(open(in_pool("cut").c_str(), O_CREAT | O_TRUNC | O_RDWR, 0644));
+    });
+    int wrong = 0;
+    for (int round = 0; round < 200; round++) {
+        const pid_t child = fork();
+        if (child == 0) {
+            int bad = 0;
+            DIR *numbers = opendir("/proc/self/fd");
+            while (const dirent *entry = readdir(numbers)) {
+                struct stat status;
+                bad += entry->d_name[0] != '.' && atoi(entry->d_name) < 100 && fstat(atoi(entry->d_name), &status) != 0;
+            }
+            _exit(bad);
+        }
+        int status = -1;
+        ASSERT_EQ(waitpid(child, &status, 0), child);
+        wrong += status != 0;
+    }
+    is_over = true;
+    other.join();
+    EXPECT_EQ(wrong, 0);
+}
+
+// One that waits for a fifo's other end does not hold up a fork: the child may be that end.
+TEST(Threads, ForkBesideAFifoThatWaits) {
+    const std::string fifo = in_pool("waited-for");
+    ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+    std::atomic<int> read_end = -1;
+    std::thread other([&] { read_end = open(fifo.c_str(), O_RDONLY); });
+    usleep(50'000);
+    const pid_t child = fork();
+    if (child == 0)
+        _exit(open(fifo.c_str(), O_WRONLY) >= 0 ? 0 : 1);
+    int status = -1;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+    other.join();
+    EXPECT_GE(read_end, 0);
+    close(read_end);
+}
+
 // A thread that was joined is none.
 TEST(Threads, PartsDescriptorsAfterJoin) {
     const pid_t child = fork();
