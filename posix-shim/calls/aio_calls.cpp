@@ -4,7 +4,8 @@
 // come out of the kernel's ring, where programs wait for it (some read the ring without a call). So the kernel
 // gets the request as a write to /dev/null of as many bytes as we moved: that completes with our result, and
 // with the request's own address, data and eventfd. The request's words are put back before we return. One that fails
-// is a read to nowhere, and its completion gets our error (calls/aio_ring.h).
+// is a read to nowhere, and its completion gets our error (calls/aio_ring.h). Before anything is written the kernel is
+// asked whether it will take that: what io_submit refuses has not been done, for programs submit it again.
 #include "posix-shim/calls/aio_ring.h"
 #include "posix-shim/calls/path_call.h"
 #include "posix-shim/calls/served_calls.h"
@@ -12,6 +13,7 @@
 
 #include "libpmemfile/fs/open_calls.h"
 #include "libpmemfile/fs/shortage.h"
+#include "libpmemfile/runtime/open_access.h"
 #include "posix-shim/calls/size_limit.h"
 #include "posix-shim/descriptors/descriptor_table.h"
 
@@ -102,19 +104,27 @@ Result<Outcome> outcome_of(const Result<size_t> &moved, uint64_t limit_bytes = I
     case EIO:
     case ENOSPC:
         return Outcome{&zero_device, 1, 0, moved.error().number()};
+    case EISDIR:
+        return error(EINVAL); // a directory has no such reading
     default:
         return moved.error();
     }
 }
 
+bool is_write(const struct iocb &request) {
+    return request.aio_lio_opcode == IOCB_CMD_PWRITE || request.aio_lio_opcode == IOCB_CMD_PWRITEV;
+}
+
 // What the request asks for, done. An error is io_submit's.
 Result<Outcome> act(ThreadContext &context, const OpenArgument &open, const struct iocb &request) {
-    if (request.aio_reserved2 != 0)
+    if (request.aio_reserved2 != 0 || request.aio_nbytes > static_cast<uint64_t>(INT64_MAX))
         return error(EINVAL);
     switch (request.aio_lio_opcode) {
     case IOCB_CMD_FSYNC:
     case IOCB_CMD_FDSYNC: {
         BASE_TRY(inode_of_open(open, false));
+        if (request.aio_buf != 0 || request.aio_offset != 0 || request.aio_nbytes != 0 || request.aio_rw_flags != 0)
+            return error(EINVAL);
         return Outcome{}; // durable already
     }
     case IOCB_CMD_PREAD:
@@ -125,8 +135,12 @@ Result<Outcome> act(ThreadContext &context, const OpenArgument &open, const stru
     default:
         return error(EINVAL);
     }
-    const bool writes = request.aio_lio_opcode == IOCB_CMD_PWRITE || request.aio_lio_opcode == IOCB_CMD_PWRITEV;
+    const bool writes = is_write(request);
     BASE_TRY_ASSIGN(const unsigned options, io_options_of(static_cast<int>(request.aio_rw_flags), writes));
+    BASE_TRY_ASSIGN(const OpenFile *file, open_file_get(*open.thread, open.id));
+    const uint32_t flags = file->flags.load();
+    if (!(writes ? may_write_by(flags) : may_read_by(flags)))
+        return error(EBADF);
     if (request.aio_offset < 0)
         return error(EINVAL);
     BASE_TRY_ASSIGN(const UserBuffers buffers, vectors_of(context, request));
@@ -142,6 +156,19 @@ Result<Outcome> act(ThreadContext &context, const OpenArgument &open, const stru
     return outcome_of(told_moved(context, open, Event::modify, moved), limit);
 }
 
+// Would the kernel take a request of this kind for the queue: is there room in it, and are eventfd and priority good?
+// Asked by one that it refuses for its last word, the flags, when all of that is in order. 0, or -errno.
+long check_room(long queue, struct iocb request, int device) {
+    constexpr int no_such_flag = 1 << 30;
+    request.aio_fildes = static_cast<uint32_t>(device);
+    request.aio_lio_opcode = IOCB_CMD_PWRITE;
+    request.aio_rw_flags = no_such_flag;
+    request.aio_nbytes = 0;
+    struct iocb *one = &request;
+    const long result = base::raw_syscall(SYS_io_submit, queue, 1, base::as_long(&one));
+    return result == -EOPNOTSUPP ? 0 : result;
+}
+
 // Submits the one request at `user`. 1, or -errno.
 long submit(Request &call, struct iocb *user) {
     const long list = base::as_long(&user);
@@ -153,8 +180,15 @@ long submit(Request &call, struct iocb *user) {
         return kernel_result(Status(open.error()));
     if (open->thread == nullptr || request.aio_lio_opcode == IOCB_CMD_POLL)
         return base::raw_syscall(SYS_io_submit, call.args[0], 1, list);
-    if (const Result<int> null = open_device(null_device); !null.ok()) // before anything is done
+    const Result<int> null = open_device(null_device);
+    if (!null.ok())
         return kernel_result(null);
+    if (is_write(request)) {
+        if (const long room = check_room(call.args[0], request, *null); room < 0)
+            return room;
+        if (!copy_out(user, &request, sizeof request).ok()) // Linux writes there too
+            return -EFAULT;
+    }
     const Result<Outcome> done = act(call.context, *open, request);
     if (!done.ok())
         return kernel_result(Status(done.error()));
@@ -176,6 +210,7 @@ long submit(Request &call, struct iocb *user) {
     const long result = base::raw_syscall(SYS_io_submit, call.args[0], 1, list);
     if (result == 1 && is_bad_memory && done->error_number != EFAULT)
         aio_ring_fail(call.args[0], user, done->error_number);
+    request.aio_key = changed.aio_key = 0; // as Linux leaves it
     // The completion may have been taken already, and the memory be in use for the next request: only what still is as
     // we left it is put back.
     struct iocb now;

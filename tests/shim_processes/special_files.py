@@ -1,5 +1,5 @@
 # Sockets, fifos, device nodes, splice, sendfile and io_submit; the same on tmpfs (compare_script.sh).
-import ctypes, errno, fcntl, os, select, signal, socket, stat, struct, subprocess, sys, threading, time
+import ctypes, errno, fcntl, mmap, os, select, signal, socket, stat, struct, subprocess, sys, threading, time
 
 os.chdir(sys.argv[1])
 here = os.getcwd()
@@ -430,6 +430,46 @@ submit((PREAD, target, nowhere, 7, 11), (PWRITE, target, nowhere, 7, 11), (PREAD
 submit((PREAD, target, other_memory, 7, 0), (99, target, other_memory, 7, 0), (PREAD, target, other_memory, 7, 0))
 zero = os.open('/dev/zero', os.O_RDWR)
 submit((PREAD, zero, other_memory, 50, 0), (PREAD, target, other_memory, 5, 11), (PREAD, zero, other_memory, 20, 0))
+
+print('== io_submit refuses')
+appended = os.open('appended', os.O_RDWR | os.O_CREAT | os.O_APPEND)
+directory = os.open('.', os.O_RDONLY)
+RESFD, IOPRIO = 1, 2
+
+
+def one(queue, code=PWRITE, file=appended, at=None, size=7, offset=0, rw_flags=0, flags=0, event=0):
+    at = ctypes.addressof(memory) if at is None else at
+    block.raw = struct.pack('QIiHhIQQqQII', 1, 0, rw_flags, code, 0, file, at, size, offset, 0, flags, event)
+    result = libc.syscall(SUBMIT, queue, ctypes.c_long(1), ctypes.byref(ctypes.c_void_p(ctypes.addressof(block))))
+    return result if result >= 0 else errno.errorcode[ctypes.get_errno()]
+
+
+def refused(what, queue=context, **request):
+    print(what, one(queue, **request), os.fstat(appended).st_size)
+
+
+block = ctypes.create_string_buffer(64)
+refused('no such queue', queue=ctypes.c_ulong(4096))
+refused('no such eventfd', flags=RESFD, event=9999)
+refused('a file for one', flags=RESFD, event=appended)
+refused('a size below zero', size=2 ** 64 - 1)
+refused('reading a directory', code=PREAD, file=directory)
+refused('writing one', file=directory)
+refused('an offset below zero of what cannot be written', file=os.open('data', os.O_RDONLY), offset=-1)
+refused('fsync of a part', code=FSYNC, at=0, size=0, offset=5)
+refused('fsync with memory', code=FSYNC, size=0)
+refused('fsync with a size', code=FDSYNC, at=0)
+refused('fsync with flags', code=FDSYNC, at=0, size=0, rw_flags=2)
+block = (ctypes.c_char * 64).from_buffer(mmap.mmap(-1, 4096))
+libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+print(one(context), libc.mprotect(ctypes.addressof(block), 4096, mmap.PROT_READ))
+result = libc.syscall(SUBMIT, context, ctypes.c_long(1), ctypes.byref(ctypes.c_void_p(ctypes.addressof(block))))
+print('a request that cannot be written to', result, os.fstat(appended).st_size)
+print(libc.mprotect(ctypes.addressof(block), 4096, mmap.PROT_READ | mmap.PROT_WRITE))
+done = 1
+while (answer := one(context)) == 1:
+    done += 1
+print('a full queue', answer, os.fstat(appended).st_size == 7 * done, done > 0)
 print(libc.syscall(DESTROY, context))
 
 print('== leases, notifications, pipe sizes')
