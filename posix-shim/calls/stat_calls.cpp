@@ -101,9 +101,10 @@ Result<long> give_statx(Thread &thread, unsigned mount, InodeHandle inode, long 
     return 0L;
 }
 
-// Serves a *at call on what its descriptor stands for. `serve(thread, mount, inode)`.
-template <typename Serve> long serve_empty(Request &request, Serve serve) {
-    const Result<OpenArgument> open = empty_argument(request);
+// Serves a call on what its descriptor stands for, O_PATH or not: an at-call's, or one that knows no AT_FDCWD.
+// `serve(thread, mount, inode)`.
+template <typename Serve> long serve_named(Request &request, Named named, Serve serve) {
+    const Result<OpenArgument> open = named_argument(request, named);
     if (!open.ok())
         return kernel_result(base::Status(open.error()));
     if (open->thread == nullptr)
@@ -112,6 +113,10 @@ template <typename Serve> long serve_empty(Request &request, Serve serve) {
     if (!inode.ok())
         return kernel_result(base::Status(inode.error()));
     return kernel_result(serve(*open->thread, open->mount, InodeHandle(*inode)));
+}
+
+template <typename Serve> long serve_empty(Request &request, Serve serve) {
+    return serve_named(request, Named::by_empty_path, serve);
 }
 
 // What a call with such flags answers is the kernel's to say, wherever the path leads.
@@ -248,7 +253,7 @@ long serve_lstat(Request &request) {
 }
 
 long serve_fstat(Request &request) {
-    return serve_empty(request, [&](Thread &thread, unsigned mount, InodeHandle inode) {
+    return serve_named(request, Named::by_descriptor, [&](Thread &thread, unsigned mount, InodeHandle inode) {
         return give_stat(thread, mount, inode, request.args[1]);
     });
 }
@@ -342,7 +347,7 @@ long serve_statfs(Request &request) {
 }
 
 long serve_fstatfs(Request &request) {
-    return serve_empty(request, [&](Thread &thread, unsigned, InodeHandle) -> Result<long> {
+    return serve_named(request, Named::by_descriptor, [&](Thread &thread, unsigned, InodeHandle) -> Result<long> {
         struct statfs status = {};
         fs_statfs(thread, &status);
         BASE_TRY(copy_out(reinterpret_cast<void *>(request.args[1]), &status, sizeof(status)));

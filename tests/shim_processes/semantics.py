@@ -175,6 +175,10 @@ for flags in 0, 0x1000, 0x100, 0x1100:
                 order = (b'text', file, path) if name == 'symlinkat' else (file, path) + words
                 tried('%s %#x %s %s' % (name, flags, 'null' if path is None else 'empty', file == target), lambda: answer(libc.syscall(number, *order)))
 
+print('== calls on a descriptor alone know no working directory')
+for name, number in ('fstat', 5), ('fstatfs', 138), ('fchmod', 91), ('flistxattr', 196), ('fsync', 74):
+    tried(name, lambda: answer(libc.syscall(number, -100, room, 0)))
+
 print('== fork with threads that are inside calls')
 stop = threading.Event()
 
