@@ -251,7 +251,7 @@ Result<long> rename_in_pool(Request &request, Thread &thread, const Route &from,
     const NoticedName from_name = notice_name(thread, from.at(0));
     const NoticedName to_name = notice_new(thread, to.at(0));
     BASE_TRY(fs_rename(thread, from.at(0), to.at(0), flags));
-    tell_renamed(thread, from_name, to_name, flags);
+    tell_renamed({request.context, thread, from.mount}, from_name, to_name, flags);
     return 0L;
 }
 

@@ -65,18 +65,42 @@ void act(const Companion::Part &part, int open_flags, Event event) {
 void inode_gone(const Thread &thread, InodeNumber inode, bool is_directory) {
     if (!mirror_has(thread, inode))
         return;
-    for (const bool other : {false, true})
-        mirror_remove(mirror_place(thread, inode, other), is_directory);
+    // The first one last: companions have that open, and the kernel says IN_DELETE_SELF with the last name that nobody
+    // has open.
+    for (unsigned which = mirror_places; which-- > 0;)
+        mirror_remove(mirror_place(thread, inode, which), is_directory);
 }
 
-// IN_MOVE_SELF for who watches the inode and no directory that it is in.
+// IN_MOVE_SELF for who watches the inode and no directory that it is in. (Renaming to a name that it has is nothing.)
 void inode_moved(const Thread &thread, InodeNumber inode) {
     if (!mirror_has(thread, inode))
         return;
-    const MirrorPath first = mirror_place(thread, inode, false);
-    const MirrorPath other = mirror_place(thread, inode, true);
-    if (base::raw_syscall(SYS_rename, first.raw(), other.raw()) != 0)
-        base::raw_syscall(SYS_rename, other.raw(), first.raw());
+    MirrorPath there;
+    MirrorPath free;
+    for (unsigned which = 0; which < mirror_places; which++)
+        if (const MirrorPath place = mirror_place(thread, inode, which); mirror_is_there(place))
+            there = there.length == 0 ? place : there;
+        else
+            free = place;
+    if (there.length != 0 && free.length != 0)
+        base::raw_syscall(SYS_rename, there.raw(), free.raw());
+}
+
+// A free name for what stands for the inode, beside which another one is free.
+MirrorPath free_place(const Thread &thread, InodeNumber inode) {
+    MirrorPath found;
+    unsigned free_count = 0;
+    for (unsigned which = 0; which < mirror_places; which++)
+        if (const MirrorPath place = mirror_place(thread, inode, which); !mirror_is_there(place)) {
+            found = place;
+            free_count++;
+        }
+    for (unsigned which = mirror_places; which-- > 0 && free_count < 2;)
+        if (const MirrorPath place = mirror_place(thread, inode, which); mirror_remove(place, false) == 0) {
+            found = place;
+            free_count++;
+        }
+    return found;
 }
 
 // IN_ATTRIB, for the number of links, where no name of the inode was removed or made in the mirror.
@@ -111,25 +135,74 @@ void rename_in_mirror(const MirrorPath &from, const MirrorPath &to, bool is_dire
     }
 }
 
-void exchange(Thread &thread, const NoticedName &from, const NoticedName &to, MirrorPath from_path,
-              MirrorPath to_path) {
-    const bool has_from = from_path.length != 0;
-    const bool has_to = to_path.length != 0;
-    if (!has_from && !has_to)
-        return;
-    const MirrorPath spare = mirror_spare(thread);
-    if (!has_from || !has_to) {
-        (has_from ? to_path : from_path) = spare;
-        mirror_make(spare, has_from ? to.is_directory : from.is_directory);
+// What stands for the file itself; length 0: nobody watches it (or it is a directory, whose name is another one).
+MirrorPath own_file(const Thread &thread, const NoticedName &name) {
+    return !name.is_directory && mirror_has(thread, name.inode) ? mirror_find(thread, name.inode) : MirrorPath{};
+}
+
+// What this process has open of the file is told of at `path`, which stands for it and moves from there into a
+// directory that is watched.
+void follow_into(const Mover &mover, const NoticedName &name, const MirrorPath &path) {
+    const int end = mover.context.is_vfork_child ? 0 : descriptor_high_water();
+    for (int descriptor = 0; descriptor < end; descriptor++) {
+        const DescriptorWord word = descriptor_words[descriptor].load();
+        if (!is_ours(word) || word_mount(word) != mover.mount)
+            continue;
+        const OpenFileId id = word_id(word);
+        const Result<OpenFile *> file = open_file_get(mover.thread, id);
+        if (!file.ok() || (*file)->inode.load() != name.inode || ((*file)->flags.load() & O_PATH) != 0)
+            continue;
+        if (companion_find(mover.mount, id) != nullptr) {
+            if (name.is_directory)
+                continue;                     // it is watched itself
+            companion_close(mover.mount, id); // of a name that nobody sees any more
+        }
+        companion_open(mover.context, mover.mount, id, path.text,
+                       static_cast<int>((*file)->flags.load() & O_ACCMODE) | (name.is_directory ? O_DIRECTORY : 0));
     }
-    rename_in_mirror(from_path, to_path, from.is_directory, RENAME_EXCHANGE);
-    remove_whatever(spare);
+}
+
+// Where that stands, or is made, which stands for a name that comes from a directory that nobody watches.
+MirrorPath make_moving(const Mover &mover, const NoticedName &name) {
+    if (const MirrorPath own = own_file(mover.thread, name); own.length != 0)
+        return own;
+    const MirrorPath spare = mirror_spare(mover.thread);
+    mirror_make(spare, name.is_directory);
+    follow_into(mover, name, spare);
+    return spare;
+}
+
+// What stood for the file itself, at `former`, has been renamed to `arrival`.
+void keep_own(const Thread &thread, const NoticedName &name, const MirrorPath &arrival, const MirrorPath &former) {
+    if (!name.is_directory && mirror_has(thread, name.inode) && mirror_find(thread, name.inode).length == 0)
+        base::raw_syscall(SYS_link, arrival.raw(), former.raw());
+}
+
+// True: what stands for the two files was moved with their names.
+bool exchange(const Mover &mover, const NoticedName &from, const NoticedName &to, const MirrorPath &from_path,
+              const MirrorPath &to_path) {
+    if (from_path.length == 0 && to_path.length == 0)
+        return false;
+    if (from_path.length != 0 && to_path.length != 0) {
+        rename_in_mirror(from_path, to_path, from.is_directory, RENAME_EXCHANGE);
+        return true;
+    }
+    const bool to_comes_in = from_path.length != 0;
+    const NoticedName &comer = to_comes_in ? to : from;
+    const MirrorPath &arrival = to_comes_in ? from_path : to_path;
+    const MirrorPath moving = make_moving(mover, comer);
+    rename_in_mirror(to_comes_in ? arrival : moving, to_comes_in ? moving : arrival, from.is_directory,
+                     RENAME_EXCHANGE);
+    remove_whatever(moving);
+    keep_own(mover.thread, comer, arrival, moving);
+    return true;
 }
 
 // Into or out of a directory that nobody watches. True: what stands for the inode was moved with it.
-bool move_one_side(Thread &thread, const NoticedName &from, const MirrorPath &from_path, const MirrorPath &to_path) {
-    const bool has_own =
-        !from.is_directory && mirror_has(thread, from.inode) && mirror_find(thread, from.inode).length != 0;
+bool move_one_side(const Mover &mover, const NoticedName &from, const MirrorPath &from_path,
+                   const MirrorPath &to_path) {
+    Thread &thread = mover.thread;
+    const bool has_own = own_file(thread, from).length != 0;
     if (from_path.length != 0) {
         if (!has_own) {
             const MirrorPath spare = mirror_spare(thread);
@@ -137,27 +210,14 @@ bool move_one_side(Thread &thread, const NoticedName &from, const MirrorPath &fr
             remove_whatever(spare);
             return false;
         }
-        const MirrorPath first = mirror_place(thread, from.inode, false);
-        const MirrorPath other = mirror_place(thread, from.inode, true);
-        const bool has_both = base::raw_syscall(SYS_faccessat, AT_FDCWD, first.raw(), F_OK) == 0 &&
-                              base::raw_syscall(SYS_faccessat, AT_FDCWD, other.raw(), F_OK) == 0;
-        if (has_both)
-            mirror_remove(other, false);
-        const bool first_is_free = base::raw_syscall(SYS_faccessat, AT_FDCWD, first.raw(), F_OK) != 0;
-        rename_in_mirror(from_path, first_is_free ? first : other, false, 0);
+        rename_in_mirror(from_path, free_place(thread, from.inode), false, 0);
         return true;
     }
-    if (!has_own) {
-        const MirrorPath spare = mirror_spare(thread);
-        mirror_make(spare, from.is_directory);
-        rename_in_mirror(spare, to_path, from.is_directory, 0);
-        return false;
-    }
-    const MirrorPath own = mirror_find(thread, from.inode);
-    rename_in_mirror(own, to_path, false, 0);
-    if (mirror_find(thread, from.inode).length == 0)
-        base::raw_syscall(SYS_link, to_path.raw(), own.raw());
-    return true;
+    const MirrorPath moving = make_moving(mover, from);
+    rename_in_mirror(moving, to_path, from.is_directory, 0);
+    if (has_own)
+        keep_own(thread, from, to_path, moving);
+    return has_own;
 }
 
 // The companion of a description that was open before it was watched.
@@ -252,7 +312,8 @@ void tell_linked(Thread &thread, InodeNumber inode, const NoticedName &name) {
         mirror_make(path, false);
 }
 
-void tell_renamed(Thread &thread, const NoticedName &from, const NoticedName &to, unsigned rename_flags) {
+void tell_renamed(const Mover &mover, const NoticedName &from, const NoticedName &to, unsigned rename_flags) {
+    Thread &thread = mover.thread;
     if (!from.is_noticed && !to.is_noticed)
         return;
     if (from.inode == to.inode)
@@ -260,9 +321,10 @@ void tell_renamed(Thread &thread, const NoticedName &from, const NoticedName &to
     const MirrorPath from_path = mirror_find(thread, from.parent, from.name());
     const MirrorPath to_path = mirror_find(thread, to.parent, to.name());
     if ((rename_flags & RENAME_EXCHANGE) != 0) {
-        exchange(thread, from, to, from_path, to_path);
-        inode_moved(thread, from.inode);
-        inode_moved(thread, to.inode);
+        const bool is_told = exchange(mover, from, to, from_path, to_path);
+        for (const NoticedName *name : {&from, &to})
+            if (!is_told || name->is_directory)
+                inode_moved(thread, name->inode);
         return;
     }
     bool is_told = false;
@@ -270,7 +332,7 @@ void tell_renamed(Thread &thread, const NoticedName &from, const NoticedName &to
         rename_in_mirror(from_path, to_path, from.is_directory, 0);
         is_told = true;
     } else if (from_path.length != 0 || to_path.length != 0) {
-        is_told = move_one_side(thread, from, from_path, to_path);
+        is_told = move_one_side(mover, from, from_path, to_path);
     }
     if (!is_told || from.is_directory)
         inode_moved(thread, from.inode);

@@ -33,7 +33,13 @@ NoticedName notice_name(pmemfile::Thread &thread, const pmemfile::At &at);
 void tell_created(pmemfile::Thread &thread, const NoticedName &name, bool is_directory);
 void tell_removed(pmemfile::Thread &thread, const NoticedName &name);
 void tell_linked(pmemfile::Thread &thread, pmemfile::InodeNumber inode, const NoticedName &name);
-void tell_renamed(pmemfile::Thread &thread, const NoticedName &from, const NoticedName &to, unsigned rename_flags);
+// Who renames: open files of his process go on to be told of where the file is moved to.
+struct Mover {
+    ThreadContext &context;
+    pmemfile::Thread &thread;
+    unsigned mount;
+};
+void tell_renamed(const Mover &mover, const NoticedName &from, const NoticedName &to, unsigned rename_flags);
 // Of what a path led to.
 void tell_name(pmemfile::Thread &thread, const NoticedName &name, Event event);
 

@@ -47,10 +47,6 @@ void add(MirrorPath &path, std::string_view text) {
     path.length = append_text(path.text, path.length, text);
 }
 
-bool is_there(const MirrorPath &path) {
-    return base::raw_syscall(SYS_faccessat, AT_FDCWD, path.raw(), F_OK) == 0;
-}
-
 MirrorPath lock_path(const Pool &pool) {
     MirrorPath path = root_path(pool);
     add(path, "/lock");
@@ -188,18 +184,22 @@ bool mirror_has(const Thread &thread, InodeNumber inode) {
     return (thread.pool->segment->watched[bit / 64].load(std::memory_order_relaxed) >> (bit % 64) & 1) != 0;
 }
 
-MirrorPath mirror_place(const Thread &thread, InodeNumber inode, bool other) {
+bool mirror_is_there(const MirrorPath &path) {
+    return base::raw_syscall(SYS_faccessat, AT_FDCWD, path.raw(), F_OK) == 0;
+}
+
+MirrorPath mirror_place(const Thread &thread, InodeNumber inode, unsigned which) {
     MirrorPath path = root_path(*thread.pool);
     add(path, "/");
     path.length = append_hex(path.text, path.length, inode);
-    if (other)
+    for (unsigned i = 0; i < which; i++)
         add(path, "~");
     return path;
 }
 
 MirrorPath mirror_find(const Thread &thread, InodeNumber inode) {
-    for (const bool other : {false, true})
-        if (const MirrorPath path = mirror_place(thread, inode, other); is_there(path))
+    for (unsigned which = 0; which < mirror_places; which++)
+        if (const MirrorPath path = mirror_place(thread, inode, which); mirror_is_there(path))
             return path;
     return {};
 }
@@ -242,7 +242,7 @@ Result<MirrorPath> mirror_watch(ThreadContext &context, Thread &thread, unsigned
     if (path.length != 0 && mirror_has(thread, inode))
         return path; // watched already: what happens is done to it
     if (path.length == 0) {
-        path = mirror_place(thread, inode, false);
+        path = mirror_place(thread, inode, 0);
         const MirrorPath named = mirror_find(thread, directory, name);
         long made = -ENOENT;
         if (!is_directory && named.length != 0)

@@ -7,7 +7,8 @@
 //   /dev/shm/pmemfile-<pool>.n/lock           held shared (flock) by who watches; who gets it alone takes the mirror
 //   away
 //                             /<inode>        what stands for an inode: a directory for one, else a file
-//                             /<inode>~       the same inode's other name: renaming it is IN_MOVE_SELF
+//                             /<inode>~       the same inode's other names, of which one at least is free: renaming
+//                             /<inode>~~      to it is IN_MOVE_SELF
 //                             /<inode>/<name> what stands for a name in a watched directory: a file, or an empty
 //                             directory
 //
@@ -40,8 +41,10 @@ struct MirrorPath {
     }
 };
 
-// Where inode `inode` would stand under its first name, or its other one.
-MirrorPath mirror_place(const pmemfile::Thread &thread, pmemfile::InodeNumber inode, bool other);
+// Where inode `inode` would stand under its first name, or one of its others.
+constexpr unsigned mirror_places = 3;
+MirrorPath mirror_place(const pmemfile::Thread &thread, pmemfile::InodeNumber inode, unsigned which);
+bool mirror_is_there(const MirrorPath &path);
 // Where it stands; length 0: nowhere.
 MirrorPath mirror_find(const pmemfile::Thread &thread, pmemfile::InodeNumber inode);
 // Where `name` of a watched directory stands or would stand; length 0: nobody watches the directory.
