@@ -108,15 +108,21 @@ long serve_vector(Request &request, Direction direction, bool positional, bool w
         const Result<UserBuffers> buffers = take_vectors(request.context, request.args[1], request.args[2]);
         if (!buffers.ok())
             return kernel_result(base::Status(buffers.error()));
+        const auto told_of_nothing = [&](long done) { // of vectors Linux tells that, too
+            if (done == 0 && direction == Direction::read)
+                tell_open_file(request.context, *open.thread, open.mount, open.id, Event::access);
+            return done;
+        };
         if (total_bytes(*buffers) == 0)
-            return 0;
+            return told_of_nothing(0);
         if (!with_flags)
-            return transfer(request, open, direction, *buffers, positional, offset_bytes);
+            return told_of_nothing(transfer(request, open, direction, *buffers, positional, offset_bytes));
         const auto flags = static_cast<int>(request.args[5]);
         const Result<unsigned> options = io_options_of(flags, direction == Direction::write);
         if (!options.ok())
             return kernel_result(base::Status(options.error()));
-        const long done = transfer(request, open, direction, *buffers, positional, offset_bytes, *options);
+        const long done =
+            told_of_nothing(transfer(request, open, direction, *buffers, positional, offset_bytes, *options));
         return done == -EISDIR && (flags & ~rwf_high_priority) != 0 ? -EOPNOTSUPP : done;
     });
 }

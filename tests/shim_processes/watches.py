@@ -218,6 +218,16 @@ f, g = os.open('w/open', os.O_RDONLY), os.open('w/v/late', os.O_RDWR | os.O_CREA
 events(n2), exchange('w/open', 'w/v/late'), tell('exchanged', n2)
 os.write(g, b'4'), os.close(g), os.close(f), tell('and closed', n2)
 
+print('== read at the end')
+f = os.open('w/open', os.O_RDWR)
+os.lseek(f, 0, os.SEEK_END), events(n2)
+os.read(f, 1), tell('by one buffer', n2)
+os.readv(f, [bytearray(1)]), tell('by vectors', n2)
+os.preadv(f, [bytearray(1)], 1000), tell('and an offset', n2)
+os.readv(f, [bytearray(0)]), tell('of nothing', n2)
+os.writev(f, [b'']), tell('nothing written', n2)
+os.close(f), os.close(n2)
+
 print('== masks')
 w = watcher()
 for what, path, mask in [('nothing asked', 'd', 0), ('no such file', 'd/none', ALL), ('through a file', 'other/b/x', ALL),
