@@ -20,6 +20,7 @@ void note_flags(FileSide &side, uint32_t flags) {
     side.may_write = may_write_by(flags);
     side.appends = (flags & O_APPEND) != 0;
     side.is_nonblocking = (flags & O_NONBLOCK) != 0;
+    side.makes_packets = (flags & O_DIRECT) != 0;
 }
 
 Status look_at(FileSide &side) {

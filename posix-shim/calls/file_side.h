@@ -15,7 +15,8 @@ struct FileSide {
     bool may_write = false;
     bool appends = false;
     bool is_nonblocking = false;
-    mode_t mode = 0; // its type; 0: none of Linux's (an epoll descriptor, for one)
+    bool makes_packets = false; // if it is a pipe
+    mode_t mode = 0;            // its type; 0: none of Linux's (an epoll descriptor, for one)
 
     bool is_ours() const {
         return open.thread != nullptr;

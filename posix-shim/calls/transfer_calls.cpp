@@ -125,15 +125,29 @@ long wait_for_room(Request &request, const FileSide &pipe, unsigned flags) {
     return ready > 0 ? 0 : ready == 0 ? -EAGAIN : ready;
 }
 
+constexpr size_t promised_bytes = 4096; // by POLLOUT
+
+// Into a pipe of packets (O_DIRECT): what is moved there is none, and a short read must not take the rest of it away.
+long move_no_packet(const FileSide &pipe, void *buffer, size_t size_bytes) {
+    const OwnPipe own;
+    if (own.failure() != 0)
+        return own.failure();
+    const long written = base::raw_syscall(SYS_write, own.end(1), base::as_long(buffer),
+                                           static_cast<long>(std::min(size_bytes, promised_bytes)));
+    return written <= 0 ? written
+                        : base::raw_syscall(SYS_splice, own.end(0), 0, pipe.descriptor, 0, written, SPLICE_F_NONBLOCK);
+}
+
 // Into the pipe what fits, as Linux does: it waits for the first room alone.
 long write_what_fits(const FileSide &pipe, void *buffer, size_t size_bytes) {
+    if (pipe.makes_packets)
+        return move_no_packet(pipe, buffer, size_bytes);
     struct iovec vector = {buffer, size_bytes};
     const long written =
         base::raw_syscall(SYS_pwritev2, pipe.descriptor, base::as_long(&vector), 1, -1, -1, RWF_NOWAIT);
     struct pollfd poll = {static_cast<int>(pipe.descriptor), POLLOUT, 0};
     if (written != -EOPNOTSUPP || base::raw_syscall(SYS_poll, base::as_long(&poll), 1, 0) == 0)
         return written == -EOPNOTSUPP ? -EAGAIN : written;
-    constexpr size_t promised_bytes = 4096; // by POLLOUT
     return base::raw_syscall(SYS_write, pipe.descriptor, base::as_long(buffer),
                              static_cast<long>(std::min(size_bytes, promised_bytes)));
 }
@@ -347,10 +361,10 @@ long serve_splice(Request &request) {
     if (sides.ok() && !sides->any_is_ours())
         return pass_to_kernel;
     const auto flags = static_cast<unsigned>(request.args[5]);
+    if (request.args[4] == 0)
+        return 0; // whatever the flags are
     if ((flags & ~splice_flags) != 0)
         return -EINVAL;
-    if (request.args[4] == 0)
-        return 0;
     if (!sides.ok())
         return kernel_result(Status(sides.error()));
     if (!sides->are_open())
