@@ -210,11 +210,11 @@ base::Result<size_t> data_copy(Thread &thread, InodeNumber from, uint64_t from_o
     const Inode *source = call.pool().inode(from);
     if (source == nullptr || call.pool().inode(to) == nullptr)
         return base::error(EUCLEAN);
+    const uint64_t limit = std::min(size_limit_bytes, file_max_bytes);
+    if (to_offset_bytes >= limit) // also where there is nothing to copy, as on Linux
+        return base::error(EFBIG);
     if (size_bytes == 0 || from_offset_bytes >= source->size_bytes)
         return size_t{0};
-    const uint64_t limit = std::min(size_limit_bytes, file_max_bytes);
-    if (to_offset_bytes >= limit)
-        return base::error(EFBIG);
     const CopyRange range{from, from_offset_bytes, to, to_offset_bytes,
                           std::min({size_bytes, source->size_bytes - from_offset_bytes, limit - to_offset_bytes})};
     return overlap(range) ? base::Result<size_t>(base::error(EINVAL)) : copy_all(call, range);

@@ -59,7 +59,8 @@ for what, call in [('write', lambda: os.write(file, b'x' * (LIMIT + 50))), ('wri
                    ('sendfile', lambda: os.sendfile(file, os.open('file', os.O_RDONLY), 0, 5)),
                    ('writev', lambda: os.writev(file, [b'x', b'y'])), ('io_submit', lambda: submitted(file, LIMIT)),
                    ('io_submit before', lambda: submitted(file, LIMIT - 1)), ('splice', lambda: spliced(file, LIMIT)),
-                   ('splice before', lambda: spliced(file, LIMIT - 3))]:
+                   ('splice before', lambda: spliced(file, LIMIT - 3)),
+                   ('copy_file_range of nothing', lambda: os.copy_file_range(os.open('file', os.O_RDONLY), file, 5, 1000, LIMIT))]:
     del caught[:]
     tried(what, call)
     print(caught, os.fstat(file).st_size)
