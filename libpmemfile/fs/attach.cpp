@@ -13,6 +13,7 @@
 #include "libpmemfile/fs/locate.h"
 #include "libpmemfile/fs/orphan.h"
 #include "libpmemfile/fs/pool_file.h"
+#include "libpmemfile/fs/runtime_file.h"
 #include "libpmemfile/journal/recovery.h"
 #include "libpmemfile/journal/settle.h"
 #include "libpmemfile/journal/watermark.h"
@@ -96,43 +97,6 @@ private:
     uint64_t before_ = 0;
 };
 
-void unlink_runtime_files(const Pool &pool) {
-    base::raw_syscall(SYS_unlink, base::as_long(pool.token_path));
-    char path[runtime_file_path_bytes];
-    runtime_file_path(pool, path);
-    base::raw_syscall(SYS_unlink, base::as_long(path));
-    base::raw_syscall(SYS_rmdir, base::as_long(pool.segment_path));
-}
-
-// The runtime file stands in a directory that those may enter who may open the pool. The file's own mode is for
-// everybody: a process that has given up the user id it began with opens it anew through the descriptor that it has (a
-// fork does, for the child's liveness lock), and nobody else comes to it.
-base::Status make_runtime_directory(const char *path, const struct stat &pool_status) {
-    mode_t mode = 0;
-    for (unsigned shift = 0; shift <= 6; shift += 3)
-        if ((pool_status.st_mode >> shift & 6) == 6)
-            mode |= 7u << shift;
-    long made = base::raw_syscall(SYS_mkdir, base::as_long(path), 0700);
-    struct stat status = {};
-    if (made == -EEXIST && !base::is_error(base::raw_syscall(SYS_lstat, base::as_long(path), base::as_long(&status))) &&
-        S_ISREG(status.st_mode)) { // of a version that had the runtime file here
-        base::raw_syscall(SYS_unlink, base::as_long(path));
-        made = base::raw_syscall(SYS_mkdir, base::as_long(path), 0700);
-    }
-    if (!base::is_error(made)) {
-        if (base::raw_syscall(SYS_geteuid) == 0) // made by root for somebody's pool: it is that person's
-            base::raw_syscall(SYS_chown, base::as_long(path), pool_status.st_uid, pool_status.st_gid);
-        base::raw_syscall(SYS_chmod, base::as_long(path), mode); // whatever the umask
-        return {};
-    }
-    if (made != -EEXIST)
-        return errno_of(made);
-    // Not a directory of somebody who may not open the pool.
-    const bool is_trusted = (mode & 0077) != 0 || status.st_uid == pool_status.st_uid || status.st_uid == 0 ||
-                            status.st_uid == static_cast<uid_t>(base::raw_syscall(SYS_geteuid));
-    return is_trusted && (S_ISDIR(status.st_mode) || status.st_mode == 0) ? base::Status() : base::error(EACCES);
-}
-
 // Byte 0 by a process that is attached: on its liveness descriptor, so that it works too
 // for one that has given up the user id which may open the file. Shared, where the descriptor is only for reading
 // (runtime/liveness.cpp): nobody attaches or leaves meanwhile but others of that kind, and those remove nothing.
@@ -152,7 +116,7 @@ base::Status lock_attach(const Pool &pool, const struct stat &pool_status, Descr
     char path[runtime_file_path_bytes];
     runtime_file_path(pool, path);
     for (;;) {
-        BASE_TRY(make_runtime_directory(pool.segment_path, pool_status));
+        BASE_TRY(runtime_directory_make(pool, pool_status));
         const long opened = base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(path),
                                               O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
         if (opened == -ENOENT)
@@ -372,7 +336,7 @@ base::Status pool_attach(Pool &pool, const char *path, const AttachOptions &opti
         if (pool.pool_descriptor >= 0)
             base::raw_syscall(SYS_close, pool.pool_descriptor);
         if (is_first || is_new)
-            unlink_runtime_files(pool);
+            runtime_files_remove(pool);
         unmap_all(pool);
     }
     if (!is_handover)
@@ -448,7 +412,7 @@ void pool_detach(Pool &pool) {
             base::raw_syscall(SYS_flock, pool.pool_descriptor, LOCK_UN);
             lock_as_writer(pool.pool_descriptor, F_UNLCK);
             // After the flock: without its name our byte 0 holds up nobody who comes, and he would find the flock.
-            unlink_runtime_files(pool);
+            runtime_files_remove(pool);
         }
         // Byte 0 goes last: who attaches next finds neither our flock nor us in a segment he makes anew.
         pool.segment->processes()[pool.process_slot].incarnation.store(0);

@@ -1,6 +1,7 @@
 #include "posix-shim/paths/runtime_directory.h"
 
 #include "base/raw_syscall.h"
+#include "libpmemfile/fs/runtime_file.h"
 #include "posix-shim/paths/host_directory.h"
 
 #include <cerrno>
@@ -32,15 +33,6 @@ size_t runtime_directory_path(const pmemfile::Pool &pool, std::string_view mark,
     return append_text(to, append_text(to, 0, pool.segment_path), mark);
 }
 
-// Whoever may open the pool may do to it what he likes, so a directory of his is as good as the owner's. Of those in
-// the file's group the group tells it: nobody gives a directory to a group that he is not in.
-static bool is_trusted(const struct stat &directory, const struct stat &pool_file) {
-    return S_ISDIR(directory.st_mode) &&
-           (directory.st_uid == pool_file.st_uid || directory.st_uid == 0 || (pool_file.st_mode & 0006) == 0006 ||
-            ((pool_file.st_mode & 0060) == 0060 && directory.st_gid == pool_file.st_gid) ||
-            directory.st_uid == static_cast<uid_t>(base::raw_syscall(SYS_geteuid)));
-}
-
 // For those who may open the pool: its permission to read becomes the one to enter.
 Status runtime_directory_make(const pmemfile::Pool &pool, const char *path) {
     struct stat file = {};
@@ -64,7 +56,7 @@ Status runtime_directory_make(const pmemfile::Pool &pool, const char *path) {
     }
     if (base::is_error(known))
         return error(static_cast<int>(-known));
-    return is_trusted(status, file) ? Status() : Status(error(EACCES));
+    return pmemfile::is_trusted_directory(status, file) ? Status() : Status(error(EACCES));
 }
 
 void runtime_directory_remove(const char *path) {
