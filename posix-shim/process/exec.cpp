@@ -27,6 +27,7 @@
 #include "posix-shim/paths/user_string.h"
 #include "posix-shim/process/address_space.h"
 #include "posix-shim/process/elf_file.h"
+#include "posix-shim/process/handed_place.h"
 #include "posix-shim/process/handover_lock.h"
 #include "posix-shim/process/image.h"
 #include "posix-shim/process/pool_file.h"
@@ -381,6 +382,9 @@ long execute(Request &request, Scratch &scratch, const Arguments &arguments, con
             return kernel_result(made);
         handover.process = base::raw_syscall(SYS_getpid);
         handover.place_count = mount_count;
+        for (unsigned mount = 0; mount < mount_count; mount++)
+            handover.nonces[mount] = mounts[mount].pool.segment->nonce;
+        handover.pools_mark = pools_mark(pools_value);
         handover.directory = working_directory();
         handover.address_space_bytes = address_space_taken_bytes();
         handover.root = root_directory();

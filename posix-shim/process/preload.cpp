@@ -23,6 +23,7 @@
 #include "posix-shim/paths/route.h"
 #include "posix-shim/paths/shadow_path.h"
 #include "posix-shim/process/address_space.h"
+#include "posix-shim/process/handed_place.h"
 #include "posix-shim/process/needed_libraries.h"
 #include "posix-shim/process/process.h"
 #include "posix-shim/process/settings.h"
@@ -105,13 +106,19 @@ base::Result<pmemfile::ContainerInfo> open_container(const char *path, pmemfile:
     return info;
 }
 
-void fill_host_side(Mount &mount, std::string_view directory, bool is_handover) {
+// The directory below a mount that is there may have gone, as a cleaner of /tmp takes empty ones, or may be out of
+// reach for the user that the process has become: then no links of the host lead to it.
+bool may_be_out_of_reach(long result) {
+    return result == -EACCES || result == -ENOENT || result == -ENOTDIR;
+}
+
+void fill_host_side(Mount &mount, std::string_view directory, bool has_place) {
     if (directory.size() >= sizeof mount.host_path)
         fail(directory, "the path of the mount point is too long");
     std::memcpy(mount.host_path, directory.data(), directory.size());
     // (Not O_DIRECTORY: to a seccomp filter that forbids O_TMPFILE, which has that bit, it can be the same.)
     const long descriptor = base::raw_syscall(SYS_openat, AT_FDCWD, base::as_long(mount.host_path), O_PATH | O_CLOEXEC);
-    if (descriptor == -EACCES && is_handover) { // its user is another one by now; nor do links of the host lead there
+    if (has_place && may_be_out_of_reach(descriptor)) {
         mount.host_path_length = static_cast<unsigned>(directory.size());
         return;
     }
@@ -128,32 +135,6 @@ void fill_host_side(Mount &mount, std::string_view directory, bool is_handover) 
     mount.host_path_length = static_cast<unsigned>(*length);
     mount.host_device = status.st_dev;
     mount.host_inode = status.st_ino;
-}
-
-// The pool's file has been removed, and the place that was left to us still holds it.
-bool is_removed_file(int descriptor, const char *path) {
-    struct stat held = {};
-    return base::raw_syscall(SYS_access, base::as_long(path), F_OK) == -ENOENT &&
-           !base::is_error(base::raw_syscall(SYS_fstat, descriptor, base::as_long(&held))) && S_ISREG(held.st_mode) &&
-           held.st_nlink == 0;
-}
-
-bool is_same_file(int descriptor, const char *path) {
-    struct stat held = {};
-    struct stat named = {};
-    return !base::is_error(base::raw_syscall(SYS_fstat, descriptor, base::as_long(&held))) &&
-           !base::is_error(base::raw_syscall(SYS_stat, base::as_long(path), base::as_long(&named))) &&
-           held.st_dev == named.st_dev && held.st_ino == named.st_ino;
-}
-
-// The place that was left to us is in the pool that has this path: so it is, too, where we may not ask because the
-// process has given up the user id that may. (Both descriptors are compared with the segment, fs/attach.cpp.)
-bool is_place_in(const pmemfile::PoolPlace &place, const char *path) {
-    struct stat status = {};
-    return is_same_file(place.pool_descriptor, path) || is_removed_file(place.pool_descriptor, path) ||
-           (base::raw_syscall(SYS_stat, base::as_long(path), base::as_long(&status)) == -EACCES &&
-            !base::is_error(base::raw_syscall(SYS_fstat, place.pool_descriptor, base::as_long(&status))) &&
-            (S_ISREG(status.st_mode) || S_ISCHR(status.st_mode)));
 }
 
 void attach(Mount &mount, const char *pool_path, bool read_only, const pmemfile::PoolPlace *place) {
@@ -208,15 +189,13 @@ bool make_mounts(const Handover *handover) {
         if (mount_count == max_mounts)
             fail("PMEMFILE_POOLS", "more than 8 pools");
         Mount &mount = mounts[mount_count];
-        fill_host_side(mount, setting.directory, is_handover);
         static constinit char pool_path[pmemfile::path_max_bytes];
         std::memcpy(pool_path, setting.pool.data(), setting.pool.size());
         pool_path[setting.pool.size()] = 0;
         const pmemfile::PoolPlace *place =
-            is_handover && mount_count < handover->place_count ? &handover->places[mount_count] : nullptr;
-        if (place != nullptr && !is_place_in(*place, pool_path))
-            place = nullptr;
+            is_handover ? handed_place(*handover, mount_count, pools_mark(pools_value), pool_path) : nullptr;
         is_handover = is_handover && place != nullptr;
+        fill_host_side(mount, setting.directory, place != nullptr);
         if (setting.pool.size() < sizeof mount.pool_path)
             std::memcpy(mount.pool_path, pool_path, setting.pool.size() + 1);
         attach(mount, pool_path, setting.read_only, place);
@@ -227,31 +206,20 @@ bool make_mounts(const Handover *handover) {
     return is_handover;
 }
 
-// A place that was left to a program without us is not ours, but its descriptors came along.
-void close_foreign_places(const Handover &handover) {
-    for (unsigned i = 0; i < handover.place_count && i < mount_count; i++) {
-        const pmemfile::PoolPlace &place = handover.places[i];
-        const pmemfile::Pool &pool = mounts[i].pool;
-        char runtime[pmemfile::runtime_file_path_bytes];
-        pmemfile::runtime_file_path(pool, runtime);
-        if (place.liveness_descriptor != pool.liveness_descriptor && is_same_file(place.liveness_descriptor, runtime))
-            base::raw_syscall(SYS_close, place.liveness_descriptor);
-        struct stat own = {};
-        struct stat other = {};
-        base::raw_syscall(SYS_fstat, pool.pool_descriptor, base::as_long(&own));
-        if (place.pool_descriptor != pool.pool_descriptor &&
-            !base::is_error(base::raw_syscall(SYS_fstat, place.pool_descriptor, base::as_long(&other))) &&
-            own.st_dev == other.st_dev && own.st_ino == other.st_ino)
-            base::raw_syscall(SYS_close, place.pool_descriptor);
-    }
-}
-
 base::Status enter(ThreadContext &context, Beginning which, const WorkingDirectory &directory) {
     BASE_TRY_ASSIGN(pmemfile::Thread * thread, context_thread(context, static_cast<unsigned>(directory.mount)));
     BASE_TRY_ASSIGN(const pmemfile::OpenFileId holder,
                     pmemfile::fs_open_inode(*thread, directory.inode, O_PATH | O_DIRECTORY));
     beginning_directory_adopt(which, {directory.mount, directory.inode, holder});
     return {};
+}
+
+// Where the giver was, in what it had mounted there.
+bool enter_handed(ThreadContext &context, Beginning which, const Handover &handover,
+                  const WorkingDirectory &directory) {
+    const auto mount = static_cast<unsigned>(directory.mount);
+    return directory.mount >= 0 && mount < mount_count && is_handed_pool(handover, mounts[mount], mount) &&
+           enter(context, which, directory).ok();
 }
 
 // The host's working directory is at or below a mount point: ours is in the pool.
@@ -450,11 +418,9 @@ __attribute__((constructor)) void start(int argument_count, char **arguments, ch
         for (const LostLocks &lost : std::span(handover.lost, handover.lost_count))
             if (const base::Result<pmemfile::Thread *> thread = context_thread(*context, lost.mount); thread.ok())
                 pmemfile::advisory_lock_drop_posix(**thread, lost.inode);
-    } else if (has_root && (handover.root.mount >= static_cast<int>(mount_count) ||
-                            !enter(*context, Beginning::root, handover.root).ok())) {
+    } else if (has_root && !enter_handed(*context, Beginning::root, handover, handover.root)) {
         fail("the root is not in the pool", reason(-ENOENT));
-    } else if (is_told && handover.directory.mount >= 0 && handover.directory.mount < static_cast<int>(mount_count) &&
-               enter(*context, Beginning::working, handover.directory).ok()) {
+    } else if (is_told && enter_handed(*context, Beginning::working, handover, handover.directory)) {
         // A child of a program without us, which holds that directory, is where that one was.
     } else if (const base::Status entered = enter_mount(*context); !entered.ok()) {
         fail("the working directory is not in the pool", reason(-entered.error().number()));

@@ -1,7 +1,7 @@
 // Text in the environment: hexadecimal numbers, each with a comma behind it.
 //
-//   process,count,{pool fd,liveness fd,slot,incarnation,}...,cwd mount + 1,inode,holder,
-//   root mount + 1,inode,holder,address space,count,{mount,inode of lost locks,}...,name
+//   process,mark of the pools,count,{pool fd,liveness fd,slot,incarnation,segment's nonce,}...,cwd mount +
+//   1,inode,holder, root mount + 1,inode,holder,address space,count,{mount,inode of lost locks,}...,name
 #include "posix-shim/process/settings.h"
 
 #include <cstring>
@@ -73,12 +73,14 @@ void handover_write(char *to, const Handover &handover) {
     Writer writer(to, handover_bytes);
     writer.text(handover_variable);
     writer.number(static_cast<uint64_t>(handover.process));
+    writer.number(handover.pools_mark);
     writer.number(handover.place_count);
     for (unsigned i = 0; i < handover.place_count; i++) {
         writer.number(static_cast<uint64_t>(handover.places[i].pool_descriptor));
         writer.number(static_cast<uint64_t>(handover.places[i].liveness_descriptor));
         writer.number(handover.places[i].process_slot);
         writer.number(handover.places[i].incarnation);
+        writer.number(handover.nonces[i]);
     }
     for (const WorkingDirectory &directory : {handover.directory, handover.root}) {
         writer.number(static_cast<uint64_t>(directory.mount + 1));
@@ -97,6 +99,7 @@ void handover_write(char *to, const Handover &handover) {
 bool handover_read(const char *text, Handover &handover) {
     Reader reader(text);
     handover.process = static_cast<long>(reader.number());
+    handover.pools_mark = reader.number();
     handover.place_count = static_cast<unsigned>(reader.number());
     if (!reader.ok() || handover.place_count > max_mounts)
         return false;
@@ -105,6 +108,7 @@ bool handover_read(const char *text, Handover &handover) {
         handover.places[i].liveness_descriptor = static_cast<int>(reader.number());
         handover.places[i].process_slot = static_cast<uint32_t>(reader.number());
         handover.places[i].incarnation = reader.number();
+        handover.nonces[i] = reader.number();
     }
     const auto count = static_cast<int>(handover.place_count);
     for (WorkingDirectory *directory : {&handover.directory, &handover.root}) {

@@ -35,6 +35,8 @@ struct Handover {
     long process = 0;
     unsigned place_count = 0;
     pmemfile::PoolPlace places[max_mounts];
+    uint64_t nonces[max_mounts] = {}; // of the pools' runtime segments
+    uint64_t pools_mark = 0;          // of the giver's PMEMFILE_POOLS (handed_place.h)
     WorkingDirectory directory;
     WorkingDirectory root;
     uint64_t address_space_bytes = 0; // what the giver had added to its limit (address_space.h)

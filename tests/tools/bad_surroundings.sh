@@ -39,6 +39,29 @@ second=("$pmemfile" run -m "$dir/mount=$dir/second" --)
 expect 0 "kept
 more" "" "${second[@]}" sh -c "rm $dir/second; cat $dir/mount/file; echo more >>$dir/mount/file; sh -c 'tail -1 $dir/mount/file'"
 expect 125 "" "cannot use pool .*/second: No such file" "${second[@]}" true
+# It gets another name, or another pool gets its own: who is in it stays in it, over execs too, and where he was.
+cp --sparse=always "$pool" "$dir/second"
+expect 0 "kept
+kept
+$dir/mount/inner
+more" "" "${second[@]}" sh -c "mkdir $dir/mount/inner; cd $dir/mount/inner; mv $dir/second $dir/moved; cat ../file; (cat $dir/mount/file; pwd)
+    sh -c 'echo more >../file; cat $dir/mount/file'"
+expect 125 "" "cannot use pool .*/second: No such file" "${second[@]}" true
+cp --sparse=always "$pool" "$dir/second" && cp --sparse=always "$pool" "$dir/other"
+"$pmemfile" run -m "$dir/mount=$dir/other" -- sh -c "mkdir $dir/mount/elsewhere; echo other >$dir/mount/file; echo other >$dir/mount/elsewhere/name" || exit 1
+expect 0 "^kept kept name$" "" "${second[@]}" sh -c "mkdir $dir/mount/inner; cd $dir/mount/inner; mv $dir/other $dir/second
+    sh -c 'cat $dir/mount/file ../file; echo mine >name; ls' | tr '\n' ' ' | sed 's/ \$//'"
+expect 0 "^other other$" "" "${second[@]}" sh -c "cat $dir/mount/file $dir/mount/elsewhere/name | tr '\n' ' ' | sed 's/ \$//'"
+expect 0 "clean" "" "$pmemfile" fsck -n "$dir/second"
+rm "$dir/moved"
+# The directory below a mount goes away (a cleaner of /tmp takes empty ones): who has the mount goes on, nobody new comes in.
+mkdir "$dir/below" && mkfifo "$dir/go"
+(read -r _ <"$dir/go" && rmdir "$dir/below" && echo gone >"$dir/go") &
+expect 0 "^kept kept name$" "" "$pmemfile" run -m "$dir/below=$pool" -- sh -c "echo go >$dir/go; read -r answer <$dir/go
+    (cat $dir/below/file; cd $dir/below && cat file && mkdir made && echo >made/name && ls made; rm -r made) | tr '\n' ' ' | sed 's/ \$//'"
+wait $!
+[ ! -e "$dir/below" ] || { echo "FAILED: the directory was not removed"; failed=$((failed + 1)); }
+expect 125 "" "cannot mount on $dir/below: No such file" "$pmemfile" run -m "$dir/below=$pool" -- true
 # It is cut: calls that meet it end with EIO, from then on all of them, and a line says why. The program goes on.
 cp --sparse=always "$pool" "$dir/second"
 expect 0 "5 5 5 5 5 5 5 True True" "pool: $dir/second: the file was cut" "${second[@]}" python3 -c "
