@@ -1,6 +1,7 @@
 // The end of a thread or of the process: what it holds in the pools is given back
 // before the kernel ends it. A process that is killed, or ends while other threads are
 // in the middle of something, leaves that to the next one who looks (journal/settle.h).
+#include "posix-shim/process/exit.h"
 #include "base/raw_syscall.h"
 #include "intercept/include/pmemfile-intercept.h"
 #include "libpmemfile/fs/attach.h"
@@ -21,7 +22,11 @@ namespace {
 
 constexpr unsigned tries_running = 200;
 
-void leave(unsigned mount) {
+} // namespace
+
+void mount_leave(unsigned mount) {
+    if (mounts[mount].pool.segment == nullptr)
+        return;
     pmemfile::pool_detach(mounts[mount].pool);
     const bool was_last = base::raw_syscall(SYS_access, base::as_long(mounts[mount].pool.token_path), F_OK) == -ENOENT;
     if (!was_last)
@@ -30,8 +35,6 @@ void leave(unsigned mount) {
     rendezvous_remove(mount);
     mirror_remove_all(mounts[mount].pool);
 }
-
-} // namespace
 
 long serve_exit(Request &request) {
     if (request.context.is_vfork_child)
@@ -57,7 +60,7 @@ long serve_exit_group(Request &request) {
         context_leave_pools(request.context);
         for (unsigned mount = 0; mount < mount_count; mount++)
             if (!mounts[mount].is_lost.load())
-                leave(mount);
+                mount_leave(mount);
     }
     base::raw_syscall(SYS_exit_group, request.args[0]);
     __builtin_unreachable();

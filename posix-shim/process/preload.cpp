@@ -23,6 +23,7 @@
 #include "posix-shim/paths/route.h"
 #include "posix-shim/paths/shadow_path.h"
 #include "posix-shim/process/address_space.h"
+#include "posix-shim/process/exit.h"
 #include "posix-shim/process/handed_place.h"
 #include "posix-shim/process/needed_libraries.h"
 #include "posix-shim/process/process.h"
@@ -54,8 +55,13 @@ constexpr long exit_code = 125; // as env(1) and the like for a failure of their
 
 using ContainerEntry = int (*)(const char *path, pmemfile::ContainerInfo *info, pmemfile::ContainerMessage *message);
 
+// Leaves what has been attached so far as an end does: the last process would leave the runtime file behind else.
 [[noreturn]] void fail(std::string_view what, std::string_view why) {
     base::LogLine("preload").text(what).text(": ").text(why).write();
+    if (context_of_thread != nullptr)
+        context_leave_pools(*context_of_thread);
+    for (unsigned mount = max_mounts; mount-- > 0;)
+        mount_leave(mount);
     base::raw_syscall(SYS_exit_group, exit_code);
     __builtin_unreachable();
 }

@@ -62,6 +62,16 @@ expect 0 "^kept kept name$" "" "$pmemfile" run -m "$dir/below=$pool" -- sh -c "e
 wait $!
 [ ! -e "$dir/below" ] || { echo "FAILED: the directory was not removed"; failed=$((failed + 1)); }
 expect 125 "" "cannot mount on $dir/below: No such file" "$pmemfile" run -m "$dir/below=$pool" -- true
+# A start that fails, with some pools attached already, leaves nothing behind.
+preload=$(dirname "$pmemfile")/../posix-shim/libpmemfile-preload.so
+mkdir "$dir/mount2" && head -c 4M /dev/zero >"$dir/zeros"
+expect 125 "" "zeros: not a pmemfile pool" env LD_PRELOAD="$preload" PMEMFILE_POOLS="$dir/mount=$pool;$dir/mount2=$dir/zeros" true
+expect 125 "" "its pool is mounted elsewhere already" env LD_PRELOAD="$preload" PMEMFILE_POOLS="$dir/mount=$pool;$dir/mount2=$pool" true
+mkdir "$dir/mount/only-on-the-host"
+expect 125 "" "the working directory is not in the pool" sh -c "cd $dir/mount/only-on-the-host && exec \"\$@\"" sh "${run[@]}" true
+rmdir "$dir/mount/only-on-the-host"
+[ ! -e "$runtime" ] && [ ! -e "$runtime.tokens" ] || { echo "FAILED: a start that fails leaves $runtime"; failed=$((failed + 1)); }
+
 # It is cut: calls that meet it end with EIO, from then on all of them, and a line says why. The program goes on.
 cp --sparse=always "$pool" "$dir/second"
 expect 0 "5 5 5 5 5 5 5 True True" "pool: $dir/second: the file was cut" "${second[@]}" python3 -c "
@@ -112,7 +122,6 @@ if unshare -m true 2>/dev/null; then
 fi
 if [ "$(id -u)" -eq 0 ]; then
     chmod 600 "$pool"
-    preload=$(dirname "$pmemfile")/../posix-shim/libpmemfile-preload.so
     cp "$preload" "$(dirname "$preload")/../libpmemfile/libpmemfile-container.so" "$dir" && chmod 755 "$dir"/*.so
     expect 125 "" "pool: no right to read and write it: Permission denied" setpriv --reuid=12345 --clear-groups \
         env HOME=/ LD_PRELOAD="$dir/libpmemfile-preload.so" PMEMFILE_POOLS="$dir/mount=$pool" true
