@@ -16,6 +16,7 @@
 
 #include <cerrno>
 #include <fcntl.h>
+#include <sys/stat.h>
 
 namespace pmemfile {
 namespace {
@@ -34,9 +35,24 @@ bool is_forbidden(long result) {
     return result == -ENOSYS || result == -EPERM;
 }
 
+bool is_same_file(long one, long other) {
+    struct stat first = {};
+    struct stat second = {};
+    return !base::is_error(base::raw_syscall(SYS_fstat, one, base::as_long(&first))) &&
+           !base::is_error(base::raw_syscall(SYS_fstat, other, base::as_long(&second))) &&
+           first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+}
+
+// Its name may be out of reach, gone, or that of a file which somebody who wants to attach has just made there (and
+// will find the pool in use): a lock on that one would tell nobody that we live.
 long open_by_path_or_descriptor(const char *path, int known, long flags) {
     const long opened = base::open_own(path, flags);
-    return opened == -EACCES ? base::reopen_own(known, flags) : opened;
+    if (opened == -EACCES || opened == -ENOENT)
+        return base::reopen_own(known, flags);
+    if (base::is_error(opened) || is_same_file(opened, known))
+        return opened;
+    base::raw_syscall(SYS_close, opened);
+    return base::reopen_own(known, flags);
 }
 
 // An open file description of our own on the runtime file, at a high number. `lock`: what can be had on it.

@@ -54,7 +54,16 @@ long token_file_open(Mount &mount, const char *path) {
 }
 
 long token_create(const Mount &mount, pmemfile::OpenFileId id, int flags) {
-    long descriptor = base::open_own(mount.token_path, access_mode_none | O_NOFOLLOW | (flags & O_CLOEXEC));
+    const long wanted = access_mode_none | O_NOFOLLOW | (flags & O_CLOEXEC);
+    long descriptor = base::open_own(mount.token_path, wanted);
+    if (descriptor == -ENOENT) { // somebody has removed it under us: what is opened from now on has another one
+        const long made = base::open_own(mount.token_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (!base::is_error(made)) {
+            base::raw_syscall(SYS_fchmod, made, 0666);
+            base::raw_syscall(SYS_close, made);
+        }
+        descriptor = base::open_own(mount.token_path, wanted);
+    }
     if (base::is_error(descriptor))
         return descriptor;
     long result = base::raw_syscall(SYS_lseek, descriptor, static_cast<long>(id), SEEK_SET);

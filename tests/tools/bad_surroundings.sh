@@ -33,6 +33,16 @@ kill -9 $sleeper
 wait $sleeper 2>/dev/null
 expect 0 kept "" "${run[@]}" cat "$dir/mount/file"
 
+# Its files are removed under a session (as logind does at a user's logout): who is in it goes on, nobody else comes in.
+(for ((i = 0; i < 300; i++)); do [ -e "$dir/ask" ] && break; sleep 0.1; done
+    "${run[@]}" true 2>"$dir/said"; echo $? >"$dir/answer") &
+expect 0 "^kept more mine 125$" "" "${run[@]}" bash -c "rm -rf $runtime $runtime.tokens; exec 5>>$dir/mount/file
+    (cat $dir/mount/file; echo more >>$dir/mount/file; tail -n 1 $dir/mount/file; echo mine >&5; tail -n 1 $dir/mount/file; : >$dir/ask
+    for ((i = 0; i < 300; i++)); do [ -s $dir/answer ] && break; sleep 0.1; done; cat $dir/answer) | tr '\n' ' ' | sed 's/ \$//'; echo kept >$dir/mount/file"
+wait $!
+grep -q "the pool is in use, and the processes that use it are out of reach" "$dir/said" || { echo "FAILED: $(cat "$dir/said")"; failed=$((failed + 1)); }
+expect 0 "^kept$" "" "${run[@]}" cat "$dir/mount/file"
+
 # The pool's name goes away under a session: who is in it goes on, also over execs; nobody new comes in.
 cp --sparse=always "$pool" "$dir/second"
 second=("$pmemfile" run -m "$dir/mount=$dir/second" --)
