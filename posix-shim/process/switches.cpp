@@ -79,10 +79,12 @@ bool switches_read(char **environment) {
     ledger.is_strict = is_on(strict);
     ledger.is_logged = is_on(log_lines) && take_path(log_lines, ledger.log_path);
     ledger.counts = is_on(report) && take_path(report, ledger.report_path);
-    if ((ledger.counts && ledger.report_path[0] == 0) || (ledger.is_logged && ledger.log_path[0] == 0))
-        if (const long copy = base::raw_syscall(SYS_dup, 2); !base::is_error(copy))
-            if (const long own = descriptor_adopt_own(static_cast<int>(copy)); !base::is_error(own))
-                ledger.standard_error = static_cast<int>(own);
+    if (!ledger.counts && !ledger.is_logged && !ledger.is_strict)
+        return true;
+    // Also where lines go to a file, which may not open: number 2 may be a file of the program's own by then.
+    const long copy = base::raw_syscall(SYS_dup, 2);
+    const long own = base::is_error(copy) ? copy : descriptor_adopt_own(static_cast<int>(copy));
+    ledger.standard_error = base::is_error(own) ? -1 : static_cast<int>(own);
     return true;
 }
 

@@ -11,6 +11,7 @@
 #include "base/raw_syscall.h"
 
 #include <atomic>
+#include <csignal>
 #include <cstring>
 #include <fcntl.h>
 
@@ -86,8 +87,15 @@ void ledger_note(const Request &request, const Row *row, long result) {
     }
     if (!ledger.is_strict)
         return;
-    base::LogLine("strict").text(name).text(" (").number(request.number).text("): ").text(why).write();
-    base::panic("PMEMFILE_STRICT is set, and a call was refused");
+    base::LogLine("strict")
+        .text(name)
+        .text(" (")
+        .number(request.number)
+        .text("): ")
+        .text(why)
+        .write(ledger.standard_error);
+    base::raw_syscall(SYS_tgkill, base::raw_syscall(SYS_getpid), base::raw_syscall(SYS_gettid), SIGABRT);
+    __builtin_trap();
 }
 
 void ledger_log(std::string_view area, std::string_view what, std::string_view why) {

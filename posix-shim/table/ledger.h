@@ -20,7 +20,8 @@ struct Ledger {
     // Where lines go: an absolute path of the host, or empty: standard error, as it was at the start.
     char report_path[ledger_path_bytes] = {};
     char log_path[ledger_path_bytes] = {};
-    int standard_error = 2; // a descriptor of ours: many programs close theirs before they end
+    // A descriptor of ours: many programs close theirs before they end, or give the number another file.
+    int standard_error = -1;
 
     // False: a call that is not refused need not be shown to ledger_note.
     bool is_kept() const {

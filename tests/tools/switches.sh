@@ -61,6 +61,15 @@ has "$dir/log" "refused: [0-9]+ name_to_handle_at"
 has "$dir/log" "mount: [0-9]+ $dir/a: $dir/pool"
 expect 0 "" "PMEMFILE_LOG=relative: must be 1 or an absolute path" env PMEMFILE_LOG=relative "${run[@]}" true
 
+# Where the log cannot be opened its lines go to what standard error was at the start, not to what the number is by then.
+refuse='import ctypes,os,sys; os.close(2); os.open(sys.argv[2],os.O_WRONLY|os.O_CREAT|os.O_APPEND); os.write(2,b"data\n")
+c=ctypes.CDLL(None); b=ctypes.create_string_buffer(256); b[0]=b"\x80"; c.name_to_handle_at(-100,sys.argv[1].encode(),b,ctypes.byref(ctypes.c_int()),0)'
+expect 0 "" "refused: [0-9]+ name_to_handle_at" env PMEMFILE_LOG="$dir/none/log" "${run[@]}" python3 -c "$refuse" "$dir/a/greeting" "$dir/data"
+expect 0 "" "report: [0-9]+ exit: " env PMEMFILE_REPORT="$dir/none/log" "${run[@]}" python3 -c "$refuse" "$dir/a/greeting" "$dir/data"
+expect 134 "" "strict: name_to_handle_at" env PMEMFILE_STRICT=1 "${run[@]}" python3 -c "$refuse" "$dir/a/greeting" "$dir/data"
+expect 0 "^3$" "" grep -c "" "$dir/data"
+has "$dir/data" "^data$"
+
 # PMEMFILE_REPORT: served, passed and refused, by name.
 expect 0 hello "report: [0-9]+ exit: [1-9][0-9]* served, [1-9][0-9]* passed, 0 refused" env PMEMFILE_REPORT=1 "${run[@]}" cat "$dir/a/greeting"
 has "$dir/err" "report: [0-9]+ (open|openat): [1-9][0-9]* served, "
