@@ -12,19 +12,27 @@ constexpr std::string_view runtime_begin = "/dev/shm/pmemfile-";
 constexpr std::string_view root_begin = "/.root-";
 } // namespace
 
+bool shadow_take_pool(std::string_view &path, const pmemfile::Pool &pool) {
+    const std::string_view segment = pool.segment_path;
+    if (segment.empty() || !path.starts_with(segment) || !path.substr(segment.size()).starts_with(shadow_mark))
+        return false;
+    size_t end = segment.size() + shadow_mark.size();
+    while (end < path.size() && path[end] >= '0' && path[end] <= '9')
+        end++;
+    if (end < path.size() && path[end] != '/')
+        return false;
+    path.remove_prefix(end);
+    return true;
+}
+
 int shadow_mount_of(std::string_view path, std::string_view *inside) {
     if (!path.starts_with(runtime_begin))
         return -1;
     for (unsigned i = 0; i < mount_count; i++) {
-        const std::string_view segment = mounts[i].pool.segment_path;
-        if (segment.empty() || !path.starts_with(segment) || !path.substr(segment.size()).starts_with(shadow_mark))
+        std::string_view rest = path;
+        if (!shadow_take_pool(rest, mounts[i].pool))
             continue;
-        size_t end = segment.size() + shadow_mark.size();
-        while (end < path.size() && path[end] >= '0' && path[end] <= '9')
-            end++;
-        if (end < path.size() && path[end] != '/')
-            continue;
-        *inside = path.substr(end);
+        *inside = rest;
         return static_cast<int>(i);
     }
     return -1;

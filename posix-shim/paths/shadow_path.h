@@ -6,6 +6,7 @@
 
 #include "libpmemfile/format/format.h"
 #include "libpmemfile/fs/walk.h"
+#include "libpmemfile/runtime/pool.h"
 #include "posix-shim/process/working_directory.h"
 
 #include <string_view>
@@ -14,6 +15,8 @@ namespace shim {
 
 constexpr std::string_view shadow_mark = ".run-"; // behind the path of the runtime file
 
+// Cuts off what copies of that pool's programs begin with. False: `path` is none.
+bool shadow_take_pool(std::string_view &path, const pmemfile::Pool &pool);
 // The path inside the pool that `path` stands for ("" for its root, else with its slash), and its mount; -1: none.
 int shadow_mount_of(std::string_view path, std::string_view *inside);
 // Copies for processes whose root is in the pool have names for that root, and lie apart:

@@ -47,6 +47,28 @@ expect 1 "" "No such file" env PMEMFILE_BYPASS="$(realpath "$(command -v cat)")"
 expect 0 hello "" env PMEMFILE_BYPASS=dash "${run[@]}" dash -c "cat $dir/a/greeting; true"
 expect 0 hello "" env PMEMFILE_BYPASS=cat "${run[@]}" head -n1 "$dir/a/greeting"
 
+# Programs of a pool by the path that people know, and static ones by their own.
+cat >"$dir/static.c" <<'END'
+#include <fcntl.h>
+#include <unistd.h>
+int main(int argc, char **argv) {
+    char text[64];
+    ssize_t length = argc > 1 ? read(open(argv[1], O_RDONLY), text, sizeof text) : 0;
+    return length < 0 || write(1, text, length) != length ? 1 : 7;
+}
+END
+cc -static -o "$dir/static" "$dir/static.c" || exit 1
+"${run[@]}" cp /bin/cat "$dir/static" "$dir/a" || exit 1
+expect 1 "" "No such file" env PMEMFILE_BYPASS="$dir/a/cat" "${run[@]}" dash -c "cd $dir/a; ./cat greeting"
+expect 1 "" "No such file" env PMEMFILE_BYPASS="cat" "${run[@]}" "$dir/a/cat" "$dir/a/greeting"
+expect 0 hello "" env PMEMFILE_BYPASS="$dir/b/cat:$(realpath "$(command -v cat)")" "${run[@]}" "$dir/a/cat" "$dir/a/greeting"
+expect 7 hello "" "${run[@]}" "$dir/static" "$dir/a/greeting"
+for program in static "$dir/static"; do
+    expect 1 "" "" env PMEMFILE_BYPASS="$program" "${run[@]}" "$dir/static" "$dir/a/greeting"
+    expect 7 hello "" env PMEMFILE_BYPASS="none:$dir/none" "${run[@]}" "$dir/static" "$dir/a/greeting"
+done
+"${run[@]}" rm "$dir/a/cat" "$dir/a/static"
+
 # PMEMFILE_STRICT, PMEMFILE_LOG: a watch in the pool is refused (name_to_handle_at).
 handle='import ctypes,os,sys; c=ctypes.CDLL(None,use_errno=True); b=ctypes.create_string_buffer(256); b[0]=b"\x80"; m=ctypes.c_int()
 r=c.name_to_handle_at(-100,sys.argv[1].encode(),b,ctypes.byref(m),0); print("errno",ctypes.get_errno())'
@@ -134,16 +156,6 @@ expect 0 hello "nothing was refused, nothing went round us" "$pmemfile" check -m
 has "$dir/err" "exit code 0"
 expect 1 "errno 95" "refused 1 times: name_to_handle_at \(303\): EOPNOTSUPP" "$pmemfile" check -m "$dir/a=$dir/pool" -- python3 -c "$handle" "$dir/a/greeting"
 # Static programs are started through the launcher (intercept/), and see the pool.
-cat >"$dir/static.c" <<'END'
-#include <fcntl.h>
-#include <unistd.h>
-int main(int argc, char **argv) {
-    char text[64];
-    ssize_t length = argc > 1 ? read(open(argv[1], O_RDONLY), text, sizeof text) : 0;
-    return length < 0 || write(1, text, length) != length ? 1 : 7;
-}
-END
-cc -static -o "$dir/static" "$dir/static.c" || exit 1
 expect 7 hello "" "${run[@]}" dash -c "$dir/static $dir/a/greeting; exit \$?"
 printf '#!%s %s\n' "$dir/static" "$dir/a/greeting" >"$dir/script"
 chmod +x "$dir/script"
