@@ -254,6 +254,9 @@ Result<bool> parse_script(const char (&head)[program_head_bytes], std::string_vi
 }
 
 Result<int> program_copy(ThreadContext &context, const Program &program, const char *name) {
+    constexpr size_t memory_name_bytes_max = 249; // a longer one is EINVAL
+    const size_t name_bytes = std::strlen(name);
+    name += name_bytes > memory_name_bytes_max ? name_bytes - memory_name_bytes_max : 0;
     long descriptor = base::raw_syscall(SYS_memfd_create, base::as_long(name), MFD_CLOEXEC | memory_file_executable);
     if (descriptor == -EINVAL) // an older kernel, where all are executable
         descriptor = base::raw_syscall(SYS_memfd_create, base::as_long(name), MFD_CLOEXEC);

@@ -23,7 +23,11 @@ if unshare -m true 2>/dev/null; then
     said=$(unshare -m sh -c 'mount --bind /dev/shm /dev/shm && mount -o remount,bind,noexec /dev/shm && exec "$@"' sh \
         "${run[@]}" sh -c "cp /bin/echo $base/mount/echo && $base/mount/echo noexec" 2>&1)
     [ "$said" = noexec ] || { echo "FAILED: noexec: $said"; exit 1; }
-    "${run[@]}" rm "$base/mount/echo"
+    # A memory file's name is shorter than a path may be.
+    said=$(unshare -m sh -c 'mount --bind /dev/shm /dev/shm && mount -o remount,bind,noexec /dev/shm && exec "$@"' sh \
+        "${run[@]}" sh -c "long=$base/mount/$(printf 'd%.0s' {1..200})/$(printf 'e%.0s' {1..200}); mkdir -p \$long && cp /bin/echo \$long && \$long/echo long" 2>&1)
+    [ "$said" = long ] || { echo "FAILED: a long path, noexec: $said"; exit 1; }
+    "${run[@]}" sh -c "rm -r $base/mount/echo $base/mount/ddd*"
 fi
 # Refused by name: the host's program cannot be changed.
 printf 'int main(void) { return 0; }' | cc -x c - -o "$base/host-program" -Wl,--dynamic-linker="$base/mount/ld.so" || exit 1
