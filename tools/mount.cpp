@@ -11,25 +11,12 @@ namespace tools {
 
 namespace {
 
-bool lies_in(const std::string &inner, const std::string &outer) {
-    return inner.size() > outer.size() && inner.starts_with(outer) && inner[outer.size()] == '/';
-}
-
 bool add(std::vector<RegisteredMount> &mounts, const RegisteredMount &mount) {
-    for (const RegisteredMount &other : mounts) {
-        if (other.directory == mount.directory) {
-            complain("{} is mounted already, with pool {}", mount.directory, other.pool);
+    for (const RegisteredMount &other : mounts)
+        if (const std::string wrong = registry_conflict(other, mount); !wrong.empty()) {
+            complain("{}", wrong);
             return false;
         }
-        if (other.pool == mount.pool) {
-            complain("pool {} is mounted already, on {}", mount.pool, other.directory);
-            return false;
-        }
-        if (lies_in(mount.directory, other.directory) || lies_in(other.directory, mount.directory)) {
-            complain("a mount cannot lie in another mount: {} and {}", mount.directory, other.directory);
-            return false;
-        }
-    }
     mounts.push_back(mount);
     return true;
 }
@@ -70,9 +57,11 @@ int mount(const std::string &directory, const std::string &pool, bool read_only)
 }
 
 int umount(const std::string &directory) {
-    // The directory may be gone: then what was given is looked for.
+    // The directory may be gone: then it is looked for as it was called.
     std::error_code error;
-    const auto path = std::filesystem::weakly_canonical(directory, error);
+    auto path = std::filesystem::weakly_canonical(std::filesystem::absolute(directory, error), error);
+    if (!path.has_filename()) // "gone/"
+        path = path.parent_path();
     return registry_change(take_off, {"", error ? directory : path.string(), ""}) ? 0 : 1;
 }
 

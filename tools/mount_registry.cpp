@@ -2,6 +2,7 @@
 
 #include "tools/commands.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -61,13 +62,70 @@ private:
     int file_;
 };
 
-bool write_list(const std::string &path, const std::vector<RegisteredMount> &mounts) {
-    const std::string fresh = path + ".new";
+struct Line {
+    std::string text;
+    std::optional<RegisteredMount> mount; // none: blank, or a comment
+};
+
+bool lies_in(const std::string &inner, const std::string &outer) {
+    return inner.size() > outer.size() && inner.starts_with(outer) && inner[outer.size()] == '/';
+}
+
+// nullopt after a complaint.
+std::optional<std::vector<Line>> read_lines(const std::string &path) {
+    std::vector<Line> lines;
+    errno = 0;
+    std::ifstream file(path);
+    if (!file && (errno == ENOENT || errno == ENOTDIR))
+        return lines;
+    std::string line;
+    while (std::getline(file, line)) {
+        std::istringstream fields(line.substr(0, line.find('#')));
+        std::string pool, directory, type, options;
+        lines.push_back({line, std::nullopt});
+        if (!(fields >> pool))
+            continue;
+        fields >> directory >> type >> options;
+        // The two numbers that end a line of fstab(5) are let through.
+        if (options.empty() || type != "pmemfile" || pool[0] != '/' || directory[0] != '/') {
+            complain("{}:{}: not of the form POOL DIRECTORY pmemfile OPTIONS, with absolute paths", path, lines.size());
+            return std::nullopt;
+        }
+        lines.back().mount = {unescaped(pool), unescaped(directory), options};
+    }
+    if (!file.eof()) { // taken for empty, it would be lost with the next change
+        complain("cannot read {}: {}", path, std::strerror(errno));
+        return std::nullopt;
+    }
+    return lines;
+}
+
+std::vector<RegisteredMount> mounts_of(const std::vector<Line> &lines) {
+    std::vector<RegisteredMount> mounts;
+    for (const Line &line : lines)
+        if (line.mount)
+            mounts.push_back(*line.mount);
+    return mounts;
+}
+
+bool write_list(const std::string &path, const std::vector<Line> &former, std::vector<RegisteredMount> mounts) {
+    // Where the list is a symlink (people keep such files elsewhere), what it leads to is replaced.
+    std::error_code error;
+    const auto whole = std::filesystem::canonical(path, error);
+    const std::string target = error ? path : whole.string();
+    const std::string fresh = target + ".new";
     std::ofstream file(fresh, std::ios::trunc);
+    for (const Line &line : former) {
+        const auto stays = line.mount ? std::ranges::find(mounts, *line.mount) : mounts.end();
+        if (!line.mount || stays != mounts.end())
+            file << line.text << '\n';
+        if (stays != mounts.end())
+            mounts.erase(stays);
+    }
     for (const RegisteredMount &mount : mounts)
         file << escaped(mount.pool) << '\t' << escaped(mount.directory) << "\tpmemfile\t" << mount.options << '\n';
     file.close();
-    return file.good() && std::rename(fresh.c_str(), path.c_str()) == 0;
+    return file.good() && std::rename(fresh.c_str(), target.c_str()) == 0;
 }
 
 } // namespace
@@ -89,31 +147,20 @@ std::string registry_path() {
 }
 
 std::optional<std::vector<RegisteredMount>> registry_read() {
-    std::vector<RegisteredMount> mounts;
-    const std::string path = registry_path();
-    errno = 0;
-    std::ifstream file(path);
-    if (!file && (errno == ENOENT || errno == ENOTDIR))
-        return mounts;
-    std::string line;
-    for (unsigned number = 1; std::getline(file, line); number++) {
-        std::istringstream fields(line.substr(0, line.find('#')));
-        std::string pool, directory, type, options, rest;
-        if (!(fields >> pool))
-            continue;
-        fields >> directory >> type >> options;
-        // The two numbers that end a line of fstab(5) are let through.
-        if (options.empty() || type != "pmemfile" || pool[0] != '/' || directory[0] != '/') {
-            complain("{}:{}: not of the form POOL DIRECTORY pmemfile OPTIONS, with absolute paths", path, number);
-            return std::nullopt;
-        }
-        mounts.push_back({unescaped(pool), unescaped(directory), options});
-    }
-    if (!file.eof()) { // taken for empty, it would be lost with the next change
-        complain("cannot read {}: {}", path, std::strerror(errno));
+    const auto lines = read_lines(registry_path());
+    if (!lines)
         return std::nullopt;
-    }
-    return mounts;
+    return mounts_of(*lines);
+}
+
+std::string registry_conflict(const RegisteredMount &first, const RegisteredMount &other) {
+    if (first.directory == other.directory)
+        return fmt::format("{} is mounted already, with pool {}", other.directory, first.pool);
+    if (first.pool == other.pool)
+        return fmt::format("pool {} is mounted already, on {}", other.pool, first.directory);
+    if (lies_in(other.directory, first.directory) || lies_in(first.directory, other.directory))
+        return fmt::format("a mount cannot lie in another mount: {} and {}", other.directory, first.directory);
+    return {};
 }
 
 bool registry_change(bool (*change)(std::vector<RegisteredMount> &, const RegisteredMount &),
@@ -130,10 +177,13 @@ bool registry_change(bool (*change)(std::vector<RegisteredMount> &, const Regist
         complain("cannot write {}: {}", path, error ? error.message() : std::strerror(errno));
         return false;
     }
-    auto mounts = registry_read();
-    if (!mounts || !change(*mounts, mount))
+    const auto lines = read_lines(path);
+    if (!lines)
         return false;
-    if (!write_list(path, *mounts)) {
+    auto mounts = mounts_of(*lines);
+    if (!change(mounts, mount))
+        return false;
+    if (!write_list(path, *lines, mounts)) {
         complain("cannot write {}: {}", path, std::strerror(errno));
         return false;
     }

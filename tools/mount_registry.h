@@ -21,14 +21,19 @@ struct RegisteredMount {
     std::string options = "rw"; // with commas between; of `ro` and `rw` the last counts, others say nothing
 
     bool is_read_only() const;
+    bool operator==(const RegisteredMount &) const = default;
 };
 
 // Path of the list; empty when neither variable is set.
 std::string registry_path();
 // The list; empty when there is none. nullopt, after a complaint that names the line, when it cannot be read.
 std::optional<std::vector<RegisteredMount>> registry_read();
-// Changes the list under a lock: `change` returns false to leave it as it was. False after a complaint. Comments go.
+// Changes the list under a lock: `change` returns false to leave it as it was. Lines of mounts that stay, and those
+// that hold none, stay as they are. False after a complaint.
 bool registry_change(bool (*change)(std::vector<RegisteredMount> &, const RegisteredMount &),
                      const RegisteredMount &mount);
+
+// Why the two cannot be mounted at the same time; empty when they can.
+std::string registry_conflict(const RegisteredMount &first, const RegisteredMount &other);
 
 } // namespace tools

@@ -44,6 +44,12 @@ bool lies_in_mount(const std::string &command, std::string_view pools) {
     return false;
 }
 
+// Empty is as good as not set: no program would see anything.
+bool has_pools() {
+    const char *pools = getenv("PMEMFILE_POOLS");
+    return pools != nullptr && *pools != 0;
+}
+
 // PMEMFILE_POOLS of what the user gave, else of what he has registered; nullopt after a complaint.
 std::optional<std::string> pools_of(const RunRequest &request) {
     std::vector<MountWords> mounts;
@@ -54,7 +60,7 @@ std::optional<std::string> pools_of(const RunRequest &request) {
                 return std::nullopt;
             mounts.push_back(*words);
         }
-    if (mounts.empty() && getenv("PMEMFILE_POOLS") == nullptr) {
+    if (mounts.empty() && !has_pools()) {
         const auto registered = registry_read();
         if (!registered)
             return std::nullopt;
@@ -98,7 +104,7 @@ int run_command(const RunRequest &request) {
     }
     if (!pools->empty())
         setenv("PMEMFILE_POOLS", pools->c_str(), 1);
-    else if (getenv("PMEMFILE_POOLS") == nullptr) {
+    else if (!has_pools()) {
         complain("no pool: give at least one -m DIR=POOL, `pmemfile mount` one, or set PMEMFILE_POOLS");
         return own_error;
     }
@@ -121,11 +127,11 @@ int run_command(const RunRequest &request) {
         setenv("INTERCEPT_LAUNCHER", launcher.c_str(), 0);
         setenv("INTERCEPT_LEVELS", "0,1,3", 0);
     }
-    // Only a process that sees the pools can start a program in them, a static one, or a script that such a one interprets:
-    // ourselves, once more.
+    // Only a process that sees the pools can start a program in them, a static one, or a script that such a one
+    // interprets: ourselves, once more.
     bool is_again = pools->empty();
-    bool is_hidden =
-        !is_again && (lies_in_mount(request.words[0], *pools) || (has_launcher && may_be_static_program(request.words[0])));
+    bool is_hidden = !is_again && (lies_in_mount(request.words[0], *pools) ||
+                                   (has_launcher && may_be_static_program(request.words[0])));
     errno = ENOENT;
     if (!is_hidden)
         execvp(arguments[3], arguments.data() + 3);

@@ -123,6 +123,23 @@ echo "nonsense" >"$dir/config/pmemfile/mounts"
 expect 125 "" "mounts:1: not of the form" "$pmemfile" run -- true
 expect 1 "bad +mounts" "mounts:1: not of the form" "$pmemfile" doctor
 rm "$dir/config/pmemfile/mounts"
+# What a person has written there stays, also where the list is kept elsewhere.
+printf '# mine\n\n%s %s pmemfile rw,noatime 0 0 # first\n' "$dir/pool" "$dir/a" >"$dir/list"
+ln -s "$dir/list" "$dir/config/pmemfile/mounts"
+cp "$dir/list" "$dir/former"
+mkdir "$dir/gone"
+(cd "$dir" && expect 0 "" "" "$pmemfile" mount gone pool2; rmdir gone; expect 0 "" "" "$pmemfile" umount gone; [ "$failed" -eq 0 ]) ||
+    failed=$((failed + 1))
+expect 0 "" "" diff "$dir/former" "$dir/list"
+mkdir "$dir/gone" && "$pmemfile" mount "$dir/gone" "$dir/pool2" && rmdir "$dir/gone"
+expect 0 "" "" "$pmemfile" umount "$dir/gone/"
+expect 0 "" "" "$pmemfile" umount "$dir/a"
+expect 0 "^# mine$" "" cat "$dir/list"
+[ -L "$dir/config/pmemfile/mounts" ] || { echo "FAILED: the list's symlink was replaced"; failed=$((failed + 1)); }
+echo "$dir/pool $dir/a pmemfile rw" >"$dir/list"
+expect 0 hello "" env PMEMFILE_POOLS= "$pmemfile" run -- cat "$dir/a/greeting"
+rm "$dir/config/pmemfile/mounts"
+expect 125 "" "no pool" env PMEMFILE_POOLS= "$pmemfile" run -- true
 # As fstab(5) has them: several options, of which the last of ro and rw counts.
 for options in ro,noatime defaults,ro rw,ro; do
     echo "$dir/pool $dir/a pmemfile $options 0 0" >"$dir/config/pmemfile/mounts"
