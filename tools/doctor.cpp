@@ -2,13 +2,14 @@
 // line each: "ok", "note" (works, less well) or "bad" (something will not work).
 #include "tools/commands.h"
 #include "tools/mount_registry.h"
+#include "tools/mount_words.h"
+#include "tools/pool_image.h"
 #include "tools/preload_path.h"
 
 #include <cerrno>
 #include <climits>
 #include <cpuid.h>
 #include <cstring>
-#include <dlfcn.h>
 #include <filesystem>
 #include <fstream>
 #include <gnu/libc-version.h>
@@ -118,6 +119,8 @@ void look_at_shared_memory(Findings &findings) {
     const uint64_t free_bytes = uint64_t{room.f_bavail} * room.f_frsize;
     if (access("/dev/shm", W_OK) != 0)
         findings.bad("/dev/shm", "not writable: {}", std::strerror(errno));
+    else if (room.f_blocks == 0)
+        findings.ok("/dev/shm", "without a limit");
     else if (free_bytes < 64u << 20)
         findings.bad("/dev/shm", "{} MiB free; each pool in use wants some 16 MiB", free_bytes >> 20);
     else
@@ -136,7 +139,7 @@ void look_at_limits(Findings &findings) {
     if (limit.rlim_cur >= 1024)
         findings.ok("open files", "{}", limit.rlim_cur);
     else
-        findings.note("open files", "{}; two for each pool are taken from them", limit.rlim_cur);
+        findings.note("open files", "{}; three for each pool are taken from them", limit.rlim_cur);
     getrlimit(RLIMIT_MEMLOCK, &limit);
     if (limit.rlim_cur == RLIM_INFINITY)
         findings.ok("memlock", "unlimited");
@@ -147,6 +150,31 @@ void look_at_limits(Findings &findings) {
         findings.note("address space", "limited to {} MiB: each pool is mapped whole", limit.rlim_cur >> 20);
 }
 
+// Where the interceptor looks (intercept/plan/plan_cache.cpp).
+void look_at_plan_cache(Findings &findings) {
+    const auto absolute = [](const char *name) {
+        const char *value = getenv(name);
+        return std::string(value != nullptr && value[0] == '/' && value[1] != 0 ? value : "");
+    };
+    std::string directory = absolute("PMEMFILE_CACHE_DIR");
+    if (directory.empty() && !absolute("XDG_CACHE_HOME").empty())
+        directory = absolute("XDG_CACHE_HOME") + "/pmemfile";
+    if (directory.empty() && !absolute("HOME").empty())
+        directory = absolute("HOME") + "/.cache/pmemfile";
+    if (directory.empty()) {
+        findings.note("plan cache", "not below a home directory: in /tmp");
+        return;
+    }
+    std::filesystem::path there = directory; // what of it is there
+    std::error_code error;
+    while (there.has_relative_path() && !std::filesystem::exists(there, error))
+        there = there.parent_path();
+    if (access(there.c_str(), W_OK) == 0)
+        findings.ok("plan cache", "{}", directory);
+    else
+        findings.note("plan cache", "{}: {}; each program is planned anew", directory, std::strerror(errno));
+}
+
 void look_at_ourselves(Findings &findings) {
     const std::string preload = find_preload();
     if (preload.empty())
@@ -155,41 +183,40 @@ void look_at_ourselves(Findings &findings) {
         findings.bad("preload", "{}: the path may not hold ':' or ' '", preload);
     else
         findings.ok("preload", "{}", preload);
-    void *capstone = dlopen("libcapstone.so.4", RTLD_LAZY);
-    if (capstone != nullptr) {
-        findings.ok("capstone", "libcapstone.so.4");
-        dlclose(capstone);
-    } else {
-        findings.bad("capstone", "libcapstone.so.4 is not found: only programs with a cached plan are patched");
-    }
-    const char *cache = getenv("XDG_CACHE_HOME");
-    const char *home = getenv("HOME");
-    const std::string directory = cache != nullptr ? cache : home != nullptr ? std::string(home) + "/.cache" : "";
-    if (!directory.empty() &&
-        (access(directory.c_str(), W_OK) == 0 || (errno == ENOENT && home != nullptr && access(home, W_OK) == 0)))
-        findings.ok("plan cache", "{}/pmemfile", directory);
-    else
-        findings.note("plan cache", "not below a home directory: in /tmp");
+    look_at_plan_cache(findings);
     if (const char *disabled = getenv("PMEMFILE_DISABLE"); disabled != nullptr && std::strcmp(disabled, "0") != 0)
         findings.note("PMEMFILE_DISABLE", "is set: no program sees a pool");
 }
 
 void look_at_mounts(Findings &findings) {
+    constexpr size_t mounts_max = 8; // of a process (posix-shim/process/mount.h)
     const auto mounts = registry_read();
     if (!mounts) {
         findings.bad("mounts", "the list cannot be read");
         return;
     }
+    std::vector<RegisteredMount> good;
     for (const RegisteredMount &mount : *mounts) {
+        MountWords words;
+        std::string wrong = find_mount(mount.directory, mount.pool, mount.is_read_only(), words);
+        const RegisteredMount whole = {words.pool, words.directory, mount.options};
+        for (const RegisteredMount &other : good)
+            if (wrong.empty())
+                wrong = registry_conflict(other, whole);
+        if (wrong.empty() && good.size() == mounts_max)
+            wrong = fmt::format("{}: more than {} mounts", mount.directory, mounts_max);
+        if (PoolImage look; wrong.empty())
+            if (const std::string damage = look.open(words.pool, ImageMode::look); !damage.empty())
+                wrong = words.pool + " " + damage;
         std::error_code error;
-        if (!std::filesystem::is_directory(mount.directory, error))
-            findings.bad("mount", "{} is no directory", mount.directory);
-        else if (access(mount.pool.c_str(), R_OK | (mount.is_read_only() ? 0 : W_OK)) != 0)
-            findings.bad("mount", "pool {}: {}", mount.pool, std::strerror(errno));
-        else if (!std::filesystem::is_empty(mount.directory, error))
+        if (!wrong.empty())
+            findings.bad("mount", "{}", wrong);
+        else if (!std::filesystem::is_empty(mount.directory, error) && !error)
             findings.note("mount", "{} is not empty: what slips past us acts on what lies there", mount.directory);
         else
             findings.ok("mount", "{} on {}", mount.pool, mount.directory);
+        if (wrong.empty())
+            good.push_back(whole);
     }
 }
 

@@ -17,8 +17,10 @@ struct MountWords {
     }
 };
 
-// nullopt after a complaint: not of that form, one of the two is not there or cannot be used, a name that
-// PMEMFILE_POOLS cannot hold.
+// Looks for both; what is wrong in one line, empty when nothing is: one of the two is not there or cannot be used, a
+// name that PMEMFILE_POOLS cannot hold.
+std::string find_mount(const std::string &directory, const std::string &pool, bool read_only, MountWords &out);
+// The same of DIR=POOL; nullopt after a complaint.
 std::optional<MountWords> absolute_mount(const std::string &mount, bool read_only);
 
 } // namespace tools

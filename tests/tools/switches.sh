@@ -132,14 +132,28 @@ mkdir "$dir/gone"
     failed=$((failed + 1))
 expect 0 "" "" diff "$dir/former" "$dir/list"
 mkdir "$dir/gone" && "$pmemfile" mount "$dir/gone" "$dir/pool2" && rmdir "$dir/gone"
+expect 1 "bad +mount +cannot mount on $dir/gone: No such file" "" "$pmemfile" doctor
 expect 0 "" "" "$pmemfile" umount "$dir/gone/"
 expect 0 "" "" "$pmemfile" umount "$dir/a"
 expect 0 "^# mine$" "" cat "$dir/list"
 [ -L "$dir/config/pmemfile/mounts" ] || { echo "FAILED: the list's symlink was replaced"; failed=$((failed + 1)); }
+# Doctor says of each mount what run would.
+doctor() { # EXPECTED LINE...
+    printf '%s\n' "${@:2}" >"$dir/list"
+    expect 1 "$1" "" "$pmemfile" doctor
+    expect 125 "" "^pmemfile: " "$pmemfile" run -- true
+}
+doctor "bad +mount +$dir/static is not a pmemfile pool" "$dir/static $dir/a pmemfile rw"
+doctor "bad +mount +cannot use pool $dir: Is a directory" "$dir $dir/a pmemfile rw"
+doctor "bad +mount +pool $dir/pool is mounted already" "$dir/pool $dir/a pmemfile rw" "$dir/pool $dir/b pmemfile rw"
+doctor "bad +mount +a mount cannot lie in another mount" "$dir/pool $dir/a pmemfile rw" "$dir/pool2 $dir/a/inner pmemfile rw"
 echo "$dir/pool $dir/a pmemfile rw" >"$dir/list"
 expect 0 hello "" env PMEMFILE_POOLS= "$pmemfile" run -- cat "$dir/a/greeting"
 rm "$dir/config/pmemfile/mounts"
 expect 125 "" "no pool" env PMEMFILE_POOLS= "$pmemfile" run -- true
+if unshare -m true 2>/dev/null; then
+    expect 0 "ok +/dev/shm +without a limit" "" unshare -m sh -c "mount -t tmpfs -o size=0 tmpfs /dev/shm && exec $pmemfile doctor"
+fi
 # As fstab(5) has them: several options, of which the last of ro and rw counts.
 for options in ro,noatime defaults,ro rw,ro; do
     echo "$dir/pool $dir/a pmemfile $options 0 0" >"$dir/config/pmemfile/mounts"
