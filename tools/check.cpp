@@ -84,8 +84,12 @@ int check(const RunRequest &request) {
         return own_error;
     }
     const std::string directory = name;
+    // Where SIGCHLD is ignored, as some services start it, the kernel keeps nobody's exit code.
+    struct sigaction standard = {}, former = {};
+    sigaction(SIGCHLD, &standard, &former);
     const pid_t child = fork();
     if (child == 0) {
+        sigaction(SIGCHLD, &former, nullptr);
         setenv("PMEMFILE_LOG", (directory + "/log").c_str(), 1);
         setenv("PMEMFILE_REPORT", (directory + "/report").c_str(), 1);
         _exit(run_command(request));

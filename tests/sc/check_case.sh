@@ -57,6 +57,14 @@ PYTHON
     equal "damaged $seed: 0 or 3" yes "$([ $code -eq 0 ] || [ $code -eq 3 ] && echo yes || echo $code)"
     equal "damaged $seed: one answer" yes "$([ $code -eq 0 ] && grep -q 'with the bytes' out || grep -q '^sc: damaged: ' err && echo yes)"
 done
+cp "$loader" $'no \xff utf-8'
+"$sc" check -j $'no \xff utf-8' >json 2>err
+equal "a name that is no UTF-8: exit code" 0 $?
+equal "a name that is no UTF-8" yes "$(python3 -c 'import json; print("yes" if "no " in json.load(open("json"))["file"] else "no")')"
+python3 -c 'import os, signal, sys
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+os.execv(sys.argv[1], sys.argv[1:])' "$sc" check text 2>err
+equal "where SIGCHLD is ignored: exit code" 3 $?
 "$sc" check 2>err
 equal "no file" 2 $?
 finish

@@ -185,6 +185,9 @@ expect 0 "PMEMFILE_DISABLE +is set" "" env PMEMFILE_DISABLE=1 "$pmemfile" doctor
 # check: refusals, programs that go round us, and neither.
 expect 0 hello "nothing was refused, nothing went round us" "$pmemfile" check -m "$dir/a=$dir/pool" -- cat "$dir/a/greeting"
 has "$dir/err" "exit code 0"
+expect 0 "" "^dash: exit code 3$" python3 -c "import os, signal, sys
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+os.execv(sys.argv[1], sys.argv[1:])" "$pmemfile" check -m "$dir/a=$dir/pool" -- dash -c 'exit 3'
 expect 1 "errno 95" "refused 1 times: name_to_handle_at \(303\): EOPNOTSUPP" "$pmemfile" check -m "$dir/a=$dir/pool" -- python3 -c "$handle" "$dir/a/greeting"
 # Static programs are started through the launcher (intercept/), and see the pool.
 expect 7 hello "" "${run[@]}" dash -c "$dir/static $dir/a/greeting; exit \$?"

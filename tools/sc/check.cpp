@@ -17,6 +17,8 @@ namespace {
 
 constexpr int bad_file = 3;
 constexpr unsigned seconds_max = 120;
+// Names of files and functions need be no UTF-8.
+constexpr auto replace_bad_text = nlohmann::json::error_handler_t::replace;
 
 struct Options {
     std::vector<std::string> files;
@@ -35,7 +37,7 @@ int check_one(const std::string &file, const Options &options) {
         return bad_file;
     }
     const std::string text =
-        options.json ? census_as_json(image.object(), sites, file).dump() + "\n"
+        options.json ? census_as_json(image.object(), sites, file).dump(-1, ' ', false, replace_bad_text) + "\n"
                      : census_as_text(image.object(), sites, file, options.sites || options.code, options.code);
     if (fwrite(text.data(), 1, text.size(), stdout) != text.size() || fflush(stdout) != 0) {
         complain("the output cannot be written: {}", strerror(errno));
@@ -71,6 +73,7 @@ int check_apart(const std::string &file, const Options &options) {
 }
 
 int check(const Options &options) {
+    signal(SIGCHLD, SIG_DFL); // where it is ignored, the kernel keeps nobody's exit code
     int worst = 0;
     for (const std::string &file : options.files)
         worst = std::max(worst, check_apart(file, options));
