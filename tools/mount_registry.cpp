@@ -125,7 +125,12 @@ bool write_list(const std::string &path, const std::vector<Line> &former, std::v
     for (const RegisteredMount &mount : mounts)
         file << escaped(mount.pool) << '\t' << escaped(mount.directory) << "\tpmemfile\t" << mount.options << '\n';
     file.close();
-    return file.good() && std::rename(fresh.c_str(), target.c_str()) == 0;
+    if (file.good() && std::rename(fresh.c_str(), target.c_str()) == 0)
+        return true;
+    const int reason = errno;
+    unlink(fresh.c_str());
+    errno = reason;
+    return false;
 }
 
 } // namespace

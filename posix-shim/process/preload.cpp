@@ -57,7 +57,14 @@ using ContainerEntry = int (*)(const char *path, pmemfile::ContainerInfo *info, 
 
 // Leaves what has been attached so far as an end does: the last process would leave the runtime file behind else.
 [[noreturn]] void fail(std::string_view what, std::string_view why) {
-    base::LogLine("preload").text(what).text(": ").text(why).write();
+    constexpr size_t what_bytes_max = 320; // a longer path would take the reason's place in the line
+    const bool is_long = what.size() > what_bytes_max;
+    base::LogLine("preload")
+        .text(is_long ? "..." : "")
+        .text(is_long ? what.substr(what.size() - what_bytes_max) : what)
+        .text(": ")
+        .text(why)
+        .write();
     if (context_of_thread != nullptr)
         context_leave_pools(*context_of_thread);
     for (unsigned mount = max_mounts; mount-- > 0;)

@@ -72,6 +72,10 @@ expect 0 "^kept kept name$" "" "$pmemfile" run -m "$dir/below=$pool" -- sh -c "e
 wait $!
 [ ! -e "$dir/below" ] || { echo "FAILED: the directory was not removed"; failed=$((failed + 1)); }
 expect 125 "" "cannot mount on $dir/below: No such file" "$pmemfile" run -m "$dir/below=$pool" -- true
+# The line has its reason also where the path is long.
+long=$dir/$(printf 'x%.0s' {1..250})/$(printf 'y%.0s' {1..250})/$(printf 'z%.0s' {1..250})/$(printf 'w%.0s' {1..250})/$(printf 'v%.0s' {1..99})
+mkdir -p "$long"
+expect 125 "" "preload: \.\.\..*v: the path of the mount point is too long$" "$pmemfile" run -m "$long=$pool" -- true
 # A start that fails, with some pools attached already, leaves nothing behind.
 preload=$(dirname "$pmemfile")/../posix-shim/libpmemfile-preload.so
 mkdir "$dir/mount2" && head -c 4M /dev/zero >"$dir/zeros"

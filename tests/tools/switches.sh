@@ -137,6 +137,14 @@ expect 0 "" "" "$pmemfile" umount "$dir/gone/"
 expect 0 "" "" "$pmemfile" umount "$dir/a"
 expect 0 "^# mine$" "" cat "$dir/list"
 [ -L "$dir/config/pmemfile/mounts" ] || { echo "FAILED: the list's symlink was replaced"; failed=$((failed + 1)); }
+# Where there is no room for it the list stays, and nothing beside it.
+if unshare -m true 2>/dev/null; then
+    mkdir "$dir/small"
+    expect 1 "^mounts mounts.lock $" "cannot write $dir/small/pmemfile/mounts: No space left" unshare -m bash -c "mount -t tmpfs -o size=8k tmpfs $dir/small
+        mkdir $dir/small/pmemfile; echo '# mine' >$dir/small/pmemfile/mounts; head -c 100000 /dev/zero >$dir/small/fill 2>/dev/null
+        XDG_CONFIG_HOME=$dir/small $pmemfile mount $dir/b $dir/pool2; code=\$?; ls $dir/small/pmemfile | tr '\n' ' '
+        grep -qx '# mine' $dir/small/pmemfile/mounts && exit \$code"
+fi
 # Doctor says of each mount what run would.
 doctor() { # EXPECTED LINE...
     printf '%s\n' "${@:2}" >"$dir/list"
