@@ -53,12 +53,11 @@ case $said in
 *) echo "a stranger's directory: $said"; exit 1 ;;
 esac
 rmdir "$runtime" || exit 1
-unset LD_LIBRARY_PATH
 
 # Two at the same fifo for the first time: the first one is held up where it gives the host's fifo its permissions.
 "$1" mkfs -f -s 32M "$base/pool" > /dev/null && chmod 666 "$base/pool" || exit 1
 export base
-"$1" run -m "$base/mount=$base/pool" -- bash -c 'cd "$base/mount" && chmod 777 . && mkfifo -m 666 fifo || exit 1
+LD_PRELOAD="$base/library/libpmemfile-preload.so" PMEMFILE_POOLS="$base/mount=$base/pool" bash -c 'cd "$base/mount" && chmod 777 . && mkfifo -m 666 fifo || exit 1
 timeout 20 strace -qq -o /dev/null -e trace=chmod -e inject=chmod:delay_enter=1500000 \
     setpriv --reuid=65531 --clear-groups bash -c "read -r text < fifo; [ \"\$text\" = text ]" & reader=$!
 sleep 0.7
