@@ -92,7 +92,7 @@ const Subject subjects[] = {
     {"pipe's writer", [] { return pipe_end(1); }},
     {"socket", [] { return socket_end(); }},
     {"other file system's file", [] { return keep(memory_file()); }},
-    {"other file system's directory", [] { return keep(open("/proc/self/task", O_RDONLY)); }},
+    {"other file system's directory", [] { return keep(open("/proc/self/ns", O_RDONLY)); }},
     {"other file system's path", [] { return path_of_memory_file(); }},
     {"-1", [] { return -1L; }},
     {"9999", [] { return 9999L; }},
