@@ -31,12 +31,11 @@ ForksWait::ForksWait(ThreadContext &context)
         return;
     Place &place = place_of(context);
     place.changing.fetch_add(1);
-    while (is_closed.load())
-        [[unlikely]] {
-            place.changing.fetch_sub(1);
-            base::raw_syscall(SYS_sched_yield);
-            place.changing.fetch_add(1);
-        }
+    while (is_closed.load()) {
+        place.changing.fetch_sub(1);
+        base::raw_syscall(SYS_sched_yield);
+        place.changing.fetch_add(1);
+    }
     context.has_forks_wait = true;
 }
 

@@ -135,12 +135,6 @@ void shared_token_after_fork() {
         descriptor_words[descriptor].store(replaced_word.load());
     replaced_descriptor.store(-1);
     replacing.store(0);
-    // What another thread of the parent was just opening is in the parent alone.
-    const int end = std::min(descriptor_high_water(), descriptor_table_size);
-    for (int base = 0; base < end; base += bits_of_word)
-        for (uint64_t bits = bits_with(base).load(); bits != 0; bits &= bits - 1)
-            if (const int taken = base + std::countr_zero(bits); descriptor_words[taken].load() == descriptor_unknown)
-                descriptor_give_back(taken);
 }
 
 } // namespace shim
