@@ -145,8 +145,10 @@ void Emulator::on_instruction(uc_engine *unicorn, uint64_t address, uint32_t siz
     auto *emulator = static_cast<Emulator *>(self);
     emulator->run_.instructions++;
     bool in_text = emulator->text_.contains(address);
-    if (!in_text)
+    if (!in_text) {
         emulator->indirect_ = false;
+        emulator->next_ = 0;
+    }
     if (!in_text && !emulator->stubs_.contains(address)) {
         // What lies there is of another run, stubs perhaps: nobody promised anything.
         emulator->run_.void_of_proof |= emulator->stubs_.size() == 0;
@@ -170,6 +172,9 @@ void Emulator::note_way(uint64_t address, uint32_t size_bytes, const uint8_t *op
     const uint64_t offset = address - text_.begin;
     if (indirect_ && stubs_.size() == 0)
         run_.void_of_proof |= !made_->leads_to(offset) && !behind_calls_[offset];
+    else if (next_ != 0 && address != next_ && run_.led_between == 0 && made_->is_between(offset))
+        run_.led_between = address;
+    next_ = address + size_bytes;
     const unsigned group = opcode[0] == 0xff ? opcode[1] >> 3 & 7 : 0;
     indirect_ = (opcode[0] & 0xf6) == 0xc2 || (group >= 2 && group <= 5); // ret and its kin have c2, c3, ca, cb
     if (opcode[0] == 0xe8 || group == 2 || group == 3)
@@ -293,6 +298,7 @@ EmulatedRun Emulator::run_unguarded(const MadeObject &made, const std::vector<ui
     made_ = &made;
     behind_calls_.assign(page_bytes, false);
     indirect_ = false;
+    next_ = 0;
     stubs_ = stubs;
     uint64_t base = made.address();
     text_ = {base, base + page_bytes};

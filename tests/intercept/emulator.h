@@ -28,6 +28,7 @@ struct EmulatedRun {
     // The run did what proves nothing: it read its own text, or below the red zone, made
     // a call without a stack, did what is not the same twice, or came to a place whose address it had computed.
     bool void_of_proof;
+    uint64_t led_between;       // the first middle of an instruction to which a direct branch led, or 0
     std::string complaint;      // of the stand-in: the stub did what it must not
     bool given_up;              // the emulator did not know the code
     std::vector<uint8_t> stack; // from the red zone of its highest call
@@ -85,5 +86,6 @@ private:
     const MadeObject *made_ = nullptr;
     std::vector<bool> behind_calls_; // in the text
     bool indirect_ = false;          // the last instruction was a jump through a register or memory, or a return
+    uint64_t next_ = 0;              // what lies behind it; 0: it was not in the text
     EmulatedRun run_{};
 };

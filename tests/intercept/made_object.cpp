@@ -165,7 +165,7 @@ void MadeObject::note_way(uint64_t offset) {
 
 // A table is read up to the first entry that leads to the middle of an instruction.
 bool MadeObject::note_entry(uint64_t offset) {
-    if (offset < between_.size() && between_[offset])
+    if (is_between(offset))
         return false;
     note_way(offset);
     return true;

@@ -66,6 +66,10 @@ public:
     bool leads_to(uint64_t offset) const {
         return offset < ways_.size() && ways_[offset];
     }
+    // Is it the middle of an instruction, as far as the planner can tell?
+    bool is_between(uint64_t offset) const {
+        return offset < between_.size() && between_[offset];
+    }
 
 private:
     void note_ways(const Recipe &recipe);
