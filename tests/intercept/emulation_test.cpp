@@ -167,6 +167,7 @@ protected:
         if (patched.patched_sites == 0)
             return;
         figures_.patched++;
+        emulator_.set_stubs_to_be(patched.arena);
         std::vector<uint32_t> entries{recipe.functions[0].begin};
         for (const MadeFunction &function : recipe.functions)
             entries.insert(entries.end(), function.landing_pads.begin(), function.landing_pads.end());
@@ -316,6 +317,23 @@ TEST_F(Emulation, ABranchBetweenDistantInstructionsProvesNothing) {
     check(recipe, maker, false);
     EXPECT_EQ(figures_.functions, 2u);
     EXPECT_EQ(figures_.patched, 1u);
+}
+
+// (A run of many seeds has found a function that reads where its stub will lie.)
+TEST_F(Emulation, AReadWhereTheStubsAreToLieProvesNothing) {
+    Recipe recipe;
+    recipe.code = {0x48, 0x8b, 0x07, 0x0f, 0x05, 0xc3}; // mov (%rdi), %rax: of the data, with this seed; syscall; ret
+    recipe.functions.push_back({0, static_cast<uint32_t>(recipe.code.size()), {}});
+    MadeObject made;
+    ASSERT_TRUE(made.make(recipe));
+    const std::vector<uint8_t> text(made.at(0), made.at(MadeObject::page_bytes));
+    const uint64_t data = made.address() + MadeObject::data_offset;
+    for (bool is_there : {false, true}) {
+        emulator_.set_stubs_to_be(is_there ? AddressRange{data, data + MadeObject::page_bytes} : AddressRange{});
+        const EmulatedRun run = emulator_.run(made, text, made.address(), 1, {}, Verdict::unhooked, false);
+        EXPECT_EQ(run.end, RunEnd::returned);
+        EXPECT_EQ(run.void_of_proof, is_there);
+    }
 }
 
 // sets stores to an address where nothing is. (A run of many seeds has found it; how the emulator leaves the flags then

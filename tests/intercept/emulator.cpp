@@ -314,6 +314,12 @@ EmulatedRun Emulator::run_unguarded(const MadeObject &made, const std::vector<ui
     uc_hook_add(unicorn_, &instruction_hook_, UC_HOOK_CODE, reinterpret_cast<void *>(on_instruction), this, 1, 0);
     uc_hook_add(unicorn_, &stub_hook_, UC_HOOK_BLOCK, reinterpret_cast<void *>(on_stub), this, stubs.begin,
                 stubs.size() != 0 ? stubs.end - 1 : stubs.begin);
+    uc_hook stubs_to_be_hook = 0;
+    if (stubs.size() == 0 && stubs_to_be_.size() != 0) {
+        map(stubs_to_be_.begin, stubs_to_be_.size());
+        uc_hook_add(unicorn_, &stubs_to_be_hook, UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE,
+                    reinterpret_cast<void *>(on_text_read), this, stubs_to_be_.begin, stubs_to_be_.end - 1);
+    }
     uint8_t wanted = verdict == Verdict::unhooked ? 0 : use_words ? intercept::words_bit | 1 : 1;
     std::vector<uint8_t> table(sizeof intercept_table, wanted);
     write(reinterpret_cast<uint64_t>(intercept_table), table.data(), table.size());
@@ -354,6 +360,8 @@ EmulatedRun Emulator::run_unguarded(const MadeObject &made, const std::vector<ui
         run_.end = RunEnd::faulted;
     uc_hook_del(unicorn_, text_hook_);
     uc_hook_del(unicorn_, stub_hook_);
+    if (stubs_to_be_hook != 0)
+        uc_hook_del(unicorn_, stubs_to_be_hook);
     uc_hook_del(unicorn_, instruction_hook_);
     run_.stopped_at = get(UC_X86_REG_RIP);
     for (size_t i = 0; i < 16; i++)

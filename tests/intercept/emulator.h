@@ -25,7 +25,7 @@ struct EmulatedRun {
     std::vector<SystemCall> calls;
     std::array<uint64_t, 16> registers; // at the end: rax rcx rdx rbx rsp rbp rsi rdi r8..r15
     uint64_t flags;
-    // The run did what proves nothing: it read its own text, or below the red zone, made
+    // The run did what proves nothing: it read its own text or where the stubs are to lie, or below the red zone, made
     // a call without a stack, did what is not the same twice, or came to a place whose address it had computed.
     bool void_of_proof;
     uint64_t led_between;       // the first middle of an instruction to which a direct branch led, or 0
@@ -47,6 +47,10 @@ public:
     Emulator &operator=(const Emulator &) = delete;
     ~Emulator();
 
+    // Where the stubs will lie: a run without them that reads or writes there proves nothing.
+    void set_stubs_to_be(const intercept::AddressRange &range) {
+        stubs_to_be_ = range;
+    }
     // Runs `text` (a page) at the place of `made`, from `entry`, with the rest of `made`'s
     // memory as it is; `stubs` as they are in memory. Registers come from `seed`.
     EmulatedRun run(const MadeObject &made, const std::vector<uint8_t> &text, uint64_t entry, uint64_t seed,
@@ -78,6 +82,7 @@ private:
     uc_hook stub_hook_ = 0;
     intercept::AddressRange text_{};
     intercept::AddressRange stubs_{};
+    intercept::AddressRange stubs_to_be_{};
     Verdict verdict_ = Verdict::unhooked;
     uint64_t seed_ = 0;
     uint64_t lowest_safe_ = 0;
