@@ -12,11 +12,22 @@
 namespace pmemfile {
 namespace {
 
+const std::atomic<InodeNumber> *slots_of(const Pool &pool) {
+    return pool.at<std::atomic<InodeNumber>>(pool.superblock().orphan_table_block * block_size_bytes);
+}
+
+// An inode that was freed can be made anew at this very moment, by somebody who needs no lock for a number that he has
+// claimed. So not the inode alone says that there is work, for a part of it may be the former one's: the table has to.
+bool is_in_table(const Pool &pool, const Inode &inode, InodeNumber number) {
+    const uint32_t slot = inode.orphan_slot;
+    return slot != 0 && slot <= pool.superblock().orphan_slots && slots_of(pool)[slot - 1].load() == number;
+}
+
 base::Status collect(Thread &thread, InodeNumber number) {
     Call call(thread);
     BASE_TRY(call.lock({number}));
     const Inode *inode = call.pool().inode(number);
-    if (inode == nullptr)
+    if (inode == nullptr || !is_in_table(call.pool(), *inode, number))
         return {}; // somebody else has freed it
     if (inode->link_count == 0)
         return inode_is_open(thread, number) ? base::Status{} : data_free_inode(call, number);
@@ -51,7 +62,7 @@ base::Status orphan_collect_all(Thread &thread) {
     if (pool.read_only)
         return {};
     const Superblock &superblock = pool.superblock();
-    const auto *slots = pool.at<std::atomic<InodeNumber>>(superblock.orphan_table_block * block_size_bytes);
+    const auto *slots = slots_of(pool);
     base::Status done;
     for (uint64_t i = 0; i < superblock.orphan_slots; ++i) {
         const InodeNumber inode = slots[i].load();

@@ -1,6 +1,7 @@
 // Directories of many names, files without a name, several threads in one directory.
 #include "block_hog.h"
 #include "libpmemfile/file/data.h"
+#include "libpmemfile/fs/orphan.h"
 #include "libpmemfile/names/directory.h"
 #include "libpmemfile/runtime/stripe.h"
 #include "pool_fixture.h"
@@ -247,6 +248,17 @@ TEST_F(NamesTest, a_call_that_waited_does_not_go_to_another_file) {
         EXPECT_EQ(*fs_seek(thread(), other, 0, SEEK_CUR), 0);
         fs_close(thread(), other);
     }
+}
+
+// Where a freed inode is made anew, its words may be seen in any order: for a moment as one that has no name.
+TEST_F(NamesTest, an_inode_without_a_name_is_freed_only_where_the_table_names_it) {
+    const InodeNumber number = *fs_mknod(thread(), at("new"), S_IFREG | 0644, 0);
+    auto *inode = const_cast<Inode *>(thread().pool->inode(number));
+    inode->link_count = 0;
+    orphan_collect(thread(), number);
+    EXPECT_EQ(inode->magic, inode_magic);
+    inode->link_count = 1;
+    EXPECT_TRUE(fs_unlink(thread(), at("new")).ok());
 }
 
 // The same where it waits for the file, which ends meanwhile, and its inode's number is the next file's.
