@@ -250,17 +250,6 @@ TEST_F(NamesTest, a_call_that_waited_does_not_go_to_another_file) {
     }
 }
 
-// Where a freed inode is made anew, its words may be seen in any order: for a moment as one that has no name.
-TEST_F(NamesTest, an_inode_without_a_name_is_freed_only_where_the_table_names_it) {
-    const InodeNumber number = *fs_mknod(thread(), at("new"), S_IFREG | 0644, 0);
-    auto *inode = const_cast<Inode *>(thread().pool->inode(number));
-    inode->link_count = 0;
-    orphan_collect(thread(), number);
-    EXPECT_EQ(inode->magic, inode_magic);
-    inode->link_count = 1;
-    EXPECT_TRUE(fs_unlink(thread(), at("new")).ok());
-}
-
 // The same where it waits for the file, which ends meanwhile, and its inode's number is the next file's.
 TEST_F(NamesTest, a_call_that_waited_does_not_go_to_the_next_use_of_an_inode) {
     char text[] = "meant for the first";
@@ -305,6 +294,17 @@ TEST_F(NamesTest, a_call_that_waited_does_not_go_to_the_next_use_of_an_inode) {
         ASSERT_TRUE(fs_unlink(thread(), at("next")).ok());
     }
     fs_close(thread(), source);
+}
+
+// Where a freed inode is made anew, its words may be seen in any order: for a moment as one that has no name.
+TEST_F(NamesTest, an_inode_without_a_name_is_freed_only_where_the_table_names_it) {
+    const InodeNumber number = *fs_mknod(thread(), at("new"), S_IFREG | 0644, 0);
+    auto *inode = const_cast<Inode *>(thread().pool->inode(number));
+    inode->link_count = 0;
+    orphan_collect(thread(), number);
+    EXPECT_EQ(inode->magic, inode_magic);
+    inode->link_count = 1;
+    EXPECT_TRUE(fs_unlink(thread(), at("new")).ok());
 }
 
 TEST_F(NamesTest, a_file_without_a_name_goes_with_its_process) {
