@@ -4,7 +4,9 @@
 //   pmemfile run -m DIR=POOL -- bench/shim_cost --pool DIR --host /dev/shm
 //
 // One line for each case: the medians in ns, the shim's as a part of tmpfs's, and what it adds to the library's.
-// Then what is the host's: through the shim, and by code that nobody patches, straight to the kernel.
+// Before it what is the host's: through the shim, and by code that nobody patches, straight to the kernel. An open and
+// a change of attributes come again behind it, for a process that has had a file of a pool open looks at what they met;
+// for the same reason tmpfs's side of the cases with a path goes straight to the kernel.
 #include "libpmemfile/include/libpmemfile-posix.h"
 
 #include <CLI/CLI.hpp>
@@ -105,8 +107,11 @@ void print(const HostCase &one, unsigned rounds, unsigned times) {
     fmt::print("{:24} {:8.0f} {:8.0f}   {:6.2f}   {:+8.0f}\n", one.name, with, without, with / without, with - without);
 }
 
-void print_host(unsigned rounds, unsigned times) {
-    const Plain plain = plain_call();
+void print_host_header() {
+    fmt::print("{:24} {:>8} {:>8}   {:>6}   {:>8}\n", "ns, of the host", "shim", "kernel", "ratio", "added");
+}
+
+void print_host(const Plain plain, unsigned rounds, unsigned times) {
     const int null = open("/dev/null", O_RDWR);
     int ends[2];
     must(null >= 0 && pipe(ends) == 0, "a pipe");
@@ -160,11 +165,24 @@ void print_host(unsigned rounds, unsigned times) {
         {"recvmsg, internet", [&] { return recvmsg(internet, &message, 0); },
          [&] { return plain(SYS_recvmsg, internet, &message, 0); }},
     };
-    fmt::print("\n{:24} {:>8} {:>8}   {:>6}   {:>8}\n", "ns, of the host", "shim", "kernel", "ratio", "added");
+    print_host_header();
     for (const HostCase &one : cases)
         print(one, rounds, times);
     for (const int descriptor : {null, ends[0], ends[1], listening, receiving, internet})
         close(descriptor);
+}
+
+// In a process that has had a file of a pool open.
+void print_host_again(const Plain plain, const char *there, unsigned rounds, unsigned times) {
+    const std::vector<HostCase> cases = {
+        {"openat + close", [&] { return close(openat(AT_FDCWD, there, O_RDONLY)); },
+         [&] { return plain(SYS_close, plain(SYS_openat, AT_FDCWD, there, O_RDONLY)); }},
+        {"chmod", [&] { return chmod(there, 0644); }, [&] { return plain(SYS_chmod, there, 0644); }},
+    };
+    fmt::print("\n");
+    print_host_header();
+    for (const HostCase &one : cases)
+        print(one, rounds, times);
 }
 
 } // namespace
@@ -180,6 +198,9 @@ int main(int argc, char **argv) {
     app.add_option("--rounds", rounds, "Rounds, of which the median is told");
     app.add_option("--times", times, "Calls of a round");
     CLI11_PARSE(app, argc, argv);
+
+    const Plain plain = plain_call();
+    print_host(plain, rounds, times);
 
     const std::string library_pool = "/dev/shm/pmemfile-shim-cost." + std::to_string(getpid());
     PMEMfilepool *linked = pmemfile_pool_create(library_pool.c_str(), 64ul << 20, 0600);
@@ -200,26 +221,31 @@ int main(int argc, char **argv) {
     PMEMfile *library_file = pmemfile_open(linked, in_library.c_str(), O_RDWR | O_CREAT, 0644);
     must(library_file != nullptr, "the library's file");
 
-    const auto by_path = [&](const char *what, auto call, auto library_call) {
-        return Case{what, [&, call] { call(in_pool.c_str()); }, [&, call] { call(on_host.c_str()); },
+    const auto by_path = [&](const char *what, auto call, auto kernel_call, auto library_call) {
+        return Case{what, [&, call] { call(in_pool.c_str()); }, [&, kernel_call] { kernel_call(on_host.c_str()); },
                     [&, library_call] { library_call(in_library.c_str()); }};
     };
     struct stat status;
     const std::vector<Case> cases = {
         by_path(
             "open+close", [](const char *path) { close(open(path, O_RDWR)); },
+            [&](const char *path) { plain(SYS_close, plain(SYS_openat, AT_FDCWD, path, O_RDWR)); },
             [&](const char *path) { pmemfile_close(linked, pmemfile_open(linked, path, O_RDWR)); }),
         by_path(
             "open+close exec", [](const char *path) { close(open(path, O_RDONLY | O_CLOEXEC)); },
+            [&](const char *path) { plain(SYS_close, plain(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC)); },
             [&](const char *path) { pmemfile_close(linked, pmemfile_open(linked, path, O_RDONLY | O_CLOEXEC)); }),
         by_path(
             "stat", [&](const char *path) { stat(path, &status); },
+            [&](const char *path) { plain(SYS_newfstatat, AT_FDCWD, path, &status, 0); },
             [&](const char *path) { pmemfile_stat(linked, path, &status); }),
         by_path(
             "access", [](const char *path) { access(path, R_OK); },
+            [&](const char *path) { plain(SYS_access, path, R_OK); },
             [&](const char *path) { pmemfile_access(linked, path, R_OK); }),
         by_path(
             "chmod", [](const char *path) { chmod(path, 0644); },
+            [&](const char *path) { plain(SYS_chmod, path, 0644); },
             [&](const char *path) { pmemfile_chmod(linked, path, 0644); }),
         {"fstat", [&] { fstat(pool_file, &status); }, [&] { fstat(host_file, &status); },
          [&] { pmemfile_fstat(linked, library_file, &status); }},
@@ -233,10 +259,10 @@ int main(int argc, char **argv) {
          [&] { pmemfile_lseek(linked, library_file, 0, SEEK_SET); }},
         {"dup+close", [&] { close(dup(pool_file)); }, [&] { close(dup(host_file)); }, [] {}},
     };
-    fmt::print("{:16} {:>8} {:>8} {:>8}   {:>6}   {:>8}\n", "ns", "shim", "tmpfs", "library", "ratio", "added");
+    fmt::print("\n{:16} {:>8} {:>8} {:>8}   {:>6}   {:>8}\n", "ns", "shim", "tmpfs", "library", "ratio", "added");
     for (const Case &one : cases)
         print(one, rounds, times);
-    print_host(rounds, times);
+    print_host_again(plain, on_host.c_str(), rounds, times);
     close(pool_file);
     close(host_file);
     pmemfile_close(linked, library_file);

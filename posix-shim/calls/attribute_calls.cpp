@@ -183,24 +183,23 @@ long serve_truncate(Request &request) {
     int64_t size_bytes = request.args[1];
     if (size_bytes < 0)
         return pass_to_kernel; // EINVAL, before it looks at the path
-    return serve_path(
-        request, looked_at_first(request.context, {-1, 0}), [&](Thread &thread, const Route &route) -> Result<long> {
-            BASE_TRY_ASSIGN(InodeHandle inode, inode_of_route(thread, route, true));
-            if (size_bytes > 0 && static_cast<uint64_t>(size_bytes) > file_size_limit()) {
-                BASE_TRY_ASSIGN(const Attributes attributes, fs_attributes(thread, inode));
-                if (S_ISREG(attributes.mode) && attributes.size_bytes < static_cast<uint64_t>(size_bytes) &&
-                    fs_access(thread, inode, W_OK, false).ok())
-                    return limited_write(-EFBIG, file_size_limit());
-            }
-            const NoticedName name =
-                route.where == Where::descriptor ? NoticedName() : notice_name(thread, route.at(walk_follow_last));
-            BASE_TRY(fs_truncate(thread, inode, size_bytes, true));
-            mapping_file_cut(mapping_caller(request.context), route.mount, inode.number);
-            tell_name(thread, name, Event::modify);
-            if (route.where == Where::descriptor)
-                tell_open_file(request.context, thread, route.mount, route.id, Event::modify);
-            return 0L;
-        });
+    return serve_path(request, looked_at_first({-1, 0}), [&](Thread &thread, const Route &route) -> Result<long> {
+        BASE_TRY_ASSIGN(InodeHandle inode, inode_of_route(thread, route, true));
+        if (size_bytes > 0 && static_cast<uint64_t>(size_bytes) > file_size_limit()) {
+            BASE_TRY_ASSIGN(const Attributes attributes, fs_attributes(thread, inode));
+            if (S_ISREG(attributes.mode) && attributes.size_bytes < static_cast<uint64_t>(size_bytes) &&
+                fs_access(thread, inode, W_OK, false).ok())
+                return limited_write(-EFBIG, file_size_limit());
+        }
+        const NoticedName name =
+            route.where == Where::descriptor ? NoticedName() : notice_name(thread, route.at(walk_follow_last));
+        BASE_TRY(fs_truncate(thread, inode, size_bytes, true));
+        mapping_file_cut(mapping_caller(request.context), route.mount, inode.number);
+        tell_name(thread, name, Event::modify);
+        if (route.where == Where::descriptor)
+            tell_open_file(request.context, thread, route.mount, route.id, Event::modify);
+        return 0L;
+    });
 }
 
 } // namespace shim

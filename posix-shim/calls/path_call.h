@@ -176,10 +176,11 @@ inline long told(ThreadContext &context, const OpenArgument &open, Event event, 
     return result;
 }
 
-// Of a call that changes what a path leads to: the kernel must not follow a symlink to a token, and change that.
-inline PathArgument looked_at_first(ThreadContext &context, PathArgument argument) {
-    if (argument.follow_last && argument.care == Care::quick && descriptor_any_standard(context))
-        argument.care = Care::exact;
+// Of a call that changes what a path leads to, or watches it: the kernel must not follow a symlink of the host to a
+// token, or to a mount point's directory, and act on that.
+inline PathArgument looked_at_first(PathArgument argument) {
+    if (argument.follow_last && argument.care == Care::quick)
+        argument.care = Care::asked;
     return argument;
 }
 
@@ -187,7 +188,7 @@ inline PathArgument looked_at_first(ThreadContext &context, PathArgument argumen
 // watches it is told of `event`, if there is one.
 template <typename Change>
 long change_inode(Request &request, const PathArgument &path, const Event *event, Change change) {
-    const PathArgument argument = looked_at_first(request.context, path);
+    const PathArgument argument = event != nullptr || descriptor_any_ours() ? looked_at_first(path) : path;
     return serve_path(request, argument, [&](pmemfile::Thread &thread, const Route &route) -> base::Result<long> {
         if (is_magic_link(route) && !argument.follow_last)
             return pass_to_kernel;

@@ -336,7 +336,7 @@ long serve_readlinkat(Request &request) {
 }
 
 long serve_statfs(Request &request) {
-    return serve_path(request, {-1, 0}, [&](Thread &thread, const Route &route) -> Result<long> {
+    return serve_path(request, looked_at_first({-1, 0}), [&](Thread &thread, const Route &route) -> Result<long> {
         BASE_TRY_ASSIGN(InodeHandle inode, inode_of_route(thread, route, true));
         (void)inode;
         struct statfs status = {};

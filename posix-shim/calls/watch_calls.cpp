@@ -59,7 +59,7 @@ long serve_inotify_add_watch(Request &request) {
     const long asked = base::raw_syscall(SYS_inotify_add_watch, request.args[0], base::as_long(""), mask);
     if (asked != -ENOENT)
         return asked;
-    return serve_path(request, {-1, 1, (mask & IN_DONT_FOLLOW) == 0},
+    return serve_path(request, looked_at_first({-1, 1, (mask & IN_DONT_FOLLOW) == 0}),
                       [&](Thread &thread, const Route &route) { return watch_in_pool(request, thread, route, mask); });
 }
 

@@ -32,6 +32,7 @@
 namespace shim {
 
 constinit std::atomic<DescriptorWord> descriptor_words[descriptor_table_size];
+constinit std::atomic<bool> descriptor_has_met_ours = false;
 
 namespace {
 
@@ -59,6 +60,11 @@ void raise_high_water(int descriptor) {
     int known = high_water.load(std::memory_order_relaxed);
     while (known <= descriptor && !high_water.compare_exchange_weak(known, descriptor + 1))
         ;
+}
+
+void note_ours() {
+    if (!descriptor_any_ours())
+        descriptor_has_met_ours.store(true, std::memory_order_relaxed);
 }
 
 // A description that no number stands for.
@@ -163,6 +169,7 @@ base::Result<DescriptorWord> descriptor_decode(ThreadContext &context, int descr
     BASE_TRY_ASSIGN(pmemfile::Thread * thread, context_thread(context, mount));
     BASE_TRY_ASSIGN(pmemfile::OpenFile * file, pmemfile::open_file_get(*thread, identity.id));
     (void)file;
+    note_ours();
     DescriptorWord found = descriptor_word(mount, identity.id);
     if (!cached)
         return found; // a vfork child holds it through its parent; a number beyond the table likewise
@@ -196,6 +203,7 @@ void descriptor_give_back(int taken) {
 }
 
 long descriptor_open(ThreadContext &context, unsigned mount, OpenFileId id, int flags, int taken) {
+    note_ours();
     if (context.is_vfork_child) {
         const long descriptor = token_create(mounts[mount], id, flags);
         if (!base::is_error(descriptor) && context.vfork_opened_count < max_vfork_opened)
@@ -383,13 +391,6 @@ void descriptor_prune(ThreadContext &context, unsigned mount, std::span<const Op
         if (references[mount][index].load() == 0)
             pmemfile::fs_close(**thread, id);
     }
-}
-
-bool descriptor_any_standard(ThreadContext &context) {
-    for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
-        if (const base::Result<DescriptorWord> word = descriptor_lookup(context, standard); word.ok() && is_ours(*word))
-            return true;
-    return false;
 }
 
 bool descriptor_is_own(long descriptor) {

@@ -59,6 +59,13 @@ constexpr OpenFileId word_id(DescriptorWord word) {
 
 extern std::atomic<DescriptorWord> descriptor_words[descriptor_table_size];
 
+extern std::atomic<bool> descriptor_has_met_ours;
+// Has this process had a file of a pool open? Only then a symlink of the host (a log's name, to /dev/stdout) may lead
+// to one of its numbers, and to the kernel that is a token.
+inline bool descriptor_any_ours() {
+    return descriptor_has_met_ours.load(std::memory_order_relaxed);
+}
+
 // What `descriptor` is: host, own, fifo, or ours. Decodes an unknown one (two system
 // calls) and remembers it. A number that is not open is `descriptor_host` and
 // is not remembered (the kernel will say EBADF). A token whose description has
@@ -123,9 +130,6 @@ long descriptor_own_lowest();
 // child.
 void descriptor_note_own(int descriptor);
 void descriptor_forget_own(int descriptor);
-// Is standard input, output or error a file of a pool? A symlink of the host may lead there (a log's name, to
-// /dev/stdout), and to the kernel it is a token.
-bool descriptor_any_standard(ThreadContext &context);
 // Does a number of this process stand for the description?
 bool descriptor_refers(unsigned mount, OpenFileId id);
 // The lowest number of the shim's own in [first, last]; INT32_MAX: none.

@@ -23,6 +23,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <sys/stat.h>
 
 namespace shim {
 
@@ -185,6 +186,12 @@ bool symlink_on_the_way(long dirfd, const char *path, bool follow_last) {
     return probe == -ELOOP || probe == -ENOSYS;
 }
 
+bool leads_to_ours(long dirfd, const char *path) {
+    struct stat status;
+    return !base::is_error(base::raw_syscall(SYS_newfstatat, dirfd, base::as_long(path), base::as_long(&status), 0)) &&
+           stands_for_mount(status.st_dev, status.st_ino);
+}
+
 } // namespace
 
 int mount_of(std::string_view path, std::string_view *rest) {
@@ -207,6 +214,11 @@ namespace {
 base::Result<Route> route_from_host_root(ThreadContext &context, unsigned slot, long dirfd, std::string_view path,
                                          Care care, Last last) {
     Route kernel;
+    const auto is_kernels = [&] {
+        if (care == Care::asked)
+            care = leads_to_ours(dirfd, path.data()) ? Care::exact : Care::quick;
+        return care == Care::quick;
+    };
     context.is_near_proc = false;
     if (path.empty()) { // AT_EMPTY_PATH is the caller's business
         // The kernel says ENOENT; but with that flag it would act on its own working directory, or on a token.
@@ -229,7 +241,7 @@ base::Result<Route> route_from_host_root(ThreadContext &context, unsigned slot, 
                 BASE_TRY_ASSIGN(route.start, inode_of(context, route.mount, word_id(word)));
                 return route;
             }
-            if (care == Care::quick && !near_proc_is(dirfd) && !climbs_to_links(path))
+            if (!near_proc_is(dirfd) && !climbs_to_links(path) && is_kernels())
                 return kernel;
             base::Result<size_t> length = host_directory_path(dirfd, context.symlink, path_bytes);
             if (!length.ok())
@@ -273,7 +285,7 @@ base::Result<Route> route_from_host_root(ThreadContext &context, unsigned slot, 
         return route_in_mount(mount, rest);
     }
     context.is_near_proc = is_near_proc(cleaned);
-    if (mount < 0 && care == Care::quick)
+    if (mount < 0 && is_kernels())
         return kernel;
     // A ".." behind a name, or a call that makes something: be exact.
     char *copy = context.path[slot ^ 1];

@@ -44,6 +44,7 @@ struct Route {
 // be exact: a host symlink to a mount point would let it land below the mount.
 enum class Care : uint8_t {
     quick, // a wrong "kernel" is noticed by its ENOENT
+    asked, // exact where the kernel says that the path leads to a token, or to a mount point's directory
     exact  // host symlinks and descriptors are followed first, the last component as `Last` says
 };
 

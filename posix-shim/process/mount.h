@@ -67,4 +67,13 @@ extern constinit unsigned mount_count;
 // a device), minor from the UUID with a high bit that its counter does not reach.
 uint64_t mount_device(const uint8_t uuid[16]);
 
+// Does the kernel's file stand for what is ours: the host's directory below a mount point, or the token file? Any thread.
+inline bool stands_for_mount(uint64_t device, uint64_t inode) {
+    for (unsigned i = 0; i < mount_count; i++)
+        if ((mounts[i].host_inode == inode && mounts[i].host_device == device) ||
+            (mounts[i].token_inode == inode && mounts[i].token_device == device))
+            return true;
+    return false;
+}
+
 } // namespace shim

@@ -13,7 +13,6 @@
 #include "posix-shim/descriptors/descriptor_table.h"
 #include "posix-shim/descriptors/near_proc.h"
 #include "posix-shim/descriptors/socket_family.h"
-#include "posix-shim/descriptors/token.h"
 #include "posix-shim/paths/empty_path.h"
 #include "posix-shim/paths/host_path.h"
 #include "posix-shim/table/escape.h"
@@ -123,15 +122,6 @@ bool is_sharer(const ThreadContext *context) {
     return owner != 0 && (context == nullptr || !context->is_vfork_child) && base::raw_syscall(SYS_getpid) != owner;
 }
 
-// Or a token, to which a symlink of the host (to /dev/stdout) has led?
-bool is_mount_point(uint64_t device, uint64_t inode) {
-    for (unsigned i = 0; i < mount_count; i++)
-        if ((mounts[i].host_inode == inode && mounts[i].host_device == device) ||
-            (mounts[i].token_inode == inode && mounts[i].token_device == device))
-            return true;
-    return false;
-}
-
 // Does a structure that the kernel has filled name a mount point's directory? Only what tells is read of it.
 bool stat_names_mount_point(long user) {
     struct {
@@ -140,7 +130,7 @@ bool stat_names_mount_point(long user) {
     } begin;
     static_assert(offsetof(struct stat, st_dev) == 0 && offsetof(struct stat, st_ino) == sizeof(dev_t));
     return copy_in(&begin, reinterpret_cast<void *>(user), sizeof begin).ok() &&
-           is_mount_point(begin.device, begin.inode);
+           stands_for_mount(begin.device, begin.inode);
 }
 
 bool statx_names_mount_point(long user) {
@@ -150,7 +140,7 @@ bool statx_names_mount_point(long user) {
     const auto *place = reinterpret_cast<const char *>(user);
     return copy_in(device, place + offsetof(struct statx, stx_dev_major), sizeof device).ok() &&
            copy_in(&inode, place + offsetof(struct statx, stx_ino), sizeof inode).ok() &&
-           is_mount_point(makedev(device[0], device[1]), inode);
+           stands_for_mount(makedev(device[0], device[1]), inode);
 }
 
 long open_flags(const intercept_call *call) {
@@ -158,37 +148,24 @@ long open_flags(const intercept_call *call) {
 }
 
 // Then it is closed again.
-__attribute__((noinline)) bool opened_mount_point(const intercept_call *call) {
+__attribute__((noinline)) bool opened_mount_point(intercept_call *call) {
     struct stat status;
     if (base::is_error(base::raw_syscall(SYS_fstat, call->result, base::as_long(&status))))
         return false;
-    if (!is_mount_point(status.st_dev, status.st_ino)) {
+    if (!stands_for_mount(status.st_dev, status.st_ino)) {
         if (S_ISDIR(status.st_mode) && !context_is_vfork_child())
             near_proc_note(static_cast<int>(call->result), status.st_dev, status.st_ino);
         return false;
     }
     base::raw_syscall(SYS_close, call->result);
+    // Should the path lead to nothing of ours (to the host's directory by a mount of its own, or elsewhere by now):
+    call->result = S_ISDIR(status.st_mode) ? pass_to_kernel : -ENXIO;
     return true;
 }
 
-// The same where one of the first three numbers is a file of a pool, and a symlink of the host has led the kernel to it
-// (a log's name to /dev/stdout, usually): what it has opened then says nothing.
-bool opened_standard_file(const intercept_call *call) {
-    if ((call->nr != SYS_open && call->nr != SYS_openat) || base::is_error(call->result) ||
-        (open_flags(call) & O_PATH) != 0 || (open_flags(call) & O_ACCMODE) == O_ACCMODE)
-        return false;
-    ThreadContext *context = context_get();
-    if (context == nullptr || context->is_vfork_child || !descriptor_any_standard(*context))
-        return false;
-    const TokenIdentity token = token_decode(call->result);
-    if (token.mount < 0 || token.id != 0)
-        return false;
-    base::raw_syscall(SYS_close, call->result);
-    return true;
-}
-
-// The kernel was successful, but with the host's directory below a mount point?
-bool found_mount_point(const intercept_call *call) {
+// The kernel was successful, but with the host's directory below a mount point? Or with the token of a file of a pool
+// that this process has (by a log's name, say, which is a symlink of the host to /dev/stdout)?
+bool found_mount_point(intercept_call *call) {
     switch (call->nr) {
     case SYS_stat:
     case SYS_lstat:
@@ -199,7 +176,7 @@ bool found_mount_point(const intercept_call *call) {
         return statx_names_mount_point(call->args[4]);
     case SYS_open:
     case SYS_openat:
-        return (open_flags(call) & (O_DIRECTORY | O_PATH)) != 0 && opened_mount_point(call);
+        return ((open_flags(call) & (O_DIRECTORY | O_PATH)) != 0 || descriptor_any_ours()) && opened_mount_point(call);
     case SYS_openat2:
         return opened_mount_point(call);
     default:
@@ -403,6 +380,8 @@ __attribute__((noinline)) void serve_again(struct intercept_call *call, const Ro
         ledger_note(request, &row, result);
     if (result != pass_with_post)
         call->result = result;
+    else if (call->result == pass_to_kernel) // once more
+        call->result = base::raw_syscall(call->nr, call->args[0], call->args[1], call->args[2], call->args[3]);
 }
 
 [[gnu::noinline]] int serve_socket(struct intercept_call *call, const Row &row, ThreadContext &context, unsigned look) {
@@ -488,11 +467,8 @@ void dispatch_post(struct intercept_call *call) {
     bool missed = call->result == -ENOENT || call->result == -ENOTDIR ||
                   (call->nr != SYS_openat2 && (call->result == -ELOOP || call->result == -EXDEV));
     bool at_mount = !missed && !base::is_error(call->result) && found_mount_point(call);
-    const bool at_number = !missed && !at_mount && opened_standard_file(call);
-    if (at_number)
-        call->result = -ENXIO; // should it not be found
-    if (missed || at_mount || at_number)
-        serve_again(call, *row, !at_mount);
+    if (missed || at_mount)
+        serve_again(call, *row, missed);
     else
         note_opened(call);
 }

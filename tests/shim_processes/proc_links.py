@@ -101,7 +101,41 @@ print(oct(told.st_mode), told.st_uid, told.st_gid, told.st_size, told.st_mtime, 
 '''
 changed = os.open('a/changed', os.O_RDWR | os.O_CREAT)
 print(subprocess.run([sys.executable, '-c', code, log], stdout=changed, stderr=subprocess.PIPE).stderr)
-os.unlink(log), os.unlink(numbers)
+# The same of any number of this process, and of what inherits it.
+third = os.environ['OTHER_DIRECTORY'] + '/third'
+os.symlink('/proc/self/fd/%d' % changed, third)
+for name in third, '%s/%d' % (numbers, changed), '%s/../fd/%d' % (numbers, changed):
+    for flags in os.O_RDONLY, os.O_RDONLY | os.O_NONBLOCK, os.O_WRONLY | os.O_APPEND, os.O_RDWR, os.O_PATH, os.O_RDWR | os.O_CREAT:
+        opened = os.open(name, flags)
+        print(os.path.samestat(os.fstat(opened), os.fstat(changed)), opened == changed + 1)
+        os.close(opened)
+    for flags in os.O_DIRECTORY, os.O_NOFOLLOW if name == third else os.O_DIRECTORY:
+        try:
+            os.open(name, flags)
+        except OSError as error:
+            print(errno.errorcode[error.errno])
+    os.chmod(name, 0o604), os.chown(name, 7, 8), os.truncate(name, 1), os.utime(name, (9, 10)), os.setxattr(name, 'user.log', name[-2:].encode())
+    told = os.fstat(changed)
+    print(oct(told.st_mode), told.st_uid, told.st_gid, told.st_size, told.st_mtime, os.getxattr(changed, 'user.log'), os.listxattr(name),
+          os.statvfs(name).f_blocks == os.fstatvfs(changed).f_blocks)
+    with open(name, 'r+') as file:
+        file.write('written')
+    print(os.pread(changed, 100, 0), subprocess.run(['cat', name], pass_fds=[changed], stdout=subprocess.PIPE).stdout)
+    with open(os.open(name, os.O_WRONLY | os.O_TRUNC), 'w') as file:
+        file.write('anew')
+    print(os.pread(changed, 100, 0))
+os.unlink(third), os.unlink(log), os.unlink(numbers)
+# And one to the mount point itself, by programs that have no file of it open, too.
+mount = os.environ['OTHER_DIRECTORY'] + '/mount'
+os.symlink(sys.argv[1], mount)
+os.chmod(mount, 0o751), os.utime(mount, (11, 12)), os.setxattr(mount, 'user.root', b'here')
+print(oct(os.stat('.').st_mode), os.stat('.').st_mtime, os.listxattr('.'), os.statvfs(mount).f_blocks == os.statvfs('.').f_blocks)
+root = os.open(mount, os.O_RDONLY)
+print(os.path.samestat(os.fstat(root), os.stat('.')), sorted(os.listdir(root)))
+os.close(root)
+print(subprocess.run(['sh', '-c', 'chmod 711 mount/; stat -c %a mount/. "$0"; chown 3:4 mount; stat -c "%u %g" "$0"; touch -d @5 mount; stat -c %Y "$0"; '
+                      'chown 0:0 mount; stat -c "%u %g" "$0"; chmod 755 mount', sys.argv[1]], cwd=os.path.dirname(mount), stdout=subprocess.PIPE).stdout)
+os.unlink(mount)
 print(os.path.realpath('/proc/self/fd/%d' % plain), os.path.realpath('/proc/self/cwd'))
 os.unlink('b/moved')
 print(link(plain).endswith(' (deleted)'))
