@@ -7,6 +7,7 @@
 
 #include "base/raw_syscall.h"
 #include "intercept/guest/elf_image.h"
+#include "intercept/guest/valgrind.h"
 #include "intercept/include/pmemfile-intercept.h"
 #include "intercept/levels.h"
 
@@ -41,6 +42,8 @@ long open_program(int dirfd, const char *path, long flags) {
     constexpr long faccessat2 = 439;
     if (long result = call(faccessat2, dirfd, base::as_long(path), X_OK, access_flags); result != 0)
         return result;
+    if (is_valgrind_tool(path))
+        return -ENOEXEC;
     long opened = -ENOENT;
     char by_number[32] = "/proc/self/fd/";
     if (path[0] == 0 && (flags & AT_EMPTY_PATH) != 0) {

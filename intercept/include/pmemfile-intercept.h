@@ -250,8 +250,8 @@ INTERCEPT_API int intercept_run_program(int descriptor, const char *path, char *
 
 /* execveat(2) for hooks that execute programs themselves: under level 3 a static program is started by
  * intercept-run (INTERCEPT_LAUNCHER in the environment of intercept_start, else where it was installed), so that the
- * hook libraries in envp's LD_PRELOAD see its calls; so is one of Go's, static or not. Not set-id programs. Comes back
- * with -errno only. */
+ * hook libraries in envp's LD_PRELOAD see its calls; so is one of Go's, static or not. Not set-id programs, nor
+ * Valgrind's tools: what those execute loads the hook libraries itself. Comes back with -errno only. */
 INTERCEPT_API long intercept_execute(int dirfd, const char *path, const char *const *argv, const char *const *envp,
                                      int flags);
 /* Does intercept_execute do more than execveat? */

@@ -20,6 +20,7 @@
 #include "posix-shim/process/working_directory.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -180,9 +181,14 @@ bool symlink_on_the_way(long dirfd, const char *path, bool follow_last) {
     struct {
         uint64_t flags, mode, resolve;
     } how = {O_PATH | O_CLOEXEC | (follow_last ? 0u : static_cast<unsigned>(O_NOFOLLOW)), 0, 0x04 /* NO_SYMLINKS */};
-    long probe = base::raw_syscall(SYS_openat2, dirfd, base::as_long(path), base::as_long(&how), sizeof(how));
+    static constinit std::atomic<bool> is_missing = false; // an old kernel, or Valgrind, which complains of each call
+    if (is_missing.load(std::memory_order_relaxed))
+        return true;
+    const long probe = base::raw_syscall(SYS_openat2, dirfd, base::as_long(path), base::as_long(&how), sizeof(how));
     if (!base::is_error(probe))
         base::raw_syscall(SYS_close, probe);
+    else if (probe == -ENOSYS)
+        is_missing.store(true, std::memory_order_relaxed);
     return probe == -ELOOP || probe == -ENOSYS;
 }
 

@@ -432,9 +432,9 @@ long exec(Request &request, long dirfd, const char *path, const Arguments &argum
         status = choose_target(request, **scratch, dirfd, path, flags, words.ok() ? arguments.argv : nullptr, &target);
     if (status.ok())
         status = words;
-    if (status.ok() && words.ok() && (*scratch)->front_count == 1 &&
-        is_loader_name(last_name((*scratch)->inside[0] != 0 ? (*scratch)->inside : (*scratch)->command_name)))
-        loader_command_read(context, arguments.argv, (*scratch)->loader);
+    const Loader loader = loader_of((*scratch)->inside[0] != 0 ? (*scratch)->inside : (*scratch)->command_name);
+    if (status.ok() && words.ok() && (*scratch)->front_count == 1 && loader != Loader::none)
+        loader_command_read(context, arguments.argv, loader, (*scratch)->loader);
     (*scratch)->goes_round = goes_round();
     if (status.ok())
         status = make_environment(context, **scratch, target, arguments.envp);

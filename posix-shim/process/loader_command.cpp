@@ -1,6 +1,7 @@
 #include "posix-shim/process/loader_command.h"
 
 #include "base/user_copy.h"
+#include "intercept/guest/valgrind.h"
 #include "posix-shim/paths/user_string.h"
 #include "posix-shim/process/elf_file.h"
 #include "posix-shim/process/image.h"
@@ -34,14 +35,20 @@ std::string_view word_at(const char *const *argv, size_t index, char *to) {
 
 } // namespace
 
-bool is_loader_name(std::string_view name) {
-    return name == "ld.so" || (name.starts_with("ld-") && name.find(".so") != std::string_view::npos);
+Loader loader_of(std::string_view path) {
+    const std::string_view name = path.substr(path.rfind('/') + 1);
+    if (name == "ld.so" || (name.starts_with("ld-") && name.find(".so") != std::string_view::npos))
+        return Loader::dynamic;
+    return intercept::is_valgrind_tool(path) ? Loader::valgrind : Loader::none;
 }
 
-void loader_command_read(ThreadContext &context, const char *const *argv, LoaderCommand &command) {
+void loader_command_read(ThreadContext &context, const char *const *argv, Loader loader, LoaderCommand &command) {
+    const bool is_valgrind =
+        loader == Loader::valgrind; // none of its options takes the next word, and one is no --argv0
+    command.has_name = is_valgrind;
     size_t at = 1;
     std::string_view word;
-    while ((word = word_at(argv, at, command.name)).starts_with("--")) {
+    while ((word = word_at(argv, at, command.name)).starts_with(is_valgrind ? "-" : "--")) {
         const bool has_value = std::ranges::find(options_with_value, word) != std::end(options_with_value);
         if (word == "--argv0")
             command.has_name = true;

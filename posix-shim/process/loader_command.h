@@ -1,9 +1,9 @@
 // loader_command: `ld.so [OPTION]... PROGRAM [ARGUMENT]...`, as ldd says it, and programs that bring a loader of their
-// own.
+// own; and one of Valgrind's tools, whose command looks the same.
 //
 // The loader opens PROGRAM, and looks along --library-path, before we are there. So it is given the copy (shadow.h) of
 // a program in a pool, with the name that was asked for as --argv0, and the directories of copies in front of its
-// --library-path.
+// --library-path. (A tool of Valgrind's only gets the copy.)
 #pragma once
 
 #include "posix-shim/process/program.h"
@@ -25,9 +25,10 @@ struct LoaderCommand {
     char copy[pmemfile::path_max_bytes];
 };
 
-// Is a file of this name a dynamic loader?
-bool is_loader_name(std::string_view name);
-// What the arguments ask the loader for; `is_there` is false where they name no program by a path, or cannot be read.
-void loader_command_read(ThreadContext &context, const char *const *argv, LoaderCommand &command);
+enum class Loader : uint8_t { none, dynamic, valgrind };
+// What a program of this path is.
+Loader loader_of(std::string_view path);
+// What the arguments ask `loader` for; `is_there` is false where they name no program by a path, or cannot be read.
+void loader_command_read(ThreadContext &context, const char *const *argv, Loader loader, LoaderCommand &command);
 
 } // namespace shim
