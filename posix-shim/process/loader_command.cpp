@@ -43,8 +43,8 @@ Loader loader_of(std::string_view path) {
 }
 
 void loader_command_read(ThreadContext &context, const char *const *argv, Loader loader, LoaderCommand &command) {
-    const bool is_valgrind =
-        loader == Loader::valgrind; // none of its options takes the next word, and one is no --argv0
+    // None of Valgrind's options takes the next word, and --argv0 is not among them.
+    const bool is_valgrind = loader == Loader::valgrind;
     command.has_name = is_valgrind;
     size_t at = 1;
     std::string_view word;
